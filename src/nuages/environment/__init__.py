@@ -1,0 +1,1 @@
+"""`up` and `run`: a private environment for a project, with the runtime beside it."""

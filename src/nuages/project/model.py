@@ -1,0 +1,171 @@
+"""The facts about a project, each with where it was read; pure data, printable as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from nuages.errors import Origin
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Fact(Generic[T]):
+    """A value and where it was read."""
+
+    value: T
+    origin: Origin
+
+
+class Manager(str, Enum):
+    """Who declares the dependencies; the value is the name people use."""
+
+    UV = "uv.lock"
+    PYLOCK = "pylock.toml"
+    POETRY = "poetry.lock"
+    PDM = "pdm.lock"
+    PIPENV = "Pipfile.lock"
+    PIP_TOOLS = "pip-tools"
+    REQUIREMENTS = "requirements.txt"
+    PYPROJECT = "pyproject.toml"
+    PIPFILE = "Pipfile"
+    SETUP = "setup.py"
+    IMPORTS = "imports"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependencies:
+    """The one mechanism that installs the project's dependencies, and the others that were found beside it.
+
+    `files` are relative to the root, the one that decides first. `extras` and `groups` are those a production
+    install takes. `requirements` is only filled where nothing is declared and the imports were read
+    (`Manager.IMPORTS`) or where the declaration is Python or TOML without a lock (PEP 508 lines).
+    """
+
+    manager: Manager
+    files: tuple[str, ...]
+    origin: Origin
+    others: tuple[Fact[Manager], ...] = ()
+    requirements: tuple[str, ...] = ()
+    has_hashes: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryPoint:
+    """asgi.py or wsgi.py: `module:attribute`, and whether it is what startproject writes.
+
+    `is_standard`: nothing but docstring, imports, the settings default and `application = get_*_application()`.
+    `wraps_django`: `get_wsgi_application`/`get_asgi_application` is called somewhere in it.
+    `settings`: the module its `os.environ.setdefault("DJANGO_SETTINGS_MODULE", …)` names.
+    """
+
+    kind: str
+    module: str
+    attribute: str
+    origin: Origin
+    is_standard: bool
+    wraps_django: bool
+    settings: Fact[str] | None = None
+
+    @property
+    def path(self) -> str:
+        """`shop.wsgi:application`."""
+        return f"{self.module}:{self.attribute}"
+
+
+class VariableKind(str, Enum):
+    """What a variable holds, as far as its name and its reader tell."""
+
+    SECRET = "secret"
+    URL = "url"
+    BOOL = "bool"
+    INTEGER = "integer"
+    HOSTS = "hosts"
+    LIST = "list"
+    PATH = "path"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """One environment variable that the settings read.
+
+    `default` is the source text of the default, None where there is none or it is not a literal. `required`: the
+    read raises when the variable is missing. `reader` is how it is read: `os.environ`, `django-environ` …
+    """
+
+    name: str
+    kind: VariableKind
+    required: bool
+    reader: str
+    origin: Origin
+    default: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A settings module that could be meant, and who names it."""
+
+    module: str
+    origin: Origin
+    is_development: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """A setting that is assigned in the settings source: `text` is the expression's source, `literal` its value if literal."""
+
+    name: str
+    text: str
+    origin: Origin
+    is_literal: bool
+    literal: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """All that `scan` found. Paths are absolute only in `root`; every other one is relative to it."""
+
+    root: Path
+    directory: str
+    """The folder that manage.py lies in and that must be on sys.path; `.` for the root."""
+    manage: Fact[str] | None
+    settings: Fact[str] | None
+    """None for one-file projects that call `settings.configure()`."""
+    candidates: tuple[Candidate, ...]
+    wsgi: EntryPoint | None
+    asgi: EntryPoint | None
+    python: Fact[str] | None
+    """A PEP 440 specifier set such as `>=3.12` or `==3.12.*`."""
+    dependencies: Dependencies
+    django: Fact[str] | None
+    """The requirement or locked version of Django as written: `5.2.19`, `>=4.2,<5`."""
+    variables: tuple[Variable, ...] = ()
+    assignments: tuple[Assignment, ...] = ()
+    """DEBUG, ALLOWED_HOSTS, STATIC_ROOT, STATIC_URL, MEDIA_ROOT, STORAGES, DATABASES … of the chosen settings."""
+    paths: tuple[str, ...] = ()
+    """Further folders that must be on sys.path, relative to the root (`src` layouts)."""
+    notes: tuple[str, ...] = ()
+    """What the user should hear: choices among alternatives, with their origin."""
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def to_json(value: Any) -> Any:
+    """Return plain JSON data for a model value: dataclasses as objects, paths and origins as strings."""
+    if isinstance(value, Origin):
+        return str(value)
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Path):
+        return str(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, (tuple, list)):
+        return [to_json(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): to_json(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,1 @@
+"""Inside the image: the production server. Imports nothing of the build side."""

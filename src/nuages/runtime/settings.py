@@ -1,0 +1,171 @@
+"""Every run-time option, declared once; the planner and the manifests read it too."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from dataclasses import dataclass
+
+from nuages.options import Kind, choice, declare, duration, integer, size, switch, text, word_or
+
+NETWORK = "Network"
+PROCESSES = "Processes"
+REQUESTS = "Requests"
+APPLICATION = "Application"
+FILES = "Files"
+LOGS = "Logs and management"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A place to listen: `host` and `port`, or the `path` of a Unix socket; a port of 0 takes any free one."""
+
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    def __str__(self) -> str:
+        if self.path:
+            return f"unix:{self.path}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_address(text: str) -> Address:
+    """Return the address that `HOST:PORT`, `[IPv6]:PORT`, `:PORT`, `PORT` or `unix:PATH` names; raise ValueError."""
+    text = text.strip()
+    if text.startswith("unix:"):
+        path = text.removeprefix("unix:")
+        if not path:
+            raise ValueError("unix: wants the path of a socket")
+        return Address(path=path)
+    host, _, port = text.rpartition(":")
+    if not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError("it is not HOST:PORT, [IPv6]:PORT or unix:PATH")
+    if host.startswith("[") and host.endswith("]"):
+        host = str(ipaddress.IPv6Address(host[1:-1]))
+    elif ":" in host:
+        raise ValueError("an IPv6 address stands in brackets: [::1]:8000")
+    return Address(host=host or "0.0.0.0", port=int(port))  # noqa: S104 - what `:8000` means everywhere
+
+
+address: Kind[Address] = Kind("HOST:PORT|unix:PATH", parse_address)
+
+
+def _proxy(text: str) -> str:
+    if text == "unix":
+        return text
+    return str(ipaddress.ip_network(text, strict=False))
+
+
+proxy: Kind[str] = Kind("CIDR|unix", _proxy)
+
+
+def _import_path(text: str) -> str:
+    module, colon, attribute = text.partition(":")
+    if not colon or not attribute or not all(part.isidentifier() for part in module.split(".")):
+        raise ValueError("it is not MODULE:NAME such as shop.wsgi:application")
+    return text
+
+
+import_path: Kind[str] = Kind("MODULE:NAME", _import_path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The options of `nuages serve`. Durations are seconds, sizes bytes."""
+
+    bind: tuple[Address, ...] = declare(
+        address,
+        default=(Address(host="127.0.0.1", port=8000),),
+        help="where to listen; repeatable",
+        group=NETWORK,
+        short="b",
+        repeatable=True,
+        aliases={"PORT": lambda port: f"0.0.0.0:{port}"},
+    )
+    trusted_proxies: tuple[str, ...] = declare(
+        proxy,
+        default=("127.0.0.0/8", "::1/128", "unix"),
+        help="peers whose Forwarded and X-Forwarded-* headers are believed; repeatable",
+        group=NETWORK,
+        repeatable=True,
+    )
+    keep_alive: float = declare(
+        duration, default=75.0, default_text="75s", group=NETWORK,
+        help="how long an idle connection stays open; longer than the balancer in front",
+    )  # fmt: skip
+    header_timeout: float = declare(
+        duration, default=15.0, default_text="15s", group=NETWORK,
+        help="how long a client may take to send a request's head",
+    )  # fmt: skip
+
+    settings: str | None = declare(
+        text("MODULE"), default=None, default_text="found in the project", group=APPLICATION,
+        help="the settings module", aliases={"DJANGO_SETTINGS_MODULE": str},
+    )  # fmt: skip
+    app: str | None = declare(
+        import_path, default=None, default_text="found in the project", group=APPLICATION,
+        help="the application to serve, where asgi.py and wsgi.py leave a choice",
+    )  # fmt: skip
+    fill_settings: bool = declare(
+        switch, default=True, group=APPLICATION,
+        help="fill in what the settings leave unset, in memory; each line is printed",
+    )  # fmt: skip
+    debug: bool | None = declare(
+        switch, default=None, default_text="as the settings say, which must be off", group=APPLICATION,
+        help="override DEBUG for this run",
+    )  # fmt: skip
+
+    workers: int | None = declare(
+        word_or("auto", integer(1)), default=None, default_text="auto", group=PROCESSES, short="w",
+        help="worker processes; auto: by the CPU and memory this container may use",
+        aliases={"WEB_CONCURRENCY": str},
+    )  # fmt: skip
+    threads: int = declare(
+        integer(1), default=64, group=PROCESSES,
+        help="the most threads a worker takes for sync views; it uses as few as it can",
+    )  # fmt: skip
+    grace: float = declare(
+        duration, default=30.0, default_text="30s", group=PROCESSES,
+        help="how long requests in flight may take to finish when stopping",
+    )  # fmt: skip
+    drain: float | None = declare(
+        word_or("auto", duration), default=None, default_text="auto", group=PROCESSES,
+        help="how long to go on accepting after SIGTERM; auto: 5s in Kubernetes, else 0s",
+    )  # fmt: skip
+    start_timeout: float = declare(
+        duration, default=120.0, default_text="2m", group=PROCESSES,
+        help="how long a worker may take to get ready",
+    )  # fmt: skip
+
+    timeout: float = declare(
+        duration, default=30.0, default_text="30s", group=REQUESTS,
+        help="how long a view may take to begin its response",
+    )  # fmt: skip
+    max_body: int = declare(
+        size, default=1 << 30, default_text="1G", group=REQUESTS, help="the largest request body"
+    )
+
+    static_root: str | None = declare(
+        text("DIR"), default=None, default_text="staticfiles beside manage.py", group=FILES,
+        help="where collected static files lie when STATIC_ROOT is unset",
+    )  # fmt: skip
+    static_max_age: float | None = declare(
+        word_or("auto", duration), default=None, default_text="auto", group=FILES,
+        help="how long browsers may keep static files whose names carry no hash",
+    )  # fmt: skip
+
+    access_log: str = declare(
+        choice("auto", "json", "text", "off"), default="auto", group=LOGS,
+        help="auto: text on a terminal, else JSON",
+    )  # fmt: skip
+    management: str = declare(
+        text("HOST:PORT|unix:PATH|off"), default="auto", group=LOGS,
+        default_text="auto, a Unix socket in the runtime directory",
+        help="where health checks, metrics and status are answered",
+    )  # fmt: skip
+
+
+def in_kubernetes(environ: dict[str, str] | os._Environ[str]) -> bool:
+    """Return whether the kubelet started this process: it always sets this variable."""
+    return "KUBERNETES_SERVICE_HOST" in environ
