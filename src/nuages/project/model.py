@@ -139,6 +139,8 @@ class Project:
     candidates: tuple[Candidate, ...]
     wsgi: EntryPoint | None
     asgi: EntryPoint | None
+    serving: tuple[EntryPoint, ...]
+    """The entry modules to serve: one, or a WSGI one for sync views and an ASGI one for async views."""
     python: Fact[str] | None
     """A PEP 440 specifier set such as `>=3.12` or `==3.12.*`."""
     dependencies: Dependencies

@@ -103,9 +103,9 @@ class Settings:
         text("MODULE"), default=None, default_text="found in the project", group=APPLICATION,
         help="the settings module", aliases={"DJANGO_SETTINGS_MODULE": str},
     )  # fmt: skip
-    app: str | None = declare(
-        import_path, default=None, default_text="found in the project", group=APPLICATION,
-        help="the application to serve, where asgi.py and wsgi.py leave a choice",
+    app: tuple[str, ...] = declare(
+        import_path, default=(), default_text="found in the project", group=APPLICATION, repeatable=True,
+        help="the application to serve; two, one WSGI and one ASGI, for sync and async views",
     )  # fmt: skip
     fill_settings: bool = declare(
         switch, default=True, group=APPLICATION,
