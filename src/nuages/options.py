@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from nuages.errors import Origin, UsageError
+from nuages.kinds import Kind
 
 T = TypeVar("T")
 
@@ -62,15 +63,6 @@ KNOWN_ELSEWHERE: Mapping[str, str] = {
     "uds": "bind",
     "wsgi-file": "app",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Kind(Generic[T]):
-    """How a text becomes a value: `parse` raises ValueError with the reason as its text."""
-
-    metavar: str
-    parse: Callable[[str], T]
-    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,95 +270,3 @@ def closest(word: str, known: Iterable[Option]) -> Option | None:
         return options[elsewhere]
     near = difflib.get_close_matches(word, options, n=1, cutoff=0.6)
     return options[near[0]] if near else None
-
-
-# Kinds
-
-
-def _integer(minimum: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"[+-]?\d+", text.strip()):
-            raise ValueError("it is not a whole number")
-        value = int(text)
-        if value < minimum:
-            raise ValueError(f"the smallest value is {minimum}")
-        return value
-
-    return parse
-
-
-def integer(minimum: int = 0) -> Kind[int]:
-    """A whole number not below `minimum`."""
-    return Kind("N", _integer(minimum))
-
-
-def word_or(word: str, kind: Kind[T]) -> Kind[T | None]:
-    """The named word, which is None as a value, or what `kind` takes."""
-
-    def parse(text: str) -> T | None:
-        return None if text == word else kind.parse(text)
-
-    return Kind(f"{kind.metavar}|{word}", parse, (word,))
-
-
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
-_MILLISECONDS = re.compile(r"(\d+)ms")
-
-
-def _seconds(text: str) -> float:
-    text = text.strip()
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        return float(text)
-    if match := _MILLISECONDS.fullmatch(text):
-        return int(match[1]) / 1000
-    match = _DURATION.fullmatch(text)
-    if not text or not match:
-        raise ValueError("it is not a duration such as 30s, 1h30m or 7d")
-    days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
-
-
-duration: Kind[float] = Kind("DURATION", _seconds)
-
-_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-
-
-def _bytes(text: str) -> int:
-    match = re.fullmatch(r"(\d+)([KMGT]?)(i?B)?", text.strip(), re.IGNORECASE)
-    if not match:
-        raise ValueError("it is not a size such as 300M or 1G")
-    return int(match[1]) * _UNITS[match[2].upper()]
-
-
-size: Kind[int] = Kind("SIZE", _bytes)
-
-
-def choice(*words: str) -> Kind[str]:
-    """One of the words."""
-
-    def parse(text: str) -> str:
-        if text not in words:
-            raise ValueError(f"it is none of {', '.join(words)}")
-        return text
-
-    return Kind("|".join(words), parse, words)
-
-
-def _switch(text: str) -> bool:
-    if text not in {"on", "off"}:
-        raise ValueError("it is neither on nor off")
-    return text == "on"
-
-
-switch: Kind[bool] = Kind("on|off", _switch, ("on", "off"))
-
-
-def _text(text: str) -> str:
-    if not text.strip():
-        raise ValueError("it is empty")
-    return text
-
-
-def text(metavar: str) -> Kind[str]:
-    """Any text that is not empty."""
-    return Kind(metavar, _text)

@@ -6,7 +6,8 @@ import ipaddress
 import os
 from dataclasses import dataclass
 
-from nuages.options import Kind, choice, declare, duration, integer, size, switch, text, word_or
+from nuages.kinds import Kind, choice, duration, integer, size, switch, text, word_or
+from nuages.options import declare
 
 NETWORK = "Network"
 PROCESSES = "Processes"
