@@ -1,0 +1,173 @@
+"""argv → one command function → exit code; the only place that prints errors."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from nuages import __version__, commands
+from nuages.configuration import read_file
+from nuages.console import Console
+from nuages.errors import NuagesError, ProjectError, UsageError
+from nuages.invocation import Invocation
+from nuages.options import Option, check_keys, check_variables, options_of, unknown_flag
+
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that `argv` names and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    console = Console(as_json="--json" in own)
+    try:
+        return _run(arguments, dict(os.environ), console)
+    except NuagesError as error:
+        console.error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our stdout has gone (`nuages check | head`); nothing more can be said there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _run(arguments: list[str], environ: dict[str, str], console: Console) -> int:
+    if not arguments or arguments[0] in {"-h", "--help", "help"}:
+        print(overview())  # noqa: T201 - help is data
+        return 0
+    if arguments[0] in {"-V", "--version"}:
+        print(f"nuages {__version__}")  # noqa: T201
+        return 0
+    command = _command(arguments[0])
+    invocation = parse(command, arguments[1:], environ, console)
+    known = every_option()
+    check_variables(environ, known)
+    check_keys(invocation.file, known)
+    return command.load()(invocation)
+
+
+def _command(name: str) -> commands.Command:
+    for command in commands.COMMANDS:
+        if command.name == name:
+            return command
+    if name.startswith("-"):
+        raise unknown_flag(name, (), "")
+    near = difflib.get_close_matches(name, [command.name for command in commands.COMMANDS], n=1)
+    raise UsageError(
+        f"unknown command {name!r}",
+        where="given on the command line",
+        why="nuages has " + ", ".join(command.name for command in commands.COMMANDS),
+        hint=f"did you mean `nuages {near[0]}`?" if near else "see `nuages --help`",
+    )
+
+
+def every_option() -> tuple[Option, ...]:
+    """Return the options of all commands: a variable for `serve` may be set where `check` runs."""
+    options = {o.name: o for c in commands.COMMANDS for d in c.declarations() for o in options_of(d)}
+    return tuple(options.values())
+
+
+def overview() -> str:
+    """Return the text of `nuages --help`."""
+    width = max(len(command.name) for command in commands.COMMANDS)
+    lines = [f"  {command.name:<{width}}  {command.summary}" for command in commands.COMMANDS]
+    return "\n".join(
+        [
+            "usage: nuages COMMAND [PROJECT] [OPTIONS]",
+            "",
+            "The production container environment for Django: point it at a project, unedited.",
+            "",
+            *lines,
+            "",
+            "`nuages COMMAND --help` lists a command's options. Each is also a NUAGES_* variable and a key of",
+            "[tool.nuages] in pyproject.toml (or of nuages.toml): flag > variable > file > default.",
+        ]
+    )
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(
+            f"`{self.prog}` cannot be understood",
+            where="given on the command line",
+            why=message,
+            hint=f"see `{self.prog} --help`",
+        )
+
+
+def parser_for(command: commands.Command) -> argparse.ArgumentParser:
+    """Return the parser of one command; every option's value stays the text that was typed."""
+    usage = f"nuages {command.name} [PROJECT] [OPTIONS]{command.takes_rest}"
+    parser = _Parser(
+        prog=f"nuages {command.name}",
+        usage=usage,
+        description=command.summary,
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=30, width=100),
+    )
+    parser.add_argument("project", nargs="?", default=None, help="the project's folder (default: this one)")
+    groups: dict[str, Any] = {}
+    for option in (o for declaration in command.declarations() for o in options_of(declaration)):
+        if option.group not in groups:
+            groups[option.group] = parser.add_argument_group(option.group)
+        names = [f"-{option.short}"] if option.short else []
+        text = option.help + (f" (default: {option.default_text})" if option.default_text else "")
+        facts: dict[str, Any] = {"dest": option.name, "action": "append", "metavar": option.kind.metavar}
+        if not option.kind.metavar:
+            facts = {"dest": option.name, "action": "append_const", "const": "on"}
+        groups[option.group].add_argument(*names, option.flag, help=text.replace("%", "%%"), **facts)
+    return parser
+
+
+def parse(
+    command: commands.Command, arguments: Sequence[str], environ: Mapping[str, str], console: Console
+) -> Invocation:
+    """Return the invocation that the arguments after the command's name make; raise UsageError."""
+    own, rest = list(arguments), []
+    if "--" in own:
+        at = own.index("--")
+        own, rest = own[:at], own[at + 1 :]
+    if rest and not command.takes_rest:
+        raise UsageError(
+            f"`nuages {command.name}` takes nothing after --",
+            where="given on the command line",
+            why=f"there stands: {' '.join(rest)}",
+            hint=f"see `nuages {command.name} --help`",
+        )
+    parser = parser_for(command)
+    namespace, unknown = parser.parse_known_args(own)
+    for word in unknown:
+        if word.startswith("-"):
+            raise unknown_flag(word, [o for d in command.declarations() for o in options_of(d)], command.name)
+        raise UsageError(
+            f"{word!r} is one argument too many",
+            where="given on the command line",
+            why=f"`nuages {command.name}` takes one project",
+            hint=f"see `nuages {command.name} --help`",
+        )
+    values = dict(vars(namespace))
+    project = Path(values.pop("project") or ".")
+    if not project.is_dir():
+        raise ProjectError(
+            f"there is no folder {str(project)!r}",
+            where="given on the command line",
+            why="PROJECT is the folder that holds manage.py, or one above it",
+            hint=f"nuages {command.name} PATH",
+        )
+    return Invocation(
+        command=command.name,
+        project=project.resolve(),
+        rest=tuple(rest),
+        flags=values,
+        environ=environ,
+        file=read_file(project.resolve()),
+        console=console,
+    )

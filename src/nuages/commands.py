@@ -1,0 +1,187 @@
+"""The commands: what each is called, which options it takes and what it does; printing errors is `cli`'s."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nuages.errors import ProjectError
+from nuages.kinds import flag
+from nuages.options import declare
+from nuages.runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from nuages.invocation import Invocation
+    from nuages.project.model import Project
+    from nuages.runtime.application import Application
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One verb. `function` names the function of this module that carries it out."""
+
+    name: str
+    summary: str
+    function: str
+    options: Callable[[], tuple[type[Any], ...]]
+    takes_rest: str = ""
+
+    def declarations(self) -> tuple[type[Any], ...]:
+        """Return the option classes it takes."""
+        return self.options()
+
+    def load(self) -> Callable[[Invocation], int]:
+        """Return the function that carries it out."""
+        return globals()[self.function]  # type: ignore[no-any-return]
+
+
+TALK = "Output"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Talk:
+    """How a command answers."""
+
+    json: bool = declare(flag, default=False, default_text="", help="answer in JSON", group=TALK)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckOptions:
+    """What `check` shows beside the findings."""
+
+    env: bool = declare(flag, default=False, default_text="", group=TALK,
+                        help="list the environment variables that the settings read")  # fmt: skip
+    config: bool = declare(flag, default=False, default_text="", group=TALK,
+                           help="list every option, its value and who set it")  # fmt: skip
+
+
+def check(invocation: Invocation) -> int:
+    """Print what was found in the project, changing nothing."""
+    from nuages.invocation import explain
+    from nuages.project.model import to_json
+
+    if invocation.resolve(CheckOptions).value.config:
+        rows = explain((Settings, *_up_options()), invocation)
+        _answer(invocation, [dict(zip(("option", "value", "origin"), row, strict=True)) for row in rows], rows)
+        return 0
+    project = _scan(invocation)
+    if invocation.resolve(CheckOptions).value.env:
+        found = [
+            (v.name, v.kind.value, "required" if v.required else v.default or "", str(v.origin))
+            for v in project.variables
+        ]
+        _answer(invocation, [to_json(v) for v in project.variables], found)
+        return 0
+    _answer(invocation, to_json(project), _facts(project))
+    return 0
+
+
+def _facts(project: Project) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [("project", str(project.root), project.directory)]
+    facts = {
+        "manage.py": project.manage,
+        "settings": project.settings,
+        "python": project.python,
+        "django": project.django,
+    }
+    rows += [(name, str(fact.value), str(fact.origin)) for name, fact in facts.items() if fact]
+    rows += [("serves", entry.path, str(entry.origin)) for entry in project.serving]
+    rows.append(("dependencies", project.dependencies.manager.value, str(project.dependencies.origin)))
+    rows += [("note", note, "") for note in project.notes]
+    return rows
+
+
+def _answer(invocation: Invocation, data: Any, rows: list[tuple[str, ...]]) -> None:
+    """Write data to stdout: JSON where asked for, else aligned columns."""
+    if invocation.resolve(Talk).value.json:
+        print(json.dumps(data, indent=2, ensure_ascii=False))  # noqa: T201 - stdout is data
+        return
+    columns = max(map(len, rows), default=0)
+    widths = [max((len(row[i]) for row in rows if i < len(row)), default=0) for i in range(columns)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=False))
+        print("  ".join(cells).rstrip())  # noqa: T201
+
+
+def _scan(invocation: Invocation) -> Project:
+    from nuages.project.scan import scan
+
+    settings = invocation.resolve(Settings).value
+    return scan(
+        invocation.project, settings=settings.settings, apps=settings.app, environ=invocation.environ
+    )
+
+
+def serve(invocation: Invocation) -> int:
+    """Serve the project in this very interpreter's environment until a signal ends it."""
+    settings = invocation.resolve(Settings)
+    application = _application(invocation, settings.value)
+    from nuages.runtime.supervisor import serve as run
+
+    return run(application, settings.value)
+
+
+def _application(invocation: Invocation, settings: Settings) -> Application:
+    """Return what to load: as the options say; where they are silent, as the project's files say."""
+    from nuages.runtime.application import Application
+
+    if settings.settings and settings.app:
+        return Application(
+            directory=str(invocation.project), paths=(), settings=settings.settings, apps=settings.app
+        )
+    project = _scan(invocation)
+    for note in project.notes:
+        invocation.console.event("note", note)
+    return Application(
+        directory=str(project.root / project.directory),
+        paths=tuple(str(project.root / path) for path in project.paths),
+        settings=project.settings.value if project.settings else None,
+        apps=tuple(entry.path for entry in project.serving),
+    )
+
+
+def _up_options() -> tuple[type[Any], ...]:
+    # Imported late: `serve` must start fast and needs nothing of the build side.
+    from nuages.environment.options import UpOptions
+
+    return (UpOptions,)
+
+
+COMMANDS = (
+    Command(
+        name="up",
+        summary="Install the project's locked dependencies privately, migrate, collect and serve.",
+        function="up",
+        options=lambda: (*_up_options(), Settings, Talk),
+    ),
+    Command(
+        name="run",
+        summary="Run a management command or a program in the project's private environment.",
+        function="run",
+        options=lambda: (*_up_options(), Settings, Talk),
+        takes_rest=" -- COMMAND …",
+    ),
+    Command(
+        name="serve",
+        summary="Serve the project in production, inside its own environment; PID 1 of an image.",
+        function="serve",
+        options=lambda: (Settings,),
+    ),
+    Command(
+        name="collect",
+        summary="Collect static files: hashed, compressed, with a manifest.",
+        function="collect",
+        options=lambda: (CollectOptions, Settings),
+    ),
+    Command(
+        name="check",
+        summary="Read the project, change nothing, and print what was found and where.",
+        function="check",
+        options=lambda: (CheckOptions, Settings, Talk),
+    ),
+)

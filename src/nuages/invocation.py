@@ -1,0 +1,51 @@
+"""One call of nuages: what was typed and where, and the values that options get from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from nuages.console import Console
+from nuages.options import Given, Resolved, options_of, resolve
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """One call of nuages: what was typed and where, not yet the values of options."""
+
+    command: str
+    project: Path
+    rest: tuple[str, ...]
+    flags: Mapping[str, Sequence[str]]
+    environ: Mapping[str, str]
+    file: Mapping[str, Given] = field(default_factory=dict)
+    console: Console
+
+    def resolve(self, declaration: type[T]) -> Resolved[T]:
+        """Return the values of one option class by the order flag > environment > file > default."""
+        return resolve(declaration, flags=self.flags, environ=self.environ, file=self.file)
+
+
+def explain(declarations: Sequence[type[Any]], invocation: Invocation) -> list[tuple[str, str, str]]:
+    """Return a row for each option: its name, its value as text and where the value came from."""
+    rows = []
+    for declaration in declarations:
+        resolved = invocation.resolve(declaration)
+        for option in options_of(declaration):
+            origin = resolved.origins[option.field]
+            value = getattr(resolved.value, option.field)
+            text = option.default_text if str(origin) == "default" else _value_text(value)
+            rows.append((option.name, text, str(origin)))
+    return rows
+
+
+def _value_text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(str(item) for item in value)
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value)
