@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nuages.errors import ProjectError
-from nuages.kinds import flag
+from nuages.kinds import flag, text
 from nuages.options import declare
-from nuages.runtime.settings import Settings
+from nuages.runtime.settings import FILES, Settings
 
 if TYPE_CHECKING:
     from nuages.invocation import Invocation
@@ -60,6 +56,19 @@ class CheckOptions:
                            help="list every option, its value and who set it")  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectOptions:
+    """Where `collect` writes."""
+
+    output: str | None = declare(
+        text("DIR"),
+        default=None,
+        default_text="STATIC_ROOT, or --static-root where that is unset",
+        group=FILES,
+        help="where to write the collected files",
+    )
+
+
 def check(invocation: Invocation) -> int:
     """Print what was found in the project, changing nothing."""
     from nuages.invocation import explain
@@ -67,7 +76,9 @@ def check(invocation: Invocation) -> int:
 
     if invocation.resolve(CheckOptions).value.config:
         rows = explain((Settings, *_up_options()), invocation)
-        _answer(invocation, [dict(zip(("option", "value", "origin"), row, strict=True)) for row in rows], rows)
+        _answer(
+            invocation, [dict(zip(("option", "value", "origin"), row, strict=True)) for row in rows], rows
+        )
         return 0
     project = _scan(invocation)
     if invocation.resolve(CheckOptions).value.env:
@@ -96,7 +107,7 @@ def _facts(project: Project) -> list[tuple[str, ...]]:
     return rows
 
 
-def _answer(invocation: Invocation, data: Any, rows: list[tuple[str, ...]]) -> None:
+def _answer(invocation: Invocation, data: Any, rows: Sequence[tuple[str, ...]]) -> None:
     """Write data to stdout: JSON where asked for, else aligned columns."""
     if invocation.resolve(Talk).value.json:
         print(json.dumps(data, indent=2, ensure_ascii=False))  # noqa: T201 - stdout is data
@@ -112,9 +123,7 @@ def _scan(invocation: Invocation) -> Project:
     from nuages.project.scan import scan
 
     settings = invocation.resolve(Settings).value
-    return scan(
-        invocation.project, settings=settings.settings, apps=settings.app, environ=invocation.environ
-    )
+    return scan(invocation.project, settings=settings.settings, apps=settings.app, environ=invocation.environ)
 
 
 def serve(invocation: Invocation) -> int:

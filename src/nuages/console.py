@@ -21,7 +21,9 @@ class Console:
     for this stream alone: NO_COLOR beats FORCE_COLOR beats «is a terminal» (no-color.org, force-color.org).
     """
 
-    def __init__(self, stream: TextIO | None = None, *, as_json: bool = False, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, stream: TextIO | None = None, *, as_json: bool = False, environ: Mapping[str, str] | None = None
+    ) -> None:
         self.stream = sys.stderr if stream is None else stream
         self.as_json = as_json
         environ = os.environ if environ is None else environ
@@ -32,7 +34,9 @@ class Console:
         """Report progress: one line of `text` for a person, `{"event": name, …}` for a program."""
         if self.as_json:
             elapsed = round(time.monotonic() - self._started, 3)
-            self._write(json.dumps({"event": name, "elapsed": elapsed, **({"text": text} if text else {}), **fields}))
+            self._write(
+                json.dumps({"event": name, "elapsed": elapsed, **({"text": text} if text else {}), **fields})
+            )
         elif text:
             self._write(f"{self._paint('step', '·')} {text}")
 

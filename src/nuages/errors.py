@@ -43,7 +43,9 @@ class NuagesError(Exception):
     def render(self) -> str:
         """Return the whole message as it is printed, without colour and without a final newline."""
         lines = [f"error: {self.what}"]
-        lines += [f"  {line}" if line else "" for part in (self.where, self.why) for line in part.splitlines()]
+        lines += [
+            f"  {line}" if line else "" for part in (self.where, self.why) for line in part.splitlines()
+        ]
         if self.hint:
             first, *rest = self.hint.splitlines()
             lines += ["", f"hint: {first}", *(f"      {line}" if line else "" for line in rest)]

@@ -107,5 +107,6 @@ def text(metavar: str) -> Kind[str]:
     """Any text that is not empty."""
     return Kind(metavar, _text)
 
+
 flag: Kind[bool] = Kind("", _on_off, ("on", "off"))
 """A flag that takes no value on the command line; `on` or `off` as a variable."""

@@ -22,7 +22,9 @@ PREFIX = "NUAGES_"
 DEFAULT = Origin("default")
 
 # Kubernetes injects these for a Service that is called «nuages» (service links, v1 of the Service API).
-_SERVICE_LINK = re.compile(r"NUAGES_(SERVICE_(HOST|PORT(_.+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)")
+_SERVICE_LINK = re.compile(
+    r"NUAGES_(SERVICE_(HOST|PORT(_.+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
+)
 
 # Words that people know from other servers, and what says the same here.
 KNOWN_ELSEWHERE: Mapping[str, str] = {

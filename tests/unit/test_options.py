@@ -8,7 +8,16 @@ import pytest
 
 from nuages.errors import Origin, UsageError
 from nuages.kinds import duration, flag, integer, switch, word_or
-from nuages.options import Given, check_keys, check_variables, closest, declare, options_of, resolve, unknown_flag
+from nuages.options import (
+    Given,
+    check_keys,
+    check_variables,
+    closest,
+    declare,
+    options_of,
+    resolve,
+    unknown_flag,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +64,13 @@ def test_flag_beats_variable_beats_file_beats_alias() -> None:
 
 
 def test_an_explicit_value_equal_to_the_default_still_wins() -> None:
-    resolved = resolve(Toy, flags={"recycle-requests": ["10"]}, environ={"NUAGES_RECYCLE_REQUESTS": "9"}, file={})
-    assert (resolved.value.recycle_requests, str(resolved.origins["recycle_requests"])) == (10, "--recycle-requests")
+    resolved = resolve(
+        Toy, flags={"recycle-requests": ["10"]}, environ={"NUAGES_RECYCLE_REQUESTS": "9"}, file={}
+    )
+    assert (resolved.value.recycle_requests, str(resolved.origins["recycle_requests"])) == (
+        10,
+        "--recycle-requests",
+    )
 
 
 def test_a_repeatable_option_takes_every_value() -> None:

@@ -117,7 +117,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """A setting that is assigned in the settings source: `text` is the expression's source, `literal` its value if literal."""
+    """A setting assigned in the settings source: `text` is the expression, `literal` its value if it is one."""
 
     name: str
     text: str
