@@ -194,22 +194,29 @@ def apt_install(packages: list[str], what: str, why: str) -> None:
         )
     say(f"apt-get install {names}")
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-
-    def apt_get(*words: str) -> bool:
-        command = ["apt-get", "-q", "-y", *words]
-        return (
-            subprocess.run(command, env=environ, stdin=subprocess.DEVNULL, stdout=sys.stderr).returncode == 0
-        )
-
     install = ("install", "--no-install-recommends", *packages)
+    talk = b""
     # A fresh container has no package lists, an old machine stale ones: they are read anew only when that shows.
-    if not apt_get(*install) and not (apt_get("update") and apt_get(*install)):
-        raise BootstrapError(
-            what=what,
-            where=f"apt-get install {names}",
-            why="apt-get failed; its messages stand above",
-            hint="check this machine's apt sources and network, then run make again",
+    for words in (install, ("update",), install):
+        command = ["apt-get", "-q", "-y", "-o", "Dpkg::Use-Pty=0", *words]
+        done = subprocess.run(
+            command,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
         )
+        talk += done.stdout
+        if words is install and done.returncode == 0:
+            return
+    sys.stderr.write(talk.decode(errors="replace"))
+    raise BootstrapError(
+        what=what,
+        where=f"apt-get install {names}",
+        why="apt-get failed; its messages stand above",
+        hint="check this machine's apt sources and network, then run make again",
+    )
 
 
 # --- doing it ---------------------------------------------------------------------------------------------------------
