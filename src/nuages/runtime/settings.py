@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from nuages.kinds import Kind, choice, duration, integer, size, switch, text, word_or
 from nuages.options import declare
@@ -165,6 +168,18 @@ class Settings:
         default_text="auto, a Unix socket in the runtime directory",
         help="where health checks, metrics and status are answered",
     )  # fmt: skip
+
+
+def to_json(settings: Settings) -> dict[str, Any]:
+    """Return the settings as values that JSON has."""
+    return dataclasses.asdict(settings)
+
+
+def from_json(values: Mapping[str, Any]) -> Settings:
+    """Return the settings that `to_json` described."""
+    restored: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    restored["bind"] = tuple(Address(**place) for place in values["bind"])
+    return Settings(**restored)
 
 
 def in_kubernetes(environ: dict[str, str] | os._Environ[str]) -> bool:

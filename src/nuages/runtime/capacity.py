@@ -1,0 +1,166 @@
+"""How many workers fit here: by the CPUs and the memory that this container may use, and why that many.
+
+`decide` is pure; `read_facts` reads the kernel's files. cgroup v2: Documentation/admin-guide/cgroup-v2.rst
+(cpu.max, memory.max); v1: cpu.cfs_quota_us, cpu.cfs_period_us, memory.limit_in_bytes.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+UNLIMITED_MOST = 4  # workers, where nothing limits the CPU: the machine is somebody else's too
+WORKER_BYTES = 100 << 20  # what a worker is taken to need before one has been measured
+SUPERVISOR_BYTES = 20 << 20
+USABLE = 0.85  # of a memory limit; the page cache and a peak need the rest
+_NO_LIMIT = 1 << 60  # cgroup v1 says «no limit» as the largest multiple of the page size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the kernel grants. `quota` is in CPUs, `memory` in bytes; None where nothing limits it."""
+
+    cpus: int
+    machine_cpus: int
+    quota: float | None = None
+    quota_origin: str = ""
+    memory: int | None = None
+    memory_origin: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capacity:
+    """A number of workers and the reason for it, as text."""
+
+    workers: int
+    reason: str
+
+
+def decide(facts: Facts, *, worker_bytes: int = WORKER_BYTES, measured: bool = False) -> Capacity:
+    """Return how many workers fit."""
+    count, reason = _by_cpu(facts)
+    if facts.memory is None:
+        return Capacity(workers=count, reason=reason)
+    room = max(1, int((facts.memory * USABLE - SUPERVISOR_BYTES) // worker_bytes))
+    if room >= count:
+        return Capacity(workers=count, reason=reason)
+    weight = f"{worker_bytes >> 20} MB {'measured' if measured else 'assumed'} for each"
+    return Capacity(
+        workers=room, reason=f"{_megabytes(facts.memory)} of memory by {facts.memory_origin}, {weight}"
+    )
+
+
+def _by_cpu(facts: Facts) -> tuple[int, str]:
+    available = min(facts.cpus, facts.quota) if facts.quota is not None else facts.cpus
+    count = max(1, math.ceil(available))
+    if facts.quota is not None and facts.quota < facts.cpus:
+        return count, f"{facts.quota:g} CPUs by {facts.quota_origin}"
+    if facts.cpus < facts.machine_cpus:
+        return count, f"{_cpus(facts.cpus)} of {facts.machine_cpus} by the CPU affinity"
+    if count > UNLIMITED_MOST:
+        return UNLIMITED_MOST, f"nothing limits the CPU: {UNLIMITED_MOST} of {facts.machine_cpus} CPUs"
+    return count, f"{_cpus(count)}, as the machine has"
+
+
+def facts_from(files: Mapping[str, str], *, cpus: int, machine_cpus: int) -> Facts:
+    """Return the facts that the texts of the kernel's files tell; keys are paths as `cgroup_files` gives them."""
+    quota, quota_origin, memory, memory_origin = None, "", None, ""
+    for path, text in files.items():
+        name = path.rpartition("/")[2]
+        found_quota = _quota(name, text, files.get(path.replace("cfs_quota_us", "cfs_period_us"), ""))
+        if found_quota is not None and (quota is None or found_quota < quota):
+            quota, quota_origin = found_quota, path
+        found_memory = _memory(name, text)
+        if found_memory is not None and (memory is None or found_memory < memory):
+            memory, memory_origin = found_memory, path
+    return Facts(
+        cpus=cpus, machine_cpus=machine_cpus, quota=quota, quota_origin=quota_origin,
+        memory=memory, memory_origin=memory_origin,
+    )  # fmt: skip
+
+
+def _quota(name: str, text: str, period_text: str) -> float | None:
+    """CPUs, from `cpu.max` («200000 100000» or «max 100000») or `cpu.cfs_quota_us` («-1»: none)."""
+    words = text.split()
+    if name == "cpu.cfs_quota_us":
+        words += period_text.split() or ["100000"]
+    elif name != "cpu.max":
+        return None
+    if len(words) != 2 or not all(word.isdigit() for word in words) or not int(words[0]) or not int(words[1]):
+        return None
+    return int(words[0]) / int(words[1])
+
+
+def _memory(name: str, text: str) -> int | None:
+    """Bytes, from `memory.max` («max»: none) or `memory.limit_in_bytes` (huge: none)."""
+    text = text.strip()
+    if name not in {"memory.max", "memory.limit_in_bytes"} or not text.isdigit():
+        return None
+    return int(text) if int(text) < _NO_LIMIT else None
+
+
+def cgroup_files(membership: str, mounts: str) -> Iterator[str]:
+    """Return the paths that may hold a limit for us: our cgroup's and those of all its parents.
+
+    `membership` is the text of /proc/self/cgroup, `mounts` that of /proc/self/mountinfo (cgroups(7)). Every level
+    counts: a pod's limit is often set above the container's own cgroup.
+    """
+    groups = dict(_groups(membership))
+    for root, mount, kind, options in _cgroup_mounts(mounts):
+        wanted = {"": ("cpu.max", "memory.max")} if kind == "cgroup2" else {
+            "cpu": ("cpu.cfs_quota_us", "cpu.cfs_period_us"), "memory": ("memory.limit_in_bytes",),
+        }  # fmt: skip
+        for controller, names in wanted.items():
+            if controller not in groups or (controller and controller not in options):
+                continue
+            # Inside a container the mount's root is often the container's own cgroup.
+            path = groups[controller]
+            if root != "/" and (path + "/").startswith(root + "/"):
+                path = path[len(root) :]
+            parts = [part for part in path.split("/") if part not in {"", ".."}]
+            for depth in range(len(parts), -1, -1):
+                folder = "/".join([mount.rstrip("/"), *parts[:depth]])
+                yield from (f"{folder}/{name}" for name in names)
+
+
+def _groups(membership: str) -> Iterator[tuple[str, str]]:
+    for line in membership.splitlines():
+        _, controllers, path = [*line.split(":", 2), "", ""][:3]
+        for controller in controllers.split(","):
+            yield controller, path
+
+
+def _cgroup_mounts(mounts: str) -> Iterator[tuple[str, str, str, list[str]]]:
+    """Root inside the file system, mount point, type and options of each cgroup mount; proc_pid_mountinfo(5)."""
+    for line in mounts.splitlines():
+        before, _, after = line.partition(" - ")
+        left, right = before.split(), after.split()
+        if len(left) >= 5 and right and right[0] in {"cgroup", "cgroup2"}:
+            yield left[3], left[4], right[0], right[-1].split(",")
+
+
+def read_facts() -> Facts:
+    """Return what the kernel grants this process now."""
+    machine = os.cpu_count() or 1
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else machine
+    paths = cgroup_files(_read("/proc/self/cgroup"), _read("/proc/self/mountinfo"))
+    files = {path: text for path in dict.fromkeys(paths) if (text := _read(path))}
+    return facts_from(files, cpus=cpus, machine_cpus=machine)
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _cpus(count: int) -> str:
+    return f"{count} CPU" + ("" if count == 1 else "s")
+
+
+def _megabytes(size: int) -> str:
+    return f"{size >> 20} MB"

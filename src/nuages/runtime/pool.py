@@ -1,0 +1,431 @@
+"""Decide which workers to start, retire, cut and kill: pure; nothing here blocks, sleeps or does I/O.
+
+`step` takes what is (a Pool), what happened (an Event, or None when only time has passed) and the monotonic time,
+and returns the next Pool with the Actions that bring the processes in line with it. The shell is `supervisor`.
+
+Invariants, tested on random histories:
+
+* A worker is started once and never again; its id is never used twice.
+* Never more than `workers + surge` processes are starting or serving.
+* A replacement is ready before the worker that it replaces retires (unless `surge` is 0).
+* A generation that was never ready does not take the place of one that serves.
+* Every phase but READY and KILLED ends by its deadline, and before the next deadline time alone changes nothing.
+* After a stop no worker is started, and every worker ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from math import inf
+
+
+class Phase(Enum):
+    """Where a worker is in its life."""
+
+    STARTING = "starting"  # its process runs and loads the project
+    READY = "ready"  # it accepts connections
+    RETIRING = "retiring"  # it accepts nothing new and finishes what it has
+    CUT = "cut"  # it was told to drop what is left
+    KILLED = "killed"  # it was killed; its exit status is still to come
+
+
+class Stage(Enum):
+    """Where the whole pool is in its life."""
+
+    RUNNING = "running"
+    DRAINING = "draining"  # not ready for balancers any more, but still accepting
+    STOPPING = "stopping"  # nothing is accepted; requests are finished
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """One worker process. `since` is when it entered its phase; `due` says why it is to be replaced, if it is."""
+
+    id: int
+    generation: int
+    phase: Phase
+    since: float
+    due: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How many workers there are to be, and how long things may take, in seconds.
+
+    `surge` is how many more may run while one is replaced: 0 where a second worker does not fit the memory.
+    A worker that dies before it was ready for `settled` counts as a failure; `attempts` failures of a server that
+    was never ready end it.
+    """
+
+    workers: int
+    start: float = 120.0
+    grace: float = 30.0
+    cut: float = 1.0
+    settled: float = 5.0
+    surge: int = 1
+    attempts: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """The workers and what is intended with them.
+
+    `generation` is the code that new workers load, `newest` the last one that was asked for, `proven` the newest of
+    which a worker was ever ready. `failures` counts workers that died early, the last at `failed_at`. `hurried` tells
+    that a second order to stop came.
+    """
+
+    limits: Limits
+    workers: tuple[Worker, ...] = ()
+    next_id: int = 1
+    generation: int = 0
+    newest: int = 0
+    proven: int | None = None
+    stage: Stage = Stage.RUNNING
+    drain_until: float = inf
+    failures: int = 0
+    failed_at: float = -inf
+    gave_up: bool = False
+    hurried: bool = False
+
+
+# What happened.
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A worker accepts connections."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """A worker's process has ended; `reported` tells that it had said why it could not start."""
+
+    id: int
+    reported: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A worker is to be replaced, for a reason that is logged: requests, age, memory, a stuck thread …"""
+
+    id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """New code is there: replace every worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """There are to be so many workers more, or fewer; never below one."""
+
+    by: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End the server: first go on accepting for `drain` seconds. A second one ends everything at once."""
+
+    drain: float = 0.0
+
+
+Event = Ready | Exited | Due | Reload | Resize | Stop
+
+
+# What to do about it.
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start a process that loads this generation's code."""
+
+    id: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Tell a worker that the server will stop: answers say `Connection: close` from now on."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """Tell a worker to accept nothing new, finish its requests and end."""
+
+    id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Tell a worker to drop the requests it still has and end."""
+
+    id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """Send SIGKILL."""
+
+    id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Abandon:
+    """Say that a reload has failed, by this worker, and that the old code goes on."""
+
+    id: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Say that the server cannot start, by this worker; every process is ended."""
+
+    id: int
+
+
+Action = Start | Drain | Retire | Cut | Kill | Abandon | GiveUp
+Actions = tuple[Action, ...]
+
+_LIMITED = {Phase.STARTING, Phase.RETIRING, Phase.CUT}
+_FAILURES_FORGOTTEN = 60.0  # seconds after which an earlier death no longer counts
+_FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
+
+
+def step(pool: Pool, now: float, event: Event | None = None) -> tuple[Pool, Actions]:
+    """Return the next pool and the actions that bring the processes in line with it."""
+    pool, noted = _note(pool, now, event)
+    pool, enforced = _enforce(pool, now)
+    pool, balanced = _balance(pool, now)
+    return pool, (*noted, *enforced, *balanced)
+
+
+def next_deadline(pool: Pool) -> float:
+    """Return when `step` must be called although nothing happened, in monotonic seconds; infinity for never."""
+    deadlines = [_deadline(pool, worker) for worker in pool.workers]
+    if pool.stage is Stage.DRAINING:
+        deadlines.append(pool.drain_until)
+    if _wanted(pool) > 0:
+        deadlines.append(_resume_at(pool))
+    return min(deadlines, default=inf)
+
+
+def done(pool: Pool) -> bool:
+    """Return whether the server has stopped and every process has ended."""
+    return pool.stage is Stage.STOPPING and not pool.workers
+
+
+def ready(pool: Pool) -> bool:
+    """Return whether new requests should come here: some worker accepts, and the server is not stopping."""
+    return pool.stage is Stage.RUNNING and any(worker.phase is Phase.READY for worker in pool.workers)
+
+
+def find(pool: Pool, worker_id: int) -> Worker | None:
+    """Return the worker of that id, while its process exists."""
+    return next((worker for worker in pool.workers if worker.id == worker_id), None)
+
+
+# Taking note of what happened
+
+
+def _note(pool: Pool, now: float, event: Event | None) -> tuple[Pool, Actions]:
+    match event:
+        case Ready(id):
+            return _became_ready(pool, now, id), ()
+        case Exited(id, reported):
+            return _exited(pool, now, id, reported=reported)
+        case Due(id, reason):
+            worker = find(pool, id)
+            if worker and not worker.due and worker.phase in {Phase.STARTING, Phase.READY}:
+                pool = _put(pool, replace(worker, due=reason))
+            return pool, ()
+        case Reload():
+            if pool.stage is not Stage.RUNNING:
+                return pool, ()
+            newest = pool.newest + 1
+            return replace(pool, generation=newest, newest=newest, failures=0, failed_at=-inf), ()
+        case Resize(by):
+            return replace(pool, limits=replace(pool.limits, workers=max(1, pool.limits.workers + by))), ()
+        case Stop(drain):
+            return _stop(pool, now, drain)
+    return pool, ()
+
+
+def _became_ready(pool: Pool, now: float, worker_id: int) -> Pool:
+    worker = find(pool, worker_id)
+    if worker is None or worker.phase is not Phase.STARTING:
+        return pool  # it was told to end in the meantime
+    pool = _put(pool, replace(worker, phase=Phase.READY, since=now))
+    return replace(pool, proven=max(worker.generation, -1 if pool.proven is None else pool.proven))
+
+
+def _exited(pool: Pool, now: float, worker_id: int, *, reported: bool) -> tuple[Pool, Actions]:
+    worker = find(pool, worker_id)
+    if worker is None:
+        return pool, ()
+    pool = replace(pool, workers=tuple(other for other in pool.workers if other.id != worker_id))
+    if pool.stage is Stage.STOPPING:
+        return pool, ()
+    if worker.phase is Phase.STARTING:
+        return _start_failed(pool, now, worker, final=reported)
+    if worker.phase is Phase.READY:
+        early = now - worker.since < pool.limits.settled
+        return (_failed(pool, now) if early else replace(pool, failures=0, failed_at=-inf)), ()
+    return pool, ()
+
+
+def _start_failed(pool: Pool, now: float, worker: Worker, *, final: bool) -> tuple[Pool, Actions]:
+    """A worker did not get ready; `final` tells that another attempt would end the same way."""
+    if worker.generation != pool.generation or pool.stage is not Stage.RUNNING:
+        return pool, ()
+    if pool.proven is None:
+        pool = _failed(pool, now)
+        if not final and pool.failures < pool.limits.attempts:
+            return pool, ()
+        others = [other for other in pool.workers if other.phase is not Phase.KILLED]
+        for other in others:
+            pool = _put(pool, replace(other, phase=Phase.KILLED, since=now))
+        killed = tuple(Kill(other.id, "the server cannot start") for other in others)
+        return replace(pool, stage=Stage.STOPPING, gave_up=True), (GiveUp(worker.id), *killed)
+    if worker.generation > pool.proven:
+        return replace(pool, generation=pool.proven), (Abandon(worker.id, worker.generation),)
+    return _failed(pool, now), ()
+
+
+def _failed(pool: Pool, now: float) -> Pool:
+    recent = now - pool.failed_at < _FAILURES_FORGOTTEN
+    return replace(pool, failures=pool.failures + 1 if recent else 1, failed_at=now)
+
+
+def _stop(pool: Pool, now: float, drain: float) -> tuple[Pool, Actions]:
+    serving = [worker for worker in pool.workers if worker.phase is Phase.READY]
+    if pool.stage is Stage.RUNNING and drain > 0 and serving:
+        drained = tuple(Drain(worker.id) for worker in serving)
+        return replace(pool, stage=Stage.DRAINING, drain_until=now + drain), drained
+    if pool.stage is Stage.RUNNING:
+        return replace(pool, stage=Stage.STOPPING), ()
+    actions: list[Action] = []
+    for worker in pool.workers:
+        if worker.phase in {Phase.READY, Phase.RETIRING}:
+            pool = _put(pool, replace(worker, phase=Phase.CUT, since=now))
+            actions.append(Cut(worker.id, "a second signal came"))
+    return replace(pool, stage=Stage.STOPPING, hurried=True), tuple(actions)
+
+
+# Holding everything to its deadline
+
+
+def _enforce(pool: Pool, now: float) -> tuple[Pool, Actions]:
+    actions: list[Action] = []
+    if pool.stage is Stage.DRAINING and now >= pool.drain_until:
+        pool = replace(pool, stage=Stage.STOPPING)
+    for worker in pool.workers:
+        # A late start may end a whole generation, so it comes before what depends on the generation.
+        if worker.phase is Phase.STARTING and now >= _deadline(pool, worker) and not pool.gave_up:
+            actions.append(Kill(worker.id, f"not ready within {pool.limits.start:g} s"))
+            pool = _put(pool, replace(worker, phase=Phase.KILLED, since=now))
+            pool, failed = _start_failed(pool, now, worker, final=True)
+            actions += failed
+    for worker in pool.workers:
+        found = _next_phase(pool, now, worker)
+        if found:
+            phase, action = found
+            pool = _put(pool, replace(worker, phase=phase, since=now))
+            actions.append(action)
+    return pool, tuple(actions)
+
+
+def _next_phase(pool: Pool, now: float, worker: Worker) -> tuple[Phase, Action] | None:
+    stopping = pool.stage is Stage.STOPPING
+    late = now >= _deadline(pool, worker)
+    if worker.phase is Phase.STARTING and (stopping or worker.generation != pool.generation):
+        reason = "the server stops" if stopping else "its code has been replaced"
+        return Phase.KILLED, Kill(worker.id, reason)
+    if worker.phase is Phase.READY and stopping:
+        return Phase.RETIRING, Retire(worker.id, "the server stops")
+    if worker.phase is Phase.RETIRING and late:
+        return Phase.CUT, Cut(worker.id, f"not finished within {pool.limits.grace:g} s")
+    if worker.phase is Phase.CUT and late:
+        return Phase.KILLED, Kill(worker.id, "it did not end when told to")
+    return None
+
+
+def _deadline(pool: Pool, worker: Worker) -> float:
+    if worker.phase not in _LIMITED:
+        return inf
+    limits = pool.limits
+    allowed = {Phase.STARTING: limits.start, Phase.RETIRING: limits.grace, Phase.CUT: limits.cut}
+    return worker.since + allowed[worker.phase]
+
+
+# Having as many as there should be
+
+
+def _balance(pool: Pool, now: float) -> tuple[Pool, Actions]:
+    actions: list[Action] = []
+    if pool.stage is not Stage.STOPPING:
+        for worker, reason in _dispensable(pool):
+            pool = _put(pool, replace(worker, phase=Phase.RETIRING, since=now))
+            actions.append(Retire(worker.id, reason))
+    if now >= _resume_at(pool):
+        for _ in range(_wanted(pool)):
+            worker = Worker(id=pool.next_id, generation=pool.generation, phase=Phase.STARTING, since=now)
+            pool = replace(pool, workers=(*pool.workers, worker), next_id=pool.next_id + 1)
+            actions.append(Start(worker.id, worker.generation))
+    return pool, tuple(actions)
+
+
+def _reason(pool: Pool, worker: Worker) -> str:
+    """Why a worker is to be replaced; empty while it is not."""
+    return worker.due or ("new code" if worker.generation < pool.generation else "")
+
+
+def _dispensable(pool: Pool) -> list[tuple[Worker, str]]:
+    """The workers that may retire now, and why: due ones first, then the newest of too many."""
+    serving = [worker for worker in pool.workers if worker.phase is Phase.READY]
+    due = [worker for worker in serving if _reason(pool, worker)]
+    fresh = [worker for worker in reversed(serving) if not _reason(pool, worker)]
+    surplus = max(0, len(serving) - pool.limits.workers)
+    if due and not surplus and not pool.limits.surge and len(serving) == pool.limits.workers:
+        surplus = 1  # stop first: a second one does not fit
+    fewer = "fewer workers were asked for"
+    return [(worker, _reason(pool, worker) or fewer) for worker in (due + fresh)[:surplus]]
+
+
+def _wanted(pool: Pool) -> int:
+    """How many processes to start as soon as the back-off allows."""
+    if pool.stage is Stage.STOPPING:
+        return 0
+    serving = [worker for worker in pool.workers if worker.phase is Phase.READY]
+    starting = sum(worker.phase is Phase.STARTING for worker in pool.workers)
+    missing = pool.limits.workers - len(serving) - starting
+    if missing > 0:
+        return missing
+    leaving = len(pool.workers) - len(serving) - starting
+    replaceable = pool.stage is Stage.RUNNING and any(_reason(pool, worker) for worker in serving)
+    # Those that still finish their requests take memory too: never more than one for each that serves.
+    if replaceable and not starting and missing == 0 and leaving < pool.limits.workers:
+        return pool.limits.surge
+    return 0
+
+
+def _resume_at(pool: Pool) -> float:
+    """When the next process may be started: at once after one death, later and later after several."""
+    if pool.failures <= 1:
+        return -inf
+    return pool.failed_at + min(_FIRST_DELAY * 2.0 ** (pool.failures - 2), _LONGEST_DELAY)
+
+
+def _put(pool: Pool, worker: Worker) -> Pool:
+    return replace(pool, workers=tuple(worker if other.id == worker.id else other for other in pool.workers))

@@ -1,0 +1,151 @@
+"""Shared memory in which every worker notes what it is doing, for the supervisor to read, also after its death.
+
+One slot per worker: a head with a few figures, then the requests in flight. The worker alone writes its slot and
+takes no lock; a reader that catches it in the middle of a write sees two different sequence numbers and skips
+the entry. Written as the machine writes numbers: both sides are processes of one machine.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import tempfile
+import time
+from dataclasses import dataclass
+
+# Sequence number, start (time.monotonic, seconds), method, path, request id, sequence number again.
+_ENTRY = struct.Struct("=Qd10s158s64sQ")
+# pid, padding, started, heartbeat, requests answered, connections, threads busy, threads (time.monotonic, seconds).
+_HEAD = struct.Struct("=IIddQIII")
+_HEAD_BYTES = 256
+ENTRIES = 256  # requests in flight that a worker can note; what is beyond is served but not noted
+SLOT_BYTES = _HEAD_BYTES + ENTRIES * _ENTRY.size
+_FREE = bytes(8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InFlight:
+    """A request that was begun and not ended; `since` is in monotonic seconds."""
+
+    method: str
+    path: str
+    request_id: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What a worker last said of itself; `heartbeat` and `started` are monotonic seconds, 0 for never."""
+
+    pid: int = 0
+    started: float = 0.0
+    heartbeat: float = 0.0
+    requests: int = 0
+    connections: int = 0
+    threads_busy: int = 0
+    threads: int = 0
+
+
+class Board:
+    """A worker's own slot. Made from the descriptor that the supervisor passed on."""
+
+    def __init__(self, descriptor: int, slot: int) -> None:
+        self._memory = mmap.mmap(descriptor, 0)
+        self._start = slot * SLOT_BYTES
+        first = self._start + _HEAD_BYTES
+        self._free = [first + number * _ENTRY.size for number in reversed(range(ENTRIES))]
+        self._sequence = 0
+        self._begun = 0
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are begun and not ended."""
+        return self._begun
+
+    def begin(self, method: str, path: str, request_id: str) -> int:
+        """Note that a request has begun; return what `end` wants. May be called by one thread only: the loop's."""
+        self._begun += 1
+        if not self._free:
+            return -1
+        offset = self._free.pop()
+        self._sequence = sequence = self._sequence + 1
+        _ENTRY.pack_into(
+            self._memory, offset, sequence, time.monotonic(), method.encode("utf-8", "replace"),
+            path.encode("utf-8", "replace"), request_id.encode("utf-8", "replace"), sequence,
+        )  # fmt: skip
+        return offset
+
+    def end(self, slot: int) -> None:
+        """Note that the request of that slot has ended."""
+        self._begun -= 1
+        if slot >= 0:
+            self._memory[slot : slot + 8] = _FREE
+            self._free.append(slot)
+
+    def beat(self, figures: Figures) -> None:
+        """Write this worker's figures, with the heartbeat of now."""
+        _HEAD.pack_into(
+            self._memory, self._start, figures.pid, 0, figures.started, time.monotonic(), figures.requests,
+            figures.connections, figures.threads_busy, figures.threads,
+        )  # fmt: skip
+
+
+class Scoreboard:
+    """The supervisor's side: the whole memory, read only but for clearing a slot before it is given away again."""
+
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
+        self.descriptor = _shared_memory(slots * SLOT_BYTES)
+        self._memory = mmap.mmap(self.descriptor, slots * SLOT_BYTES)
+
+    def clear(self, slot: int) -> None:
+        """Make a slot new for the next worker."""
+        start = slot * SLOT_BYTES
+        self._memory[start : start + SLOT_BYTES] = bytes(SLOT_BYTES)
+
+    def figures(self, slot: int) -> Figures:
+        """Return what the worker of that slot last said of itself."""
+        pid, _, started, heartbeat, requests, connections, busy, threads = _HEAD.unpack_from(
+            self._memory, slot * SLOT_BYTES
+        )
+        return Figures(
+            pid=pid, started=started, heartbeat=heartbeat, requests=requests, connections=connections,
+            threads_busy=busy, threads=threads,
+        )  # fmt: skip
+
+    def in_flight(self, slot: int) -> tuple[InFlight, ...]:
+        """Return the requests that the worker of that slot has begun and not ended, the oldest first."""
+        first = slot * SLOT_BYTES + _HEAD_BYTES
+        found = []
+        for number in range(ENTRIES):
+            before, since, method, path, request_id, after = _ENTRY.unpack_from(
+                self._memory, first + number * _ENTRY.size
+            )
+            if before and before == after:
+                found.append(
+                    InFlight(
+                        method=_text(method), path=_text(path), request_id=_text(request_id), since=since
+                    )
+                )
+        return tuple(sorted(found, key=lambda entry: entry.since))
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._memory.close()
+        os.close(self.descriptor)
+
+
+def _text(field: bytes) -> str:
+    return field.rstrip(b"\0").decode("utf-8", "ignore")
+
+
+def _shared_memory(size: int) -> int:
+    """Return a descriptor of so much zeroed memory that has no name; see memfd_create(2)."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("nuages-scoreboard", os.MFD_CLOEXEC)
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    os.ftruncate(descriptor, size)
+    return descriptor

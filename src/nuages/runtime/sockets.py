@@ -1,0 +1,219 @@
+"""The listening sockets: bound here, inherited by every worker, or handed over by systemd."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nuages.errors import Origin, OutsideError, UsageError
+from nuages.runtime.settings import Address
+
+BACKLOG = 2048
+_UNIX_MODE = 0o666  # as uvicorn: who may connect is decided by the folder's mode
+_FIRST_INHERITED = 3  # SD_LISTEN_FDS_START of sd_listen_fds(3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """A listening socket and the address that a person would type; `inode` is the bound file's, to remove it."""
+
+    socket: socket.socket
+    address: Address
+    inherited: bool = False
+    inode: int = 0
+
+    @property
+    def url(self) -> str:
+        """`http://127.0.0.1:8000`, or `unix:PATH`."""
+        return str(self.address) if self.address.path else f"http://{self.address}"
+
+    def close(self) -> None:
+        """Close the socket; remove its file if it is still the one that we made."""
+        self.socket.close()
+        if self.inode:
+            with contextlib.suppress(OSError):
+                if os.stat(self.address.path).st_ino == self.inode:
+                    os.unlink(self.address.path)
+
+
+def listen(addresses: Iterable[Address], *, origin: Origin | str = "--bind") -> list[Listener]:
+    """Bind and listen on every address; all or none.
+
+    Raises OutsideError when a port is taken or may not be used, UsageError when an address is not this machine's.
+    """
+    addresses = tuple(addresses)
+    listeners: list[Listener] = []
+    try:
+        for address in addresses:
+            if address.path:
+                listeners.append(_listen_unix(address, origin))
+            else:
+                both = not any(other.port == address.port and ":" not in other.host for other in addresses)
+                listeners.append(_listen_tcp(address, origin, both_families=both))
+    except BaseException:
+        for listener in listeners:
+            listener.close()
+        raise
+    return listeners
+
+
+def inherited(environ: Mapping[str, str], *, pid: int) -> list[Listener]:
+    """Return the listening sockets that systemd (or another) handed to this very process; see sd_listen_fds(3)."""
+    if environ.get("LISTEN_PID") != str(pid) or not environ.get("LISTEN_FDS", "").isdigit():
+        return []
+    found = []
+    for descriptor in range(_FIRST_INHERITED, _FIRST_INHERITED + int(environ["LISTEN_FDS"])):
+        try:
+            sock = socket.socket(fileno=descriptor)
+        except OSError as error:
+            raise UsageError(
+                f"descriptor {descriptor} is not a socket", where="promised by $LISTEN_FDS", why=str(error),
+                hint="see the .socket unit that starts this service: ListenStream=",
+            ) from None  # fmt: skip
+        if sock.type != socket.SOCK_STREAM or not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            raise UsageError(
+                f"descriptor {descriptor} does not listen for connections", where="promised by $LISTEN_FDS",
+                why="nuages serves stream sockets that listen", hint="in the .socket unit: ListenStream=8000, Accept=no",
+            )  # fmt: skip
+        sock.setblocking(False)
+        found.append(Listener(socket=sock, address=bound_address(sock), inherited=True))
+    return found
+
+
+def bound_address(sock: socket.socket) -> Address:
+    """Return where a socket is bound."""
+    name = sock.getsockname()
+    if sock.family == socket.AF_UNIX:
+        return Address(path=os.fsdecode(name) or "(unnamed)")
+    return Address(host=name[0], port=name[1])
+
+
+def _listen_tcp(address: Address, origin: Origin | str, *, both_families: bool) -> Listener:
+    try:
+        found = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except OSError as error:
+        raise UsageError(
+            f"cannot listen on {address}", where=f"given by {origin}", why=f"{address.host}: {error.strerror}",
+            hint="--bind 127.0.0.1:8000 for this machine only, --bind :8000 for every address",
+        ) from None  # fmt: skip
+    # A name such as localhost has several: IPv4 first, as most clients reach it.
+    family, kind, protocol, _, place = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            # `[::]` means every address, IPv4 too, unless IPv4 is bound to the same port beside it.
+            sock.setsockopt(
+                socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if address.host == "::" and both_families else 1
+            )
+        sock.bind(place)
+        sock.listen(BACKLOG)
+    except OSError as error:
+        sock.close()
+        raise _cannot_bind(address, origin, error) from None
+    return Listener(socket=sock, address=bound_address(sock))
+
+
+def _listen_unix(address: Address, origin: Origin | str) -> Listener:
+    path = address.path
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _remove_stale(path)
+        sock.setblocking(False)
+        sock.bind(path)
+        os.chmod(path, _UNIX_MODE)
+        sock.listen(BACKLOG)
+    except OSError as error:
+        sock.close()
+        raise _cannot_bind(address, origin, error) from None
+    return Listener(socket=sock, address=address, inode=os.stat(path).st_ino)
+
+
+def _remove_stale(path: str) -> None:
+    """Remove a socket's file that nobody listens on; raise OSError when somebody does or it is no socket."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise FileExistsError(errno.EEXIST, "there is a file of that name, and it is not a socket", path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return
+        except BlockingIOError:
+            pass  # its queue is full, so somebody listens
+    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE), path)
+
+
+def _cannot_bind(address: Address, origin: Origin | str, error: OSError) -> UsageError | OutsideError:
+    what, where = f"cannot listen on {address}", f"given by {origin}"
+    if error.errno == errno.EADDRINUSE:
+        free = "unix:OTHER" if address.path else f"{address.host}:{address.port + 1}"
+        return OutsideError(
+            what, where=where, why=f"{_holder(address)} listens there already", hint=f"--bind {free}"
+        )
+    if error.errno == errno.EACCES and not address.path:
+        return OutsideError(
+            what, where=where, why=f"ports below 1024 are the superuser's, and this is user {os.getuid()}",
+            hint=f"--bind {address.host}:8000",
+        )  # fmt: skip
+    if error.errno == errno.EADDRNOTAVAIL:
+        return UsageError(
+            what, where=where, why=f"{address.host} is not an address of this machine",
+            hint=f"--bind :{address.port} for every address",
+        )  # fmt: skip
+    return OutsideError(
+        what, where=where, why=error.strerror or str(error), hint="--bind HOST:PORT or unix:PATH"
+    )
+
+
+def _holder(address: Address) -> str:
+    """Say who holds an address, if /proc tells: `process 4711 (python manage.py runserver)`."""
+    for inode in _inodes(address):
+        for pid in _pids_with(f"socket:[{inode}]"):
+            command = _read(f"/proc/{pid}/cmdline").replace("\0", " ").strip()
+            return f"process {pid} ({command[:80]})" if command else f"process {pid}"
+    return "another process"
+
+
+def _inodes(address: Address) -> Iterator[str]:
+    """Inodes of sockets that listen at an address; see proc_net_tcp(5) and proc_net_unix(5)."""
+    if address.path:
+        lines = _read("/proc/net/unix").splitlines()
+        yield from (words[6] for line in lines if (words := line.split()) and words[-1] == address.path)
+        return
+    listening = "0A"
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in _read(table).splitlines()[1:]:
+            words = line.split()
+            if words[3] == listening and int(words[1].rpartition(":")[2], 16) == address.port:
+                yield words[9]
+
+
+def _pids_with(link: str) -> Iterator[int]:
+    for pid in filter(str.isdigit, os.listdir("/proc") if os.path.isdir("/proc") else ()):
+        with contextlib.suppress(OSError):
+            for descriptor in os.listdir(f"/proc/{pid}/fd"):
+                if os.readlink(f"/proc/{pid}/fd/{descriptor}") == link:
+                    yield int(pid)
+                    break
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,229 @@
+"""One worker process: loads the project, serves it on the inherited sockets, obeys the supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from typing import Any, NoReturn
+
+from nuages.errors import NuagesError, StartError
+from nuages.runtime import child
+from nuages.runtime import settings as options
+from nuages.runtime.log import Log
+from nuages.runtime.scoreboard import Board, Figures
+
+_PR_SET_PDEATHSIG = 1
+
+
+class Worker:
+    """What the parts of a worker share: its logs, its slot on the scoreboard and its line to the supervisor."""
+
+    def __init__(self, control: socket.socket, assignment: dict[str, Any]) -> None:
+        from nuages.runtime.application import Application
+
+        self.control = control
+        self.id: int = assignment["worker"]
+        self.settings = options.from_json(assignment["settings"])
+        self.application = Application.from_json(assignment["application"])
+        self.log = Log(access=assignment["access_log"], events=assignment["events_log"], worker=self.id)
+        self.board = Board(assignment["board"], assignment["slot"])
+        self.sockets = [socket.socket(fileno=descriptor) for descriptor in assignment["sockets"]]
+        self.started = time.monotonic()
+        self.server: Any = None
+
+    def say(self, **message: Any) -> None:
+        """Tell the supervisor something."""
+        try:
+            self.control.send(json.dumps(message, default=str).encode() + b"\n")
+        except OSError:
+            pass  # it is gone, and this process will be in a moment
+
+    def report(self, event: str, text: str = "", **fields: Any) -> None:
+        """Let the supervisor say something once for all workers: what was filled in, what was found."""
+        self.say(report=event, text=text, fields=fields)
+
+    def serve(self) -> None:
+        """Load the project and serve it until told to end; raises NuagesError when it cannot start."""
+        import uvicorn
+
+        from nuages.runtime import site as sites
+        from nuages.runtime.protocol import protocol_class
+        from nuages.runtime.server import Server
+
+        site = sites.load(self.application, self.settings, self.report)
+        said = _UvicornLog(self.log)
+        config = uvicorn.Config(
+            site.asgi or _no_asgi,
+            http=protocol_class(site, self.settings, self.log, self.board),
+            ws="auto" if site.asgi else "none",
+            lifespan="auto" if site.asgi else "off",
+            interface="asgi3" if site.asgi is None else "auto",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            backlog=2048,
+            workers=1,
+            timeout_keep_alive=int(self.settings.keep_alive),
+        )
+        self.server = Server(config, on_ready=self._ready, beat=self._beat, busy=lambda: self.board.in_flight)
+        try:
+            _run(self._main())
+        except SystemExit:
+            # uvicorn ends the process when the application's lifespan fails; its reason went to its log.
+            raise StartError(
+                "the ASGI application failed to start", where=" ".join(self.application.apps),
+                why=said.last or "its lifespan startup failed", hint="see the application's own log above",
+            ) from None  # fmt: skip
+        if not self.server.started:
+            raise StartError(
+                "the ASGI application failed to start", where=" ".join(self.application.apps),
+                why=said.last or "its lifespan startup failed", hint="see the application's own log above",
+            )  # fmt: skip
+
+    async def _main(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self.control.fileno(), self._obey)
+        loop.add_signal_handler(signal.SIGTERM, self.say_due, "SIGTERM came to this worker")
+        await self.server.serve(self.sockets)
+
+    def say_due(self, reason: str) -> None:
+        """Ask to be replaced: a new worker first, then this one retires."""
+        self.say(due=reason)
+
+    def _ready(self) -> None:
+        self.say(ready=round(time.monotonic() - self.started, 3))
+
+    def _beat(self) -> None:
+        state = self.server.server_state
+        self.board.beat(
+            Figures(
+                pid=os.getpid(), started=self.started, requests=state.total_requests,
+                connections=len(state.connections),
+            )
+        )  # fmt: skip
+
+    def _obey(self) -> None:
+        try:
+            data = self.control.recv(1 << 16)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.end(1)  # the supervisor is gone, and with it whoever could stop us
+        for line in data.splitlines():
+            order = json.loads(line)
+            match order["order"]:
+                case "drain":
+                    self.server.drain()
+                case "retire":
+                    self.server.retire(linger=order["linger"])
+                case "cut":
+                    self.end(0)
+                case "stacks":
+                    self._say_stacks()
+
+    def _say_stacks(self) -> None:
+        import faulthandler
+
+        faulthandler.dump_traceback(all_threads=True)
+
+    def end(self, code: int) -> NoReturn:
+        """End this process at once, whatever its threads do, with everything logged that was noted."""
+        self.log.flush()
+        os._exit(code)
+
+
+def main(control: socket.socket, assignment: dict[str, Any]) -> NoReturn:
+    """Run a worker; a failure to start is told to the supervisor, which prints it once for all workers."""
+    _end_with(assignment["supervisor"])
+    # A handler and not SIG_IGN: programs that the project starts would inherit that.
+    signal.signal(signal.SIGINT, lambda _signal, _frame: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    worker = Worker(control, assignment)
+    control.setblocking(False)
+    try:
+        worker.serve()
+    except NuagesError as error:
+        worker.say(error=child.error_fields(error))
+        worker.end(error.exit_code)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, somebody must say it
+        worker.say(
+            error=child.error_fields(
+                _unforeseen(error, started=bool(worker.server and worker.server.started))
+            )
+        )
+        worker.end(StartError.exit_code)
+    worker.log.flush()
+    sys.exit(0)
+
+
+def _unforeseen(error: BaseException, *, started: bool) -> StartError:
+    import traceback
+
+    what = "a worker failed" if started else "the application failed to start"
+    last = traceback.format_exception_only(type(error), error)[-1].strip()
+    return StartError(
+        what,
+        where=last,
+        why="".join(traceback.format_exception(error)).rstrip(),
+        hint="see the traceback above",
+    )
+
+
+def _run(main: Any) -> None:
+    """Run on uvloop where it is installed, else on asyncio."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(main)
+        return
+    if sys.version_info >= (3, 11):
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(main)
+    else:
+        uvloop.install()
+        asyncio.run(main)
+
+
+def _end_with(supervisor: int) -> None:
+    """See that the kernel kills this process when its supervisor dies; prctl(2), PR_SET_PDEATHSIG."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    # It may have died before the call above.
+    if os.getppid() != supervisor:
+        os._exit(1)
+
+
+class _UvicornLog(logging.Handler):
+    """Brings uvicorn's own warnings and errors into our log; only its loggers are touched."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(logging.WARNING)
+        self.last = ""
+        self._log = log
+        logger = logging.getLogger("uvicorn.error")
+        logger.setLevel(logging.WARNING)
+        logger.addHandler(self)
+        logger.propagate = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage().strip()
+        if record.exc_info and record.exc_info[1]:
+            import traceback
+
+            text += "\n" + "".join(traceback.format_exception(record.exc_info[1])).rstrip()
+        self.last = text
+        self._log.event(record.levelname.lower(), "uvicorn", text)
+
+
+async def _no_asgi(_scope: Any, _receive: Any, _send: Any) -> None:
+    raise StartError("this project has no ASGI application", why="a request took the way of async views")
