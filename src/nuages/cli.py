@@ -70,7 +70,7 @@ def _command(name: str) -> commands.Command:
 
 def every_option() -> tuple[Option, ...]:
     """Return the options of all commands: a variable for `serve` may be set where `check` runs."""
-    options = {o.name: o for c in commands.COMMANDS for d in c.declarations() for o in options_of(d)}
+    options = {o.name: o for c in commands.COMMANDS for d in c.classes() for o in options_of(d)}
     return tuple(options.values())
 
 
@@ -115,7 +115,7 @@ def parser_for(command: commands.Command) -> argparse.ArgumentParser:
     )
     parser.add_argument("project", nargs="?", default=None, help="the project's folder (default: this one)")
     groups: dict[str, Any] = {}
-    for option in (o for declaration in command.declarations() for o in options_of(declaration)):
+    for option in command.options():
         if option.group not in groups:
             groups[option.group] = parser.add_argument_group(option.group)
         names = [f"-{option.short}"] if option.short else []
@@ -146,7 +146,7 @@ def parse(
     namespace, unknown = parser.parse_known_args(own)
     for word in unknown:
         if word.startswith("-"):
-            raise unknown_flag(word, [o for d in command.declarations() for o in options_of(d)], command.name)
+            raise unknown_flag(word, command.options(), command.name)
         raise UsageError(
             f"{word!r} is one argument too many",
             where="given on the command line",

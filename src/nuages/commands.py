@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nuages.kinds import flag, text
-from nuages.options import declare
-from nuages.runtime.settings import FILES, Settings
+from nuages.options import Option, declare, options_of
+from nuages.runtime.settings import APPLICATION, FILES, Settings
 
 if TYPE_CHECKING:
     from nuages.invocation import Invocation
@@ -19,17 +19,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """One verb. `function` names the function of this module that carries it out."""
+    """One verb. `function` names the function of this module that carries it out.
+
+    `classes` gives the option classes it reads; of these it takes the options in `groups`, all where that is empty.
+    """
 
     name: str
     summary: str
     function: str
-    options: Callable[[], tuple[type[Any], ...]]
+    classes: Callable[[], tuple[type[Any], ...]]
+    groups: tuple[str, ...] = ()
     takes_rest: str = ""
 
-    def declarations(self) -> tuple[type[Any], ...]:
-        """Return the option classes it takes."""
-        return self.options()
+    def options(self) -> tuple[Option, ...]:
+        """Return the options it takes, in the order of their declaration."""
+        found = (option for declaration in self.classes() for option in options_of(declaration))
+        return tuple(option for option in found if not self.groups or option.group in self.groups)
 
     def load(self) -> Callable[[Invocation], int]:
         """Return the function that carries it out."""
@@ -166,31 +171,34 @@ COMMANDS = (
         name="up",
         summary="Install the project's locked dependencies privately, migrate, collect and serve.",
         function="up",
-        options=lambda: (*_up_options(), Settings, Talk),
+        classes=lambda: (*_up_options(), Settings, Talk),
     ),
     Command(
         name="run",
         summary="Run a management command or a program in the project's private environment.",
         function="run",
-        options=lambda: (*_up_options(), Settings, Talk),
+        classes=lambda: (*_up_options(), Settings, Talk),
+        groups=("Environment", APPLICATION, TALK),
         takes_rest=" -- COMMAND …",
     ),
     Command(
         name="serve",
         summary="Serve the project in production, inside its own environment; PID 1 of an image.",
         function="serve",
-        options=lambda: (Settings,),
+        classes=lambda: (Settings,),
     ),
     Command(
         name="collect",
         summary="Collect static files: hashed, compressed, with a manifest.",
         function="collect",
-        options=lambda: (CollectOptions, Settings),
+        classes=lambda: (CollectOptions, Settings),
+        groups=(FILES, APPLICATION),
     ),
     Command(
         name="check",
         summary="Read the project, change nothing, and print what was found and where.",
         function="check",
-        options=lambda: (CheckOptions, Settings, Talk),
+        classes=lambda: (CheckOptions, Settings, Talk),
+        groups=(APPLICATION, TALK),
     ),
 )

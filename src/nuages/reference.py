@@ -1,0 +1,45 @@
+"""The reference page of the options, made from their declarations; `docs/options.md` is its output."""
+
+from __future__ import annotations
+
+from nuages.commands import COMMANDS
+from nuages.options import Option
+
+_HEAD = """# Options
+
+Made by `python -m nuages.reference` from the declarations; a test keeps it true.
+
+Precedence: flag > `NUAGES_*` variable > `[tool.nuages]` in `pyproject.toml` (or `nuages.toml`) > default. Durations
+are written `30s`, `1h30m`, `7d` or `250ms`, sizes `300M` or `1G`. A repeatable option takes several values: the flag
+repeated, the variable's words, a TOML list. Unknown names are errors.
+"""
+
+
+def page() -> str:
+    """Return the Markdown text of the page: every option once, with the commands that take it."""
+    users: dict[str, list[str]] = {}
+    options: dict[str, Option] = {}
+    for command in COMMANDS:
+        for option in command.options():
+            options.setdefault(option.name, option)
+            users.setdefault(option.name, []).append(command.name)
+    groups: dict[str, list[Option]] = {}
+    for option in options.values():
+        groups.setdefault(option.group, []).append(option)
+    return _HEAD + "".join(_section(group, members, users) for group, members in groups.items())
+
+
+def _section(group: str, options: list[Option], users: dict[str, list[str]]) -> str:
+    rows = [f"\n## {group}\n", "| flag | variable | default | what | commands |", "|---|---|---|---|---|"]
+    for option in options:
+        value = option.kind.metavar.replace("|", "\\|")
+        flag = f"`{option.flag} {value}`" if value else f"`{option.flag}`"
+        aliases = "".join(f", `${alias}`" for alias in option.aliases)
+        default = option.default_text and f"{option.default_text}"
+        commands = ", ".join(users[option.name])
+        rows.append(f"| {flag} | `{option.variable}`{aliases} | {default} | {option.help} | {commands} |")
+    return "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    print(page(), end="")  # noqa: T201 - the page is data

@@ -1,0 +1,44 @@
+"""What the documentation says of commands, options and exit codes is what the code declares."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from nuages.cli import overview, parser_for
+from nuages.commands import COMMANDS
+from nuages.options import KNOWN_ELSEWHERE
+from nuages.reference import page
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_reference_page_is_what_the_declarations_make() -> None:
+    assert (ROOT / "docs" / "options.md").read_text() == page(), (
+        "run: python -m nuages.reference > docs/options.md"
+    )
+
+
+def test_every_command_has_one_line_in_the_overview() -> None:
+    for command in COMMANDS:
+        assert re.search(rf"^  {command.name} +{re.escape(command.summary)}$", overview(), re.MULTILINE)
+
+
+def test_the_help_of_serve_is_grouped_and_short() -> None:
+    serve = next(command for command in COMMANDS if command.name == "serve")
+    options = serve.options()
+    text = parser_for(serve).format_help()
+    assert len(options) <= 30
+    assert all(f"{group}:" in text for group in {option.group for option in options})
+    assert all(option.flag in text for option in options)
+
+
+def test_each_command_of_the_readme_exists() -> None:
+    mentioned = set(re.findall(r"`?nuages (up|run|serve|collect|check)\b", (ROOT / "README.md").read_text()))
+    assert mentioned == {command.name for command in COMMANDS} & mentioned
+
+
+def test_words_from_other_servers_lead_to_words_without_dashes() -> None:
+    for word, ours in KNOWN_ELSEWHERE.items():
+        assert not word.startswith("-")
+        assert not ours.startswith("-")
