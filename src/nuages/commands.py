@@ -137,7 +137,7 @@ def serve(invocation: Invocation) -> int:
     application = _application(invocation, settings.value)
     from nuages.runtime.supervisor import serve as run
 
-    return run(application, settings.value)
+    return run(application, settings.value, origins=settings.origins)
 
 
 def _application(invocation: Invocation, settings: Settings) -> Application:

@@ -1,0 +1,133 @@
+"""argv → invocation, and the errors of the command line, as a user reads them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from nuages.cli import main, parse
+from nuages.commands import COMMANDS, Command
+from nuages.console import Console
+from nuages.runtime.settings import Settings
+
+
+def command(name: str) -> Command:
+    return next(command for command in COMMANDS if command.name == name)
+
+
+def answer(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
+    code = main(argv)
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("NUAGES_")]:
+        monkeypatch.delenv(name)
+
+
+def test_flags_keep_their_texts_until_they_are_resolved(tmp_path: Path) -> None:
+    invocation = parse(command("serve"), [str(tmp_path), "-w", "3", "--bind=:80"], {}, Console())
+    assert invocation.flags == {"workers": ["3"], "bind": [":80"]}
+    resolved = invocation.resolve(Settings)
+    assert (resolved.value.workers, str(resolved.origins["workers"])) == (3, "--workers")
+
+
+def test_what_follows_two_dashes_belongs_to_the_command_that_is_run(tmp_path: Path) -> None:
+    invocation = parse(command("run"), [str(tmp_path), "--", "shell", "--json", "--", "x"], {}, Console())
+    assert (invocation.project, invocation.rest) == (tmp_path.resolve(), ("shell", "--json", "--", "x"))
+
+
+def test_a_command_is_suggested(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = answer(capsys, "srve")
+    assert (code, out) == (2, "")
+    names = ", ".join(command.name for command in COMMANDS)
+    assert err == (
+        "error: unknown command 'srve'\n"
+        "  given on the command line\n"
+        f"  nuages has {names}\n"
+        "\n"
+        "hint: did you mean `nuages serve`?\n"
+    )
+
+
+def test_an_unknown_flag_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert answer(capsys, "serve", "--processes", "4") == (
+        2,
+        "",
+        "error: unknown option --processes\n"
+        "  given on the command line\n"
+        "  `nuages serve` has no such option\n"
+        "\n"
+        "hint: nuages calls it --workers: "
+        "worker processes; auto: by the CPU and memory this container may use\n",
+    )
+
+
+def test_a_flag_without_its_value_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert answer(capsys, "serve", "--workers") == (
+        2,
+        "",
+        "error: `nuages serve` cannot be understood\n"
+        "  given on the command line\n"
+        "  argument -w/--workers: expected one argument\n"
+        "\n"
+        "hint: see `nuages serve --help`\n",
+    )
+
+
+def test_a_folder_that_is_not_there_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert answer(capsys, "serve", "no/such/place") == (
+        1,
+        "",
+        "error: there is no folder 'no/such/place'\n"
+        "  given on the command line\n"
+        "  PROJECT is the folder that holds manage.py, or one above it\n"
+        "\n"
+        "hint: nuages serve PATH\n",
+    )
+
+
+def test_an_unknown_variable_stops_every_command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("NUAGES_BIMD", ":80")
+    code, _, err = answer(capsys, "check", str(tmp_path))
+    assert (code, err.splitlines()[0], err.splitlines()[-1]) == (
+        2, "error: unknown variable NUAGES_BIMD", "hint: did you mean NUAGES_BIND?",
+    )  # fmt: skip
+
+
+def test_an_error_is_one_json_object_when_json_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = answer(capsys, "check", "--json", "no/such/place")
+    assert code == 1
+    assert err == (
+        '{"event": "error", "exit": 1, "what": "there is no folder \'no/such/place\'", '
+        '"where": "given on the command line", '
+        '"why": "PROJECT is the folder that holds manage.py, or one above it", "hint": "nuages check PATH"}\n'
+    )
+
+
+def test_help_and_version_are_data(capsys: pytest.CaptureFixture[str]) -> None:
+    for argv in (["--help"], ["--version"], []):
+        code, out, err = answer(capsys, *argv)
+        assert code == 0
+        assert "nuages" in out
+        assert err == ""
+
+
+def test_config_shows_every_value_and_who_set_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "nuages.toml").write_text('grace = "10s"\n')
+    monkeypatch.setenv("NUAGES_THREADS", "8")
+    code, out, _ = answer(capsys, "check", str(tmp_path), "--config", "--debug", "off")
+    rows = {line.split()[0]: line.split()[1:] for line in out.splitlines()}
+    assert code == 0
+    assert rows["grace"] == ["10.0", "nuages.toml:1"]
+    assert rows["threads"] == ["8", "NUAGES_THREADS"]
+    assert rows["debug"] == ["off", "--debug"]
+    assert rows["timeout"] == ["30s", "default"]
