@@ -15,12 +15,13 @@ import socket
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from nuages.errors import NuagesError, OutsideError, ProjectError, StartError, UsageError
 
 _LONGEST_MESSAGE = 1 << 17  # a SOCK_SEQPACKET message has to fit the socket's buffer
-_PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
+_PROGRAM = str(Path(__file__).absolute().with_name("__main__.py"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

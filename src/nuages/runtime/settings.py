@@ -177,7 +177,9 @@ def to_json(settings: Settings) -> dict[str, Any]:
 
 def from_json(values: Mapping[str, Any]) -> Settings:
     """Return the settings that `to_json` described."""
-    restored: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    restored: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+    }
     restored["bind"] = tuple(Address(**place) for place in values["bind"])
     return Settings(**restored)
 

@@ -37,9 +37,10 @@ class Listener:
         """Close the socket; remove its file if it is still the one that we made."""
         self.socket.close()
         if self.inode:
+            file = Path(self.address.path)
             with contextlib.suppress(OSError):
-                if os.stat(self.address.path).st_ino == self.inode:
-                    os.unlink(self.address.path)
+                if file.stat().st_ino == self.inode:
+                    file.unlink()
 
 
 def listen(addresses: Iterable[Address], *, origin: Origin | str = "--bind") -> list[Listener]:
@@ -79,7 +80,8 @@ def inherited(environ: Mapping[str, str], *, pid: int) -> list[Listener]:
         if sock.type != socket.SOCK_STREAM or not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
             raise UsageError(
                 f"descriptor {descriptor} does not listen for connections", where="promised by $LISTEN_FDS",
-                why="nuages serves stream sockets that listen", hint="in the .socket unit: ListenStream=8000, Accept=no",
+                why="nuages serves stream sockets that listen",
+                hint="in the .socket unit: ListenStream=8000, Accept=no",
             )  # fmt: skip
         sock.setblocking(False)
         found.append(Listener(socket=sock, address=bound_address(sock), inherited=True))
@@ -130,18 +132,18 @@ def _listen_unix(address: Address, origin: Origin | str) -> Listener:
         _remove_stale(path)
         sock.setblocking(False)
         sock.bind(path)
-        os.chmod(path, _UNIX_MODE)
+        Path(path).chmod(_UNIX_MODE)
         sock.listen(BACKLOG)
     except OSError as error:
         sock.close()
         raise _cannot_bind(address, origin, error) from None
-    return Listener(socket=sock, address=address, inode=os.stat(path).st_ino)
+    return Listener(socket=sock, address=address, inode=Path(path).stat().st_ino)
 
 
 def _remove_stale(path: str) -> None:
     """Remove a socket's file that nobody listens on; raise OSError when somebody does or it is no socket."""
     try:
-        mode = os.stat(path).st_mode
+        mode = Path(path).stat().st_mode
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(mode):
@@ -151,7 +153,7 @@ def _remove_stale(path: str) -> None:
         try:
             probe.connect(path)
         except ConnectionRefusedError:
-            os.unlink(path)
+            Path(path).unlink()
             return
         except BlockingIOError:
             pass  # its queue is full, so somebody listens
@@ -204,12 +206,10 @@ def _inodes(address: Address) -> Iterator[str]:
 
 
 def _pids_with(link: str) -> Iterator[int]:
-    for pid in filter(str.isdigit, os.listdir("/proc") if os.path.isdir("/proc") else ()):
-        with contextlib.suppress(OSError):
-            for descriptor in os.listdir(f"/proc/{pid}/fd"):
-                if os.readlink(f"/proc/{pid}/fd/{descriptor}") == link:
-                    yield int(pid)
-                    break
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # another user's, or gone in the meantime
+            if any(os.readlink(descriptor) == link for descriptor in (process / "fd").iterdir()):  # noqa: PTH115
+                yield int(process.name)
 
 
 def _read(path: str) -> str:

@@ -18,10 +18,10 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from nuages.errors import NuagesError, Origin, StartError
-from nuages.runtime import capacity, child, pool, sockets
+from nuages.runtime import capacity, child, pool, sockets, status
 from nuages.runtime import settings as options
 from nuages.runtime.log import Log, open_log
-from nuages.runtime.scoreboard import Scoreboard
+from nuages.runtime.scoreboard import Figures, InFlight, Scoreboard
 
 if TYPE_CHECKING:
     from nuages.runtime.application import Application
@@ -33,6 +33,9 @@ IDLE_LINGER = (
     1.0  # seconds; how long a retiring worker keeps idle connections for a request that is on its way
 )
 _KUBERNETES_DRAIN = 5.0
+_ECHO = (
+    0.2  # seconds; timeout(1) and process managers signal both the process and its group: that is one signal
+)
 _PR_SET_CHILD_SUBREAPER = 36
 _SIGNALS = (
     signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR1,
@@ -79,11 +82,14 @@ class Supervisor:
         environ: dict[str, str],
         origins: Mapping[str, Origin],
     ) -> None:
-        self.settings, self.log, self.listeners = settings, log, listeners
+        self.settings, self.log = settings, log
+        self.urls = [listener.url for listener in listeners]
+        self._listeners = listeners
         self.started = time.monotonic()
         self.restarts = 0
         self._application, self._environ, self._origins = application, environ, origins
         self._signal_number = 0
+        self._signal_at = -inf
         self._cut_requests = 0
         self._error: NuagesError | None = None
         self._ended: child.Child | None = None
@@ -130,8 +136,7 @@ class Supervisor:
         """Give everything back: sockets and their files, shared memory, signal handlers; no child is left behind."""
         for process in self.children.values():
             process.kill()
-        for listener in self.listeners:
-            listener.close()
+        self._close_listeners()
         if self._management:
             self._management.close()
         signal.set_wakeup_fd(-1)
@@ -142,10 +147,10 @@ class Supervisor:
         self._waker.close()
         self._board.close()
 
-    @property
-    def ready(self) -> bool:
-        """Whether balancers should send requests here."""
-        return pool.ready(self.pool)
+    def _close_listeners(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+        self._listeners = []
 
     # What happened
 
@@ -155,8 +160,7 @@ class Supervisor:
         if self.pool.stage is not stage:
             self.log.event("info", self.pool.stage.value, _STAGES[self.pool.stage])
             if self.pool.stage is pool.Stage.STOPPING:
-                for listener in self.listeners:
-                    listener.close()
+                self._close_listeners()
         for action in actions:
             self._act(action)
 
@@ -170,11 +174,13 @@ class Supervisor:
             self._on_signal(number)
 
     def _on_signal(self, number: int) -> None:
-        name = signal.Signals(number).name
+        name, now = signal.Signals(number).name, time.monotonic()
         if number == signal.SIGHUP and self._terminal_is_gone():
             number = signal.SIGTERM
         if number in {signal.SIGTERM, signal.SIGINT}:
-            self._signal_number = number
+            if now - self._signal_at < _ECHO and number == self._signal_number:
+                return
+            self._signal_number, self._signal_at = number, now
             drain = self._drain_seconds() if number == signal.SIGTERM else 0.0
             again = self.pool.stage is not pool.Stage.RUNNING
             self.log.event(
@@ -261,7 +267,7 @@ class Supervisor:
         first = self.pool.proven is None
         self._step(pool.Ready(process.id))
         if first:
-            urls = ", ".join(listener.url for listener in self.listeners)
+            urls = ", ".join(self.urls)
             self.log.event(
                 "info",
                 "ready",
@@ -314,7 +320,7 @@ class Supervisor:
         assignment = child.Assignment(
             worker=action.id, generation=action.generation, supervisor=os.getpid(), sys_path=tuple(sys.path),
             application=self._application.to_json(), settings=options.to_json(self.settings),
-            sockets=tuple(listener.socket.fileno() for listener in self.listeners), board=self._board.descriptor,
+            sockets=tuple(listener.socket.fileno() for listener in self._listeners), board=self._board.descriptor,
             slot=slot, access_log=self.log.access_format, events_log=self.log.events_format,
         )  # fmt: skip
         try:
@@ -380,7 +386,7 @@ class Supervisor:
 
     def _say_start(self) -> None:
         workers, threads = self.capacity.workers, self.settings.threads
-        urls = [listener.url for listener in self.listeners]
+        urls = self.urls
         plural = "" if workers == 1 else "s"
         self.log.event(
             "info", "listening", f"listening on {', '.join(urls)}; {workers} worker{plural}: {self.capacity.reason}",
@@ -392,6 +398,10 @@ class Supervisor:
             f"proxies believed: {' '.join(self.settings.trusted_proxies) or 'none'}",
             connections=workers * threads, trusted_proxies=list(self.settings.trusted_proxies),
         )  # fmt: skip
+
+    def figures(self, process: child.Child) -> tuple[Figures, tuple[InFlight, ...]]:
+        """Return what a worker says of itself and the requests it is at."""
+        return self._board.figures(process.slot), self._board.in_flight(process.slot)
 
     # What is decided from outside facts
 
@@ -411,7 +421,24 @@ class Supervisor:
         return self.log.events_format == "text" and self._had_terminal and not os.isatty(2)
 
     def _open_management(self) -> None:
-        pass
+        """Answer health checks; a taken address ends the server, as that of `--bind` does."""
+        from nuages.runtime import management
+
+        origin = self._origins.get("management", "--management")
+        listener = management.open_listener(self.settings.management, self._environ, origin=origin)
+        if listener:
+            answers = status.answers(self)
+            self._management = management.Management(listener, self._selector, answers)
+            self.log.event(
+                "info",
+                "management",
+                f"health checks and status at {listener.address}",
+                address=str(listener.address),
+            )
+        elif self.settings.management == "auto":
+            self.log.event(
+                "warning", "management-off", "no folder for the management socket: health checks are off"
+            )
 
 
 _STAGES = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import json
 import logging
@@ -40,10 +41,8 @@ class Worker:
 
     def say(self, **message: Any) -> None:
         """Tell the supervisor something."""
-        try:
+        with contextlib.suppress(OSError):  # it is gone, and this process will be in a moment
             self.control.send(json.dumps(message, default=str).encode() + b"\n")
-        except OSError:
-            pass  # it is gone, and this process will be in a moment
 
     def report(self, event: str, text: str = "", **fields: Any) -> None:
         """Let the supervisor say something once for all workers: what was filled in, what was found."""

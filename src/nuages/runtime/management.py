@@ -1,0 +1,231 @@
+"""Health checks and status, answered by the supervisor in its own loop: no uvicorn, no Django, no Host check.
+
+They are answered even while every worker is busy or still loading. The listener is a Unix socket in the user's
+runtime directory, where `nuages status` finds it, or HOST:PORT for a kubelet. One short request per connection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from nuages.errors import Origin, OutsideError
+from nuages.runtime.settings import Address, parse_address
+from nuages.runtime.sockets import Listener, listen
+
+_MOST_BYTES = 8192  # of a request's head
+_SECONDS = 5.0  # for a whole request
+_MOST_CLIENTS = 64
+_PHRASES = {
+    200: "OK",
+    400: "Bad Request",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    503: "Service Unavailable",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A status code and a body, text or what becomes JSON."""
+
+    status: int
+    body: str | Mapping[str, Any]
+
+
+Answers = Mapping[str, Callable[[], Answer]]
+
+
+class _Client:
+    def __init__(self, sock: socket.socket, until: float) -> None:
+        self.socket, self.until = sock, until
+        self.received = b""
+        self.to_send = b""
+
+
+class Management:
+    """The management socket inside a selectors loop: the loop calls `data()` of each key, and `expire`."""
+
+    def __init__(self, listener: Listener, selector: selectors.BaseSelector, answers: Answers) -> None:
+        self.address = listener.address
+        self._listener, self._selector, self._answers = listener, selector, answers
+        self._clients: set[_Client] = set()
+        selector.register(listener.socket, selectors.EVENT_READ, self._accept)
+
+    def close(self) -> None:
+        """Close every connection and the socket, and remove its file."""
+        for client in list(self._clients):
+            self._drop(client)
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.unregister(self._listener.socket)
+        self._listener.close()
+
+    def next_deadline(self) -> float:
+        """Return when `expire` has something to do, in monotonic seconds."""
+        return min((client.until for client in self._clients), default=inf)
+
+    def expire(self, now: float) -> None:
+        """Drop clients that took too long."""
+        for client in [client for client in self._clients if client.until <= now]:
+            self._drop(client)
+
+    def _accept(self) -> None:
+        try:
+            sock, _ = self._listener.socket.accept()
+        except OSError:
+            return  # it went away, or descriptors are short: the next one may get through
+        sock.setblocking(False)
+        if len(self._clients) >= _MOST_CLIENTS:
+            sock.close()
+            return
+        client = _Client(sock, time.monotonic() + _SECONDS)
+        self._clients.add(client)
+        self._selector.register(sock, selectors.EVENT_READ, lambda: self._read(client))
+
+    def _read(self, client: _Client) -> None:
+        try:
+            data = client.socket.recv(_MOST_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        client.received += data
+        if b"\r\n\r\n" in client.received or b"\n\n" in client.received:
+            client.to_send = respond(client.received, self._answers)
+            self._selector.modify(client.socket, selectors.EVENT_WRITE, lambda: self._write(client))
+            self._write(client)
+        elif not data or len(client.received) > _MOST_BYTES:
+            self._drop(client)
+
+    def _write(self, client: _Client) -> None:
+        try:
+            client.to_send = client.to_send[client.socket.send(client.to_send) :]
+        except BlockingIOError:
+            return
+        except OSError:
+            client.to_send = b""
+        if not client.to_send:
+            self._drop(client)
+
+    def _drop(self, client: _Client) -> None:
+        self._clients.discard(client)
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.unregister(client.socket)
+        client.socket.close()
+
+
+def respond(head: bytes, answers: Answers) -> bytes:
+    """Return the whole response to a request's head; pure but for what the answers read."""
+    words = head.split(b"\r\n", 1)[0].decode("latin-1").split()
+    if len(words) != 3 or not words[2].startswith("HTTP/1."):
+        return _response(Answer(status=400, body="not an HTTP/1 request"), with_body=True)
+    method, target, _ = words
+    found = answers.get(target.partition("?")[0])
+    if method not in {"GET", "HEAD"}:
+        answer = Answer(status=405, body="only GET and HEAD")
+    elif found is None:
+        answer = Answer(status=404, body="there is " + ", ".join(sorted(answers)))
+    else:
+        answer = found()
+    return _response(answer, with_body=method != "HEAD")
+
+
+def _response(answer: Answer, *, with_body: bool) -> bytes:
+    if isinstance(answer.body, str):
+        kind, body = "text/plain; charset=utf-8", answer.body.encode() + b"\n"
+    else:
+        kind, body = "application/json", json.dumps(answer.body).encode() + b"\n"
+    head = (
+        f"HTTP/1.1 {answer.status} {_PHRASES[answer.status]}\r\nContent-Type: {kind}\r\n"
+        f"Content-Length: {len(body)}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + (body if with_body else b"")
+
+
+def folder(environ: Mapping[str, str]) -> Path:
+    """Return where the sockets of this user's servers lie: $XDG_RUNTIME_DIR, else the temporary directory."""
+    base = environ.get("XDG_RUNTIME_DIR")
+    if base and os.access(base, os.W_OK):
+        return Path(base) / "nuages"
+    return Path(environ.get("TMPDIR") or tempfile.gettempdir()) / f"nuages-{os.getuid()}"
+
+
+def open_listener(option: str, environ: Mapping[str, str], *, origin: Origin | str) -> Listener | None:
+    """Return the management socket that `--management` asks for; None for `off`.
+
+    Raises NuagesError when the address is taken. `auto` never fails for want of a writable folder: it returns None.
+    """
+    if option == "off":
+        return None
+    if option != "auto":
+        return listen([parse_address(option)], origin=origin)[0]
+    place = folder(environ)
+    try:
+        place.mkdir(mode=0o700, exist_ok=True)
+        # The temporary directory is everybody's: a folder that another user made first is not ours to use.
+        if place.stat().st_uid != os.getuid() or place.is_symlink():
+            return None
+        _remove_dead(place)
+        return listen([Address(path=str(place / f"{os.getpid()}.sock"))], origin=origin)[0]
+    except (OSError, OutsideError):
+        return None
+
+
+def running(environ: Mapping[str, str]) -> list[Address]:
+    """Return the management sockets of this user's running servers, the oldest first."""
+    return [Address(path=str(path)) for path in _sockets(folder(environ)) if _connects(str(path))]
+
+
+def ask(address: Address, path: str, *, timeout: float = _SECONDS) -> tuple[int, bytes]:
+    """Return the status code and body that a management socket answers; raise OSError when nobody does."""
+    sock = (
+        socket.socket(socket.AF_UNIX)
+        if address.path
+        else socket.create_connection((address.host, address.port))
+    )
+    with sock:
+        sock.settimeout(timeout)
+        if address.path:
+            sock.connect(address.path)
+        sock.sendall(f"GET {path} HTTP/1.1\r\nHost: nuages\r\nConnection: close\r\n\r\n".encode())
+        received = b""
+        while data := sock.recv(65536):
+            received += data
+    head, _, body = received.partition(b"\r\n\r\n")
+    words = head.split(b" ", 2)
+    if len(words) < 2 or not words[1].isdigit():
+        raise ConnectionError(f"{address} does not speak HTTP")
+    return int(words[1]), body
+
+
+def _sockets(place: Path) -> list[Path]:
+    with contextlib.suppress(OSError):
+        return sorted(place.glob("*.sock"), key=lambda path: path.stat().st_mtime)
+    return []
+
+
+def _remove_dead(place: Path) -> None:
+    """Remove what servers left behind that were killed."""
+    for path in _sockets(place):
+        if not _connects(str(path)):
+            path.unlink(missing_ok=True)
+
+
+def _connects(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(1.0)
+        try:
+            sock.connect(path)
+        except OSError:
+            return False
+    return True
