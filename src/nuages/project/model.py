@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from nuages.errors import Origin
+from nuages.errors import Origin, ProjectError
 
 T = TypeVar("T")
 
@@ -19,6 +19,25 @@ class Fact(Generic[T]):
 
     value: T
     origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Something wrong or doubtful that reading found; an error keeps the project from being served.
+
+    The texts are those of NuagesError. `id` is a word that tests and findings know it by.
+    """
+
+    id: str
+    what: str
+    where: str = ""
+    why: str = ""
+    hint: str = ""
+    is_error: bool = False
+
+    def as_error(self) -> ProjectError:
+        """Return the problem as an exception."""
+        return ProjectError(self.what, where=self.where, why=self.why, hint=self.hint)
 
 
 class Manager(str, Enum):
@@ -41,9 +60,12 @@ class Manager(str, Enum):
 class Dependencies:
     """The one mechanism that installs the project's dependencies, and the others that were found beside it.
 
-    `files` are relative to the root, the one that decides first. `extras` and `groups` are those a production
+    `files` are relative to the root: for a lock the lock, then its declaration; for requirements the files to install
+    with, in order. `included` are those they include or were compiled from. `extras` and `groups` are those a production
     install takes. `requirements` is only filled where nothing is declared and the imports were read
-    (`Manager.IMPORTS`) or where the declaration is Python or TOML without a lock (PEP 508 lines).
+    (`Manager.IMPORTS`) or where the declaration is Python or TOML without a lock (PEP 508 lines). `folder` is where
+    the mechanism lies. `stale` says why a lock no longer belongs to its declaration; None: it does, or reading alone
+    cannot tell. `indexes` are the package indexes that the files name themselves.
     """
 
     manager: Manager
@@ -52,6 +74,12 @@ class Dependencies:
     others: tuple[Fact[Manager], ...] = ()
     requirements: tuple[str, ...] = ()
     has_hashes: bool = False
+    folder: str = "."
+    included: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+    stale: Fact[str] | None = None
+    indexes: tuple[Fact[str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +123,9 @@ class Variable:
     """One environment variable that the settings read.
 
     `default` is the source text of the default, None where there is none or it is not a literal. `required`: the
-    read raises when the variable is missing. `reader` is how it is read: `os.environ`, `django-environ` …
+    read raises when the variable is missing, under the environment that was scanned with and with DEBUG off. `reader`
+    is how it is read: `os.environ`, `django-environ` … `condition` is the source of the `if` around the read, when
+    there is one: `not DEBUG`; a read under a condition that cannot be decided by reading is not required.
     """
 
     name: str
@@ -104,6 +134,16 @@ class Variable:
     reader: str
     origin: Origin
     default: str | None = None
+    condition: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switch:
+    """The environment variable that decides DEBUG, and the text that turns it off (None: leave it unset)."""
+
+    variable: str
+    off: str | None
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +164,8 @@ class Assignment:
     origin: Origin
     is_literal: bool
     literal: Any = None
+    is_known: bool = False
+    value: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +195,14 @@ class Project:
     """Further folders that must be on sys.path, relative to the root (`src` layouts)."""
     notes: tuple[str, ...] = ()
     """What the user should hear: choices among alternatives, with their origin."""
+    problems: tuple[Problem, ...] = ()
+    """What is wrong or doubtful but did not keep the scan from deciding."""
+    pythons: tuple[Fact[str], ...] = ()
+    """Every place that says which Python is wanted, as written, the strongest first."""
+    debug: Switch | None = None
+    """How DEBUG can be turned off through a variable; None: the settings read none for it."""
+    settings_files: tuple[str, ...] = ()
+    """The files that the chosen settings are made of, the module itself first."""
     extra: dict[str, Any] = field(default_factory=dict)
 
 

@@ -1,0 +1,299 @@
+"""The one mechanism that installs a project's dependencies, chosen among all that are there."""
+
+from __future__ import annotations
+
+import dataclasses
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nuages.errors import Origin
+from nuages.project import declarations, locks, requirements
+from nuages.project.model import Dependencies, Fact, Manager, Problem
+from nuages.project.requirements import Listing, normalize
+from nuages.project.roles import Role, role_of
+from nuages.project.tree import Tree
+
+_FOLDERS = (
+    "requirements",
+    "requirement",
+    "reqs",
+    "requires",
+    "deps",
+    "requirements.d",
+    "dependencies",
+    "pip",
+)
+_REQUIREMENTS = re.compile(r"(^|[-_.])(requirements?|reqs|requires)($|[-_.])", re.IGNORECASE)
+_ORDER = (Role.PRODUCTION, Role.BASE, Role.OTHER, Role.STAGING, Role.DEVELOPMENT, Role.TEST, Role.AUXILIARY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The dependencies and Django's version as the chosen mechanism has it, what to say and what is wrong."""
+
+    dependencies: Dependencies
+    django: Fact[str] | None
+    notes: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Mechanism:
+    dependencies: Dependencies
+    django: Fact[str] | None
+    is_lock: bool = False
+    notes: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def rank(self) -> int:
+        manager = self.dependencies.manager
+        return (
+            0
+            if self.is_lock
+            else 1
+            if manager is Manager.PIP_TOOLS
+            else 2
+            if manager is Manager.REQUIREMENTS
+            else 3
+        )
+
+
+def find(tree: Tree, folders: tuple[str, ...]) -> Found | None:
+    """Return what installs the project, or None when nothing is declared.
+
+    `folders` are searched in order, the project's own first; the first that declares Django decides, else the first
+    that declares anything. Within it a lock comes before a compiled file, that before a plain one, that before a
+    declaration; a lock that does not hold Django is not this project's.
+    """
+    per_folder = [list(_mechanisms(tree, folder)) for folder in folders]
+    filled = [found for found in per_folder if found]
+    if not filled:
+        return None
+    chosen = next((found for found in filled if any(one.django for one in found)), filled[0])
+    ranked = sorted(chosen, key=lambda one: (one.is_lock and one.django is None, one.rank))
+    first, others = ranked[0], ranked[1:]
+    notes = list(first.notes)
+    for other in others:
+        if other.is_lock and other.django is None:
+            notes.append(f"{other.dependencies.files[0]} is left aside: it does not hold Django")
+    beside = [other for other in others if _is_rival(first, other)]
+    if beside:
+        names = ", ".join(other.dependencies.files[0] for other in beside)
+        notes.append(f"dependencies are taken from {first.dependencies.files[0]}; not from {names}")
+    rivals = tuple(Fact(other.dependencies.manager, other.dependencies.origin) for other in beside)
+    empty = [f"{folder_file} is empty: no lock" for folder_file in _empty_locks(tree, folders)]
+    dependencies = _with_others(first.dependencies, rivals)
+    return Found(
+        dependencies=dependencies, django=first.django, notes=(*empty, *notes), problems=first.problems
+    )
+
+
+def _with_others(dependencies: Dependencies, others: tuple[Fact[Manager], ...]) -> Dependencies:
+    return dataclasses.replace(dependencies, others=others)
+
+
+def _is_rival(first: _Mechanism, other: _Mechanism) -> bool:
+    # A lock's own declaration is no second mechanism.
+    return other.dependencies.files[0] not in first.dependencies.files and not (
+        other.is_lock and other.django is None
+    )
+
+
+def _empty_locks(tree: Tree, folders: tuple[str, ...]) -> Iterator[str]:
+    for folder in folders:
+        for _, name, _ in locks.LOCKS:
+            path = _join(folder, name)
+            if path in tree and not (tree.text(path) or "").strip():
+                yield path
+
+
+def _join(folder: str, name: str) -> str:
+    return name if folder == "." else f"{folder}/{name}"
+
+
+def _mechanisms(tree: Tree, folder: str) -> Iterator[_Mechanism]:
+    for manager, lock_name, declaration in locks.LOCKS:
+        path = _join(folder, lock_name)
+        lock = locks.read(tree, path, manager) if path in tree else None
+        if lock is not None:
+            yield _from_lock(tree, folder, manager, lock, (path, _join(folder, declaration)))
+    plain = _plain(tree, folder)
+    if plain is not None:
+        yield plain
+    for manager, name in ((Manager.PYPROJECT, "pyproject.toml"), (Manager.PIPFILE, "Pipfile")):
+        path = _join(folder, name)
+        if path in tree:
+            read = declarations.pyproject if manager is Manager.PYPROJECT else declarations.pipfile
+            declared = read(tree, path)
+            if declared is not None:
+                yield _from_declaration(tree, folder, manager, declared)
+    declared = declarations.setup(tree, folder)
+    if declared is not None:
+        yield _from_declaration(tree, folder, Manager.SETUP, declared)
+
+
+def _from_lock(
+    tree: Tree, folder: str, manager: Manager, lock: locks.Lock, files: tuple[str, str]
+) -> _Mechanism:
+    present = tuple(path for path in files if path in tree)
+    declared = None
+    if files[1] in tree and manager is not Manager.PIPENV:
+        declared = declarations.pyproject(tree, files[1])
+    return _Mechanism(
+        dependencies=Dependencies(
+            manager=manager,
+            files=present,
+            origin=Origin(files[0]),
+            has_hashes=lock.has_hashes,
+            folder=folder,
+            groups=declared.groups if declared else (),
+            extras=declared.extras if declared else (),
+            indexes=lock.indexes,
+        ),
+        django=lock.packages.get("django"),
+        is_lock=True,
+    )
+
+
+def _from_declaration(
+    tree: Tree, folder: str, manager: Manager, declared: declarations.Declaration
+) -> _Mechanism:
+    lines = [requirements.parse_line(text, declared.origin) for text in declared.requirements]
+    listings = [
+        requirements.read(tree, _join(folder, name)) for name in declared.files if isinstance(name, str)
+    ]
+    every = [line for line in lines if line] + [line for listing in listings for line in listing.requirements]
+    return _Mechanism(
+        dependencies=Dependencies(
+            manager=manager,
+            files=(declared.origin.place, *(path for listing in listings for path in listing.files)),
+            origin=declared.origin,
+            requirements=tuple(declared.requirements) + tuple(
+                line.text for listing in listings for line in listing.requirements
+            ),
+            folder=folder,
+            groups=declared.groups,
+            extras=declared.extras,
+        ),
+        django=_django(every, tree),
+    )  # fmt: skip
+
+
+def _django(lines: list[requirements.Requirement], tree: Tree) -> Fact[str] | None:
+    for line in lines:
+        if line.name == "django":
+            text = line.specifier or line.url or "*"
+            exact = re.fullmatch(r"={2,3}\s*([\w.]+)", text)
+            precise = tree.line_of(line.origin.place, r"(?i)^\s*[\"']?django\b\s*[=<>~!\"'\[;@,]")
+            origin = line.origin if line.origin.place.endswith(".txt") or precise.line is None else precise
+            return Fact(exact[1] if exact else text, origin)
+    return None
+
+
+def _plain(tree: Tree, folder: str) -> _Mechanism | None:
+    candidates = list(_requirement_files(tree, folder))
+    if not candidates:
+        return None
+    listings = {path: requirements.read(tree, path) for path in candidates}
+    listings = {path: listing for path, listing in listings.items() if listing.requirements}
+    if not listings:
+        return None
+    chosen, notes = _choose(folder, listings)
+    merged = [line for path in chosen for line in listings[path].requirements]
+    constraints = [line for path in chosen for line in listings[path].constraints]
+    files = dict.fromkeys([*chosen, *(file for path in chosen for file in listings[path].files)])
+    is_compiled = all(listings[path].is_compiled or _source_of(tree, path) for path in chosen)
+    sources = [source for path in chosen if (source := _source_of(tree, path))] if is_compiled else []
+    pins = [line for line in constraints if line.name == "django"]
+    return _Mechanism(
+        dependencies=Dependencies(
+            manager=Manager.PIP_TOOLS if is_compiled else Manager.REQUIREMENTS,
+            files=chosen,
+            included=tuple(path for path in [*files, *sources] if path not in chosen),
+            origin=Origin(chosen[0]),
+            has_hashes=bool(merged) and all(line.has_hash for line in merged if not line.is_local),
+            folder=folder,
+            indexes=tuple(index for path in chosen for index in listings[path].indexes),
+        ),
+        django=_django(merged, tree) and _django(pins + merged if pins else merged, tree),
+        notes=notes,
+        problems=tuple(problem for path in chosen for problem in listings[path].problems),
+    )
+
+
+def _source_of(tree: Tree, path: str) -> str | None:
+    """Return the `.in` file that a compiled one was made from, where it stands beside it."""
+    source = path.removesuffix(".txt") + ".in"
+    return source if path.endswith(".txt") and source in tree else None
+
+
+def _requirement_files(tree: Tree, folder: str) -> Iterator[str]:
+    for path in tree.below(folder):
+        stem, extension = posixpath.splitext(posixpath.basename(path))
+        if extension in {".txt", ".pip"} and _REQUIREMENTS.search(stem):
+            yield path
+    for name in _FOLDERS:
+        inner = _join(folder, name)
+        if inner not in tree.folders:
+            continue
+        nested = [below for below in tree.folders if posixpath.dirname(below) == inner]
+        for place in (inner, *nested):
+            for path in tree.below(place):
+                if path.endswith((".txt", ".pip")):
+                    yield path
+
+
+def _role(path: str) -> Role:
+    stem = posixpath.splitext(posixpath.basename(path))[0]
+    rest = _REQUIREMENTS.sub(" ", stem).strip("-_. ")
+    if not rest:
+        return Role.BASE
+    return role_of(rest)
+
+
+def _choose(folder: str, listings: dict[str, Listing]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the files to install, and what to say about the choice."""
+    ranked = sorted(listings, key=lambda path: (_ORDER.index(_role(path)), path.count("/"), len(path), path))
+    with_django = [path for path in ranked if _holds_django(listings[path])] or ranked
+    root = _join(folder, "requirements.txt")
+    first = with_django[0]
+    production = [path for path in ranked if _role(path) is Role.PRODUCTION]
+    if (
+        root in with_django
+        and _covers(listings[root], production)
+        and not _is_development(listings[root], root)
+    ):
+        first = root
+    chosen: tuple[str, ...] = (first,)
+    notes: list[str] = []
+    # A production file without Django of its own is installed on top of the file that has it.
+    additions = [path for path in production if path not in with_django and path not in listings[first].files]
+    if additions and _role(first) is not Role.PRODUCTION:
+        chosen = (first, additions[0])
+    unread = [path for path in ranked if not any(path in listings[one].files for one in chosen)]
+    rivals = [path for path in unread if not _role(path).is_development]
+    if rivals:
+        notes.append(f"requirements are taken from {' and '.join(chosen)}; not from {', '.join(rivals)}")
+    elif _role(first).is_development:
+        notes.append(f"requirements are taken from {first}, the only file there is")
+    return chosen, tuple(notes)
+
+
+def _covers(listing: Listing, production: list[str]) -> bool:
+    return not production or any(path in listing.files for path in production)
+
+
+def _is_development(listing: Listing, root: str) -> bool:
+    return any(_role(path).is_development for path in listing.files if path != root)
+
+
+def _holds_django(listing: Listing) -> bool:
+    return any(line.name == "django" for line in listing.requirements)
+
+
+def names(listing: Listing) -> frozenset[str]:
+    """Return the normalized names of a listing's requirements."""
+    return frozenset(normalize(line.name) for line in listing.requirements)

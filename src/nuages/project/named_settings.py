@@ -1,0 +1,105 @@
+"""Which settings module a Python file names: `DJANGO_SETTINGS_MODULE` set or defaulted, by syntax tree or by text."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from nuages.errors import Origin
+from nuages.project.model import Fact
+from nuages.project.tree import Tree
+
+VARIABLE = "DJANGO_SETTINGS_MODULE"
+_TEXT = re.compile(
+    VARIABLE + r"[\"']\s*(?:,|\]\s*=|:)\s*(?:os\.environ\.get\([^)]*,\s*)?[\"']([A-Za-z_][\w.]*)[\"']"
+)
+
+
+def find(tree: Tree, path: str) -> tuple[Fact[str], ...]:
+    """Return every settings module that a file names, in the order of the source.
+
+    Reads `os.environ.setdefault(…)`, `os.environ[…] = …`, `os.putenv`-like helpers that are called with the
+    variable's name and a literal, and f-strings or conditionals whose parts are literals (all outcomes).
+    """
+    module = tree.module(path)
+    if module is None:
+        return tuple(_by_text(tree, path))
+    found = [fact for node in ast.walk(module) for fact in _named(node, module, path)]
+    ordered = sorted(found, key=lambda fact: fact.origin.line or 0)
+    return tuple({fact.value: fact for fact in reversed(ordered)}[fact.value] for fact in _unique(ordered))
+
+
+def _unique(facts: list[Fact[str]]) -> list[Fact[str]]:
+    return list({fact.value: fact for fact in facts}.values())
+
+
+def _named(node: ast.AST, module: ast.Module, path: str) -> Iterator[Fact[str]]:
+    value: ast.expr | None = None
+    if isinstance(node, ast.Call) and len(node.args) >= 2 and _is_variable(node.args[0]):
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        value = node.args[1] if name not in {"get", "getenv", "pop"} else None
+    elif isinstance(node, ast.Assign) and any(
+        isinstance(target, ast.Subscript) and _is_variable(target.slice) for target in node.targets
+    ):
+        value = node.value
+    if value is not None:
+        for text in _texts(value, module, depth=4):
+            if re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", text):
+                yield Fact(text, Origin(path, value.lineno))
+
+
+def _is_variable(node: ast.expr) -> bool:
+    # django-environ's and Django's own constant has the same name: ENVIRONMENT_VARIABLE.
+    if isinstance(node, ast.Constant):
+        return node.value == VARIABLE
+    name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+    return name in {"ENVIRONMENT_VARIABLE", VARIABLE}
+
+
+def _texts(node: ast.expr, module: ast.Module, depth: int) -> list[str]:
+    """Return the texts that an expression can have, as far as they are written out."""
+    if depth == 0:
+        return []
+    if isinstance(node, ast.Constant):
+        return [node.value] if isinstance(node.value, str) else []
+    if isinstance(node, ast.IfExp):
+        return _texts(node.body, module, depth - 1) + _texts(node.orelse, module, depth - 1)
+    if isinstance(node, ast.BoolOp):
+        return [text for part in reversed(node.values) for text in _texts(part, module, depth - 1)]
+    if isinstance(node, ast.Call) and node.args:
+        # os.environ.get("X", "default"): the default counts.
+        return _texts(node.args[-1], module, depth - 1) if len(node.args) == 2 else []
+    if isinstance(node, ast.JoinedStr):
+        return _joined([part.value if isinstance(part, ast.FormattedValue) else part for part in node.values],
+                       module, depth)  # fmt: skip
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return _joined([node.left, node.right], module, depth)
+    if isinstance(node, ast.Name):
+        return _assigned(node.id, module, depth)
+    return []
+
+
+def _joined(parts: list[ast.expr], module: ast.Module, depth: int) -> list[str]:
+    results = [""]
+    for part in parts:
+        texts = _texts(part, module, depth - 1)
+        results = [left + right for left in results for right in texts][:16]
+    return results
+
+
+def _assigned(name: str, module: ast.Module, depth: int) -> list[str]:
+    found: list[str] = []
+    for node in ast.walk(module):
+        if isinstance(node, ast.Assign) and any(
+            isinstance(t, ast.Name) and t.id == name for t in node.targets
+        ):
+            found += _texts(node.value, module, depth - 1)
+    return found
+
+
+def _by_text(tree: Tree, path: str) -> Iterator[Fact[str]]:
+    # Python 2, or a newer syntax than ours: the line that startproject writes is still legible.
+    text = tree.text(path) or ""
+    for found in _TEXT.finditer(text):
+        yield Fact(found[1], Origin(path, text.count("\n", 0, found.start()) + 1))

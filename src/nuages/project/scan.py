@@ -1,0 +1,190 @@
+"""scan(root) → Project: everything that reading tells, with every problem collected, as a compiler does."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from pathlib import Path
+
+from nuages.errors import Origin, ProjectError
+from nuages.project import (
+    dependencies,
+    entrypoints,
+    layout,
+    modules,
+    named_settings,
+    python,
+    settings_choice,
+)
+from nuages.project.layout import Layout
+from nuages.project.model import Dependencies, Fact, Manager, Problem, Project
+from nuages.project.tree import Tree
+
+
+class ScanError(ProjectError):
+    """Every error that a scan found, in one message."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        first = problems[0]
+        super().__init__(first.what, where=first.where, why=first.why, hint=first.hint)
+        self.problems = problems
+
+    def render(self) -> str:
+        """Return all messages, a blank line between them."""
+        return "\n\n".join(problem.as_error().render() for problem in self.problems)
+
+
+def scan(
+    root: Path,
+    *,
+    settings: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    apps: tuple[str, ...] = (),
+) -> Project:
+    """Return what was found in `root`. Raises ProjectError for what keeps the project from being served.
+
+    `settings` and `apps` are the options of that name; `environ` the variables that the project will be run with.
+    Files are read; no code of the project is imported or run.
+    """
+    project = examine(root, settings=settings, environ=environ, apps=apps)
+    errors = tuple(problem for problem in project.problems if problem.is_error)
+    if errors:
+        raise ScanError(errors)
+    return project
+
+
+def examine(
+    root: Path,
+    *,
+    settings: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    apps: tuple[str, ...] = (),
+) -> Project:
+    """Return what was found, errors among its `problems`. Raises ProjectError only where there is no one project."""
+    tree = Tree(_folder(root))
+    place = layout.find(tree, apps)
+    folders = _folders(place.directory)
+    pythons = python.find(tree, folders)
+    found = dependencies.find(tree, folders)
+    notes, problems = list(place.notes), list(pythons.problems)
+    notes += pythons.notes
+    if found is not None:
+        notes += found.notes
+        problems += found.problems
+    if place.single is not None:
+        return _single(tree, place, apps, pythons, found, notes, problems)
+
+    manage = named_settings.find(tree, place.manage.value) if place.manage else ()
+    bases, points = _bases(tree, place, manage)
+    asked = entrypoints.asked(tree, bases, apps)
+    package = manage[0].value.split(".")[0] if manage else None
+    wsgi = entrypoints.pick(points, entrypoints.WSGI, None, package)
+    asgi = entrypoints.pick(points, entrypoints.ASGI, None, package)
+    serving = entrypoints.Serving(points=asked) if asked else entrypoints.serving(wsgi, asgi)
+    entry = tuple(point.settings for point in (*serving.points, wsgi, asgi) if point and point.settings)
+    choice = settings_choice.choose(
+        tree, bases, option=settings, environ=environ or {}, entry=entry, manage=manage,
+        hints=settings_choice.hints(tree, folders),
+    )  # fmt: skip
+    notes += [*choice.notes, *serving.notes]
+    problems += choice.problems
+    return Project(
+        root=tree.root,
+        directory=place.directory,
+        manage=place.manage,
+        settings=choice.settings,
+        candidates=choice.candidates,
+        wsgi=wsgi,
+        asgi=asgi,
+        serving=serving.points,
+        python=pythons.python,
+        dependencies=found.dependencies if found else _undeclared(),
+        django=found.django if found else None,
+        paths=tuple(base for base in bases if base != place.directory),
+        notes=tuple(dict.fromkeys(notes)),
+        problems=tuple(dict.fromkeys([*tree.problems, *problems])),
+        pythons=pythons.everything,
+    )
+
+
+def _folder(root: Path) -> Path:
+    root = root.absolute()
+    if root.is_file() and root.name == "manage.py":
+        return root.parent
+    if not root.is_dir():
+        raise ProjectError(
+            f"{root} is not a folder" if root.exists() else f"{root} does not exist",
+            where=str(root),
+            why="a project is the folder that manage.py lies in, or one above it",
+            hint="give the project's folder: nuages up PROJECT",
+        )
+    return root
+
+
+def _folders(directory: str) -> tuple[str, ...]:
+    """Return the project's folder and those above it, up to the root."""
+    folders = [directory]
+    while folders[-1] != ".":
+        folders.append(posixpath.dirname(folders[-1]) or ".")
+    return tuple(folders)
+
+
+def _bases(
+    tree: Tree, place: Layout, manage: tuple[Fact[str], ...]
+) -> tuple[tuple[str, ...], tuple[entrypoints.EntryPoint, ...]]:
+    """Return the folders that are on sys.path, the project's first, and the entry modules seen from them."""
+    bases = [place.directory]
+    points = entrypoints.find(tree, tuple(bases))
+    for fact in (*manage, *(point.settings for point in points if point.settings)):
+        if modules.resolve(tree, fact.value, tuple(bases)) is None:
+            folder = modules.search(tree, fact.value, place.directory)
+            if folder is not None and folder not in bases and not layout.is_aside(folder + "/x"):
+                bases.append(folder)
+    return tuple(bases), entrypoints.find(tree, tuple(bases)) if len(bases) > 1 else points
+
+
+def _single(
+    tree: Tree,
+    place: Layout,
+    apps: tuple[str, ...],
+    pythons: python.Found,
+    found: dependencies.Found | None,
+    notes: list[str],
+    problems: list[Problem],
+) -> Project:
+    """Return the project of one file that configures itself."""
+    path = place.single or ""
+    module = modules.name_of(path, (place.directory,)) or posixpath.basename(path)[:-3]
+    points = entrypoints.asked(tree, (place.directory,), apps)
+    if not points:
+        point = entrypoints.read(tree, path, module)
+        points = (point,) if point else ()
+    if not points:
+        problems.append(
+            Problem(
+                id="application-missing", what=f"{path} makes no application at module level", where=path,
+                why="a server imports the module and takes `application` from it",
+                hint="add `application = get_wsgi_application()` below settings.configure()", is_error=True,
+            )
+        )  # fmt: skip
+    return Project(
+        root=tree.root,
+        directory=place.directory,
+        manage=None,
+        settings=None,
+        candidates=(),
+        wsgi=next((point for point in points if point.kind == entrypoints.WSGI), None),
+        asgi=next((point for point in points if point.kind == entrypoints.ASGI), None),
+        serving=points,
+        python=pythons.python,
+        dependencies=found.dependencies if found else _undeclared(),
+        django=found.django if found else None,
+        notes=tuple(dict.fromkeys(notes)),
+        problems=tuple(dict.fromkeys([*tree.problems, *problems])),
+        pythons=pythons.everything,
+        settings_files=(path,),
+    )
+
+
+def _undeclared() -> Dependencies:
+    return Dependencies(manager=Manager.IMPORTS, files=(), origin=Origin("imports"))

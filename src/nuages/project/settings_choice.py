@@ -1,0 +1,289 @@
+"""Which settings module a project is served with: option > environment > asgi/wsgi > manage.py, never dev silently."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from nuages.errors import Origin
+from nuages.project import layout, modules
+from nuages.project.model import Candidate, Fact, Problem
+from nuages.project.roles import Role, role_of
+from nuages.project.tree import Tree
+
+_MAKES_SETTINGS = re.compile(
+    r"^(INSTALLED_APPS|ROOT_URLCONF)\b|^\s{4}(INSTALLED_APPS|ROOT_URLCONF)\s*=", re.MULTILINE
+)
+_BUILDS_ON = re.compile(
+    r"^\s*(from\s+\.[\w.]*\s+import\s+\*|from\s+[\w.]+\s+import\s+\*|include\(|import\s)", re.MULTILINE
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """The module that was chosen, every module that was in question, what to say and what is wrong."""
+
+    settings: Fact[str] | None
+    candidates: tuple[Candidate, ...]
+    notes: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+def role(module: str) -> Role:
+    """Return what a settings module is for: by its last part, or the one before where the last says nothing."""
+    parts = module.split(".")
+    last = role_of(parts[-1])
+    if last in {Role.BASE, Role.OTHER} and parts[-1] in {"settings", "config", "conf"} and len(parts) > 2:
+        before = role_of(parts[-2])
+        return before if before not in {Role.BASE, Role.OTHER} else last
+    return last
+
+
+def choose(
+    tree: Tree,
+    bases: tuple[str, ...],
+    *,
+    option: str | None,
+    environ: Mapping[str, str],
+    entry: tuple[Fact[str], ...],
+    manage: tuple[Fact[str], ...],
+    hints: tuple[Fact[str], ...] = (),
+) -> Choice:
+    """Return the settings module. `entry` and `manage` are what asgi/wsgi and manage.py name, in order; `hints` what
+    deployment files set.
+    """
+    asked = _asked(option, environ)
+    named = [*entry, *manage]
+    facts = {fact.value: fact for fact in reversed([*([asked] if asked else []), *named])}
+    siblings = _siblings(tree, bases, [fact.value for fact in named])
+    candidates = _candidates([*facts.values(), *siblings])
+    if asked is not None:
+        problems = () if modules.resolve(tree, asked.value, bases) else (_absent(asked),)
+        return Choice(
+            settings=asked, candidates=candidates, notes=_alternatives(asked, named), problems=problems
+        )
+    there = [fact for fact in named if modules.resolve(tree, fact.value, bases)]
+    problems = tuple(_dangling(fact, there) for fact in _first_of(named) if fact not in there)
+    if not there:
+        return _unnamed(tree, bases, named, candidates, hints, problems)
+    first = there[0]
+    if not role(first.value).is_development:
+        notes = _alternatives(first, there) + _production_beside(first, siblings)
+        return Choice(settings=first, candidates=candidates, notes=notes, problems=problems)
+    return _instead_of_development(first, there, siblings, hints, candidates, problems)
+
+
+def _first_of(named: list[Fact[str]]) -> list[Fact[str]]:
+    return list({fact.value: fact for fact in reversed(named)}.values())
+
+
+def _asked(option: str | None, environ: Mapping[str, str]) -> Fact[str] | None:
+    if option:
+        return Fact(option, Origin("--settings"))
+    value = environ.get("DJANGO_SETTINGS_MODULE")
+    return Fact(value, Origin("$DJANGO_SETTINGS_MODULE")) if value else None
+
+
+def _instead_of_development(
+    first: Fact[str],
+    there: list[Fact[str]],
+    siblings: list[Fact[str]],
+    hints: tuple[Fact[str], ...],
+    candidates: tuple[Candidate, ...],
+    problems: tuple[Problem, ...],
+) -> Choice:
+    """Decide where what is named is a development module: a production one beside it comes first."""
+    production = _distinct([fact for fact in [*there, *siblings] if role(fact.value) is Role.PRODUCTION])
+    hinted = _distinct([hint for hint in hints if not role(hint.value).is_development])
+    if len(production) > 1:
+        production = [
+            fact for fact in production if fact.value in {hint.value for hint in hinted}
+        ] or production
+    if len(production) == 1:
+        chosen = production[0]
+        note = (
+            f"settings are {chosen.value}: {first.origin} names {first.value}, a development module, and "
+            f"{chosen.origin} stands beside it; --settings {first.value} takes the other"
+        )
+        return Choice(settings=chosen, candidates=candidates, notes=(note,), problems=problems)
+    if len(production) > 1:
+        problem = _undecided(production, f"{first.origin} names {first.value}, a development module")
+        return Choice(settings=None, candidates=candidates, problems=(*problems, problem))
+    other = next((fact for fact in [*there, *hinted] if not role(fact.value).is_development), None)
+    chosen = other or first
+    note = (
+        f"settings are {chosen.value} ({chosen.origin}), not {first.value} ({first.origin}), a development module"
+        if other
+        else f"settings are {first.value} ({first.origin}), a development module by its name: "
+        "no production one stands beside it"
+    )
+    return Choice(settings=chosen, candidates=candidates, notes=(note,), problems=problems)
+
+
+def _unnamed(
+    tree: Tree,
+    bases: tuple[str, ...],
+    named: list[Fact[str]],
+    candidates: tuple[Candidate, ...],
+    hints: tuple[Fact[str], ...],
+    problems: tuple[Problem, ...],
+) -> Choice:
+    """Decide where nothing names a module that exists: the one there is, the one production one, a deployment's."""
+    found = _settings_files(tree, bases)
+    every = _candidates([*(Fact(one.module, one.origin) for one in candidates), *found])
+    hinted = _distinct([hint for hint in hints if modules.resolve(tree, hint.value, bases)])
+    serious = [fact for fact in found if not role(fact.value).is_development]
+    production = [fact for fact in serious if role(fact.value) is Role.PRODUCTION]
+    hinted_production = [hint for hint in hinted if not role(hint.value).is_development]
+    for few, reason in (
+        (hinted_production, "a deployment file sets it"),
+        (production, "the one production module there is"),
+        (found, "the one settings module there is"),
+        (serious, "the one that is not for development or tests"),
+    ):
+        if len(few) == 1:
+            note = f"settings are {few[0].value} ({few[0].origin}): {reason}; neither asgi.py, wsgi.py nor manage.py names one"
+            if named:
+                note = f"settings are {few[0].value} ({few[0].origin}): {reason}"
+            return Choice(settings=few[0], candidates=every, notes=(note,), problems=problems)
+    why = "neither asgi.py, wsgi.py nor manage.py names one that is there"
+    problem = _undecided(serious or found, why) if found else _no_settings(named)
+    return Choice(settings=None, candidates=every, problems=(*problems, problem))
+
+
+def _distinct(facts: list[Fact[str]]) -> list[Fact[str]]:
+    return list({fact.value: fact for fact in reversed(facts)}.values())[::-1]
+
+
+def _candidates(facts: list[Fact[str]]) -> tuple[Candidate, ...]:
+    return tuple(
+        Candidate(module=fact.value, origin=fact.origin, is_development=role(fact.value).is_development)
+        for fact in _distinct(facts)
+    )
+
+
+def _alternatives(chosen: Fact[str], named: list[Fact[str]]) -> tuple[str, ...]:
+    others = [fact for fact in _distinct(named) if fact.value != chosen.value]
+    if not others:
+        return ()
+    listed = ", ".join(f"{fact.value} ({fact.origin})" for fact in others)
+    return (f"settings are {chosen.value} ({chosen.origin}); not {listed}",)
+
+
+def _production_beside(chosen: Fact[str], siblings: list[Fact[str]]) -> tuple[str, ...]:
+    if role(chosen.value) is Role.PRODUCTION:
+        return ()
+    beside = [fact for fact in siblings if role(fact.value) is Role.PRODUCTION and fact.value != chosen.value]
+    return tuple(
+        f"settings are {chosen.value} ({chosen.origin}); {fact.value} stands beside it: --settings {fact.value} takes it"
+        for fact in beside[:1]
+    )
+
+
+def _siblings(tree: Tree, bases: tuple[str, ...], named: list[str]) -> list[Fact[str]]:
+    """Return the settings modules in the folders of those that are named, and in a package of the same name."""
+    folders: dict[str, None] = {}
+    for module in named:
+        path = modules.resolve(tree, module, bases)
+        if path:
+            folders[posixpath.dirname(path) or "."] = None
+    found = []
+    for folder in folders:
+        for path in tree.below(folder):
+            name = modules.name_of(path, bases) if path.endswith(".py") else None
+            if name and is_settings(tree, path) and posixpath.basename(path) != "__init__.py":
+                found.append(Fact(name, Origin(path)))
+    return found
+
+
+def _settings_files(tree: Tree, bases: tuple[str, ...]) -> list[Fact[str]]:
+    found = []
+    for path in tree.files:
+        if (
+            path.endswith(".py")
+            and not layout.is_aside(path)
+            and "settings" in path
+            and is_settings(tree, path)
+        ):
+            name = modules.name_of(path, bases)
+            if name:
+                found.append(Fact(name, Origin(path)))
+    # A package that gathers its own modules is one module, not many.
+    packages = {fact.value for fact in found if fact.origin.place.endswith("/__init__.py")}
+    return [fact for fact in found if fact.value.rpartition(".")[0] not in packages] or found
+
+
+def is_settings(tree: Tree, path: str) -> bool:
+    """Return whether a file is a settings module of its own: it sets what one must set, or builds on one that does."""
+    text = tree.text(path) or ""
+    if _MAKES_SETTINGS.search(text):
+        return True
+    return bool(_BUILDS_ON.search(text)) and bool(re.search(r"^[A-Z][A-Z_]+\s*[:=+\[]", text, re.MULTILINE)) and (
+        role(posixpath.splitext(path)[0].replace("/", ".")) is not Role.OTHER
+    )  # fmt: skip
+
+
+def _absent(fact: Fact[str]) -> Problem:
+    return Problem(
+        id="settings-elsewhere",
+        what=f"the settings module {fact.value} is not among the project's files",
+        where=f"named by {fact.origin}",
+        why="it must then come from an installed package",
+        hint="check the spelling of the module",
+    )
+
+
+def _dangling(fact: Fact[str], there: list[Fact[str]]) -> Problem:
+    instead = f"the settings are taken from {there[0].origin} instead" if there else "nothing else names one"
+    return Problem(
+        id="settings-dangling",
+        what=f"{fact.origin.place} names the settings module {fact.value}, which does not exist",
+        where=str(fact.origin),
+        why=instead,
+        hint=f"write {there[0].value if there else 'the module that exists'} in {fact.origin}",
+    )
+
+
+def _undecided(found: list[Fact[str]], why: str) -> Problem:
+    return Problem(
+        id="settings-undecided",
+        what=f"there are {len(found)} settings modules, and nothing says which one is meant",
+        where="\n".join(f"{fact.value} ({fact.origin})" for fact in found[:12]),
+        why=why,
+        hint=f"--settings {found[0].value}",
+        is_error=True,
+    )
+
+
+def _no_settings(named: list[Fact[str]]) -> Problem:
+    named_text = "; ".join(f"{fact.origin} names {fact.value}" for fact in named)
+    return Problem(
+        id="settings-missing",
+        what="no settings module was found",
+        where="\n".join(str(fact.origin) for fact in named),
+        why=f"{named_text}, which is not there" if named else "no file sets INSTALLED_APPS or ROOT_URLCONF",
+        hint="--settings MODULE, or set DJANGO_SETTINGS_MODULE",
+        is_error=True,
+    )
+
+
+def hints(tree: Tree, folders: tuple[str, ...]) -> tuple[Fact[str], ...]:
+    """Return the settings modules that Dockerfiles, Procfiles and platform files set, in the order of the files."""
+    return tuple(_hints(tree, folders))
+
+
+_HINT_FILES = re.compile(r"^(Dockerfile[\w.-]*|[\w.-]*\.Dockerfile|Procfile|fly\.toml|render\.yaml|app\.json|uwsgi\.ini|heroku\.yml|"
+                         r"(docker-)?compose[\w.-]*\.ya?ml|gunicorn\.conf\.py|\.env[\w.-]*)$", re.IGNORECASE)  # fmt: skip
+_HINT = re.compile(r"DJANGO_SETTINGS_MODULE[\"']?\s*[=: ,]\s*[\"']?(?:\$\{\w+:-)?([A-Za-z_]\w*(?:\.\w+)+)")
+
+
+def _hints(tree: Tree, folders: tuple[str, ...]) -> Iterator[Fact[str]]:
+    for folder in folders:
+        for path in tree.below(folder):
+            name = posixpath.basename(path)
+            if _HINT_FILES.match(name) and not role_of(name).is_development:
+                text = tree.text(path) or ""
+                for found in _HINT.finditer(text):
+                    yield Fact(found[1], Origin(path, text.count("\n", 0, found.start()) + 1))
