@@ -1,0 +1,223 @@
+"""What uv said when it failed → one of our errors, with uv's own last lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nuages.environment.headers import missing
+from nuages.environment.home import full
+from nuages.errors import NuagesError, OutsideError, ProjectError
+
+_NETWORK = re.compile(
+    r"error sending request|dns error|failed to lookup address|tcp connect error|Connection (?:refused|reset)|"
+    r"Network is unreachable|No route to host|operation timed out|connection closed before|tls handshake|"
+    r"invalid peer certificate|Could not resolve host|Could not connect to server|Failed to connect to|"
+    r"network connectivity is disabled|network was disabled",
+    re.IGNORECASE,
+)
+_STATUS = re.compile(r"HTTP status (?:client|server) error \((\d+)[^)]*\)|HTTP status code (\d+)")
+_NOT_FOUND = re.compile(
+    r"([A-Za-z0-9][\w.-]*) was not found in the (?:package registry|provided package locations|cache)"
+)
+_NO_VERSION = re.compile(
+    r"(?:there is|there are) no version(?:s)? of ([A-Za-z0-9][\w.-]*?)((?:==|>=|<=|~=|!=|>|<)\S+?)?(?= and|,|\s|$)"
+)
+_NO_WHEEL = re.compile(
+    r"([A-Za-z0-9][\w.-]*?)(==\S+)? has no (?:usable )?wheels?[^.]*|no wheels with a matching"
+)
+
+
+class BuildError(OutsideError):
+    """A source package that does not build; `package` names it. Another Python may have a wheel of it."""
+
+    package: str = ""
+
+
+class WheelError(ProjectError):
+    """A release has no wheel for this Python, and sources are not allowed or not there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What the message must name beside uv's words.
+
+    `where` is the project's file, `python` the series installed into, `others` those of this machine that would
+    fit as well, `home` the folder written to.
+    """
+
+    where: str
+    python: str
+    others: Sequence[str] = ()
+    home: str = ""
+
+
+def explain(text: str, context: Context) -> NuagesError:
+    """Return the error that uv's output means; the most certain reading first."""
+    head, built = _split(text)
+    if re.search(r"No space left on device|os error 28\b|Disk quota exceeded", text):
+        return full(context.home, _last(text))
+    if "Git operation failed" in head or "git executable not found" in head.lower():
+        return _git(head, context)
+    if "Hash mismatch" in head:
+        return _hash(head, context)
+    if re.search(r"`--require-hashes`|--require-hashes mode", head):
+        return _no_hash(head, context)
+    if status := _STATUS.search(head):
+        return _refused(head, status[1] or status[2], context)
+    if _NETWORK.search(head):
+        return _network(head)
+    if re.search(r"Failed to build|build backend returned an error|Failed to download and build", head):
+        return _build(head, built, context)
+    if "No solution found" in head or "no usable wheels" in head:
+        return _unsatisfied(head, context)
+    return ProjectError(
+        "the project's dependencies cannot be installed",
+        where=context.where,
+        why=_last(text),
+        hint="correct what uv names, or try another Python: --python X.Y",
+    )
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Return uv's own words, and what a package's build wrote."""
+    head: list[str] = []
+    built: list[str] = []
+    inside = False
+    for line in text.splitlines():
+        if re.match(r"\s+\[(stdout|stderr)\]\s*$", line):
+            inside = True
+            continue
+        if inside and re.match(r"\S", line):
+            inside = False
+        (built if inside else head).append(line)
+    return "\n".join(head), "\n".join(built)
+
+
+def _last(text: str, count: int = 8) -> str:
+    """Return the last lines that say something, without uv's hint, as uv wrote them."""
+    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    start = next((i for i, line in enumerate(lines) if re.match(r"error|\s*×", line)), 0)
+    lines = [line for line in lines[start:] if not line.startswith("hint:")]
+    return "\n".join(["uv says:", *(f"  {line}" for line in _undented(lines[-count:]))])
+
+
+def _undented(lines: Sequence[str]) -> list[str]:
+    margin = min((len(line) - len(line.lstrip()) for line in lines), default=0)
+    return [line[margin:][:200] for line in lines]
+
+
+def _named(head: str) -> str:
+    """Return the package that uv quotes, as `name 1.2` or a name alone."""
+    match = re.search(
+        r"(?:Failed to (?:download and )?build|Failed to (?:download|fetch)|Hash mismatch for)(?: wheel)?:? `([^`]+)`",
+        head,
+    )
+    if match is None:
+        return ""
+    return match[1].partition(" @ ")[0].replace("==", " ")
+
+
+def _git(head: str, context: Context) -> NuagesError:
+    match = re.search(r"`([A-Za-z0-9][\w.-]*) @ (git\+\S+?)`", head)
+    name, url = (match[1], match[2]) if match else ("a dependency", "")
+    if "executable not found" in head.lower():
+        return OutsideError(
+            f"{name} comes from a git repository, and git is not installed",
+            where=context.where, why=url, hint="apt-get install git",
+        )  # fmt: skip
+    return OutsideError(
+        f"{name} cannot be fetched from its git repository",
+        where=context.where,
+        why="\n".join([url, _last(head, 3)]) if url else _last(head, 3),
+        hint="make the repository reachable from this machine, or depend on a release instead",
+    )
+
+
+def _hash(head: str, context: Context) -> NuagesError:
+    expected = re.findall(r"sha\d+:[0-9a-f]+", head.partition("Expected:")[2].partition("Computed:")[0])
+    computed = re.findall(r"sha\d+:[0-9a-f]+", head.partition("Computed:")[2])
+    return ProjectError(
+        f"{_named(head) or 'a package'} is not the file that was locked",
+        where=context.where,
+        why="\n".join(["expected " + "\n      or ".join(expected), "got      " + ", ".join(computed)]),
+        hint="if the package was replaced on purpose, lock again; if not, do not install it",
+    )
+
+
+def _no_hash(head: str, context: Context) -> NuagesError:
+    return ProjectError(
+        "the lock has hashes for some packages and not for others",
+        where=context.where,
+        why=_last(head, 4),
+        hint="lock again with hashes for all of them, or with none",
+    )
+
+
+def _refused(head: str, status: str, context: Context) -> NuagesError:
+    url = re.search(r"(?:for url |Failed to fetch: )[`(]?([^\s`)]+)", head)
+    name = _named(head)
+    return OutsideError(
+        f"{name or 'a package'} cannot be downloaded",
+        where=context.where,
+        why=_last(head, 3),
+        hint="give the index your credentials (pip's configuration is used)"
+        if status in {"401", "403"}
+        else f"check that {url[1] if url else 'the address'} exists",
+    )
+
+
+def _network(head: str) -> NuagesError:
+    lines = [line for line in head.splitlines() if re.search(r"cause:|├─▶|╰─▶|error", line)]
+    return OutsideError(
+        "the package index cannot be reached",
+        where="taken from pip's configuration, or uv's default",
+        why=_last("\n".join(lines)),
+        hint="check the network, the proxy (HTTPS_PROXY) and the index (`pip config list`), then start again",
+    )
+
+
+def _build(head: str, built: str, context: Context) -> NuagesError:
+    name = _named(head) or "a package"
+    lacks = missing(built) or missing(head)
+    why = [f"it is compiled here: there is no wheel of it for Python {context.python}"]
+    if lacks:
+        why.append(f"the build misses {lacks.what}")
+    why.append(_last(built or head, 6))
+    hint = "read what the build says; the package's own documentation names what it needs"
+    if lacks and lacks.debian:
+        hint = f"apt-get install {lacks.debian}"
+    elif context.others:
+        # The usual reason without a missing header: an old release that has wheels for older Pythons only.
+        hint = f"try an older Python that it has a wheel for: --python {context.others[0]}"
+    error = BuildError(f"{name} does not build", where=context.where, why="\n".join(why), hint=hint)
+    error.package = name
+    return error
+
+
+def _unsatisfied(head: str, context: Context) -> NuagesError:
+    flat = " ".join(head.split())
+    if match := _NOT_FOUND.search(flat):
+        what, hint = (
+            f"there is no package {match[1]}",
+            f"correct the name {match[1]}, or add the index that has it to pip's configuration",
+        )
+    elif "wheel" in flat and (
+        match := re.search(r"([A-Za-z0-9][\w.-]*?)==(\S+) has no (?:usable )?wheels", flat)
+    ):
+        return WheelError(
+            f"{match[1]} {match[2]} has no wheel for Python {context.python} on this machine",
+            where=context.where, why=_last(head), hint="try a Python that it has a wheel for: --python X.Y",
+        )  # fmt: skip
+    elif match := _NO_VERSION.search(flat):
+        what = f"there is no release of {match[1]} that fits {match[2] or 'the requirement'}"
+        hint = f"correct the requirement of {match[1]}"
+    else:
+        what, hint = (
+            "the project's requirements contradict each other",
+            "loosen one of the requirements that uv names",
+        )
+    if "Requires-Python" in flat or re.search(r"depends on Python|Python version", flat):
+        hint += ", or try another Python: --python X.Y"
+    return ProjectError(what, where=context.where, why=_last(head), hint=hint)
