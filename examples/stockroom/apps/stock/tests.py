@@ -5,9 +5,9 @@ from io import StringIO
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import SimpleTestCase, TestCase
-from stockroom.database import from_url
 
 from stock.models import Item
+from stockroom.database import from_url
 
 
 class StockTests(TestCase):
