@@ -76,15 +76,17 @@ def find(tree: Tree, folders: tuple[str, ...]) -> Found | None:
     ranked = sorted(chosen, key=lambda one: (one.is_lock and one.django is None, one.rank))
     first, others = ranked[0], ranked[1:]
     notes = list(first.notes)
-    for other in others:
-        if other.is_lock and other.django is None:
-            notes.append(f"{other.dependencies.files[0]} is left aside: it does not hold Django")
+    notes += [
+        f"{other.dependencies.files[0]} is left aside: it does not hold Django"
+        for other in others
+        if other.is_lock and other.django is None
+    ]
     beside = [other for other in others if _is_rival(first, other)]
     if beside:
         names = ", ".join(other.dependencies.files[0] for other in beside)
         notes.append(f"dependencies are taken from {first.dependencies.files[0]}; not from {names}")
     rivals = tuple(Fact(other.dependencies.manager, other.dependencies.origin) for other in beside)
-    empty = [f"{folder_file} is empty: no lock" for folder_file in _empty_locks(tree, folders)]
+    empty = [f"{path} is left aside: it locks nothing" for path in _empty_locks(tree, folders)]
     dependencies = _with_others(first.dependencies, rivals)
     return Found(
         dependencies=dependencies, django=first.django, notes=(*empty, *notes), problems=first.problems
@@ -104,9 +106,9 @@ def _is_rival(first: _Mechanism, other: _Mechanism) -> bool:
 
 def _empty_locks(tree: Tree, folders: tuple[str, ...]) -> Iterator[str]:
     for folder in folders:
-        for _, name, _ in locks.LOCKS:
+        for manager, name, _ in locks.LOCKS:
             path = _join(folder, name)
-            if path in tree and not (tree.text(path) or "").strip():
+            if path in tree and locks.read(tree, path, manager) is None:
                 yield path
 
 
@@ -165,7 +167,7 @@ def _from_declaration(
     listings = [
         requirements.read(tree, _join(folder, name)) for name in declared.files if isinstance(name, str)
     ]
-    every = [line for line in lines if line] + [line for listing in listings for line in listing.requirements]
+    every = [line for line in lines if line is not None] + [line for listing in listings for line in listing.requirements]
     return _Mechanism(
         dependencies=Dependencies(
             manager=manager,

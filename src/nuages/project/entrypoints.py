@@ -159,7 +159,7 @@ def find(tree: Tree, bases: tuple[str, ...]) -> tuple[EntryPoint, ...]:
 
 def _is_entry_name(path: str, name: str) -> bool:
     folder = posixpath.basename(posixpath.dirname(path))
-    return name in {"wsgi.py", "asgi.py"} or folder in {"wsgi", "asgi"} or name in {"routing.py"}
+    return name in {"wsgi.py", "asgi.py"} or folder in {"wsgi", "asgi"} or name == "routing.py"
 
 
 def pick(

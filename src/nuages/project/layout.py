@@ -80,7 +80,9 @@ def is_aside(path: str) -> bool:
 
 
 def find(tree: Tree, apps: tuple[str, ...] = ()) -> Layout:
-    """Return where the project lies; `apps` (`module:name`) decide among one-file projects. Raises ProjectError when there is none, or several that no rule decides.
+    """Return where the project lies; `apps` (`module:name`) decide among one-file projects.
+
+    Raises ProjectError when there is none, or several that no rule decides.
 
     The shallowest manage.py outside tests, examples and templates is the project's; of several on one level the
     one beside dependency files.
@@ -221,14 +223,16 @@ def _join(folder: str, name: str) -> str:
 def _several(tree: Tree, paths: list[str]) -> ProjectError:
     folders = [posixpath.dirname(path) or "." for path in paths]
     shown = paths[:8] + ([f"and {len(paths) - 8} more"] if len(paths) > 8 else [])
-    is_manage_file = all(path.endswith("manage.py") for path in paths)
+    if all(path.endswith("manage.py") for path in paths):
+        hint = f"name the folder: nuages up {folders[0]}"
+    else:
+        module, name = posixpath.basename(paths[0])[:-3], application_of(tree, paths[0]) or "application"
+        hint = f"name the application: --app {module}:{name}"
     return ProjectError(
         f"there are {len(paths)} Django projects here, and nothing says which one is meant",
         where="\n".join(shown),
         why=f"{tree.root} holds them side by side",
-        hint=f"name the folder: nuages up {folders[0]}"
-        if is_manage_file
-        else f"name the application: --app {posixpath.basename(paths[0])[:-3]}:{application_of(tree, paths[0]) or 'application'}",
+        hint=hint,
     )
 
 

@@ -61,8 +61,8 @@ class Dependencies:
     """The one mechanism that installs the project's dependencies, and the others that were found beside it.
 
     `files` are relative to the root: for a lock the lock, then its declaration; for requirements the files to install
-    with, in order. `included` are those they include or were compiled from. `extras` and `groups` are those a production
-    install takes. `requirements` is only filled where nothing is declared and the imports were read
+    with, in order. `included` are those they include or were compiled from. `extras` and `groups` are those a
+    production install takes. `requirements` is only filled where nothing is declared and the imports were read
     (`Manager.IMPORTS`) or where the declaration is Python or TOML without a lock (PEP 508 lines). `folder` is where
     the mechanism lies. `stale` says why a lock no longer belongs to its declaration; None: it does, or reading alone
     cannot tell. `indexes` are the package indexes that the files name themselves.
@@ -125,7 +125,8 @@ class Variable:
     `default` is the source text of the default, None where there is none or it is not a literal. `required`: the
     read raises when the variable is missing, under the environment that was scanned with and with DEBUG off. `reader`
     is how it is read: `os.environ`, `django-environ` … `condition` is the source of the `if` around the read, when
-    there is one: `not DEBUG`; a read under a condition that cannot be decided by reading is not required.
+    there is one: `not DEBUG`; a read under a condition that cannot be decided by reading is not required. `given`: a
+    file of the project that the settings load and that has the variable (`.env:3`).
     """
 
     name: str
@@ -135,6 +136,7 @@ class Variable:
     origin: Origin
     default: str | None = None
     condition: str | None = None
+    given: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

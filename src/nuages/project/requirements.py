@@ -123,7 +123,8 @@ class _Reader:
 
 def logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """Yield the number and text of each line, continuation lines joined, comments and blank ones left out."""
-    start, parts = 0, []
+    start = 0
+    parts: list[str] = []
     for number, raw in enumerate(text.splitlines(), 1):
         is_comment = raw.lstrip().startswith("#")
         if is_comment and parts:

@@ -17,7 +17,7 @@ from nuages.project import (
     settings_choice,
 )
 from nuages.project.layout import Layout
-from nuages.project.model import Dependencies, Fact, Manager, Problem, Project
+from nuages.project.model import Dependencies, EntryPoint, Fact, Manager, Problem, Project
 from nuages.project.tree import Tree
 
 
@@ -131,7 +131,7 @@ def _folders(directory: str) -> tuple[str, ...]:
 
 def _bases(
     tree: Tree, place: Layout, manage: tuple[Fact[str], ...]
-) -> tuple[tuple[str, ...], tuple[entrypoints.EntryPoint, ...]]:
+) -> tuple[tuple[str, ...], tuple[EntryPoint, ...]]:
     """Return the folders that are on sys.path, the project's first, and the entry modules seen from them."""
     bases = [place.directory]
     points = entrypoints.find(tree, tuple(bases))

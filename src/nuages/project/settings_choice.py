@@ -60,9 +60,12 @@ def choose(
     siblings = _siblings(tree, bases, [fact.value for fact in named])
     candidates = _candidates([*facts.values(), *siblings])
     if asked is not None:
-        problems = () if modules.resolve(tree, asked.value, bases) else (_absent(asked),)
+        is_there = modules.resolve(tree, asked.value, bases) is not None
         return Choice(
-            settings=asked, candidates=candidates, notes=_alternatives(asked, named), problems=problems
+            settings=asked,
+            candidates=candidates,
+            notes=_alternatives(asked, named),
+            problems=() if is_there else (_absent(asked),),
         )
     there = [fact for fact in named if modules.resolve(tree, fact.value, bases)]
     problems = tuple(_dangling(fact, there) for fact in _first_of(named) if fact not in there)
@@ -144,9 +147,9 @@ def _unnamed(
         (serious, "the one that is not for development or tests"),
     ):
         if len(few) == 1:
-            note = f"settings are {few[0].value} ({few[0].origin}): {reason}; neither asgi.py, wsgi.py nor manage.py names one"
-            if named:
-                note = f"settings are {few[0].value} ({few[0].origin}): {reason}"
+            note = f"settings are {few[0].value} ({few[0].origin}): {reason}"
+            if not named:
+                note += "; neither asgi.py, wsgi.py nor manage.py names one"
             return Choice(settings=few[0], candidates=every, notes=(note,), problems=problems)
     why = "neither asgi.py, wsgi.py nor manage.py names one that is there"
     problem = _undecided(serious or found, why) if found else _no_settings(named)
@@ -177,7 +180,7 @@ def _production_beside(chosen: Fact[str], siblings: list[Fact[str]]) -> tuple[st
         return ()
     beside = [fact for fact in siblings if role(fact.value) is Role.PRODUCTION and fact.value != chosen.value]
     return tuple(
-        f"settings are {chosen.value} ({chosen.origin}); {fact.value} stands beside it: --settings {fact.value} takes it"
+        f"settings are {chosen.value} ({chosen.origin}); --settings {fact.value} takes the production module beside it"
         for fact in beside[:1]
     )
 
@@ -274,8 +277,11 @@ def hints(tree: Tree, folders: tuple[str, ...]) -> tuple[Fact[str], ...]:
     return tuple(_hints(tree, folders))
 
 
-_HINT_FILES = re.compile(r"^(Dockerfile[\w.-]*|[\w.-]*\.Dockerfile|Procfile|fly\.toml|render\.yaml|app\.json|uwsgi\.ini|heroku\.yml|"
-                         r"(docker-)?compose[\w.-]*\.ya?ml|gunicorn\.conf\.py|\.env[\w.-]*)$", re.IGNORECASE)  # fmt: skip
+_HINT_FILES = re.compile(
+    r"^(Dockerfile[\w.-]*|[\w.-]*\.Dockerfile|Procfile|fly\.toml|render\.yaml|app\.json|uwsgi\.ini|heroku\.yml"
+    r"|(docker-)?compose[\w.-]*\.ya?ml|gunicorn\.conf\.py|\.env[\w.-]*)$",
+    re.IGNORECASE,
+)
 _HINT = re.compile(r"DJANGO_SETTINGS_MODULE[\"']?\s*[=: ,]\s*[\"']?(?:\$\{\w+:-)?([A-Za-z_]\w*(?:\.\w+)+)")
 
 

@@ -1,0 +1,92 @@
+"""The environment variables that the settings read: name, kind, default, required or not, file and line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from nuages.errors import Origin
+from nuages.project.model import Variable, VariableKind
+
+_SECRET = re.compile(
+    r"SECRET|PASSWORD|PASSWD|PASSPHRASE|TOKEN|CREDENTIAL|PRIVATE_KEY|API_?KEY|ACCESS_KEY|ENCRYPTION_KEY|SIGNING_KEY"
+    r"|_PASS$|_PWD$|_SALT$|_PEPPERS?$|HMAC|SENTRY_DSN|^DSN$"
+)
+_URL = re.compile(r"(^|_)(URL|URI|DSN|ENDPOINT)S?$")
+_HOSTS = re.compile(r"ALLOWED_HOST|TRUSTED_ORIGIN|CORS_.*(ORIGIN|WHITELIST)|(^|_)(DOMAINS?|HOSTS|HOSTNAMES?)$")
+_PATH = re.compile(r"(_|^)(DIR|PATH|ROOT|FOLDER|FILE|FILENAME)$")
+_INTEGER = re.compile(r"(_|^)(PORT|TIMEOUT|SECONDS|AGE|SIZE|COUNT|LIMIT|WORKERS|TTL|DB_INDEX)$")
+_BOOL = re.compile(r"^(DJANGO_)?DEBUG$|(^|_)(USE|ENABLE|ENABLED|DISABLE|DISABLED|IS)(_|$)|_SSL_REDIRECT$")
+_TRUTHS = frozenset({"true", "false", "yes", "no", "on", "off"})
+# Variables of the platform or of the shell: they are read, but nobody has to set them for the project.
+_PLATFORM = frozenset({"DJANGO_SETTINGS_MODULE", "PATH", "HOME", "USER", "PWD", "PYTHONPATH", "LANG", "VIRTUAL_ENV"})
+
+
+@dataclass(slots=True, kw_only=True)
+class Read:
+    """One place where a variable is read; `kind` and `is_required` become known while the source is followed."""
+
+    name: str
+    reader: str
+    origin: Origin
+    kind: VariableKind | None = None
+    default: str | None = None
+    has_default: bool = False
+    is_required: bool = False
+    condition: str | None = None
+    given: Origin | None = None
+
+
+def variables(reads: Iterable[Read]) -> tuple[Variable, ...]:
+    """Return one variable for each name, in the order in which they are read.
+
+    It is required when any of its reads is; its origin is the first such read, its default the first there is.
+    """
+    found: dict[str, list[Read]] = {}
+    for read in reads:
+        if read.name not in _PLATFORM:
+            found.setdefault(read.name, []).append(read)
+    return tuple(_merged(name, same) for name, same in found.items())
+
+
+def _merged(name: str, reads: list[Read]) -> Variable:
+    required = [read for read in reads if read.is_required]
+    decisive = (required or [read for read in reads if read.condition is None] or reads)[0]
+    default = next((read.default for read in reads if read.default is not None), None)
+    kinds = [read.kind for read in reads if read.kind is not None]
+    return Variable(
+        name=name,
+        kind=kind_of(name, kinds[0] if kinds else None, default),
+        required=bool(required),
+        reader=decisive.reader,
+        origin=decisive.origin,
+        default=default,
+        condition=decisive.condition,
+        given=next((read.given for read in reads if read.given is not None), None),
+    )
+
+
+def kind_of(name: str, read_as: VariableKind | None, default: str | None) -> VariableKind:
+    """Return what a variable holds: by how it is read, then by its name, then by its default's text."""
+    upper = name.upper()
+    if _HOSTS.search(upper) and read_as in {None, VariableKind.LIST, VariableKind.TEXT} and not upper.endswith("_HOST"):
+        return VariableKind.HOSTS
+    if read_as is not None and read_as is not VariableKind.TEXT:
+        return read_as
+    text = (default or "").strip("\"'")
+    if _BOOL.search(upper) and (not text or text.lower() in _TRUTHS or text in {"0", "1"}):
+        return VariableKind.BOOL
+    for pattern, kind in (
+        (_SECRET, VariableKind.SECRET),
+        (_URL, VariableKind.URL),
+        (_INTEGER, VariableKind.INTEGER),
+        (_PATH, VariableKind.PATH),
+    ):
+        if pattern.search(upper):
+            return kind
+    if text.lower() in _TRUTHS:
+        return VariableKind.BOOL
+    if re.match(r"[a-z][a-z0-9+]*://", text):
+        return VariableKind.URL
+    return VariableKind.TEXT
