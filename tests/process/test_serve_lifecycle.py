@@ -1,0 +1,211 @@
+"""Start, stop, crash: what happens to processes and to the requests that they are at."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from pathlib import Path
+
+from tests.process.harness import alive, held, named_pipe, serving, wait_until, write_project
+
+
+def test_it_starts_serves_and_stops_with_status_0(project: Path) -> None:
+    with serving(project, "--workers", "2") as server:
+        server.wait_for("worker-ready", count=2)
+        assert server.get("/") == "hello"
+        assert server.stop() == 0
+    assert "worker-killed" not in server.said
+
+
+def test_sigterm_lets_a_request_in_flight_finish(project: Path) -> None:
+    pipe = named_pipe(project)
+    with serving(project, "--workers", "1") as server:
+        server.wait_for("ready")
+        exchange = server.begin(f"/hold/?pipe={pipe}")
+        with held(pipe) as writer:
+            server.signal(signal.SIGTERM)
+            server.wait_for("worker-retires")
+            wait_until(lambda: _refuses(server.address), "new connections are refused")
+            os.write(writer, b"late")
+        response = exchange.answer()
+        assert (response.status, response.text) == (200, "released late")  # type: ignore[attr-defined]
+        assert response.getheader("Connection") == "close"
+        assert server.wait() == 0
+
+
+def test_a_second_signal_ends_at_once_and_says_what_it_cut_off(project: Path) -> None:
+    pipe = named_pipe(project)
+    with serving(project, "--workers", "1") as server:
+        server.wait_for("ready")
+        exchange = server.begin(f"/hold/?pipe={pipe}")
+        with held(pipe):
+            server.signal(signal.SIGTERM)
+            server.wait_for("worker-retires")
+            server.signal(signal.SIGINT)
+            assert server.wait() == 128 + signal.SIGINT
+        assert exchange.closed()
+    lost = server.wait_for("request-lost")
+    assert (lost["method"], lost["path"]) == ("GET", "/hold/")
+    assert lost["age"] >= 0
+
+
+def test_requests_that_outlast_the_grace_are_cut_off_and_named(project: Path) -> None:
+    pipe = named_pipe(project)
+    with serving(project, "--workers", "1", "--grace", "500ms") as server:
+        server.wait_for("ready")
+        server.begin(f"/hold/?pipe={pipe}", headers="X-Request-ID: abc-123\r\n")
+        with held(pipe):
+            assert server.stop() == 1
+    lost = server.wait_for("request-lost")
+    assert lost["request_id"] == "abc-123"
+    assert "not finished within 0.5 s" in lost["text"]
+
+
+def test_an_idle_connection_is_answered_once_more_while_the_server_stops(project: Path) -> None:
+    pipe = named_pipe(project)
+    with serving(project, "--workers", "1") as server:
+        server.wait_for("ready")
+        idle = server.begin("/")
+        assert idle.answer().status == 200
+        server.begin(f"/hold/?pipe={pipe}")
+        with held(pipe):
+            server.signal(signal.SIGTERM)
+            server.wait_for("worker-retires")
+            idle.send("/pid/")
+            response = idle.answer()
+            assert response.status == 200
+            assert response.getheader("Connection") == "close"
+        assert server.wait() == 0
+
+
+def test_an_idle_connection_does_not_delay_ctrl_c(project: Path) -> None:
+    with serving(project, "--workers", "1") as server:
+        server.wait_for("ready")
+        idle = server.begin("/")
+        assert idle.answer().status == 200
+        server.signal(signal.SIGINT)
+        assert idle.closed(within=5)
+        assert server.wait(within=5) == 0
+
+
+def test_while_it_drains_it_accepts_and_ends_connections(project: Path) -> None:
+    with serving(project, "--workers", "1", "--drain", "60s") as server:
+        server.wait_for("ready")
+        server.signal(signal.SIGTERM)
+        server.wait_for("draining")
+        exchange = server.begin("/")
+        response = exchange.answer()
+        assert (response.status, response.getheader("Connection")) == (200, "close")
+        server.signal(signal.SIGINT)
+        assert server.wait() == 0
+
+
+def test_a_killed_worker_is_replaced_and_its_requests_are_logged(project: Path) -> None:
+    pipe = named_pipe(project)
+    with serving(project, "--workers", "2") as server:
+        server.wait_for("worker-ready", count=2)
+        exchange = server.begin(f"/hold/?pipe={pipe}", headers="X-Request-ID: doomed\r\n")
+        with held(pipe):
+            killed = _holder(pipe, server.workers())
+            os.kill(killed, signal.SIGKILL)
+            died = server.wait_for("worker-died")
+            assert died["pid"] == killed
+            assert "was killed by SIGKILL: perhaps out of memory" in died["text"]
+        lost = server.wait_for("request-lost")
+        assert (lost["method"], lost["path"], lost["request_id"]) == ("GET", "/hold/", "doomed")
+        assert exchange.closed()
+        server.wait_for("worker-ready", count=3)
+        assert killed not in server.workers()
+        assert server.get("/") == "hello"
+        assert server.stop() == 0
+
+
+def test_a_worker_that_leaves_by_itself_is_replaced(project: Path) -> None:
+    with serving(project, "--workers", "1") as server:
+        server.wait_for("ready")
+        assert server.begin("/leave/").closed()
+        assert "exited with status 7" in server.wait_for("worker-died")["text"]
+        server.wait_for("worker-ready", count=2)
+        assert server.get("/") == "hello"
+
+
+def test_sigterm_to_a_worker_replaces_it_before_it_retires(project: Path) -> None:
+    with serving(project, "--workers", "1") as server:
+        first = server.wait_for("worker-ready")["pid"]
+        os.kill(first, signal.SIGTERM)
+        second = server.wait_for("worker-ready", count=2)["pid"]
+        assert server.wait_for("worker-ended")["pid"] == first
+        assert int(server.get("/pid/")) == second
+
+
+def test_killing_the_supervisor_ends_the_workers_and_frees_the_port(project: Path) -> None:
+    pipe = named_pipe(project)
+    with serving(project, "--workers", "2") as server:
+        server.wait_for("worker-ready", count=2)
+        workers, port = server.workers(), int(server.address.rpartition(":")[2])
+        server.begin("/spin/")
+        server.begin(f"/hold/?pipe={pipe}")
+        with held(pipe):
+            server.signal(signal.SIGKILL)
+            server.wait()
+            wait_until(lambda: not any(map(alive, workers)), "the workers end")
+    with socket.create_server(("127.0.0.1", port)):
+        pass
+
+
+def test_killing_the_supervisor_during_the_start_ends_the_workers(project: Path) -> None:
+    pipe = named_pipe(project)
+    write_project(project, settings=f'open("{pipe}").read()\n')
+    with serving(project, "--workers", "1") as server, held(pipe):
+        server.signal(signal.SIGKILL)
+        server.wait()
+
+
+def test_orphans_of_workers_are_reaped(project: Path) -> None:
+    pipe = named_pipe(project)
+    with serving(project, "--workers", "1") as server:
+        server.wait_for("ready")
+        assert server.get(f"/orphan/?pipe={pipe}") == "left alone"
+        with held(pipe):
+            orphan = wait_until(
+                lambda: _children(server.pid) - set(server.workers()), "the supervisor adopts it"
+            )
+        wait_until(lambda: not _children(server.pid) & orphan, "it is reaped")
+        assert server.stop() == 0
+
+
+def test_ctrl_c_in_a_terminal_reaches_the_whole_group_and_still_finishes_requests(project: Path) -> None:
+    pipe = named_pipe(project)
+    with serving(project, "--workers", "1") as server:
+        server.wait_for("ready")
+        exchange = server.begin(f"/hold/?pipe={pipe}")
+        with held(pipe):
+            for pid in (server.pid, *server.workers()):
+                os.kill(pid, signal.SIGINT)
+            server.wait_for("worker-retires")
+        assert exchange.answer().status == 200
+        assert server.wait() == 0
+
+
+def _children(pid: int) -> set[int]:
+    return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+def _refuses(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port))).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def _holder(pipe: Path, pids: list[int]) -> int:
+    """The process of these that has the pipe open."""
+    return next(
+        pid
+        for pid in pids
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir()
+        if os.path.realpath(descriptor) == str(pipe)
+    )

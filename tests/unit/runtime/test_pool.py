@@ -1,0 +1,243 @@
+"""`pool.step` on histories that a person can read; random ones are in test_pool_histories."""
+
+from __future__ import annotations
+
+from math import inf
+
+from nuages.runtime.pool import (
+    Abandon,
+    Action,
+    Actions,
+    Cut,
+    Drain,
+    Due,
+    Event,
+    Exited,
+    GiveUp,
+    Kill,
+    Limits,
+    Phase,
+    Pool,
+    Ready,
+    Reload,
+    Resize,
+    Retire,
+    Stage,
+    Start,
+    Stop,
+    done,
+    next_deadline,
+    ready,
+    step,
+)
+
+
+class History:
+    """A pool to which things happen; `do` returns what is to be done about them."""
+
+    def __init__(self, workers: int = 2, **limits: float) -> None:
+        self.pool = Pool(limits=Limits(workers=workers, **limits))  # type: ignore[arg-type]
+        self.now = 100.0
+        self.do()
+
+    def do(self, event: Event | None = None, *, after: float = 0.0) -> Actions:
+        self.now += after
+        self.pool, actions = step(self.pool, self.now, event)
+        return actions
+
+    def serving(self, *, settled: bool = True) -> History:
+        """Let every worker get ready, and be so for long enough that its death is no failed start."""
+        for worker in self.pool.workers:
+            self.do(Ready(worker.id))
+        self.now += 60 if settled else 0
+        return self
+
+    def phases(self) -> dict[int, Phase]:
+        return {worker.id: worker.phase for worker in self.pool.workers}
+
+
+def kinds(actions: Actions) -> list[type[Action]]:
+    return [type(action) for action in actions]
+
+
+def test_all_workers_are_started_at_once() -> None:
+    pool, actions = step(Pool(limits=Limits(workers=3)), 0.0)
+    assert actions == (Start(1, 0), Start(2, 0), Start(3, 0))
+    assert not ready(pool)
+
+
+def test_the_server_is_ready_with_its_first_worker() -> None:
+    history = History()
+    assert history.do(Ready(1)) == ()
+    assert ready(history.pool)
+
+
+def test_a_dead_worker_is_replaced_at_once() -> None:
+    history = History().serving()
+    assert history.do(Exited(1)) == (Start(3, 0),)
+    assert history.phases() == {2: Phase.READY, 3: Phase.STARTING}
+
+
+def test_workers_that_keep_dying_are_started_later_and_later() -> None:
+    history = History(workers=1).serving(settled=False)
+    waits = []
+    for _ in range(9):
+        actions = history.do(Exited(history.pool.next_id - 1))
+        wait = 0.0
+        if not actions:
+            wait = next_deadline(history.pool) - history.now
+            assert history.do(after=wait / 2) == ()
+            assert kinds(history.do(after=wait / 2)) == [Start]
+        waits.append(wait)
+        history.do(Ready(history.pool.next_id - 1), after=0.1)
+    assert [round(wait, 3) for wait in waits] == [0, 0.5, 1, 2, 4, 8, 16, 30, 30]
+
+
+def test_an_error_of_the_project_before_any_worker_was_ready_ends_the_server_once() -> None:
+    history = History(workers=3)
+    assert history.do(Exited(2, reported=True)) == (
+        GiveUp(2),
+        Kill(1, "the server cannot start"),
+        Kill(3, "the server cannot start"),
+    )
+    assert history.do(Exited(1, reported=True)) == ()
+    assert history.do(Exited(3)) == ()
+    assert done(history.pool)
+    assert history.pool.gave_up
+
+
+def test_a_worker_that_dies_silently_at_the_first_start_is_tried_three_times() -> None:
+    history = History(workers=1)
+    assert history.do(Exited(1)) == (Start(2, 0),)
+    assert history.do(Exited(2)) == ()
+    assert history.do(after=0.5) == (Start(3, 0),)
+    assert history.do(Exited(3)) == (GiveUp(3),)
+    assert done(history.pool)
+
+
+def test_a_worker_that_is_not_ready_in_time_ends_a_server_that_never_was() -> None:
+    history = History(workers=2, start=10)
+    assert next_deadline(history.pool) == 110
+    assert history.do(after=10) == (
+        Kill(1, "not ready within 10 s"),
+        GiveUp(1),
+        Kill(2, "the server cannot start"),
+    )
+
+
+def test_a_replacement_is_ready_before_the_old_worker_retires() -> None:
+    history = History().serving()
+    assert history.do(Due(1, "it answered 10000 requests")) == (Start(3, 0),)
+    assert history.do(Ready(3)) == (Retire(1, "it answered 10000 requests"),)
+    assert history.phases() == {1: Phase.RETIRING, 2: Phase.READY, 3: Phase.READY}
+    assert history.do(Exited(1)) == ()
+
+
+def test_workers_are_replaced_one_at_a_time() -> None:
+    history = History().serving()
+    history.do(Due(1, "age"))
+    assert history.do(Due(2, "age")) == ()
+    assert history.do(Ready(3)) == (Retire(1, "age"), Start(4, 0))
+    assert history.do(Ready(4)) == (Retire(2, "age"),)
+
+
+def test_where_a_second_worker_does_not_fit_the_old_one_goes_first() -> None:
+    history = History(surge=0).serving()
+    assert history.do(Due(1, "memory")) == (Retire(1, "memory"), Start(3, 0))
+    assert history.do(Due(2, "memory")) == ()
+    assert history.do(Ready(3)) == (Retire(2, "memory"), Start(4, 0))
+
+
+def test_a_reload_replaces_every_worker_by_new_code() -> None:
+    history = History().serving()
+    assert history.do(Reload()) == (Start(3, 1),)
+    assert history.do(Ready(3)) == (Retire(1, "new code"), Start(4, 1))
+    assert history.do(Ready(4)) == (Retire(2, "new code"),)
+    assert history.do(Exited(1)) == history.do(Exited(2)) == ()
+
+
+def test_new_code_that_does_not_load_leaves_the_old_serving_and_a_later_reload_works() -> None:
+    history = History().serving()
+    history.do(Reload())
+    assert history.do(Exited(3, reported=True)) == (Abandon(3, 1),)
+    assert history.phases() == {1: Phase.READY, 2: Phase.READY}
+    assert history.do(after=1000) == ()
+    assert history.do(Reload()) == (Start(4, 2),)
+    assert history.do(Ready(4)) == (Retire(1, "new code"), Start(5, 2))
+
+
+def test_new_code_that_hangs_is_abandoned_after_the_start_timeout() -> None:
+    history = History(start=10).serving()
+    history.do(Reload())
+    assert history.do(after=10) == (Kill(3, "not ready within 10 s"), Abandon(3, 1))
+
+
+def test_a_reload_during_a_reload_starts_again_with_the_newest_code() -> None:
+    history = History().serving()
+    history.do(Reload())
+    assert history.do(Reload()) == (Kill(3, "its code has been replaced"), Start(4, 2))
+    assert history.do(Exited(3)) == ()
+    assert history.do(Ready(4)) == (Retire(1, "new code"), Start(5, 2))
+
+
+def test_a_stop_during_a_reload_is_obeyed_at_once() -> None:
+    history = History().serving()
+    history.do(Reload())
+    stops = "the server stops"
+    assert history.do(Stop()) == (Retire(1, stops), Retire(2, stops), Kill(3, stops))
+    for worker in (1, 2, 3):
+        history.do(Exited(worker))
+    assert done(history.pool)
+
+
+def test_a_stop_drains_then_retires_then_cuts_then_kills() -> None:
+    history = History(workers=1, grace=30, cut=1).serving()
+    assert history.do(Stop(drain=5)) == (Drain(1),)
+    assert not ready(history.pool)
+    assert next_deadline(history.pool) == history.now + 5
+    assert history.do(after=5) == (Retire(1, "the server stops"),)
+    assert history.do(after=30) == (Cut(1, "not finished within 30 s"),)
+    assert history.do(after=1) == (Kill(1, "it did not end when told to"),)
+    assert next_deadline(history.pool) == inf
+    assert history.do(Exited(1)) == ()
+    assert done(history.pool)
+
+
+def test_a_worker_that_dies_while_the_server_drains_is_replaced() -> None:
+    history = History(workers=1).serving()
+    history.do(Stop(drain=5))
+    assert history.do(Exited(1), after=1) == (Start(2, 0),)
+    assert history.do(after=4) == (Kill(2, "the server stops"),)
+
+
+def test_a_second_stop_ends_everything_at_once() -> None:
+    history = History().serving()
+    history.do(Stop(drain=5))
+    second = "a second signal came"
+    assert history.do(Stop(drain=5)) == (Cut(1, second), Cut(2, second))
+    assert history.pool.hurried
+    assert history.pool.stage is Stage.STOPPING
+
+
+def test_a_stop_while_nothing_is_ready_yet_kills_what_starts() -> None:
+    history = History()
+    assert history.do(Stop(drain=5)) == (Kill(1, "the server stops"), Kill(2, "the server stops"))
+    assert not history.pool.gave_up
+
+
+def test_more_and_fewer_workers() -> None:
+    history = History().serving()
+    assert history.do(Resize(1)) == (Start(3, 0),)
+    history.do(Ready(3))
+    assert history.do(Resize(-1)) == (Retire(3, "fewer workers were asked for"),)
+    history.do(Resize(-1))
+    assert history.do(Resize(-1)) == ()
+    assert history.pool.limits.workers == 1
+
+
+def test_a_worker_that_dies_after_it_was_told_to_retire_is_not_replaced_twice() -> None:
+    history = History().serving()
+    history.do(Due(1, "age"))
+    history.do(Ready(3))
+    assert history.do(Exited(1)) == ()
+    assert history.pool.failures == 0

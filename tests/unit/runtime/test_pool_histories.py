@@ -1,0 +1,224 @@
+"""`pool.step` on random histories: starts that hang or fail, crashes, reloads during reloads, stops during reloads."""
+
+from __future__ import annotations
+
+from math import inf
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from nuages.runtime import pool as pools
+from nuages.runtime.pool import (
+    Abandon,
+    Actions,
+    Cut,
+    Drain,
+    Due,
+    Event,
+    Exited,
+    GiveUp,
+    Kill,
+    Limits,
+    Phase,
+    Pool,
+    Ready,
+    Reload,
+    Resize,
+    Retire,
+    Stage,
+    Start,
+    Stop,
+)
+
+START, GRACE, CUT, DRAIN = 10.0, 5.0, 1.0, 3.0
+
+
+class Histories(RuleBasedStateMachine):
+    """Plays the operating system: it has processes, carries out actions and lets things happen to processes."""
+
+    @initialize(workers=st.integers(1, 4), surge=st.integers(0, 1))
+    def begin(self, workers: int, surge: int) -> None:
+        self.now = 0.0
+        self.alive: dict[int, Phase] = {}
+        self.generations: dict[int, int] = {}
+        self.ever: set[int] = set()
+        self.said_ready: set[int] = set()
+        self.stopped = False
+        self.gave_up = False
+        self.pool = Pool(limits=Limits(workers=workers, surge=surge, start=START, grace=GRACE, cut=CUT))
+        self.happen(None)
+
+    def happen(self, event: Event | None) -> Actions:
+        before = self.pool
+        ready_before = {id for id, phase in self.alive.items() if phase is Phase.READY}
+        self.pool, actions = pools.step(before, self.now, event)
+        for action in actions:
+            self.carry_out(action, before)
+        again, more = pools.step(self.pool, self.now)
+        assert more == (), "a second step at the same time has nothing to do"
+        assert again == self.pool
+        if any(isinstance(action, Start) for action in actions):
+            running = self.ids(Phase.STARTING, Phase.READY)
+            assert len(running) <= self.pool.limits.workers + self.pool.limits.surge, (
+                "only the surge comes on top"
+            )
+        retired = {action.id for action in actions if isinstance(action, Retire)}
+        fewer = isinstance(event, Resize)
+        if retired and not self.stopped and not self.gave_up and before.limits.surge and not fewer:
+            still = {id for id, phase in self.alive.items() if phase is Phase.READY}
+            assert len(still) >= self.pool.limits.workers, "a replacement is ready before the old one retires"
+        if isinstance(event, Reload | Due) and before.limits.surge:
+            assert ready_before <= {id for id, phase in self.alive.items() if phase is Phase.READY}, (
+                "an order to replace takes nothing away by itself"
+            )
+        return actions
+
+    def carry_out(self, action: pools.Action, before: Pool) -> None:
+        match action:
+            case Start(id, generation):
+                assert not self.stopped, "after a stop no worker is started"
+                assert not self.gave_up
+                assert id not in self.ever, "an id is never used twice"
+                self.ever.add(id)
+                self.alive[id] = Phase.STARTING
+                self.generations[id] = generation
+            case Drain(id):
+                assert self.alive[id] is Phase.READY
+            case Retire(id):
+                assert self.alive[id] is Phase.READY, "only a worker that serves can retire"
+                self.alive[id] = Phase.RETIRING
+            case Cut(id):
+                assert self.alive[id] in {Phase.READY, Phase.RETIRING}
+                self.alive[id] = Phase.CUT
+            case Kill(id):
+                assert self.alive[id] in {Phase.STARTING, Phase.CUT}, (
+                    "a worker with requests is cut before it is killed"
+                )
+                self.alive[id] = Phase.KILLED
+            case Abandon(id, generation):
+                assert generation not in {self.generations[other] for other in self.said_ready}, (
+                    "code that was ready once is not abandoned"
+                )
+                assert self.said_ready, "without old code there is nothing to go back to"
+            case GiveUp():
+                assert not self.said_ready, "a server that was ready once never gives up"
+                assert not self.gave_up, "it gives up once"
+                self.gave_up = True
+
+    def ids(self, *phases: Phase) -> list[int]:
+        return sorted(id for id, phase in self.alive.items() if phase in phases)
+
+    @precondition(lambda self: self.ids(Phase.STARTING))
+    @rule(data=st.data())
+    def a_worker_gets_ready(self, data: st.DataObject) -> None:
+        id = data.draw(st.sampled_from(self.ids(Phase.STARTING)))
+        self.alive[id] = Phase.READY
+        self.said_ready.add(id)
+        self.happen(Ready(id))
+
+    @precondition(lambda self: self.ids(Phase.KILLED, Phase.CUT))
+    @rule(data=st.data())
+    def a_late_ready_is_ignored(self, data: st.DataObject) -> None:
+        id = data.draw(st.sampled_from(self.ids(Phase.KILLED, Phase.CUT)))
+        assert self.happen(Ready(id)) == ()
+
+    @precondition(lambda self: self.alive)
+    @rule(data=st.data(), reported=st.booleans())
+    def a_process_ends(self, data: st.DataObject, reported: bool) -> None:
+        id = data.draw(st.sampled_from(sorted(self.alive)))
+        phase = self.alive.pop(id)
+        self.happen(Exited(id, reported=reported and phase is Phase.STARTING))
+
+    @precondition(lambda self: self.ids(Phase.READY, Phase.STARTING))
+    @rule(data=st.data(), reason=st.sampled_from(["age", "memory", "requests"]))
+    def a_worker_is_due(self, data: st.DataObject, reason: str) -> None:
+        self.happen(Due(data.draw(st.sampled_from(self.ids(Phase.READY, Phase.STARTING))), reason))
+
+    @rule()
+    def new_code_comes(self) -> None:
+        self.happen(Reload())
+
+    @rule(by=st.sampled_from([-1, 1]))
+    def the_number_changes(self, by: int) -> None:
+        self.happen(Resize(by))
+
+    @rule(drain=st.sampled_from([0.0, DRAIN]))
+    def a_stop_comes(self, drain: float) -> None:
+        before = self.pool.stage
+        actions_to_come = before is not Stage.RUNNING or drain == 0 or not self.ids(Phase.READY)
+        self.stopped = self.stopped or actions_to_come
+        self.happen(Stop(drain))
+        if before is not Stage.RUNNING:
+            assert not self.ids(Phase.READY, Phase.RETIRING, Phase.STARTING), (
+                "a second stop ends everything at once"
+            )
+
+    @rule(share=st.floats(0.01, 0.99))
+    def a_while_passes_in_which_nothing_is_due(self, share: float) -> None:
+        deadline = pools.next_deadline(self.pool)
+        wait = (min(deadline, self.now + 100) - self.now) * share
+        if wait > 0 and self.now + wait < deadline:
+            self.now += wait
+            before = self.pool
+            assert self.happen(None) == (), "before the next deadline time alone changes nothing"
+            assert self.pool == before
+
+    @rule()
+    def the_next_deadline_comes(self) -> None:
+        deadline = pools.next_deadline(self.pool)
+        if deadline == inf:
+            return
+        assert deadline >= self.now, "no deadline is missed"
+        self.now = deadline
+        self.stopped = self.stopped or (
+            self.pool.stage is Stage.DRAINING and self.pool.drain_until <= deadline
+        )
+        before = self.pool
+        self.happen(None)
+        assert self.pool != before, "a deadline is never announced for nothing"
+
+    @invariant()
+    def the_pool_knows_the_processes(self) -> None:
+        assert {worker.id: worker.phase for worker in self.pool.workers} == self.alive
+
+    @invariant()
+    def nobody_loads_code_that_is_not_wanted(self) -> None:
+        assert all(self.generations[id] == self.pool.generation for id in self.ids(Phase.STARTING))
+
+    @invariant()
+    def something_happens_next_by_itself_unless_all_is_well(self) -> None:
+        if pools.next_deadline(self.pool) < inf or pools.done(self.pool):
+            return
+        ready = self.ids(Phase.READY)
+        leaving = self.ids(Phase.KILLED)
+        assert len(ready) >= self.pool.limits.workers or leaving, (
+            "too few workers, and nothing would change it"
+        )
+
+    @invariant()
+    def after_a_stop_every_worker_is_on_its_way_out(self) -> None:
+        if self.pool.stage is Stage.STOPPING:
+            assert not self.ids(Phase.STARTING, Phase.READY)
+
+    def teardown(self) -> None:
+        """Whatever happened: two stops and no more help than the deadlines end everything."""
+        if not hasattr(self, "pool"):
+            return
+        self.stopped = True
+        self.happen(Stop())
+        for _ in range(3):
+            if pools.next_deadline(self.pool) < inf:
+                self.now = pools.next_deadline(self.pool)
+                self.happen(None)
+            for id in self.ids(Phase.KILLED):
+                del self.alive[id]
+                self.happen(Exited(id))
+        for id in self.ids(Phase.RETIRING, Phase.CUT):
+            del self.alive[id]
+            self.happen(Exited(id))
+        assert pools.done(self.pool)
+
+
+Histories.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestHistories = Histories.TestCase
