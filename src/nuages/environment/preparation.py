@@ -1,0 +1,239 @@
+"""From a scanned project to one that can run: choose a Python, install, set the variables."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from nuages.environment import bundle, indexes, interpreters, local, sources, variables, virtual
+from nuages.environment import uv as installer
+from nuages.environment.compatibility import OLDEST_DJANGO, pythons_for, series_of
+from nuages.environment.failures import BuildError, Context, WheelError
+from nuages.environment.home import (
+    Home,
+    Report,
+    digest_of,
+    disk,
+    locate,
+    locked,
+    private_folder,
+    read_json,
+    write,
+)
+from nuages.environment.interpreters import Interpreter, Needs
+from nuages.environment.locks.graph import Requirements, lacking_wheels, tags_for
+from nuages.environment.options import UpOptions
+from nuages.environment.prepared import Prepared, environ_of
+from nuages.environment.virtual import Environment, Order
+from nuages.errors import NuagesError, OutsideError, ProjectError
+from nuages.project.model import Project
+
+_RECORD = "environment.json"
+_TRIES = 3
+"""How many Pythons are tried when the project names none and a package does not build for the first."""
+
+
+def prepare(project: Project, options: UpOptions, environ: Mapping[str, str], report: Report) -> Prepared:
+    """Return the project with its environment and variables; installs only what is not there yet.
+
+    Raises NuagesError of the kind that says whose fault it is; whatever happens, the home stays usable.
+    """
+    _check_django(project)
+    env_file = variables.read_env_file(options.env_file)
+    home = locate(options.home, environ)
+    private = private_folder(home, project.root / project.directory)
+    # Before the installation: a missing variable is said in a second, not after minutes of compiling.
+    given = _variables(project, environ, env_file, private, report)
+    environment = _environment(project, options, environ, home, private, report)
+    for name, version in sorted(environment.ahead.items()):
+        ours = bundle.installed_versions(environment.runtime / name).get(name, "ours")
+        report(
+            "ahead", f"the server takes its own {name} {ours}: the project's {version} is out of its range"
+        )
+    return Prepared(
+        project=project,
+        environment=environment,
+        private=private,
+        variables=environ_of(environment, private, {**environ, **given}),
+    )
+
+
+def _check_django(project: Project) -> None:
+    if project.django is None:
+        return
+    series = series_of(project.django.value)
+    if series is None or series >= OLDEST_DJANGO:
+        return
+    oldest = ".".join(map(str, OLDEST_DJANGO))
+    raise ProjectError(
+        f"Django {project.django.value.lstrip('=')} is too old",
+        where=project.django.origin,
+        why=f"nuages serves Django {oldest} and newer; older ones get no security fixes",
+        hint="upgrade the project to Django 4.2 or newer, one feature release at a time",
+    )
+
+
+def _variables(
+    project: Project, environ: Mapping[str, str], env_file: Mapping[str, str], private: Path, report: Report
+) -> Mapping[str, str]:
+    with locked(private / "secrets.lock", report, "the same project"):
+        kept = variables.read_kept(private)
+        given = variables.fill(project, environ, env_file, kept, secret=variables.new_secret())
+        if given.generated:
+            place = variables.keep(private, {**kept, **given.generated})
+            report("secrets", f"generated secrets are kept in {place}", names=sorted(given.generated))
+    for line in given.lines:
+        report("variable", line)
+    return given.values
+
+
+def _environment(
+    project: Project,
+    options: UpOptions,
+    environ: Mapping[str, str],
+    home: Home,
+    private: Path,
+    report: Report,
+) -> Environment:
+    ours = bundle.read()
+    key = _key(project, options, environ, ours)
+    record = read_json(private / _RECORD)
+    folder = home.environment(str(record.get("environment", "-")))
+    if record.get("key") == key and virtual.is_usable(folder):
+        return virtual.opened(folder)
+    made = _made(project, options, environ, home, ours, report)
+    write(private / _RECORD, json.dumps({"key": key, "environment": made.folder.name}))
+    return made
+
+
+def _key(project: Project, options: UpOptions, environ: Mapping[str, str], ours: bundle.Bundle) -> str:
+    """Return a digest of all that decides which environment a project gets, cheap enough for every start."""
+    parts = [ours.digest, options.python or "", json.dumps(project.dependencies.requirements)]
+    parts += [project.python.value if project.python else "", environ.get("PATH", "")]
+    for path in sources.paths(project.dependencies):
+        file = project.root / path
+        content = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
+        parts += [path, content]
+    parts += [repr(project.dependencies.extras), repr(project.dependencies.groups)]
+    return digest_of(*parts)
+
+
+def _made(
+    project: Project,
+    options: UpOptions,
+    environ: Mapping[str, str],
+    home: Home,
+    ours: bundle.Bundle,
+    report: Report,
+) -> Environment:
+    source = sources.read(project, environ)
+    if source.unlocked:
+        report("unlocked", source.unlocked)
+    pip = indexes.read(environ)
+    with disk(home.root):
+        (home.root / "environments").mkdir(parents=True, exist_ok=True)
+    uv = installer.find(environ, indexes.uv_variables(pip, environ), home.root)
+    fitting = _fitting(project, options, environ, source)
+    _say_index(source.select(fitting[0].markers), pip, environ, project, report)
+    first: NuagesError | None = None
+    for interpreter in fitting[:_TRIES]:
+        try:
+            return _one(project, interpreter, fitting, source, home, ours, uv, report)
+        except (BuildError, WheelError) as error:
+            first = first or error
+            others = [each for each in fitting if each.series < interpreter.series]
+            if not _may_fall_back(project, options) or not others:
+                raise first from None
+            report("fallback", f"{error.what} for Python {_series(interpreter)}: trying an older Python")
+        except OutsideError:
+            if first is None:
+                raise
+            raise first from None
+    assert first is not None
+    raise first
+
+
+def _may_fall_back(project: Project, options: UpOptions) -> bool:
+    """Return whether another Python may be tried: not where the user or the project names one series."""
+    if options.python:
+        return False
+    return project.python is None or not interpreters.pins_series(project.python.value)
+
+
+def _one(
+    project: Project,
+    interpreter: Interpreter,
+    fitting: Sequence[Interpreter],
+    source: sources.Source,
+    home: Home,
+    ours: bundle.Bundle,
+    uv: installer.Uv,
+    report: Report,
+) -> Environment:
+    wanted = source.select(interpreter.markers)
+    others = dict.fromkeys(_series(each) for each in fitting if each.series < interpreter.series)
+    place = project.dependencies.files[0] if project.dependencies.files else str(project.dependencies.origin)
+    context = Context(where=place, python=_series(interpreter), others=tuple(others), home=str(home.root))
+    report(
+        "python",
+        f"Python {interpreter}{_because(project)}",
+        version=interpreter.markers["python_full_version"],
+    )
+    packages = local.read(project.root, wanted.local)
+    order = Order(requirements=wanted, local=packages, interpreter=interpreter, bundle=ours, context=context)
+    return virtual.make(home, order, uv, report)
+
+
+def _because(project: Project) -> str:
+    return f", for {project.python.origin} says {project.python.value}" if project.python else ""
+
+
+def _fitting(
+    project: Project, options: UpOptions, environ: Mapping[str, str], source: sources.Source
+) -> list[Interpreter]:
+    """Return the interpreters to try, the best first."""
+    option = interpreters.wanted(options.python, environ) if options.python else None
+    if isinstance(option, Interpreter):
+        interpreters.choose([option], Needs())
+        return [option]
+    found = interpreters.find(environ)
+    django = None
+    if project.django and (range_ := pythons_for(project.django.value)):
+        django = (*range_, project.django)
+    needs = Needs(python=project.python, option=option, django=django)
+    fitting = interpreters.choose(found, needs)
+    lacking = {each.series: _lacking(source.select(each.markers), each) for each in fitting}
+    return interpreters.choose(
+        found, Needs(python=needs.python, option=option, django=django, lacking=lacking)
+    )
+
+
+def _lacking(wanted: Requirements, interpreter: Interpreter) -> int:
+    return lacking_wheels(wanted.files, tags_for(interpreter.series)) if wanted.files else 0
+
+
+def _say_index(
+    wanted: Requirements,
+    pip: Mapping[str, indexes.Value],
+    environ: Mapping[str, str],
+    project: Project,
+    report: Report,
+) -> None:
+    replaced = indexes.replaces_default(pip, environ)
+    if wanted.index and replaced:
+        ours = environ.get("UV_DEFAULT_INDEX") or environ.get("UV_INDEX_URL")
+        ours = ours or (pip["index-url"].text if "index-url" in pip else "")
+        if ours.rstrip("/") == wanted.index.rstrip("/"):
+            return
+        place = project.dependencies.files[0] if project.dependencies.files else "the project"
+        report(
+            "index",
+            f"packages come from {indexes.masked(ours) or 'no index'} ({replaced}), "
+            f"not from {indexes.masked(wanted.index)} as {place} says",
+        )
+
+
+def _series(interpreter: Interpreter) -> str:
+    return ".".join(str(part) for part in interpreter.series)

@@ -1,0 +1,151 @@
+"""A project made ready to run: its environment, variables and folders, and the command lines that follow from them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nuages.environment.virtual import Environment
+from nuages.project.model import Project
+
+_REMOVED = ("PYTHONHOME", "__PYVENV_LAUNCHER__")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A process to run or to become."""
+
+    argv: tuple[str, ...]
+    environ: Mapping[str, str]
+    directory: Path
+
+    def become(self) -> None:
+        """Replace this process by the command: the server is the process that the user started."""
+        os.chdir(self.directory)
+        os.execve(self.argv[0], list(self.argv), dict(self.environ))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What `prepare` made. `variables` are all that the project's processes get."""
+
+    project: Project
+    environment: Environment
+    private: Path
+    variables: Mapping[str, str]
+
+    @property
+    def directory(self) -> Path:
+        """The folder of manage.py, where every process of the project runs."""
+        return self.project.root / self.project.directory
+
+    @property
+    def static(self) -> Path:
+        """Where static files are collected when the settings name no place."""
+        return self.private / "static"
+
+    @property
+    def manage(self) -> Path | None:
+        """The project's manage.py, if it has one."""
+        return self.project.root / self.project.manage.value if self.project.manage else None
+
+
+def environ_of(environment: Environment, private: Path, variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of a process in the environment: what activating it would set, and where bytecode goes.
+
+    Bytecode is kept in the private folder, because nothing is written into the source tree; PYTHONPATH is not
+    touched, and nothing of ours leaks into the project's child processes.
+    """
+    found = {name: text for name, text in variables.items() if name not in _REMOVED}
+    found["VIRTUAL_ENV"] = str(environment.folder)
+    found["PATH"] = os.pathsep.join([str(environment.folder / "bin"), found.get("PATH") or os.defpath])
+    if not found.get("PYTHONDONTWRITEBYTECODE"):
+        found.setdefault("PYTHONPYCACHEPREFIX", str(private / "bytecode"))
+    return found
+
+
+def command(prepared: Prepared, *argv: str) -> Command:
+    """Return the command that runs the environment's Python with these arguments."""
+    return Command(
+        argv=(str(prepared.environment.python), *argv),
+        environ=prepared.variables,
+        directory=prepared.directory,
+    )
+
+
+def nuages_command(prepared: Prepared, *argv: str) -> Command:
+    """Return the command that runs our own command line inside the environment."""
+    return command(prepared, "-m", "nuages", *argv)
+
+
+def serve_command(prepared: Prepared, argv: Sequence[str]) -> Command:
+    """Return the command that becomes the server; `argv` is what follows `nuages`.
+
+    Distributions that our server does not work with are overtaken by ours, on this process's sys.path alone:
+    the project's own folder stays in front, and workers take their sys.path from the supervisor.
+    """
+    folders = [str(prepared.environment.runtime / name) for name in sorted(prepared.environment.ahead)]
+    if not folders:
+        return nuages_command(prepared, *argv)
+    code = f"import sys; sys.path[1:1] = {folders!r}; from nuages.cli import main; sys.exit(main())"
+    return command(prepared, "-c", code, *argv)
+
+
+def collect_command(prepared: Prepared, argv: Sequence[str] = ()) -> Command:
+    """Return the command that collects static files into STATIC_ROOT, or into the private folder."""
+    return nuages_command(
+        prepared, "collect", str(prepared.directory), "--static-root", str(prepared.static), *argv
+    )
+
+
+def manage_command(prepared: Prepared, argv: Sequence[str]) -> Command:
+    """Return the management command: by the project's own manage.py, else by Django's."""
+    if prepared.manage:
+        return command(prepared, str(prepared.manage), *argv)
+    made = command(prepared, "-m", "django", *argv)
+    settings = prepared.project.settings
+    if settings is None:
+        return made
+    return replace(made, environ={**made.environ, "DJANGO_SETTINGS_MODULE": settings.value})
+
+
+def migrate_command(prepared: Prepared) -> Command:
+    """Return the command that applies migrations."""
+    return manage_command(prepared, ["migrate", "--noinput"])
+
+
+def run_command(prepared: Prepared, argv: Sequence[str]) -> Command:
+    """Return what `nuages run -- …` runs: a management command where there is one of that name, else a program.
+
+    Programs are looked for in the environment before PATH, as after activating it. What is neither goes to
+    manage.py, which knows its own near misses.
+    """
+    name, *rest = argv
+    if Path(name).name == "manage.py":
+        return manage_command(prepared, rest)
+    if "/" in name:
+        return Command(argv=tuple(argv), environ=prepared.variables, directory=prepared.directory)
+    program = prepared.environment.folder / "bin" / name
+    if not is_management_command(name, prepared) or name.startswith("python"):
+        found = program if os.access(program, os.X_OK) else _on_path(name, prepared.variables)
+        if found:
+            return Command(argv=(str(found), *rest), environ=prepared.variables, directory=prepared.directory)
+    return manage_command(prepared, argv)
+
+
+def _on_path(name: str, variables: Mapping[str, str]) -> Path | None:
+    import shutil
+
+    found = shutil.which(name, path=variables.get("PATH"))
+    return Path(found) if found else None
+
+
+def is_management_command(name: str, prepared: Prepared) -> bool:
+    """Return whether Django, an installed package or the project has a management command of this name."""
+    tail = f"management/commands/{name}.py"
+    packages = prepared.environment.site_packages
+    patterns = [(packages, f"{depth}{tail}") for depth in ("*/", "*/*/", "*/*/*/")]
+    patterns += [(prepared.directory, f"{depth}{tail}") for depth in ("", "*/", "*/*/", "*/*/*/", "*/*/*/*/")]
+    return any(next(folder.glob(pattern), None) is not None for folder, pattern in patterns)

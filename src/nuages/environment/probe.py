@@ -1,0 +1,170 @@
+"""Runs in the project's environment: loads the settings once and tells what `up` has to do, as JSON.
+
+Started as `PYTHON -m nuages.environment.probe REQUEST ANSWER`; both are files, because settings may print.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Return what is true of the loaded project: its databases, the migrations to apply, its static files."""
+    from nuages.errors import NuagesError
+    from nuages.runtime.application import Application
+    from nuages.runtime.django import Bringer, import_django
+    from nuages.runtime.filling import Wish
+    from nuages.runtime.site import bring_up, prepare_path
+
+    application = Application.from_json(json.dumps(request["application"]))
+    said: list[str] = []
+    try:
+        directories = prepare_path(application)
+        version = import_django(directories)
+        wish = Wish(who="collect", static_root=request["static_root"], debug=request["debug"])
+        bringer = Bringer(
+            version=version,
+            wish=wish,
+            fills=request["fills"],
+            report=lambda _, text="", **__: said.append(text),
+        )
+        with bringer.watching():
+            if application.settings is None:
+                _import_entries(application, directories)
+            bring_up(bringer, directories, application.settings)
+    except NuagesError as error:
+        fields = {"what": error.what, "where": error.where, "why": error.why, "hint": error.hint}
+        return {"error": {"kind": type(error).__name__, **fields}}
+    return {"database": _database(), "static": _static(), "media": _media(), "engines": _engines()}
+
+
+def _import_entries(application: Any, directories: tuple[str, ...]) -> None:
+    import importlib
+
+    from nuages.runtime.faults import start_error
+
+    for path in application.apps:
+        module = path.partition(":")[0]
+        try:
+            importlib.import_module(module)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's code raises
+            raise start_error(
+                error, directories=directories, settings=None, loading=f"the entry module {module}"
+            ) from None
+
+
+def _engines() -> dict[str, str]:
+    from django.conf import settings
+
+    return {alias: str(row.get("ENGINE", "")) for alias, row in settings.DATABASES.items()}
+
+
+def _database() -> dict[str, Any]:
+    """Return the default database and the migrations that it lacks; nothing where the project has none."""
+    from django.db import DEFAULT_DB_ALIAS, connections
+
+    row = connections.settings.get(DEFAULT_DB_ALIAS) or {}
+    engine = str(row.get("ENGINE", ""))
+    if not engine or engine.endswith("dummy"):
+        return {}
+    connection = connections[DEFAULT_DB_ALIAS]
+    facts: dict[str, Any] = {
+        "engine": engine,
+        "vendor": connection.vendor,
+        "name": str(row.get("NAME", "")),
+        "host": str(row.get("HOST", "")),
+        "port": str(row.get("PORT", "")),
+        "made": "",
+    }
+    if connection.vendor == "sqlite":
+        facts["made"] = _make_folder(facts["name"])
+    try:
+        facts["plan"] = _plan(connection)
+    except Exception as error:  # noqa: BLE001 - each driver and each migration raises its own kind
+        facts["failed"] = {
+            "kind": type(error).__name__,
+            "text": str(error),
+            "unreachable": _is_unreachable(error),
+        }
+    finally:
+        connection.close()
+    return facts
+
+
+def _make_folder(name: str) -> str:
+    """Make the folder of an SQLite file, which SQLite does not; return it if it was not there."""
+    folder = Path(name).parent
+    if not name or name == ":memory:" or name.startswith("file:") or folder.is_dir():
+        return ""
+    folder.mkdir(parents=True)
+    return str(folder)
+
+
+def _plan(connection: Any) -> list[str]:
+    from django.db.migrations.executor import MigrationExecutor
+
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+
+
+def _is_unreachable(error: BaseException) -> bool:
+    from django.core.exceptions import ImproperlyConfigured
+    from django.db.utils import InterfaceError, OperationalError
+
+    return isinstance(error, (OperationalError, InterfaceError)) and not isinstance(
+        error, ImproperlyConfigured
+    )
+
+
+def _static() -> dict[str, Any]:
+    """Return whether the project has static files, and a digest over what its finders find (name, size, time)."""
+    import hashlib
+
+    from django.apps import apps
+    from django.conf import settings
+
+    if not apps.is_installed("django.contrib.staticfiles"):
+        return {}
+    from django.contrib.staticfiles.finders import get_finders
+
+    found = hashlib.sha256(str(settings.STATIC_ROOT).encode())
+    folders: set[str] = set()
+    count = 0
+    try:
+        for finder in get_finders():
+            for name, storage in finder.list([]):
+                path = Path(storage.path(name))
+                facts = path.stat()
+                found.update(f"{name}\0{facts.st_size}\0{facts.st_mtime_ns}\0".encode())
+                folders.add(str(storage.path("")))
+                count += 1
+    except (OSError, NotImplementedError) as error:
+        return {"root": str(settings.STATIC_ROOT), "digest": "", "why": str(error)}
+    return {
+        "root": str(settings.STATIC_ROOT),
+        "digest": found.hexdigest(),
+        "files": count,
+        "folders": sorted(folders),
+    }
+
+
+def _media() -> str:
+    from django.conf import settings
+
+    return str(settings.MEDIA_ROOT or "")
+
+
+def main() -> None:
+    """Answer the request in the first file into the second."""
+    request = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    target = Path(sys.argv[2])
+    del sys.argv[1:]
+    target.write_text(json.dumps(answer(request)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

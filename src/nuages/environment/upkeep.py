@@ -1,0 +1,313 @@
+"""What must be true before a project serves: migrations applied, static files collected; no more than is needed."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nuages import errors
+from nuages.environment.home import Report, digest_of, disk, locked, read_json, write
+from nuages.environment.prepared import Command, Prepared, collect_command, command, migrate_command
+from nuages.environment.variables import read_by_settings
+from nuages.errors import NuagesError, OutsideError, ProjectError, StartError
+
+_RECORD = "upkeep.json"
+_SKIPPED = {
+    ".git",
+    ".hg",
+    ".svn",
+    "node_modules",
+    "__pycache__",
+    ".venv",
+    "venv",
+    ".tox",
+    ".mypy_cache",
+    ".ruff_cache",
+}
+_CHANGING = (
+    ".pyc",
+    ".log",
+    ".sqlite3",
+    ".sqlite3-journal",
+    ".sqlite3-wal",
+    ".sqlite3-shm",
+    ".db",
+    ".pid",
+    ".sock",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """How the project is loaded, as `Application.to_json` says it, and what `up` was asked to do."""
+
+    application: Mapping[str, Any]
+    migrate: str = "auto"
+    fills: bool = True
+    debug: bool | None = False
+    collect: bool = True
+    collect_arguments: tuple[str, ...] = ()
+
+
+def bring(prepared: Prepared, wanted: Wanted, report: Report) -> None:
+    """Apply migrations and collect static files where needed.
+
+    Raises StartError where the settings do not load, ProjectError where a command of the project fails,
+    OutsideError where the database does not answer.
+    """
+    with locked(prepared.private / "upkeep.lock", report, "the same project"):
+        record = read_json(prepared.private / _RECORD)
+        if _unchanged(prepared, wanted, record):
+            return
+        facts = _probe(prepared, wanted)
+        collected = _collect(prepared, wanted, facts, record, report)
+        migrated = _migrate(prepared, wanted, facts.get("database", {}), report)
+        places = (
+            facts.get("media"),
+            facts.get("static", {}).get("root"),
+            _sqlite_file(facts.get("database", {})),
+        )
+        ignored = [path for path in places if path]
+        new: dict[str, Any] = {
+            "static": facts.get("static", {}).get("digest", "") if collected else "",
+            "ignored": ignored,
+        }
+        if migrated and collected:
+            new["state"] = _state(prepared, wanted, ignored)
+            new["database"] = _sqlite_file(facts.get("database", {}))
+            new["migrations"] = _applied(new["database"])
+        write(prepared.private / _RECORD, json.dumps(new))
+
+
+def _unchanged(prepared: Prepared, wanted: Wanted, record: Mapping[str, Any]) -> bool:
+    """Return whether everything that decides is as it was when all was done, without loading Django.
+
+    The project's files are compared by size and time; an SQLite database by its own list of applied migrations.
+    Another kind of database can only be asked through Django.
+    """
+    if not record.get("state") or record.get("database") is None or wanted.migrate == "on":
+        return False
+    if record["database"] and _applied(record["database"]) != record["migrations"]:
+        return False
+    state: str = record["state"]
+    return state == _state(prepared, wanted, record.get("ignored", []))
+
+
+def _state(prepared: Prepared, wanted: Wanted, ignored: list[str]) -> str:
+    project = prepared.project
+    read = read_by_settings(project.variables, prepared.variables)
+    settings = prepared.variables.get("DJANGO_SETTINGS_MODULE", "")
+    asked = [
+        wanted.application,
+        wanted.migrate,
+        wanted.fills,
+        wanted.debug,
+        wanted.collect,
+        wanted.collect_arguments,
+    ]
+    parts = [str(prepared.environment.folder), json.dumps(read, sort_keys=True), settings, json.dumps(asked)]
+    return digest_of(*parts, *_files(project.root, {os.path.realpath(path) for path in ignored}))
+
+
+def _files(root: Path, ignored: set[str]) -> Iterator[str]:
+    """Yield a line for each file of the project: path, size and time; not for what a running site writes."""
+    todo = [str(root)]
+    while todo:
+        folder = todo.pop()
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError:
+            continue
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                if entry.name not in _SKIPPED and os.path.realpath(entry.path) not in ignored:
+                    todo.append(entry.path)
+            elif not entry.name.endswith(_CHANGING) and entry.path not in ignored:
+                facts = entry.stat(follow_symlinks=False)
+                yield f"{entry.path}\0{facts.st_size}\0{facts.st_mtime_ns}"
+
+
+def _sqlite_file(database: Mapping[str, Any]) -> str | None:
+    """Return the file of an SQLite database, "" where there is no database at all, None for any other."""
+    if not database:
+        return ""
+    name = str(database.get("name", ""))
+    return name if database.get("vendor") == "sqlite" and os.path.isfile(name) else None  # noqa: PTH113
+
+
+def _applied(name: str | None) -> str:
+    """Return a digest of the migrations that an SQLite file says were applied; its own table is read directly."""
+    if not name or not os.path.isfile(name):  # noqa: PTH113
+        return ""
+    try:
+        with sqlite3.connect(f"file:{name}?mode=ro", uri=True, timeout=1) as connection:
+            rows = connection.execute("SELECT app, name FROM django_migrations ORDER BY app, name").fetchall()
+        connection.close()
+    except sqlite3.Error as error:
+        return f"unknown: {error}"
+    return digest_of(*(f"{app}.{name}" for app, name in rows))
+
+
+def _probe(prepared: Prepared, wanted: Wanted) -> dict[str, Any]:
+    request = {
+        "application": dict(wanted.application),
+        "static_root": str(prepared.static),
+        "fills": wanted.fills,
+        "debug": wanted.debug,
+    }
+    with (
+        disk(prepared.private),
+        tempfile.TemporaryDirectory(dir=prepared.private, prefix=".probe-") as folder,
+    ):
+        asked, answered = Path(folder, "request.json"), Path(folder, "answer.json")
+        asked.write_text(json.dumps(request), encoding="utf-8")
+        probe = command(prepared, "-m", "nuages.environment.probe", str(asked), str(answered))
+        code, said = _run(probe, show=False)
+        facts = read_json(answered)
+    if not facts:
+        raise StartError(
+            "the project's settings cannot be loaded",
+            where=prepared.variables.get("DJANGO_SETTINGS_MODULE", ""),
+            why="\n".join([f"the process that loads them ended with status {code}", *said[-20:]]),
+            hint="load them by hand: nuages run -- check",
+        )
+    if "error" in facts:
+        raise _error(facts["error"])
+    return facts
+
+
+def _error(fields: Mapping[str, str]) -> NuagesError:
+    kind = getattr(errors, fields["kind"], StartError)
+    found: NuagesError = kind(fields["what"], where=fields["where"], why=fields["why"], hint=fields["hint"])
+    return found
+
+
+def _run(asked: Command, *, show: bool) -> tuple[int, list[str]]:
+    """Run a command to its end; its output is talk, so it goes to stderr, or is returned."""
+    if show:
+        done = subprocess.run(
+            asked.argv, cwd=asked.directory, env=dict(asked.environ), stdin=subprocess.DEVNULL, stdout=sys.stderr,
+            check=False,
+        )  # fmt: skip
+        return done.returncode, []
+    told = subprocess.run(
+        asked.argv, cwd=asked.directory, env=dict(asked.environ), stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace", check=False,
+    )  # fmt: skip
+    return told.returncode, told.stdout.splitlines()
+
+
+def _collect(
+    prepared: Prepared, wanted: Wanted, facts: Mapping[str, Any], record: Mapping[str, Any], report: Report
+) -> bool:
+    """Collect static files unless those found are the same as at the last time; return whether all is in place."""
+    static = facts.get("static", {})
+    if not wanted.collect or not static:
+        return True
+    root = Path(static["root"]) if static["root"] not in {"", "None"} else prepared.static
+    if static["digest"] and static["digest"] == record.get("static") and root.is_dir():
+        return True
+    report("collect", f"collecting {static.get('files', 'the')} static files to {root}")
+    with disk(prepared.static):
+        prepared.static.mkdir(parents=True, exist_ok=True)
+    code, said = _run(collect_command(prepared, wanted.collect_arguments), show=False)
+    if code:
+        raise _failed("the static files cannot be collected", "nuages collect", code, said)
+    return True
+
+
+def _failed(what: str, called: str, code: int, said: list[str]) -> ProjectError:
+    # Our own command prints a whole error block already: it is quoted as it is.
+    tail = [line for line in said if line.strip()][-25:]
+    return ProjectError(
+        what,
+        where=f"`{called}` ended with status {code}",
+        why="\n".join(tail),
+        hint=f"run it by hand: nuages run -- {called.removeprefix('manage.py ')}",
+    )
+
+
+def is_local(database: Mapping[str, Any]) -> bool:
+    """Return whether a database is an SQLite file or a server on this machine: a socket or a loopback address."""
+    if database.get("vendor") == "sqlite":
+        return True
+    host = str(database.get("host", ""))
+    if host in {"", "localhost"} or host.startswith(("/", "@")):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _migrate(prepared: Prepared, wanted: Wanted, database: Mapping[str, Any], report: Report) -> bool:
+    """Apply the default database's migrations where that is asked for; return whether none is left over."""
+    if not database or wanted.migrate == "off":
+        return not database
+    if database.get("made"):
+        report("folder", f"made {database['made']}, where the settings keep the SQLite database")
+    place = describe(database)
+    if "failed" in database:
+        raise _no_plan(place, database["failed"])
+    plan = database["plan"]
+    if not plan:
+        return True
+    if not is_local(database) and wanted.migrate != "on":
+        raise ProjectError(
+            f"{_count(plan)} not applied to {place}",
+            where="`default` in DATABASES",
+            why="\n".join(
+                ["it is not on this machine, so nuages does not migrate it unasked:", *_listed(plan)]
+            ),
+            hint="--migrate on applies them, --migrate off serves without",
+        )
+    report("migrate", f"applying {len(plan)} migration{'' if len(plan) == 1 else 's'} to {place}", plan=plan)
+    code, said = _run(migrate_command(prepared), show=False)
+    if code:
+        raise _failed("the migrations cannot be applied", "manage.py migrate", code, said)
+    return True
+
+
+def _count(plan: list[str]) -> str:
+    return f"{len(plan)} migration{' is' if len(plan) == 1 else 's are'}"
+
+
+def _listed(plan: list[str], most: int = 20) -> list[str]:
+    rows = [f"  {name}" for name in plan[:most]]
+    return rows if len(plan) <= most else [*rows, f"  … and {len(plan) - most} more"]
+
+
+def describe(database: Mapping[str, Any]) -> str:
+    """Return the database in words, without user and password: `postgresql at db.example:5432`."""
+    name = str(database.get("name", ""))
+    if database.get("vendor") == "sqlite":
+        return f"the SQLite database {name}"
+    host = str(database.get("host", "")) or "the local socket"
+    port = f":{database['port']}" if database.get("port") else ""
+    return f"{database.get('vendor', 'the database')} {name!r} at {host}{port}"
+
+
+def _no_plan(place: str, failed: Mapping[str, Any]) -> NuagesError:
+    text = str(failed["text"]).strip()
+    if failed["unreachable"]:
+        return OutsideError(
+            f"{place} does not answer",
+            where="`default` in DATABASES",
+            why=f"{failed['kind']}: {text}",
+            hint="start it, or correct its variables; --migrate off goes on without it",
+        )
+    return ProjectError(
+        f"the migrations of {place} cannot be planned",
+        where="`default` in DATABASES",
+        why=f"{failed['kind']}: {text}",
+        hint="look closer with: nuages run -- showmigrations",
+    )
