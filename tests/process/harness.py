@@ -1,4 +1,4 @@
-"""A real `nuages serve` under test: started, listened to, asked, signalled; every wait has a deadline, none a fixed time.
+"""A real `nuages serve` under test: started, listened to, asked, signalled; waits have a deadline, never a fixed time.
 
 The server's two logs are pipes here, so both are JSON, one object a line: events on stderr, requests on stdout.
 Tests wait for events: `server.wait_for("worker-ready", count=2)`. What does not come within the deadline fails with the

@@ -51,7 +51,7 @@ class Histories(RuleBasedStateMachine):
 
     def happen(self, event: Event | None) -> Actions:
         before = self.pool
-        ready_before = {id for id, phase in self.alive.items() if phase is Phase.READY}
+        ready_before = {number for number, phase in self.alive.items() if phase is Phase.READY}
         self.pool, actions = pools.step(before, self.now, event)
         for action in actions:
             self.carry_out(action, before)
@@ -66,37 +66,37 @@ class Histories(RuleBasedStateMachine):
         retired = {action.id for action in actions if isinstance(action, Retire)}
         fewer = isinstance(event, Resize)
         if retired and not self.stopped and not self.gave_up and before.limits.surge and not fewer:
-            still = {id for id, phase in self.alive.items() if phase is Phase.READY}
+            still = {number for number, phase in self.alive.items() if phase is Phase.READY}
             assert len(still) >= self.pool.limits.workers, "a replacement is ready before the old one retires"
         if isinstance(event, Reload | Due) and before.limits.surge:
-            assert ready_before <= {id for id, phase in self.alive.items() if phase is Phase.READY}, (
+            assert ready_before <= {number for number, phase in self.alive.items() if phase is Phase.READY}, (
                 "an order to replace takes nothing away by itself"
             )
         return actions
 
     def carry_out(self, action: pools.Action, before: Pool) -> None:
         match action:
-            case Start(id, generation):
+            case Start(number, generation):
                 assert not self.stopped, "after a stop no worker is started"
                 assert not self.gave_up
-                assert id not in self.ever, "an id is never used twice"
-                self.ever.add(id)
-                self.alive[id] = Phase.STARTING
-                self.generations[id] = generation
-            case Drain(id):
-                assert self.alive[id] is Phase.READY
-            case Retire(id):
-                assert self.alive[id] is Phase.READY, "only a worker that serves can retire"
-                self.alive[id] = Phase.RETIRING
-            case Cut(id):
-                assert self.alive[id] in {Phase.READY, Phase.RETIRING}
-                self.alive[id] = Phase.CUT
-            case Kill(id):
-                assert self.alive[id] in {Phase.STARTING, Phase.CUT}, (
+                assert number not in self.ever, "an id is never used twice"
+                self.ever.add(number)
+                self.alive[number] = Phase.STARTING
+                self.generations[number] = generation
+            case Drain(number):
+                assert self.alive[number] is Phase.READY
+            case Retire(number):
+                assert self.alive[number] is Phase.READY, "only a worker that serves can retire"
+                self.alive[number] = Phase.RETIRING
+            case Cut(number):
+                assert self.alive[number] in {Phase.READY, Phase.RETIRING}
+                self.alive[number] = Phase.CUT
+            case Kill(number):
+                assert self.alive[number] in {Phase.STARTING, Phase.CUT}, (
                     "a worker with requests is cut before it is killed"
                 )
-                self.alive[id] = Phase.KILLED
-            case Abandon(id, generation):
+                self.alive[number] = Phase.KILLED
+            case Abandon(number, generation):
                 assert generation not in {self.generations[other] for other in self.said_ready}, (
                     "code that was ready once is not abandoned"
                 )
@@ -107,28 +107,28 @@ class Histories(RuleBasedStateMachine):
                 self.gave_up = True
 
     def ids(self, *phases: Phase) -> list[int]:
-        return sorted(id for id, phase in self.alive.items() if phase in phases)
+        return sorted(number for number, phase in self.alive.items() if phase in phases)
 
     @precondition(lambda self: self.ids(Phase.STARTING))
     @rule(data=st.data())
     def a_worker_gets_ready(self, data: st.DataObject) -> None:
-        id = data.draw(st.sampled_from(self.ids(Phase.STARTING)))
-        self.alive[id] = Phase.READY
-        self.said_ready.add(id)
-        self.happen(Ready(id))
+        number = data.draw(st.sampled_from(self.ids(Phase.STARTING)))
+        self.alive[number] = Phase.READY
+        self.said_ready.add(number)
+        self.happen(Ready(number))
 
     @precondition(lambda self: self.ids(Phase.KILLED, Phase.CUT))
     @rule(data=st.data())
     def a_late_ready_is_ignored(self, data: st.DataObject) -> None:
-        id = data.draw(st.sampled_from(self.ids(Phase.KILLED, Phase.CUT)))
-        assert self.happen(Ready(id)) == ()
+        number = data.draw(st.sampled_from(self.ids(Phase.KILLED, Phase.CUT)))
+        assert self.happen(Ready(number)) == ()
 
     @precondition(lambda self: self.alive)
     @rule(data=st.data(), reported=st.booleans())
     def a_process_ends(self, data: st.DataObject, reported: bool) -> None:
-        id = data.draw(st.sampled_from(sorted(self.alive)))
-        phase = self.alive.pop(id)
-        self.happen(Exited(id, reported=reported and phase is Phase.STARTING))
+        number = data.draw(st.sampled_from(sorted(self.alive)))
+        phase = self.alive.pop(number)
+        self.happen(Exited(number, reported=reported and phase is Phase.STARTING))
 
     @precondition(lambda self: self.ids(Phase.READY, Phase.STARTING))
     @rule(data=st.data(), reason=st.sampled_from(["age", "memory", "requests"]))
@@ -184,7 +184,7 @@ class Histories(RuleBasedStateMachine):
 
     @invariant()
     def nobody_loads_code_that_is_not_wanted(self) -> None:
-        assert all(self.generations[id] == self.pool.generation for id in self.ids(Phase.STARTING))
+        assert all(self.generations[number] == self.pool.generation for number in self.ids(Phase.STARTING))
 
     @invariant()
     def something_happens_next_by_itself_unless_all_is_well(self) -> None:
@@ -211,12 +211,12 @@ class Histories(RuleBasedStateMachine):
             if pools.next_deadline(self.pool) < inf:
                 self.now = pools.next_deadline(self.pool)
                 self.happen(None)
-            for id in self.ids(Phase.KILLED):
-                del self.alive[id]
-                self.happen(Exited(id))
-        for id in self.ids(Phase.RETIRING, Phase.CUT):
-            del self.alive[id]
-            self.happen(Exited(id))
+            for number in self.ids(Phase.KILLED):
+                del self.alive[number]
+                self.happen(Exited(number))
+        for number in self.ids(Phase.RETIRING, Phase.CUT):
+            del self.alive[number]
+            self.happen(Exited(number))
         assert pools.done(self.pool)
 
 

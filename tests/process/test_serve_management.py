@@ -1,0 +1,80 @@
+"""Health checks and status: answered by the supervisor, whatever the workers are at."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+from nuages.runtime.management import ask, running
+from nuages.runtime.settings import Address, parse_address
+from tests.process.harness import Server, held, named_pipe, serving, write_project
+
+
+def _address(server: Server) -> Address:
+    return parse_address(server.wait_for("management")["address"])
+
+
+def test_live_ready_and_startup_follow_the_server(tmp_path: Path) -> None:
+    pipe = named_pipe(tmp_path)
+    project = write_project(tmp_path / "project", settings=f'open("{pipe}").read()\n')
+    with serving(project, "--workers", "1", "--management", "127.0.0.1:0", "--drain", "60s") as server:
+        address = _address(server)
+        with held(pipe):
+            assert ask(address, "/-/live") == (200, b"alive\n")
+            assert ask(address, "/-/ready") == (503, b"no worker is ready\n")
+            assert ask(address, "/-/startup") == (503, b"the application is still loading\n")
+        server.wait_for("ready")
+        assert ask(address, "/-/ready") == (200, b"ready\n")
+        assert ask(address, "/-/startup") == (200, b"started\n")
+        server.signal(signal.SIGTERM)
+        server.wait_for("draining")
+        assert ask(address, "/-/ready") == (503, b"the server is draining\n")
+        assert ask(address, "/-/live") == (200, b"alive\n")
+        assert ask(address, "/-/startup") == (200, b"started\n")
+
+
+def test_status_tells_what_the_workers_do(project: Path) -> None:
+    pipe = named_pipe(project)
+    with serving(project, "--workers", "1", "--management", f"unix:{project}/m.sock") as server:
+        server.wait_for("ready")
+        address = _address(server)
+        server.begin(f"/hold/?pipe={pipe}", headers="X-Request-ID: abc\r\n")
+        with held(pipe):
+            code, body = ask(address, "/-/status")
+        status = json.loads(body)
+        assert (code, status["ready"], status["stage"], status["pid"]) == (200, True, "running", server.pid)
+        (worker,) = status["workers"]
+        assert worker["pid"] == server.workers()[0]
+        assert worker["phase"] == "ready"
+        (request,) = worker["in_flight"]
+        assert (request["method"], request["path"], request["request_id"]) == ("GET", "/hold/", "abc")
+        assert server.stop() == 0
+    assert not (project / "m.sock").exists()
+
+
+def test_it_answers_while_every_worker_spins(project: Path) -> None:
+    with serving(project, "--workers", "1", "--management", "127.0.0.1:0", "--grace", "100ms") as server:
+        server.wait_for("ready")
+        server.begin("/spin/")
+        assert ask(_address(server), "/-/ready") == (200, b"ready\n")
+        assert ask(_address(server), "/-/nothing")[0] == 404
+        assert server.stop() == 1
+
+
+def test_the_socket_in_the_runtime_directory_is_found(project: Path, tmp_path: Path) -> None:
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    with serving(project, "--workers", "1", "--management", "auto", environ=environ) as server:
+        server.wait_for("management")
+        assert running(environ) == [Address(path=str(tmp_path / "nuages" / f"{server.pid}.sock"))]
+        assert (tmp_path / "nuages").stat().st_mode & 0o777 == 0o700
+        server.signal(signal.SIGKILL)
+        server.wait()
+        assert running(environ) == []
+
+
+def test_a_runtime_directory_that_is_not_ours_turns_it_off_and_says_so(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "nuages").write_text("not a folder")
+    with serving(project, "--workers", "1", "--management", "auto", environ={"XDG_RUNTIME_DIR": str(tmp_path)}) as server:
+        server.wait_for("management-off")
+        assert server.get("/") == "hello"

@@ -1,0 +1,109 @@
+"""Where it listens: ports, Unix sockets, IPv6, $PORT, descriptors handed over by systemd."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.process.harness import serving
+
+# What systemd does: LISTEN_PID is the process that it executes, the sockets are descriptors from 3 on.
+_LIKE_SYSTEMD = """\
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1", "LISTEN_FDNAMES": "web"}
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
+
+
+def test_a_unix_socket_is_served_and_removed_at_the_end(project: Path) -> None:
+    path = project / "web.sock"
+    with serving(project, "--workers", "1", bind=f"unix:{path}") as server:
+        server.wait_for("ready")
+        assert stat.S_IMODE(path.stat().st_mode) == 0o666
+        assert server.get("/") == "hello"
+        assert server.stop() == 0
+    assert not path.exists()
+
+
+def test_a_stale_unix_socket_is_replaced(project: Path) -> None:
+    path = project / "web.sock"
+    with serving(project, "--workers", "1", bind=f"unix:{path}") as server:
+        server.wait_for("ready")
+        server.signal(signal.SIGKILL)
+        server.wait()
+    assert path.exists()
+    with serving(project, "--workers", "1", bind=f"unix:{path}") as server:
+        server.wait_for("ready")
+        assert server.get("/") == "hello"
+
+
+def test_a_unix_socket_that_is_served_by_another_is_left_alone(project: Path) -> None:
+    path = project / "web.sock"
+    with serving(project, "--workers", "1", bind=f"unix:{path}") as first:
+        first.wait_for("ready")
+        with serving(project, "--workers", "1", bind=f"unix:{path}") as second:
+            error = second.error()
+            assert second.wait() == 4
+        assert f"process {first.pid} (" in error
+        assert error.startswith(f"error: cannot listen on unix:{path}\n")
+        assert first.get("/") == "hello"
+
+
+def test_several_addresses_at_once(project: Path) -> None:
+    path = project / "web.sock"
+    with serving(project, "--workers", "1", "--bind", f"unix:{path}") as server:
+        server.wait_for("ready")
+        assert server.get("/") == "hello"
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(str(path))
+            sock.sendall(b"GET / HTTP/1.1\r\nHost: testserver\r\nConnection: close\r\n\r\n")
+            assert sock.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="this machine has no IPv6")
+def test_every_address_of_both_families(project: Path) -> None:
+    with serving(project, "--workers", "1", bind="[::]:0") as server:
+        server.wait_for("ready")
+        port = int(server.address.rpartition(":")[2])
+        for host in ("127.0.0.1", "::1"):
+            socket.create_connection((host, port)).close()
+        assert server.address.startswith("[::]:")
+
+
+def test_the_variable_port_is_honoured(project: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with serving(project, "--workers", "1", bind=None, environ={"PORT": str(port)}) as server:
+        assert server.address == f"0.0.0.0:{port}"
+
+
+def test_a_socket_from_systemd_is_used_and_its_variables_go_no_further(project: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        given = listener.fileno()
+        with serving(
+            project, "--workers", "1", bind=None, wrapper=[sys.executable, "-c", _LIKE_SYSTEMD, str(given)], pass_fds=[given]
+        ) as server:
+            server.wait_for("ready")
+            assert server.address == f"127.0.0.1:{listener.getsockname()[1]}"
+            assert server.get("/environ/?name=LISTEN_FDS") == ""
+            assert server.stop() == 0
+
+
+def test_a_port_in_use_names_who_has_it(project: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with serving(project, bind=f"127.0.0.1:{port}") as server:
+            error = server.error()
+            assert server.wait() == 4
+    first, where, why, *_, hint = error.splitlines()
+    assert first == f"error: cannot listen on 127.0.0.1:{port}"
+    assert where == "  given by --bind"
+    assert why.startswith(f"  process {os.getpid()} (")
+    assert hint == f"hint: --bind 127.0.0.1:{port + 1}"

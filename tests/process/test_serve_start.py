@@ -1,0 +1,85 @@
+"""Starts that fail: one error, the project's own, whatever the number of workers; and what the start says."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+from tests.process.harness import held, named_pipe, serving, write_project
+
+
+def test_settings_that_do_not_import_end_it_with_status_3_and_one_error(tmp_path: Path) -> None:
+    project = write_project(tmp_path, settings="import no_such_module\n")
+    with serving(project, "--workers", "3") as server:
+        error = server.error()
+        assert server.wait() == 3
+    assert error.count("error:") == 1
+    assert "no_such_module" in error
+    assert f'File "{project}/pages/settings.py", line 9' in error
+    assert "/nuages/" not in error
+
+
+def test_a_worker_that_dies_silently_while_loading_is_tried_again_then_given_up(tmp_path: Path) -> None:
+    project = write_project(tmp_path, settings="import os; os.kill(os.getpid(), 9)\n")
+    with serving(project, "--workers", "1") as server:
+        error = server.error()
+        assert server.wait() == 3
+    assert len(server.found("worker-died")) == 3
+    assert error.splitlines()[0] == "error: the application ended while it was loading"
+    assert "its process was killed by SIGKILL: perhaps out of memory, and said nothing" in error
+
+
+def test_a_project_that_never_finishes_loading_is_given_up(tmp_path: Path) -> None:
+    pipe = named_pipe(tmp_path)
+    project = write_project(tmp_path, settings=f'open("{pipe}").read()\n')
+    with serving(project, "--workers", "2", "--start-timeout", "1s") as server:
+        error = server.error()
+        assert server.wait() == 3
+    assert error.count("error:") == 1
+    assert error.splitlines()[0] == "error: the application was not ready within 1 s"
+
+
+def test_a_stop_while_it_loads_is_obeyed_at_once(tmp_path: Path) -> None:
+    pipe = named_pipe(tmp_path)
+    project = write_project(tmp_path, settings=f'open("{pipe}").read()\n')
+    with serving(project, "--workers", "1") as server, held(pipe):
+        assert server.stop() == 0
+
+
+def test_the_start_says_how_many_workers_and_why(project: Path) -> None:
+    with serving(project, environ={"WEB_CONCURRENCY": "2"}) as server:
+        server.wait_for("worker-ready", count=2)
+        said = server.wait_for("listening")
+        assert said["text"].endswith("2 workers: given by $WEB_CONCURRENCY")
+        limits = server.wait_for("limits")
+        assert limits["text"] == (
+            "at most 128 database connections: 2 workers × 64 threads; "
+            "proxies believed: 127.0.0.0/8 ::1/128 unix"
+        )
+
+
+def test_a_reload_serves_the_new_code_without_losing_a_request(project: Path) -> None:
+    with serving(project, "--workers", "2") as server:
+        server.wait_for("worker-ready", count=2)
+        write_project(project, urls='hello.__code__ = (lambda request: HttpResponse("new")).__code__\n')
+        server.signal(signal.SIGHUP)
+        server.wait_for("worker-ready", count=4)
+        server.wait_for("worker-ended", count=2)
+        assert server.get("/") == "new"
+        assert server.stop() == 0
+
+
+def test_a_reload_of_broken_code_keeps_the_old_serving_and_says_why(project: Path) -> None:
+    with serving(project, "--workers", "2") as server:
+        server.wait_for("worker-ready", count=2)
+        write_project(project, settings="1 / 0\n")
+        server.signal(signal.SIGHUP)
+        server.wait_for("reload-failed")
+        why = server.wait_for("worker-start-failed")["text"]
+        assert "ZeroDivisionError" in why
+        assert "settings.py" in why
+        assert server.get("/") == "hello"
+        write_project(project)
+        server.signal(signal.SIGHUP)
+        server.wait_for("worker-ended", count=2)
+        assert server.get("/") == "hello"
