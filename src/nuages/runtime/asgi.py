@@ -1,0 +1,133 @@
+"""A request that goes to the ASGI application, through uvicorn's own request cycle."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from nuages.runtime.exchange import Exchange
+
+if TYPE_CHECKING:
+    from nuages.runtime.protocol import Connection
+    from nuages.runtime.proxies import Client
+    from nuages.runtime.request import Request
+
+_logger = logging.getLogger("uvicorn.error")
+
+
+class Cycle(RequestResponseCycle):
+    """uvicorn's cycle, which also tells its exchange what it sends."""
+
+    exchange: AsyncExchange
+
+    async def send(self, message: Any) -> None:
+        """Send one ASGI message."""
+        exchange = self.exchange
+        if message["type"] == "http.response.start":
+            exchange.status = message["status"]
+            if not self.exchange.connection.keeps(keep_alive=True):
+                self.keep_alive = False
+            if not any(name.lower() == b"x-request-id" for name, _ in message.get("headers", ())):
+                self.default_headers = [*self.default_headers, (b"x-request-id", exchange.request_id.encode())]
+        elif message["type"] == "http.response.body" and exchange.request.method != "HEAD":
+            exchange.sent += len(message.get("body", b""))
+        await super().send(message)
+
+
+class AsyncExchange(Exchange):
+    """Answered on the loop by the ASGI application; its body is not buffered but handed on as it comes."""
+
+    is_async = True
+    sees_end = True
+
+    def __init__(self, connection: Connection, request: Request, client: Client, identity: str) -> None:
+        super().__init__(connection, request, client, identity)
+        self.size = 0
+        self.cycle = Cycle(
+            scope=self._scope(),
+            transport=connection.transport,
+            flow=connection.flow,
+            logger=_logger,
+            access_logger=_logger,
+            access_log=False,
+            default_headers=connection.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=request.expects_continue,
+            keep_alive=request.keep_alive and request.version != "1.0",
+            on_response=self._answered,
+        )
+        self.cycle.exchange = self
+
+    def _scope(self) -> Any:
+        connection, request, client = self.connection, self.request, self.client
+        path = request.path.decode("latin-1")
+        ssl_header = b"" if client.is_trusted else self.hub.ssl_header
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": request.version,
+            "server": connection.server,
+            "client": (client.address, client.port) if client.address else None,
+            "scheme": client.scheme,
+            "root_path": "",
+            "method": request.method,
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": request.path,
+            "query_string": request.query,
+            "headers": [
+                pair for pair in request.headers if b"_" not in pair[0] and pair[0] != ssl_header
+            ],
+            "state": connection.app_state.copy(),
+            "nuages.exchange": self,
+        }  # fmt: skip
+
+    def turn(self) -> None:
+        """Start the application."""
+        self.begin()
+        connection = self.connection
+        task = self.loop.create_task(self.cycle.run_asgi(self.hub.asgi))
+        connection.server_state.tasks.add(task)
+        task.add_done_callback(connection.server_state.tasks.discard)
+        task.add_done_callback(self._finished)
+
+    def feed(self, data: bytes) -> None:
+        """Hand a piece of the body on; too much of it for the application stops the client."""
+        cycle = self.cycle
+        if cycle.response_complete:
+            return
+        cycle.body += data
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.connection.flow.pause_reading()
+        cycle.message_event.set()
+
+    def complete(self) -> None:
+        """Tell the application that the body is whole."""
+        super().complete()
+        self.cycle.more_body = False
+        self.cycle.message_event.set()
+
+    def drop(self) -> None:
+        """Tell the application that the client is gone."""
+        super().drop()
+        if not self.cycle.response_complete:
+            self.cycle.disconnected = True
+        self.cycle.message_event.set()
+
+    def withdraw(self) -> bool:
+        """Cut the application off, so that the connection can answer by itself."""
+        begun = self.cycle.response_started
+        self.drop()
+        return not begun
+
+    def _answered(self) -> None:
+        self.connection.done(self, keep_alive=self.cycle.keep_alive)
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        """Close the books where no answer was completed: the client left, or the application broke off."""
+        del task
+        self.end()

@@ -1,0 +1,230 @@
+"""Django brought up for serving: version, settings filled in memory, set-up, and its handlers watched.
+
+The one place where a project's settings are changed, in memory and never in its files (DESIGN 4c).
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nuages.errors import Origin, ProjectError, StartError
+from nuages.runtime.filling import Filled, Snapshot, Wish, debug_refusal_needed, fill
+
+OLDEST = (3, 2)
+Report = Callable[[str, str], None]
+
+
+def parse_version(text: str) -> tuple[int, int]:
+    """Return `(5, 2)` for `5.2.19`, `6.0a1` or `4.2`; (0, 0) where there is no number."""
+    numbers = []
+    for part in text.split(".")[:2]:
+        digits = ""
+        for character in part:
+            if not character.isdigit():
+                break
+            digits += character
+        numbers.append(int(digits or 0))
+    return (*numbers, 0, 0)[:2]  # type: ignore[return-value]
+
+
+def check_version(text: str) -> tuple[int, int]:
+    """Return Django's version; raise StartError for one that is too old to serve."""
+    version = parse_version(text)
+    if version < OLDEST:
+        raise StartError(
+            f"Django {text} is too old",
+            where="the Django that is installed for this project",
+            why=f"nuages serves Django {OLDEST[0]}.{OLDEST[1]} and newer; older ones get no security fixes",
+            hint="upgrade the project to Django 4.2 or newer, one feature release at a time",
+        )
+    return version
+
+
+def import_django(directories: tuple[str, ...]) -> tuple[int, int]:
+    """Import Django and return its version; raise StartError when it is missing or too old."""
+    try:
+        import django
+    except ModuleNotFoundError as error:
+        if error.name != "django":
+            raise
+        raise StartError(
+            "Django is not installed here",
+            where=f"{sys.executable}, for the project in {directories[0] if directories else '.'}",
+            why="the server runs in the project's own environment, and that one has no Django",
+            hint="`nuages up` installs the project's dependencies privately; or install them here",
+        ) from None
+    return check_version(django.get_version())
+
+
+def snapshot_settings(settings: Any, version: tuple[int, int]) -> Snapshot:
+    """Read what decides from loaded settings; loads them when they are not."""
+
+    def overridden(name: str) -> bool:
+        return bool(settings.is_overridden(name))
+
+    root = settings.STATIC_ROOT
+    names = ("STORAGES", "STATICFILES_STORAGE", "STATIC_ROOT", "DATABASES", "ALLOWED_HOSTS")
+    return Snapshot(
+        django=version,
+        debug=bool(settings.DEBUG),
+        allowed_hosts=tuple(str(host) for host in settings.ALLOWED_HOSTS or ()),
+        static_root=os.fspath(root) if root else None,
+        installed_apps=tuple(_app_names(settings.INSTALLED_APPS)),
+        databases=settings.DATABASES or {},
+        storages=getattr(settings, "STORAGES", {}),
+        staticfiles_storage=getattr(settings, "STATICFILES_STORAGE", "") if version < (5, 1) else "",
+        overridden=frozenset(name for name in names if overridden(name)),
+        has_manifest=False,
+    )
+
+
+def _app_names(installed: Any) -> Iterator[str]:
+    for entry in installed or ():
+        # `django.contrib.staticfiles.apps.StaticFilesConfig` is the same application.
+        name = str(entry)
+        yield name
+        if ".apps." in name:
+            yield name.partition(".apps.")[0]
+
+
+class Bringer:
+    """Fills the settings at the moment Django is set up, whoever sets it up.
+
+    Entry modules prepare paths and variables before they touch Django, so the settings must not be loaded
+    earlier than they do it themselves: `watching` stands in for `django.setup` while they are imported.
+    """
+
+    def __init__(self, *, version: tuple[int, int], wish: Wish, fills: bool, report: Report) -> None:
+        self.version = version
+        self.wish = wish
+        self.fills = fills
+        self.report = report
+        self.done = False
+        self.filled: tuple[Filled, ...] = ()
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Fill the settings inside the first `django.setup()` that happens in this block."""
+        import django
+
+        original = django.setup
+
+        def setup(*arguments: Any, **keywords: Any) -> None:
+            self.fill_settings()
+            original(*arguments, **keywords)
+
+        django.setup = setup
+        try:
+            yield
+        finally:
+            django.setup = original
+
+    def fill_settings(self) -> None:
+        """Load the settings, check DEBUG, and fill what is silent; once."""
+        if self.done:
+            return
+        from django.conf import settings
+
+        snapshot = snapshot_settings(settings, self.version)
+        self.done = True
+        if debug_refusal_needed(snapshot, self.wish):
+            raise debug_refusal(str(getattr(settings, "SETTINGS_MODULE", "")))
+        has_manifest = manifest_exists(snapshot.static_root or self.wish.static_root)
+        if has_manifest:
+            snapshot = _with_manifest(snapshot)
+        self.filled = fill(snapshot, self.wish)
+        if not self.fills:
+            # DEBUG was asked for by an option of its own; the rest is what `--fill-settings off` turns off.
+            self.filled = tuple(one for one in self.filled if one.name == "DEBUG")
+        for one in self.filled:
+            if one.name == "DATABASES":
+                _fill_databases(settings.DATABASES, one.value)
+            else:
+                setattr(settings, one.name, one.value)
+            for line in one.line.splitlines():
+                self.report("settings", f"settings: {line}")
+
+
+def _with_manifest(snapshot: Snapshot) -> Snapshot:
+    import dataclasses
+
+    return dataclasses.replace(snapshot, has_manifest=True)
+
+
+def _fill_databases(databases: dict[str, Any], new: Mapping[str, Any]) -> None:
+    # In place: project code may hold a reference to the same dictionary.
+    for alias, values in new.items():
+        databases[alias].update(values)
+
+
+def manifest_exists(root: str) -> bool:
+    """Return whether a static root holds the manifest of Django's manifest storage."""
+    return (Path(root) / "staticfiles.json").is_file()
+
+
+def debug_refusal(module: str) -> ProjectError:
+    """Return the error for settings with DEBUG on, with the line that sets it."""
+    origin = debug_origin(module)
+    return ProjectError(
+        "DEBUG is on",
+        where=origin or f"the settings module {module}",
+        why="with DEBUG on, errors show settings and source to every visitor, and memory grows with every query",
+        hint="set DEBUG = False in production settings; --debug off overrides it for this run, --debug on allows it",
+    )
+
+
+def debug_origin(module: str) -> str:
+    """Return `file:line` and the source line of the last assignment to DEBUG in a settings module, or nothing.
+
+    Modules that it star-imports are looked at too.
+    """
+    seen: set[str] = set()
+    todo = [module]
+    while todo:
+        name = todo.pop(0)
+        if name in seen or name not in sys.modules:
+            continue
+        seen.add(name)
+        path = getattr(sys.modules[name], "__file__", None)
+        try:
+            source = Path(path or "").read_text(encoding="utf-8")
+            tree = ast.parse(source)
+        except (OSError, SyntaxError, ValueError):
+            continue
+        lines = [
+            node.lineno
+            for node in ast.walk(tree)
+            if isinstance(node, (ast.Assign, ast.AnnAssign))
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+            if isinstance(target, ast.Name) and target.id == "DEBUG"
+        ]
+        if lines:
+            text = source.splitlines()[lines[-1] - 1].strip()
+            return f"{Origin(_relative(path or name), lines[-1])}: {text}"
+        todo += _star_imports(tree, sys.modules[name])
+    return ""
+
+
+def _star_imports(tree: ast.AST, module: Any) -> list[str]:
+    package = getattr(module, "__package__", "") or ""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
+            name = "." * node.level + (node.module or "")
+            found.append(importlib.util.resolve_name(name, package) if node.level else name)
+    return found
+
+
+def _relative(path: str) -> str:
+    try:
+        return os.path.relpath(path)
+    except ValueError:
+        return path

@@ -1,0 +1,113 @@
+"""What went wrong in the user's own code while it was loaded, told from the first frame that is theirs."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+
+from nuages.errors import Origin, StartError
+
+_OURS = str(Path(__file__).resolve().parents[1])
+_LOADERS = ("<frozen importlib", "<frozen runpy", "importlib/__init__.py")
+
+
+def _is_loader(filename: str) -> bool:
+    return filename.startswith(_LOADERS[:2]) or filename.replace("\\", "/").endswith(_LOADERS[2])
+
+
+def user_frames(
+    trace: TracebackType | None, directories: Iterable[str]
+) -> list[traceback.FrameSummary]:
+    """Return the frames of a traceback from the first one that lies in `directories`, without import machinery.
+
+    Frames in the virtual environment inside the project's folder are not theirs. No frame of theirs: none at all.
+    """
+    roots = tuple(str(Path(directory).resolve()).rstrip("/") + "/" for directory in directories)
+    prefixes = {str(Path(prefix).resolve()) + "/" for prefix in (sys.prefix, sys.base_prefix)}
+    frames = [frame for frame in traceback.extract_tb(trace) if not _is_loader(frame.filename)]
+    for number, frame in enumerate(frames):
+        name = str(Path(frame.filename).resolve())
+        if name.startswith(_OURS) or "/site-packages/" in name or "/dist-packages/" in name:
+            continue
+        inside = [root for root in roots if name.startswith(root)]
+        # An environment inside the project's folder: its own files are not the project's.
+        if inside and not any(name.startswith(prefix) and prefix.startswith(inside[0]) for prefix in prefixes):
+            return frames[number:]
+    return []
+
+
+def _shortened(filename: str, directories: Iterable[str]) -> str:
+    for directory in directories:
+        root = str(Path(directory).resolve()).rstrip("/") + "/"
+        if filename.startswith(root):
+            return filename.removeprefix(root)
+    return filename
+
+
+def describe(error: BaseException, directories: tuple[str, ...]) -> str:
+    """Return the user's traceback as Python prints it, from their first frame, and the exception line."""
+    frames = user_frames(error.__traceback__, directories)
+    last = traceback.format_exception_only(type(error), error)
+    if isinstance(error, SyntaxError) and error.filename:
+        return "".join(last).rstrip()
+    lines = ["Traceback (most recent call last):\n", *traceback.format_list(frames)] if frames else []
+    return "".join([*lines, *last]).rstrip()
+
+
+def where(error: BaseException, directories: tuple[str, ...], default: str) -> str:
+    """Return `file:line` of the user's innermost own line that the error came through, else `default`."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return str(Origin(_shortened(error.filename, directories), error.lineno))
+    own = [
+        frame
+        for frame in user_frames(error.__traceback__, directories)
+        if _shortened(frame.filename, directories) != frame.filename and "site-packages" not in frame.filename
+    ]
+    if not own:
+        return default
+    return str(Origin(_shortened(own[-1].filename, directories), own[-1].lineno))
+
+
+def start_error(
+    error: BaseException, *, directories: tuple[str, ...], settings: str | None, loading: str
+) -> StartError:
+    """Return the StartError for an exception that the project raised while it was loaded.
+
+    `loading` names what was being imported in the user's words: `the entry module shop.wsgi`.
+    """
+    place = where(error, directories, loading)
+    why = describe(error, directories)
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        if settings and (settings == error.name or settings.startswith(error.name + ".")):
+            return StartError(
+                f"there is no settings module {settings}", where=place, why=why,
+                hint="name the right one with --settings MODULE, or set DJANGO_SETTINGS_MODULE",
+            )  # fmt: skip
+        top = error.name.partition(".")[0]
+        return StartError(
+            f"the project needs the module {error.name}, which is not installed here", where=place, why=why,
+            hint=f"add the package that provides {top} to the project's dependencies and lock, and install them",
+        )  # fmt: skip
+    kind = type(error).__name__
+    if kind == "ImproperlyConfigured":
+        return StartError(
+            "Django does not accept the settings", where=place, why=why,
+            hint="correct the setting that the last line names",
+        )  # fmt: skip
+    if isinstance(error, SystemExit):
+        return StartError(
+            f"the project ended itself while {loading} was loaded", where=place, why=why,
+            hint="see what it wrote above; a missing variable is the usual reason",
+        )  # fmt: skip
+    if isinstance(error, KeyError) and "os.environ" in why:
+        return StartError(
+            f"the variable {error.args[0]} is not set", where=place, why=why,
+            hint=f"set {error.args[0]} in the environment",
+        )  # fmt: skip
+    return StartError(
+        f"{loading} cannot be loaded", where=place, why=why,
+        hint="correct the line that the traceback ends with; `python manage.py check` shows the same",
+    )  # fmt: skip

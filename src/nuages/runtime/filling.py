@@ -1,0 +1,113 @@
+"""What nuages fills in where a project's settings are silent: decided here, purely (DESIGN 4c)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+MANIFEST_STORAGE = "nuages.runtime.storage.ManifestStorage"
+DEFAULT_STORAGE = "django.contrib.staticfiles.storage.StaticFilesStorage"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The settings that decide, as the project left them.
+
+    `overridden` are the names that the project sets itself. `has_manifest`: the static root holds Django's
+    manifest. `django` is its version, `(5, 2)`.
+    """
+
+    django: tuple[int, int]
+    debug: bool
+    allowed_hosts: tuple[str, ...]
+    static_root: str | None
+    installed_apps: tuple[str, ...]
+    databases: Mapping[str, Mapping[str, Any]]
+    storages: Mapping[str, Mapping[str, Any]]
+    staticfiles_storage: str
+    overridden: frozenset[str]
+    has_manifest: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """Who asks: `serve` or `collect`, the static root to use when there is none, the names `up` may allow."""
+
+    who: str
+    static_root: str
+    debug: bool | None = None
+    local_hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filled:
+    """One setting's new value and the line that says so."""
+
+    name: str
+    value: Any
+    line: str
+
+
+def fill(snapshot: Snapshot, wish: Wish) -> tuple[Filled, ...]:
+    """Return what to set, in order; nothing that the project set itself but DEBUG, and that only when asked."""
+    found: list[Filled] = []
+    debug = snapshot.debug if wish.debug is None else wish.debug
+    if debug != snapshot.debug:
+        word = "on" if debug else "off"
+        found.append(Filled(name="DEBUG", value=debug, line=f"DEBUG = {debug} (--debug {word})"))
+    uses_static = "django.contrib.staticfiles" in snapshot.installed_apps
+    if uses_static and not snapshot.static_root:
+        found.append(
+            Filled(
+                name="STATIC_ROOT", value=wish.static_root, line=f"STATIC_ROOT = {wish.static_root!r} (was unset)"
+            )
+        )
+    # Pages of a site whose files were never collected must not ask a manifest for them.
+    if uses_static and not debug and (wish.who == "collect" or snapshot.has_manifest):
+        found += _storage(snapshot)
+    if wish.who == "serve":
+        found += _connections(snapshot)
+    if wish.local_hosts and not snapshot.allowed_hosts and not debug:
+        hosts = list(wish.local_hosts)
+        found.append(Filled(name="ALLOWED_HOSTS", value=hosts, line=f"ALLOWED_HOSTS = {hosts!r} (was empty)"))
+    return tuple(found)
+
+
+def _storage(snapshot: Snapshot) -> list[Filled]:
+    line = f"{MANIFEST_STORAGE} (hashed names, not strict; was Django's default)"
+    if snapshot.django < (4, 2) or "STATICFILES_STORAGE" in snapshot.overridden:
+        if "STORAGES" in snapshot.overridden or snapshot.staticfiles_storage != DEFAULT_STORAGE:
+            return []
+        value = MANIFEST_STORAGE
+        return [Filled(name="STATICFILES_STORAGE", value=value, line=f"STATICFILES_STORAGE = {line}")]
+    chosen = snapshot.storages.get("staticfiles", {})
+    if chosen.get("BACKEND", DEFAULT_STORAGE) != DEFAULT_STORAGE or chosen.get("OPTIONS"):
+        return []
+    storages = {**snapshot.storages, "staticfiles": {"BACKEND": MANIFEST_STORAGE}}
+    return [Filled(name="STORAGES", value=storages, line=f'STORAGES["staticfiles"] = {line}')]
+
+
+def _connections(snapshot: Snapshot) -> list[Filled]:
+    databases: dict[str, Any] = {}
+    lines = []
+    for alias, database in snapshot.databases.items():
+        new = dict(database)
+        engine = database.get("ENGINE", "")
+        pooled = isinstance(database.get("OPTIONS"), Mapping) and database["OPTIONS"].get("pool")
+        if "CONN_MAX_AGE" not in database and engine and not engine.endswith(".dummy") and not pooled:
+            new["CONN_MAX_AGE"] = 60
+            said = ["CONN_MAX_AGE = 60"]
+            if snapshot.django >= (4, 1) and "CONN_HEALTH_CHECKS" not in database:
+                new["CONN_HEALTH_CHECKS"] = True
+                said.append("CONN_HEALTH_CHECKS = True")
+            lines.append(f"DATABASES[{alias!r}]: {', '.join(said)} (was unset)")
+        databases[alias] = new
+    if not lines:
+        return []
+    return [Filled(name="DATABASES", value=databases, line="\n".join(lines))]
+
+
+def debug_refusal_needed(snapshot: Snapshot, wish: Wish) -> bool:
+    """Return whether the settings have DEBUG on and nobody said that this is wanted."""
+    return wish.who == "serve" and snapshot.debug and wish.debug is None

@@ -1,0 +1,381 @@
+"""The HTTP/1.1 connection (RFC 9110, RFC 9112), given to uvicorn by its `http=` option.
+
+Cheapest first: a static file is answered at once, a sync view in one hop to a thread, everything ASGI through
+uvicorn's own request cycle. Answers leave in the order of their requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from typing import Any, ClassVar
+
+import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
+
+from nuages.runtime.asgi import AsyncExchange
+from nuages.runtime.exchange import Exchange, Refusal, StaticExchange
+from nuages.runtime.hub import Hub
+from nuages.runtime.request import (
+    LONGEST_HEAD,
+    LONGEST_TARGET,
+    MOST_FIELDS,
+    BadRequestError,
+    Request,
+    request_id,
+)
+from nuages.runtime.settings import Settings
+from nuages.runtime.site import Site
+from nuages.runtime.sync import SyncExchange
+
+SLOWEST_BODY = 500  # bytes a second that a body must bring on average once the header timeout is over
+
+
+def protocol_class(site: Site, settings: Settings, log: Any, board: Any) -> type[Connection]:
+    """Return the protocol for `uvicorn.Config(http=…)`; its `hub` holds what its connections share.
+
+    `log` and `board` are the worker's Log and Board.
+    """
+    return type("NuagesConnection", (Connection,), {"hub": Hub(site, settings, log, board), "sweeping": False})
+
+
+class Connection(asyncio.Protocol):
+    """One client connection. uvicorn makes it with keywords and calls `shutdown`; see CONTRIBUTING for the list."""
+
+    hub: ClassVar[Hub]
+    sweeping: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        config: Any,
+        server_state: Any,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        if not config.loaded:
+            config.load()
+        self.config = config
+        self.server_state = server_state
+        self.app_state = app_state
+        self.loop = _loop or asyncio.get_event_loop()
+        self.parser = httptools.HttpRequestParser(self)
+        self.transport: asyncio.Transport = None  # type: ignore[assignment]
+        self.flow: FlowControl = None  # type: ignore[assignment]
+        self.server: tuple[str, int | None] | None = None
+        self.local: tuple[str, int] = ("localhost", 80)
+        self.peer: tuple[str, int] = ("", 0)
+        self.scheme = "http"
+        self.exchanges: deque[Exchange] = deque()
+        self.receiving: Exchange | None = None
+        self.in_head = False
+        self.refused = False
+        self.closing = False
+        self.half_closed = False
+        self.upgrading: Request | None = None
+        self.paused = False
+        self._advancing = False
+        self._target = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._head_bytes = 0
+        self._status = 400
+        self._body_bytes = 0
+        self._began_receiving = 0.0
+        self.deadline = 0.0
+
+    # What uvicorn asks
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing of a request has come that is not answered."""
+        return not self.exchanges and not self.in_head
+
+    def shutdown(self) -> None:
+        """Close now if idle, else after the answer."""
+        self.closing = True
+        if self.idle:
+            self.transport.close()
+
+    # What the transport calls
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin."""
+        self.transport = transport
+        self.flow = FlowControl(transport)
+        self.server_state.connections.add(self)
+        self.server = get_local_addr(transport)
+        self.scheme = "https" if is_ssl(transport) else "http"
+        if self.server is not None and self.server[1] is not None:
+            self.local = (self.server[0], self.server[1])
+        elif self.scheme == "https":
+            self.local = ("localhost", 443)
+        self.peer = get_remote_addr(transport) or ("", 0)
+        self.deadline = self.loop.time() + self.hub.settings.keep_alive
+        if not type(self).sweeping:
+            type(self).sweeping = True
+            self._sweep_later(self.loop, self.server_state)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell every exchange that its client is gone."""
+        del exc
+        self.server_state.connections.discard(self)
+        self.flow.resume_writing()
+        self.refused = True
+        exchanges, self.exchanges = self.exchanges, deque()
+        for exchange in exchanges:
+            exchange.drop()
+        self.receiving = None
+        self.parser = None
+
+    def eof_received(self) -> bool:
+        """Answer what was asked before the client closed its side; return False to close the transport."""
+        if self.scheme == "https" or not self.exchanges or self.receiving is not None:
+            return False
+        self.half_closed = True
+        return not any(exchange.sees_end for exchange in self.exchanges)
+
+    def pause_writing(self) -> None:
+        """The client takes less than it is sent."""
+        self.flow.pause_writing()
+
+    def resume_writing(self) -> None:
+        """The client has taken most of it."""
+        self.flow.resume_writing()
+        if self.exchanges:
+            self.exchanges[0].writable()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse."""
+        if self.refused:
+            return
+        self._parse(data)
+        if self.in_head:
+            # httptools keeps an unfinished line to itself, so the bytes are counted here.
+            self._head_bytes += len(data)
+            if self._head_bytes > LONGEST_HEAD + LONGEST_TARGET:
+                self.refuse(431)
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._upgraded(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            if not self.refused:
+                self.refuse(self._status)
+
+    # What the parser calls
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._target = b""
+        self._headers = []
+        self._head_bytes = 0
+        self.in_head = True
+        self.deadline = self.loop.time() + self.hub.settings.header_timeout
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the target."""
+        self._target += url
+        if len(self._target) > LONGEST_TARGET:
+            self._reject(414)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field."""
+        self._headers.append((name.lower(), value))
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > LONGEST_HEAD or len(self._headers) > MOST_FIELDS:
+            self._reject(431)
+
+    def _reject(self, status: int) -> None:
+        """Leave the parser, which has no other way out of a callback than an exception."""
+        self._status = status
+        raise BadRequestError(status)
+
+    def on_headers_complete(self) -> None:
+        """Decide which way the request takes."""
+        parser = self.parser
+        self.in_head = False
+        self._head_bytes = 0
+        try:
+            request = Request(
+                parser.get_method().decode("ascii"), self._target, parser.get_http_version(), self._headers,
+                keep_alive=parser.should_keep_alive(),
+            )  # fmt: skip
+        except BadRequestError as error:
+            self._reject(error.status)
+            return
+        if parser.should_upgrade() and self._takes_websocket(request):
+            self.upgrading = request
+            return
+        settings = self.hub.settings
+        if request.length is not None and request.length > settings.max_body:
+            self._reject(413)
+        now = self.loop.time()
+        self._body_bytes = 0
+        self._began_receiving = now
+        self.deadline = now + settings.header_timeout
+        exchange = self._exchange(request)
+        self.receiving = exchange
+        self.exchanges.append(exchange)
+        if len(self.exchanges) > 1:
+            self.pause()
+        self._advance()
+
+    def _takes_websocket(self, request: Request) -> bool:
+        return bool(
+            self.hub.site.websockets and self.config.ws_protocol_class and request.upgrade() == b"websocket"
+        )
+
+    def _exchange(self, request: Request) -> Exchange:
+        hub = self.hub
+        site = hub.site
+        fields = request.fields
+        identity = request_id(fields)
+        client = hub.proxies.client(self.peer, self.scheme, fields)
+        entry = site.files.find(request.path)
+        if entry is not None:
+            return StaticExchange(self, request, client, identity, entry)
+        if site.wsgi is None or (site.views is not None and site.views.is_async(request.path)):
+            return AsyncExchange(self, request, client, identity)
+        return SyncExchange(self, request, client, identity)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        exchange = self.receiving
+        if exchange is None:
+            return
+        self._body_bytes += len(body)
+        if self._body_bytes > self.hub.settings.max_body:
+            self._reject(413)
+        self.deadline = self._began_receiving + self.hub.settings.header_timeout + self._body_bytes / SLOWEST_BODY
+        exchange.feed(body)
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        exchange, self.receiving = self.receiving, None
+        if exchange is None:
+            return
+        self.deadline = 0.0
+        exchange.complete()
+
+    # Upgrades
+
+    def _upgraded(self, rest: bytes) -> None:
+        request, self.upgrading = self.upgrading, None
+        if request is None:
+            # A protocol that is not served here: the request was answered as plain HTTP, and the connection goes on.
+            if rest and not self.refused:
+                self._parse(rest)
+            return
+        if self.exchanges:
+            self.refuse(400)
+            return
+        self.server_state.connections.discard(self)
+        head = [request.method.encode(), b" ", request.target, b" HTTP/1.1\r\n"]
+        for name, value in request.headers:
+            head += [name, b": ", value, b"\r\n"]
+        protocol: Any = self.config.ws_protocol_class(
+            config=self.config, server_state=self.server_state, app_state=self.app_state
+        )
+        self.refused = True
+        protocol.connection_made(self.transport)
+        protocol.data_received(b"".join(head) + b"\r\n" + rest)
+        self.transport.set_protocol(protocol)
+
+    # Answers
+
+    def keeps(self, keep_alive: bool) -> bool:
+        """Return whether the connection goes on after an answer; any thread may ask."""
+        return keep_alive and not self.closing and not getattr(self.server_state, "retiring", False)
+
+    def pause(self) -> None:
+        """Read no more for now."""
+        self.flow.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        self.flow.resume_reading()
+
+    def _advance(self) -> None:
+        """Give the first exchange its turn, and the next one when that was answered at once."""
+        if self._advancing:
+            return
+        self._advancing = True
+        try:
+            while self.exchanges and not self.exchanges[0].had_turn and not self.transport.is_closing():
+                first = self.exchanges[0]
+                first.had_turn = True
+                first.turn()
+        finally:
+            self._advancing = False
+
+    def done(self, exchange: Exchange, *, keep_alive: bool) -> None:
+        """Note that an answer is complete; the next one may begin."""
+        exchange.end()
+        self.server_state.total_requests += 1
+        if not self.exchanges or self.exchanges[0] is not exchange:
+            return
+        self.exchanges.popleft()
+        if self.receiving is exchange and (not keep_alive or exchange.request.expects_continue):
+            # The rest of the body may never come, and nothing could be told apart from it.
+            keep_alive = False
+        if not keep_alive or (self.half_closed and not self.exchanges):
+            self.refused = True
+            self.transport.close()
+            return
+        if self.exchanges:
+            self._advance()
+        elif not self.refused:
+            self.flow.resume_reading()
+            if self.receiving is None:
+                self.deadline = self.loop.time() + self.hub.settings.keep_alive
+
+    def refuse(self, status: int) -> None:
+        """Answer a request that cannot be served with a status of our own, after those before it, and close."""
+        self.refused = True
+        self.in_head = False
+        self.deadline = 0.0
+        broken, self.receiving = self.receiving, None
+        if broken is not None and self.exchanges and self.exchanges[-1] is broken:
+            if not broken.withdraw():
+                self.transport.close()
+                return
+            self.exchanges.pop()
+            broken.status = status
+            broken.end()
+        if self.exchanges and not self.exchanges[-1].request.keep_alive:
+            return  # data after a request that was the last by its own word
+        refusal = Refusal(self, status)
+        self.exchanges.append(refusal)
+        self._advance()
+
+    # Time
+
+    @classmethod
+    def _sweep_later(cls, loop: asyncio.AbstractEventLoop, state: Any) -> None:
+        settings = cls.hub.settings
+        shortest = min(settings.header_timeout, settings.keep_alive, settings.timeout)
+        loop.call_later(max(0.05, min(1.0, shortest / 4)), cls._sweep, loop, state)
+
+    @classmethod
+    def _sweep(cls, loop: asyncio.AbstractEventLoop, state: Any) -> None:
+        """Look at every connection's deadline; one timer for all is cheaper than one for each request."""
+        now = loop.time()
+        for connection in list(state.connections):
+            if isinstance(connection, Connection):
+                connection.tick(now)
+        cls._sweep_later(loop, state)
+
+    def tick(self, now: float) -> None:
+        """Close what has been idle or slow for too long."""
+        if self.exchanges:
+            self.exchanges[0].expired(time.monotonic())
+        if not self.deadline or now < self.deadline or self.refused:
+            return
+        if self.idle:
+            self.refused = True
+            self.transport.close()
+        elif self.in_head or self.receiving is not None:
+            self.refuse(408)

@@ -1,0 +1,228 @@
+"""The project, loaded and ready to serve: its callables, which way its URLs take, and its static files."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from nuages.errors import NuagesError, StartError
+from nuages.runtime.application import Application
+from nuages.runtime.django import Bringer, Report, import_django
+from nuages.runtime.faults import start_error
+from nuages.runtime.filling import Wish
+from nuages.runtime.handlers import Handlers
+from nuages.runtime.settings import Settings
+from nuages.runtime.static import Files
+from nuages.runtime.views import Views
+
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Any]
+Asgi = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What the protocol serves.
+
+    `wsgi` answers in threads and `asgi` on the loop; one of them may be None. `views` tells which of the two a path
+    takes; None: there is no choice. `websockets`: the ASGI application answers them. `ssl_header` is the WSGI name
+    of the header that SECURE_PROXY_SSL_HEADER believes.
+    """
+
+    wsgi: Wsgi | None
+    asgi: Asgi | None
+    views: Views | None
+    files: Files
+    websockets: bool = False
+    debug: bool = False
+    ssl_header: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One imported entry point. `is_django`: the callable is Django's own handler, not a wrapper or a subclass."""
+
+    path: str
+    kind: str
+    callable: Any
+    is_django: bool
+
+
+def load(application: Application, settings: Settings, report: Report) -> Site:
+    """Import the project and return what serves it.
+
+    Raises StartError for a project that does not load, with the traceback from the first frame that is the
+    project's own, and ProjectError for settings that must not be served.
+    """
+    directories = prepare_path(application)
+    version = import_django(directories)
+    wish = Wish(
+        who="serve",
+        static_root=settings.static_root or os.path.join(application.directory, "staticfiles"),  # noqa: PTH118
+        debug=settings.debug,
+        local_hosts=_names(settings) if application.local else (),
+    )
+    bringer = Bringer(version=version, wish=wish, fills=settings.fill_settings, report=report)
+    handlers = Handlers()
+    with bringer.watching(), handlers.watching():
+        entries = tuple(_entry(path, directories, application.settings) for path in application.apps)
+        bring_up(bringer, directories, application.settings)
+        return _site(entries, handlers, directories, application, settings, report)
+
+
+def prepare_path(application: Application) -> tuple[str, ...]:
+    """Make the project importable as its own manage.py would: sys.path, the settings module, the directory."""
+    directories = (application.directory, *application.paths)
+    for directory in reversed(directories):
+        if directory not in sys.path[: len(directories)]:
+            sys.path.insert(0, directory)
+    if application.settings:
+        os.environ["DJANGO_SETTINGS_MODULE"] = application.settings
+    os.chdir(application.directory)
+    return directories
+
+
+def bring_up(bringer: Bringer, directories: tuple[str, ...], settings: str | None) -> None:
+    """Set Django up where no entry module has done it."""
+    import django
+    from django.apps import apps
+
+    if apps.ready and bringer.done:
+        return
+    module = os.environ.get("DJANGO_SETTINGS_MODULE") or settings
+    try:
+        django.setup()
+    except NuagesError:
+        raise
+    except (Exception, SystemExit) as error:
+        loading = f"the settings module {module}" if module else "the settings"
+        raise start_error(error, directories=directories, settings=module, loading=loading) from None
+
+
+def _entry(path: str, directories: tuple[str, ...], settings: str | None) -> Entry:
+    module_name, _, attribute = path.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except NuagesError:
+        raise
+    except (Exception, SystemExit) as error:
+        named = os.environ.get("DJANGO_SETTINGS_MODULE") or settings
+        if isinstance(error, ModuleNotFoundError) and error.name and module_name.startswith(error.name):
+            raise StartError(
+                f"there is no module {module_name}", where=f"--app {path}", why=str(error),
+                hint="name the entry point with --app MODULE:NAME, for example shop.wsgi:application",
+            ) from None  # fmt: skip
+        loading = f"the entry module {module_name}"
+        raise start_error(error, directories=directories, settings=named, loading=loading) from None
+    found: Any = module
+    for part in attribute.split("."):
+        found = getattr(found, part, None)
+    if found is None:
+        raise StartError(
+            f"{module_name} has no {attribute}", where=f"--app {path}",
+            why=f"{module.__file__} was imported, but nothing in it has this name",
+            hint=f"name it with --app {module_name}:NAME; startproject calls it application",
+        )  # fmt: skip
+    if not callable(found):
+        raise StartError(
+            f"{path} is no application", where=f"--app {path}", why=f"it is a {type(found).__name__}",
+            hint="name a WSGI or ASGI callable with --app MODULE:NAME",
+        )  # fmt: skip
+    kind = kind_of(found, module_name)
+    return Entry(path=path, kind=kind, callable=found, is_django=_is_django(found))
+
+
+def _is_django(found: Any) -> bool:
+    return type(found).__module__ in {"django.core.handlers.wsgi", "django.core.handlers.asgi"}
+
+
+def kind_of(found: Any, module: str = "") -> str:
+    """Return `wsgi`, `asgi` or `asgi2` for a callable, by inspection; the module's name decides where nothing does."""
+    for base in type(found).__mro__:
+        if base.__module__ == "django.core.handlers.wsgi":
+            return "wsgi"
+        if base.__module__ == "django.core.handlers.asgi":
+            return "asgi"
+    call = found if inspect.isroutine(found) or inspect.isclass(found) else type(found).__call__
+    if inspect.iscoroutinefunction(found) or inspect.iscoroutinefunction(call):
+        return "asgi"
+    try:
+        parameters = inspect.signature(found).parameters.values()
+    except (TypeError, ValueError):
+        parameters = ()  # type: ignore[assignment]
+    required = [
+        p for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        required = []
+    by_count = {1: "asgi2", 2: "wsgi", 3: "asgi"}
+    return by_count.get(len(required)) or ("asgi" if "asgi" in module else "wsgi")
+
+
+def _site(
+    entries: tuple[Entry, ...],
+    handlers: Handlers,
+    directories: tuple[str, ...],
+    application: Application,
+    settings: Settings,
+    report: Report,
+) -> Site:
+    from django.conf import settings as django_settings
+
+    wsgi = next((entry for entry in entries if entry.kind == "wsgi"), None)
+    asgi = next((entry for entry in entries if entry.kind != "wsgi"), None)
+    module = getattr(django_settings, "SETTINGS_MODULE", None)
+    try:
+        wsgi_call, asgi_call, views = _ways(wsgi, asgi, handlers)
+    except (Exception, SystemExit) as error:
+        raise start_error(
+            error, directories=directories, settings=module, loading="the project's URLs and middleware"
+        ) from None
+    if asgi and not asgi.is_django:
+        report("entry", f"{asgi.path} answers {'async views and WebSockets' if wsgi_call else 'every request'}")
+    header = getattr(django_settings, "SECURE_PROXY_SSL_HEADER", None)
+    files = Files.of_project(django_settings, max_age=settings.static_max_age, report=report)
+    return Site(
+        wsgi=wsgi_call,
+        asgi=asgi_call,
+        views=views,
+        files=files,
+        websockets=bool(asgi and not asgi.is_django),
+        debug=bool(django_settings.DEBUG),
+        ssl_header=header[0] if header else "",
+    )
+
+
+def _ways(
+    wsgi: Entry | None, asgi: Entry | None, handlers: Handlers
+) -> tuple[Wsgi | None, Asgi | None, Views | None]:
+    """Return the WSGI callable, the ASGI callable and who chooses between them.
+
+    A customised entry point that stands alone answers everything, as it does under its own server.
+    """
+    if asgi and not asgi.is_django and not wsgi:
+        return None, handlers.asgi(asgi.callable, asgi.kind), None
+    if wsgi and not wsgi.is_django and not asgi:
+        return wsgi.callable, None, None
+    wsgi_call = wsgi.callable if wsgi else handlers.own_wsgi()
+    views = Views()
+    if asgi and not asgi.is_django:
+        return wsgi_call, handlers.asgi(asgi.callable, asgi.kind), views
+    if not views.any_async:
+        return wsgi_call, None, None
+    return wsgi_call, handlers.asgi(asgi.callable if asgi else handlers.own_asgi(), "asgi"), views
+
+
+def _names(settings: Settings) -> tuple[str, ...]:
+    """Return the host names under which the bind addresses can be reached from this machine."""
+    names = ["localhost", "127.0.0.1", "[::1]"]
+    for address in settings.bind:
+        if address.host and address.host not in {"0.0.0.0", "::"}:
+            name = f"[{address.host}]" if ":" in address.host else address.host
+            if name not in names:
+                names.append(name)
+    return tuple(names)

@@ -1,0 +1,411 @@
+"""A request that a thread answers through the project's WSGI callable, in one hop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+import stat
+import sys
+import time
+import traceback
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from nuages.runtime.body import Body
+from nuages.runtime.exchange import Exchange, send_file
+from nuages.runtime.handlers import active
+from nuages.runtime.response import BadHeaderError, Head, plain, render
+from nuages.runtime.wsgi import FileWrapper, Flow, Started, build_environ
+
+if TYPE_CHECKING:
+    from nuages.runtime.protocol import Connection
+    from nuages.runtime.proxies import Client
+    from nuages.runtime.request import Request
+
+
+class SyncExchange(Exchange):
+    """Its body is collected, then one thread runs middleware, view, rendering and closing.
+
+    Methods that run in the thread say so; everything else belongs to the event loop.
+    """
+
+    def __init__(self, connection: Connection, request: Request, client: Client, identity: str) -> None:
+        super().__init__(connection, request, client, identity)
+        self.queued_at = 0.0
+        self.cancelled = False
+        self.running_since = 0.0
+        self.thread = 0
+        self.size = 0
+        self.is_turn = False
+        self.flow: Flow | None = None
+        self.unflushed = 0
+        self.task: asyncio.Task[None] | None = None
+        self.body: Body | None = None
+        if request.has_body:
+            self.body = Body(
+                self.loop, on_ready=self._ready, on_error=self._disk_failed, pause=connection.pause,
+                resume=connection.resume,
+            )  # fmt: skip
+
+    def turn(self) -> None:
+        """Start, or ask for the body."""
+        self.is_turn = True
+        if self.received:
+            self._start()
+        elif self.request.expects_continue and self.body is not None and not self.body.size:
+            self.connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def feed(self, data: bytes) -> None:
+        """Collect a piece of the body."""
+        if self.body is not None and not self.lost:
+            self.body.feed(data)
+
+    def complete(self) -> None:
+        """Start once the body is stored."""
+        if self.body is not None:
+            self.body.complete()
+        else:
+            self._ready()
+
+    def _ready(self) -> None:
+        self.received = True
+        if self.is_turn and not self.lost:
+            self._start()
+
+    def _disk_failed(self, error: OSError) -> None:
+        self.hub.log.event("error", "body", f"a request's body cannot be stored: {error}")
+        self.connection.refuse(507)
+
+    def _start(self) -> None:
+        self.begin()
+        if not self.hub.pool.submit(self, self.loop):
+            self._answer_ourselves(503)
+
+    def _answer_ourselves(self, status: int) -> None:
+        """Answer instead of the application, whose output is dropped from now on."""
+        extra = "retry-after: 1\r\n" if status == 503 else ""
+        data = plain(
+            status, keep_alive=False, defaults=self.connection.server_state.default_headers, extra=extra,
+            body=self.request.method != "HEAD",
+        )  # fmt: skip
+        self.status = status
+        self.lost = True
+        self.connection.transport.write(data)
+        self.connection.done(self, keep_alive=False)
+
+    def expired(self, now: float) -> bool:
+        """Answer 504 when the view has not begun its response in time, 503 when no thread was free for as long."""
+        if not self.queued_at or self.status or self.lost:
+            return False
+        if self.running_since == 0.0:
+            if now - self.queued_at <= self.hub.settings.timeout:
+                return False
+            self.cancelled = True
+            self._answer_ourselves(503)
+            return True
+        if now - self.running_since <= self.hub.settings.timeout:
+            return False
+        frame = sys._current_frames().get(self.thread)
+        stack = "".join(traceback.format_stack(frame)) if frame else ""
+        self.hub.log.event(
+            "error", "timeout", f"{self.request.method} {self.request.path.decode('latin-1')} has not answered in "
+            f"{self.hub.settings.timeout:g} s; its thread is at\n{stack}".rstrip(), request_id=self.request_id,
+        )  # fmt: skip
+        self._answer_ourselves(504)
+        return True
+
+    def drop(self) -> None:
+        """Stop what can be stopped: a waiting task, a stream. A view that runs is left to finish."""
+        super().drop()
+        if not self.running_since:
+            self.cancelled = True
+            if self.body is not None:
+                self.body.close()
+            self.end()
+        if self.flow is not None:
+            self.flow.lose()
+        if self.task is not None:
+            self.task.cancel()
+
+    def writable(self) -> None:
+        """Let the streaming thread go on."""
+        if self.flow is not None and self.unflushed:
+            taken, self.unflushed = self.unflushed, 0
+            self.flow.taken(taken)
+
+    # In the thread
+
+    def run(self) -> None:
+        """Answer the request, in the thread's own context."""
+        self.running_since = now = time.monotonic()
+        self.queued = now - self.queued_at
+        active.exchange = self
+        context: contextvars.Context = active.base.copy()
+        try:
+            context.run(self._run, context)
+        except BaseException as error:  # noqa: BLE001 - a thread must outlive whatever a view raises
+            self._failed(error)
+        finally:
+            active.exchange = None
+            self.response = None
+        if self.lost:
+            self.loop.call_soon_threadsafe(self.end)
+
+    def _run(self, context: contextvars.Context) -> None:
+        connection = self.connection
+        body = self.body
+        environ = build_environ(
+            self.request, client=self.client, server=connection.local, body=body.stream() if body else _Empty(),
+            size=body.size if body else 0, ssl_header=self.hub.site.ssl_header,
+        )  # fmt: skip
+        started = Started()
+        result: Any = self.hub.wsgi(environ, started)
+        try:
+            response = self.response
+            if response is not None and response.streaming and getattr(response, "is_async", False):
+                if self._stream_async(response, result, started, context):
+                    result = None
+            elif isinstance(result, FileWrapper) and self._send_whole_file(result, started):
+                pass
+            elif (response is not None and not response.streaming) or isinstance(result, (list, tuple)):
+                self._send_at_once(b"".join(result), started)
+            else:
+                self._stream(result, started)
+        finally:
+            if result is not None:
+                close = getattr(result, "close", None)
+                if close is not None:
+                    close()
+            if body is not None:
+                body.close()
+            after = self.hub.after_request
+            if after is not None:
+                after()
+
+    def _head(self, started: Started, size: int | None) -> Head:
+        """Render the head (in the thread)."""
+        connection = self.connection
+        if not started.status:
+            raise AssertionError("the application did not call start_response")
+        return render(
+            started.status, started.headers, method=self.request.method, version=self.request.version,
+            keep_alive=connection.keeps(self.request.keep_alive), size=size,
+            defaults=connection.server_state.default_headers, request_id=self.request_id,
+        )  # fmt: skip
+
+    def _send_at_once(self, body: bytes, started: Started) -> None:
+        """Hand a whole answer to the loop (in the thread)."""
+        if started.written:
+            body = b"".join(started.written) + body
+        head = self._head(started, len(body))
+        keep_alive = head.keep_alive
+        if not head.has_body:
+            body = b""
+        elif head.length is not None and head.length != len(body):
+            body = body[: head.length]
+            keep_alive = keep_alive and len(body) == head.length
+        self.loop.call_soon_threadsafe(self._answered, head, body, keep_alive)
+
+    def _stream(self, result: Iterable[bytes], started: Started) -> None:
+        """Hand an answer over piece by piece, waiting for the client (in the thread)."""
+        head: Head | None = None
+        flow = self.flow = Flow()
+        if self.lost:
+            return
+        remaining: int | None = None
+        number = 0
+        iterator = iter(result)
+        if started.status and self.request.method == "HEAD":
+            iterator = iter(())
+        for chunk in _with_written(iterator, started):
+            if not chunk:
+                continue
+            data = chunk
+            if head is None:
+                head = self._head(started, None)
+                remaining = head.length
+            if not head.has_body:
+                break
+            if remaining is not None:
+                data = data[:remaining]
+                remaining -= len(data)
+            size = len(data)
+            if head.chunked:
+                data = b"%x\r\n%b\r\n" % (size, data)
+            number += 1
+            if number == 2:
+                self.hub.pool.begin_stream()
+            if not flow.wait(size):
+                return
+            self.loop.call_soon_threadsafe(self._write, head if number == 1 else None, data, size)
+        if head is None:
+            head = self._head(started, 0)
+        if number == 0:
+            self.loop.call_soon_threadsafe(self._answered, head, b"", head.keep_alive and not head.length)
+            return
+        tail = b"0\r\n\r\n" if head.chunked else b""
+        self.loop.call_soon_threadsafe(self._streamed, tail, head.keep_alive and not remaining)
+
+    def _send_whole_file(self, wrapper: FileWrapper, started: Started) -> bool:
+        """Give a regular file to the loop under a descriptor of our own, so that no thread waits (in the thread)."""
+        try:
+            descriptor = wrapper.file.fileno()
+            facts = os.fstat(descriptor)
+            start = wrapper.file.tell()
+        except (AttributeError, OSError, ValueError):
+            return False
+        if not stat.S_ISREG(facts.st_mode) or started.written:
+            return False
+        head = self._head(started, max(0, facts.st_size - start))
+        if not head.has_body or not head.length:
+            self.loop.call_soon_threadsafe(self._answered, head, b"", head.keep_alive)
+            return True
+        own = os.dup(descriptor)
+        self.loop.call_soon_threadsafe(self._send_file, head, own, start)
+        return True
+
+    def _stream_async(self, response: Any, result: Any, started: Started, context: contextvars.Context) -> bool:
+        """Give an async stream to the loop (in the thread); return whether the loop closes it."""
+        head = self._head(started, None)
+        if not head.has_body:
+            self.loop.call_soon_threadsafe(self._answered, head, b"", head.keep_alive)
+            return False
+        copied = context.copy()
+        self.loop.call_soon_threadsafe(self._start_async, head, response, result, copied)
+        return True
+
+    def _failed(self, error: BaseException) -> None:
+        """Tell the log and the client what the application did not catch (in the thread)."""
+        text = "".join(traceback.format_exception(error)).rstrip()
+        if isinstance(error, (BadHeaderError, AssertionError)) and not self.status:
+            text = f"the response cannot be sent: {error}\n{text}"
+        self.hub.log.event("error", "application", text, request_id=self.request_id)
+        self.loop.call_soon_threadsafe(self._broken)
+
+    # On the loop again
+
+    def _broken(self) -> None:
+        if self.lost:
+            self.end()
+        elif self.status:
+            self.connection.done(self, keep_alive=False)
+        else:
+            self._answer_ourselves(500)
+
+    def _answered(self, head: Head, body: bytes, keep_alive: bool) -> None:
+        if self.lost:
+            self.end()
+            return
+        self.status = head.status
+        self.sent = len(body)
+        self.connection.transport.write(head.data + body)
+        self.connection.done(self, keep_alive=keep_alive)
+
+    def _write(self, head: Head | None, data: bytes, size: int) -> None:
+        if self.lost:
+            return
+        if head is not None:
+            self.status = head.status
+            data = head.data + data
+        self.sent += size
+        connection = self.connection
+        connection.transport.write(data)
+        if connection.flow.write_paused:
+            self.unflushed += size
+        elif self.flow is not None:
+            self.flow.taken(size)
+
+    def _streamed(self, tail: bytes, keep_alive: bool) -> None:
+        if self.lost:
+            self.end()
+            return
+        if tail:
+            self.connection.transport.write(tail)
+        self.connection.done(self, keep_alive=keep_alive)
+
+    def _send_file(self, head: Head, descriptor: int, start: int) -> None:
+        if self.lost:
+            os.close(descriptor)
+            self.end()
+            return
+        self.status = head.status
+        assert head.length is not None
+        self.task = send_file(
+            self, head.data, descriptor, start, start + head.length, keep_alive=head.keep_alive
+        )  # fmt: skip
+
+    def _start_async(self, head: Head, response: Any, result: Any, context: contextvars.Context) -> None:
+        self.sees_end = True
+        self.task = context.run(self.loop.create_task, self._iterate(head, response, result))
+        self.connection.server_state.tasks.add(self.task)
+        self.task.add_done_callback(self.connection.server_state.tasks.discard)
+
+    async def _iterate(self, head: Head, response: Any, result: Any) -> None:
+        """Send an async stream, then close the response in a thread as Django's ASGI handler does."""
+        connection = self.connection
+        whole = False
+        iterator = response.__aiter__()
+        try:
+            if self.lost:
+                return
+            self.status = head.status
+            connection.transport.write(head.data)
+            async for chunk in iterator:
+                if not chunk:
+                    continue
+                if self.lost:
+                    return
+                self.sent += len(chunk)
+                connection.transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if head.chunked else bytes(chunk))
+                await connection.flow.drain()
+            whole = True
+        except asyncio.CancelledError:
+            pass  # the client is gone: the task ends here
+        except Exception as error:  # noqa: BLE001 - the project's generator failed; the head is out already
+            text = "".join(traceback.format_exception(error)).rstrip()
+            self.hub.log.event("error", "application", text, request_id=self.request_id)
+        finally:
+            close = getattr(iterator, "aclose", None)
+            if close is not None:
+                await close()
+            await self.loop.run_in_executor(None, result.close)
+            if self.lost:
+                self.end()
+            else:
+                if whole and head.chunked:
+                    connection.transport.write(b"0\r\n\r\n")
+                connection.done(self, keep_alive=head.keep_alive and whole)
+
+
+def _with_written(iterator: Iterable[bytes], started: Started) -> Iterable[bytes]:
+    """Yield what was given to `write` before each piece of the result."""
+    for chunk in iterator:
+        if started.written:
+            written, started.written[:] = b"".join(started.written), []
+            yield written
+        yield chunk
+    if started.written:
+        yield b"".join(started.written)
+
+
+class _Empty:
+    """The body of a request that has none."""
+
+    def read(self, size: int = -1) -> bytes:
+        """Return nothing."""
+        del size
+        return b""
+
+    readline = read
+
+    def readlines(self, hint: int = -1) -> list[bytes]:
+        """Return nothing."""
+        del hint
+        return []
+
+    def __iter__(self) -> Any:
+        return iter(())
+
+    def close(self) -> None:
+        """Do nothing."""

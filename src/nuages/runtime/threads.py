@@ -1,0 +1,268 @@
+"""The threads that run sync Django: as few as keep the queue moving, as many as wait.
+
+Python runs one thread at a time, so a second running thread only fights the first for the interpreter. The pool
+lets one request run while requests complete; it adds a thread when the queue has stood for about a millisecond and
+the running threads wait (database, network) instead of computing, which their CPU clocks tell.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from asyncio import AbstractEventLoop, TimerHandle
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+STALL_SECONDS = 0.001  # a queue that stands this long wants a look
+IDLE_SECONDS = 30.0  # an idle thread ends after this
+COLD_SECONDS = 1.0  # an idle thread that is not among the warm ones gives its connections back after this
+WARM = 8  # the most recently used threads that keep their connections while idle
+MOST_QUEUED = 1024
+MOST_STREAMS = 1024  # threads that stream to slow clients; they are not counted against the limit
+WAITING_SHARE = 0.5  # threads whose CPU clocks advance less than this share of the time wait
+COMPUTING_SHARE = 0.9
+
+
+class Task(Protocol):
+    """What the pool runs: `run` in a thread; `queued_at` is set by `submit` (monotonic seconds)."""
+
+    queued_at: float
+    cancelled: bool
+
+    def run(self) -> None:
+        """Do the work; must not raise."""
+
+
+def next_limit(*, running: int, limit: int, most: int, waited: float, computing: float) -> int:
+    """Return how many threads may run from now on.
+
+    `waited` is how long the head of the queue stands, in seconds; `computing` is the CPU time of the running threads
+    by the time that passed, 0 to their number. Pure: this is the pool's whole policy.
+    """
+    if computing > COMPUTING_SHARE and limit > 2:
+        return min(limit, max(2, running)) - 1
+    if waited >= STALL_SECONDS and computing < WAITING_SHARE and running >= limit:
+        return min(most, limit + 1)
+    return limit
+
+
+class Worker(threading.Thread):
+    """One pool thread. It sleeps on a lock of its own, so that the pool can wake exactly the one it wants."""
+
+    def __init__(self, pool: Pool, number: int) -> None:
+        super().__init__(name=f"nuages-{number}", daemon=True)
+        self.pool = pool
+        self.task: Task | None = None
+        self.wake = threading.Lock()
+        self.wake.acquire()
+        self.clock = 0
+        self.cpu_seen = 0.0
+        self.streaming = False
+        self.ended = False
+
+    def run(self) -> None:
+        """Work until idle for long, then give back what the thread holds."""
+        pool = self.pool
+        self.clock = time.pthread_getcpuclockid(threading.get_ident())
+        self.cpu_seen = time.clock_gettime(self.clock)
+        if pool.on_begin is not None:
+            pool.on_begin()
+        while True:
+            task = self.task
+            while task is not None:
+                self.task = task
+                task.run()
+                task = pool.next_task(self)
+            if not self._sleep():
+                break
+        if pool.on_end is not None:
+            pool.on_end()
+
+    def _sleep(self) -> bool:
+        """Wait for work; return False when the thread is to end."""
+        pool = self.pool
+        if self.wake.acquire(timeout=COLD_SECONDS):
+            return not self.ended
+        if pool.is_cold(self) and pool.on_cold is not None:
+            pool.on_cold()
+        if self.wake.acquire(timeout=pool.idle_seconds):
+            return not self.ended
+        if pool.retire(self):
+            return False
+        # Work came in this very moment, and its token with it.
+        self.wake.acquire()
+        return not self.ended
+
+
+class Pool:
+    """Runs tasks in threads. `submit` belongs to the event loop's thread; all else is safe from any.
+
+    `on_begin`, `on_cold` and `on_end` run in the pool's threads: at a thread's start, when it has been idle and is
+    none of the most recently used, and at its end.
+    """
+
+    def __init__(
+        self,
+        most: int,
+        *,
+        idle_seconds: float = IDLE_SECONDS,
+        most_queued: int = MOST_QUEUED,
+        on_begin: Callable[[], None] | None = None,
+        on_cold: Callable[[], None] | None = None,
+        on_end: Callable[[], None] | None = None,
+    ) -> None:
+        self.most = most
+        self.most_queued = most_queued
+        self.idle_seconds = idle_seconds
+        self.on_begin, self.on_cold, self.on_end = on_begin, on_cold, on_end
+        self.limit = 1
+        self.running = 0
+        self.streams = 0
+        self.threads: set[Worker] = set()
+        self._queue: deque[Task] = deque()
+        self._idle: list[Worker] = []
+        self._lock = threading.Lock()
+        self._made = 0
+        self._timer: TimerHandle | None = None
+        self._looked_at = 0.0
+        self._closed = False
+
+    @property
+    def queued(self) -> int:
+        """How many tasks wait for a thread."""
+        return len(self._queue)
+
+    def submit(self, task: Task, loop: AbstractEventLoop) -> bool:
+        """Run a task as soon as a thread may; return False when the queue is full."""
+        task.queued_at = time.monotonic()
+        with self._lock:
+            if self.running < self.limit and not self._queue:
+                self._start(task)
+                if self.running <= 2:
+                    return True
+            elif len(self._queue) >= self.most_queued:
+                return False
+            else:
+                self._queue.append(task)
+        if self._timer is None:
+            self._look_later(loop)
+        return True
+
+    def _start(self, task: Task) -> None:
+        """Give a task to the thread that worked last, or to a new one; the lock is held."""
+        self.running += 1
+        if self._idle:
+            worker = self._idle.pop()
+            worker.task = task
+            worker.wake.release()
+            return
+        self._made += 1
+        worker = Worker(self, self._made)
+        worker.task = task
+        self.threads.add(worker)
+        worker.start()
+
+    def next_task(self, worker: Worker) -> Task | None:
+        """Return what a thread that has finished does next; None: it is idle from now on."""
+        with self._lock:
+            if worker.streaming:
+                worker.streaming = False
+                self.streams -= 1
+                self.running += 1
+            if self.running <= self.limit and not self._closed:
+                while self._queue:
+                    task = self._queue.popleft()
+                    if not task.cancelled:
+                        return task
+            self.running -= 1
+            if self.running == 0:
+                self.limit = max(1, self.limit // 2)
+            self._idle.append(worker)
+            return None
+
+    def is_cold(self, worker: Worker) -> bool:
+        """Return whether a thread is idle and not among the most recently used."""
+        with self._lock:
+            return worker in self._idle and worker not in self._idle[-WARM:]
+
+    def retire(self, worker: Worker) -> bool:
+        """Take an idle thread out of the pool; False when it has just been given work."""
+        with self._lock:
+            if worker not in self._idle:
+                return False
+            self._idle.remove(worker)
+            self.threads.discard(worker)
+            return True
+
+    def begin_stream(self) -> None:
+        """Stop counting the calling thread: it waits for a slow client. It counts again when its task is done."""
+        worker = threading.current_thread()
+        if not isinstance(worker, Worker) or worker.streaming:
+            return
+        with self._lock:
+            if self.streams >= MOST_STREAMS:
+                return
+            worker.streaming = True
+            self.streams += 1
+            self.running -= 1
+            self._start_queued()
+
+    def _start_queued(self) -> None:
+        while self._queue and self.running < self.limit:
+            task = self._queue.popleft()
+            if not task.cancelled:
+                self._start(task)
+
+    def _look_later(self, loop: AbstractEventLoop) -> None:
+        self._looked_at = time.monotonic()
+        with self._lock:
+            for worker in self.threads:
+                worker.cpu_seen = _cpu(worker)
+        self._timer = loop.call_later(STALL_SECONDS, self._look, loop)
+
+    def _look(self, loop: AbstractEventLoop) -> None:
+        """See whether the queue stands although nobody computes, and let one more thread run if so."""
+        now = time.monotonic()
+        passed = max(now - self._looked_at, 1e-6)
+        self._looked_at = now
+        with self._lock:
+            while self._queue and self._queue[0].cancelled:
+                self._queue.popleft()
+            if not self._queue and self.running <= 2:
+                self._timer = None
+                return
+            spent = 0.0
+            for worker in self.threads:
+                cpu = _cpu(worker)
+                spent += cpu - worker.cpu_seen
+                worker.cpu_seen = cpu
+            waited = now - self._queue[0].queued_at if self._queue else 0.0
+            before = self.limit
+            self.limit = next_limit(
+                running=self.running, limit=before, most=self.most, waited=waited, computing=spent / passed
+            )
+            self._start_queued()
+        # Looking costs a clock read for each thread: often only while it changes something.
+        again = STALL_SECONDS if self.limit > before else 5 * STALL_SECONDS
+        self._timer = loop.call_later(again, self._look, loop)
+
+    def close(self) -> None:
+        """Let idle threads end now, and the others after their task."""
+        with self._lock:
+            self._closed = True
+            self.idle_seconds = 0.0
+            idle, self._idle = self._idle, []
+            self.threads.difference_update(idle)
+        for worker in idle:
+            worker.ended = True
+            worker.wake.release()
+
+
+def _cpu(worker: Worker) -> float:
+    if not worker.clock or not worker.is_alive():
+        return worker.cpu_seen
+    try:
+        return time.clock_gettime(worker.clock)
+    except OSError:
+        return worker.cpu_seen  # it has ended in this moment

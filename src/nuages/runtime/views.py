@@ -1,0 +1,74 @@
+"""Which way a URL takes: async views on the event loop, everything else in a thread; read from the URLconf."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+MOST_PATHS = 4096  # answers that are kept; then all are forgotten, and the busy ones are soon back
+
+
+class Views:
+    """Answers whether a path leads to an async view, from the URLconf and a cache.
+
+    A guess: middleware may choose another URLconf. A wrong one costs time, never correctness, for Django adapts
+    views of both kinds on both ways.
+    """
+
+    def __init__(self) -> None:
+        self._resolver: Any = None
+        self._known: dict[bytes, bool] = {}
+        self.any_async = False
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the URLconf; raises whatever the project's urls.py raises."""
+        from django.urls import get_resolver
+
+        self._resolver = get_resolver()
+        self._known = {}
+        self.any_async = has_async(self._resolver)
+
+    def is_async(self, path: bytes) -> bool:
+        """Return whether the view for a raw path, as sent and without its query, is a coroutine function."""
+        if not self.any_async:
+            return False
+        known = self._known.get(path)
+        if known is not None:
+            return known
+        answer = self._look(path)
+        if len(self._known) >= MOST_PATHS:
+            self._known.clear()
+        self._known[path] = answer
+        return answer
+
+    def _look(self, path: bytes) -> bool:
+        from asgiref.sync import iscoroutinefunction
+        from django.urls import Resolver404
+
+        try:
+            text = unquote_to_bytes(path).decode()
+            return bool(iscoroutinefunction(self._resolver.resolve(text).func))
+        except (Resolver404, UnicodeDecodeError):
+            return False
+        except Exception:  # noqa: BLE001 - a converter of the project's failed: Django will say so, with its own page
+            return False
+
+
+def has_async(resolver: Any) -> bool:
+    """Return whether any view below a URL resolver is a coroutine function."""
+    from asgiref.sync import iscoroutinefunction
+
+    todo = [resolver]
+    seen: set[int] = set()
+    while todo:
+        entry = todo.pop()
+        if id(entry) in seen:
+            continue
+        seen.add(id(entry))
+        children = getattr(entry, "url_patterns", None)
+        if children is not None:
+            todo.extend(children)
+        elif iscoroutinefunction(getattr(entry, "callback", None)):
+            return True
+    return False
