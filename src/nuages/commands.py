@@ -12,6 +12,7 @@ from nuages.options import Option, declare, options_of
 from nuages.runtime.settings import APPLICATION, FILES, Settings
 
 if TYPE_CHECKING:
+    from nuages.environment.prepared import Prepared
     from nuages.invocation import Invocation
     from nuages.project.model import Project
     from nuages.runtime.application import Application
@@ -146,17 +147,106 @@ def _application(invocation: Invocation, settings: Settings) -> Application:
 
     if settings.settings and settings.app:
         return Application(
-            directory=str(invocation.project), paths=(), settings=settings.settings, apps=settings.app
+            directory=str(invocation.project),
+            settings=settings.settings,
+            apps=settings.app,
+            local=settings.local_hosts,
         )
     project = _scan(invocation)
     for note in project.notes:
         invocation.console.event("note", note)
+    return _located(project, local=settings.local_hosts)
+
+
+def _located(project: Project, *, local: bool = False) -> Application:
+    from nuages.runtime.application import Application
+
     return Application(
         directory=str(project.root / project.directory),
         paths=tuple(str(project.root / path) for path in project.paths),
         settings=project.settings.value if project.settings else None,
         apps=tuple(entry.path for entry in project.serving),
+        local=local,
     )
+
+
+def up(invocation: Invocation) -> int:
+    """Prepare the project's private environment and become its server."""
+    from nuages.environment.prepared import serve_command
+    from nuages.environment.upkeep import Wanted, bring
+
+    settings = invocation.resolve(Settings).value
+    project, prepared = _prepare(invocation)
+    options = invocation.resolve(_up_options()[0]).value
+    arguments = _serve_arguments(invocation, project, prepared, settings)
+    wanted = Wanted(
+        application=json.loads(_located(project).to_json()),
+        migrate=options.migrate,
+        fills=settings.fill_settings,
+        debug=_debug(settings),
+    )
+    bring(prepared, wanted, invocation.console.event)
+    invocation.console.event("serve", "serving with " + " ".join(["nuages", *arguments]), argv=arguments)
+    serve_command(prepared, arguments).become()
+    return 0
+
+
+def _prepare(invocation: Invocation) -> tuple[Project, Prepared]:
+    from nuages.environment.preparation import prepare
+
+    project = _scan(invocation)
+    for note in project.notes:
+        invocation.console.event("note", note)
+    (declaration,) = _up_options()
+    options = invocation.resolve(declaration).value
+    return project, prepare(project, options, invocation.environ, invocation.console.event)
+
+
+def _debug(settings: Settings) -> bool | None:
+    """Return what DEBUG is to be under `up`: off, unless asked for, where only this machine can look on."""
+    if settings.debug is not None:
+        return settings.debug
+    return False if all(address.is_local for address in settings.bind) else None
+
+
+def _serve_arguments(
+    invocation: Invocation, project: Project, prepared: Prepared, settings: Settings
+) -> list[str]:
+    """Return the command line of the server: what was found and decided here, and what the user gave."""
+    arguments = ["serve", str(prepared.directory)]
+    if project.settings:
+        arguments += ["--settings", project.settings.value]
+    for entry in project.serving:
+        arguments += ["--app", entry.path]
+    if "static-root" not in invocation.flags:
+        arguments += ["--static-root", str(prepared.static)]
+    debug = _debug(settings)
+    if debug is not None:
+        arguments += ["--debug", "on" if debug else "off"]
+    arguments += ["--local-hosts", "on"]
+    decided = {"settings", "app", "debug", "local-hosts"}
+    # Variables reach the server by themselves; a configuration file may lie above the folder it runs in.
+    given = {name: value.texts for name, value in invocation.file.items()} | dict(invocation.flags)
+    for option in options_of(Settings):
+        if option.name in given and option.name not in decided:
+            arguments += [word for text in given[option.name] for word in (option.flag, text)]
+    return arguments
+
+
+def run(invocation: Invocation) -> int:
+    """Become a management command or a program in the project's private environment."""
+    from nuages.environment.prepared import run_command
+
+    if not invocation.rest:
+        raise UsageError(
+            "there is nothing to run",
+            where="given on the command line",
+            why="`nuages run` wants a management command or a program after --",
+            hint="nuages run -- createsuperuser",
+        )
+    _, prepared = _prepare(invocation)
+    run_command(prepared, invocation.rest).become()
+    return 0
 
 
 def _up_options() -> tuple[type[Any], ...]:

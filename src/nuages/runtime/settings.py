@@ -33,6 +33,16 @@ class Address:
             return f"unix:{self.path}"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach it: a loopback address, `localhost` or a Unix socket."""
+        if self.path or self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
 
 def parse_address(text: str) -> Address:
     """Return the address that `HOST:PORT`, `[IPv6]:PORT`, `:PORT`, `PORT` or `unix:PATH` names; raise ValueError."""
@@ -114,6 +124,10 @@ class Settings:
     fill_settings: bool = declare(
         switch, default=True, group=APPLICATION,
         help="fill in what the settings leave unset, in memory; each line is printed",
+    )  # fmt: skip
+    local_hosts: bool = declare(
+        switch, default=False, default_text="off; on under `nuages up`", group=APPLICATION,
+        help="fill an empty ALLOWED_HOSTS with the names of the bind addresses",
     )  # fmt: skip
     debug: bool | None = declare(
         switch, default=None, default_text="as the settings say, which must be off", group=APPLICATION,
