@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nuages.errors import UsageError
 from nuages.kinds import flag, text
 from nuages.options import Option, declare, options_of
 from nuages.runtime.settings import APPLICATION, FILES, Settings
