@@ -179,15 +179,21 @@ def _formats(pip: Mapping[str, Value]) -> dict[str, str]:
     return found
 
 
-def replaces_default(pip: Mapping[str, Value], environ: Mapping[str, str]) -> Origin | None:
-    """Return who decides on this machine where packages come from by default, or None where nobody does."""
+def decider(pip: Mapping[str, Value], environ: Mapping[str, str]) -> Origin | None:
+    """Return who says on this machine where packages come from, or None where nobody says anything."""
     for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL"):
         if environ.get(name):
             return Origin(name)
-    for option in ("index-url", "no-index"):
+    for option in ("index-url", "no-index", "extra-index-url", "find-links"):
         if option in pip:
             return pip[option].origin
     return None
+
+
+def default_url(pip: Mapping[str, Value], environ: Mapping[str, str]) -> str:
+    """Return the address that the machine's default index is given by; "" for the installers' own default."""
+    given = environ.get("UV_DEFAULT_INDEX") or environ.get("UV_INDEX_URL")
+    return given or (pip["index-url"].text if "index-url" in pip else "")
 
 
 def masked(url: str) -> str:

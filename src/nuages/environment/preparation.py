@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from nuages.environment import bundle, indexes, interpreters, local, sources, variables, virtual
@@ -136,7 +137,7 @@ def _made(
         (home.root / "environments").mkdir(parents=True, exist_ok=True)
     uv = installer.find(environ, indexes.uv_variables(pip, environ), home.root)
     fitting = _fitting(project, options, environ, source)
-    _say_index(source.select(fitting[0].markers), pip, environ, project, report)
+    source = _through_this_machine(source, pip, environ, fitting[0].markers, report)
     first: NuagesError | None = None
     for interpreter in fitting[:_TRIES]:
         try:
@@ -214,25 +215,28 @@ def _lacking(wanted: Requirements, interpreter: Interpreter) -> int:
     return lacking_wheels(wanted.files, tags_for(interpreter.series)) if wanted.files else 0
 
 
-def _say_index(
-    wanted: Requirements,
+def _through_this_machine(
+    source: sources.Source,
     pip: Mapping[str, indexes.Value],
     environ: Mapping[str, str],
-    project: Project,
+    markers: Mapping[str, str],
     report: Report,
-) -> None:
-    replaced = indexes.replaces_default(pip, environ)
-    if wanted.index and replaced:
-        ours = environ.get("UV_DEFAULT_INDEX") or environ.get("UV_INDEX_URL")
-        ours = ours or (pip["index-url"].text if "index-url" in pip else "")
-        if ours.rstrip("/") == wanted.index.rstrip("/"):
-            return
-        place = project.dependencies.files[0] if project.dependencies.files else "the project"
-        report(
-            "index",
-            f"packages come from {indexes.masked(ours) or 'no index'} ({replaced}), "
-            f"not from {indexes.masked(wanted.index)} as {place} says",
-        )
+) -> sources.Source:
+    """Return the source with its default index replaced by this machine's, and say so where they differ.
+
+    Without hashes, and on a machine whose pip is not configured, the project's own address is kept: a private
+    package must not be looked for where anybody may have published one of its name.
+    """
+    wanted = source.select(markers)
+    decider = indexes.decider(pip, environ)
+    if not wanted.index or (not wanted.hashed and decider is None):
+        return source
+    ours = indexes.default_url(pip, environ)
+    # A lock names the installers' default by its address; where the machine has the default too, nothing changes.
+    if (ours or not source.is_lock) and ours.rstrip("/") != wanted.index.rstrip("/"):
+        by = f"{indexes.masked(ours)}, by {decider}" if ours else "this machine's default index"
+        report("index", f"packages come from {by}; the project says {indexes.masked(wanted.index)}")
+    return replace(source, select=lambda markers: replace(source.select(markers), index=""))
 
 
 def _series(interpreter: Interpreter) -> str:

@@ -29,11 +29,11 @@ Select = Callable[[Mapping[str, str]], Requirements]
 class Source:
     """What declares the dependencies, read: `select` gives the requirements for a Python's markers.
 
-    `is_locked`: releases are fixed. `unlocked` is what to say aloud where they are not.
+    `is_lock`: a tool wrote it. `unlocked` is what to say aloud where releases are not fixed.
     """
 
     select: Select
-    is_locked: bool
+    is_lock: bool
     unlocked: str = ""
 
 
@@ -50,15 +50,13 @@ def read(project: Project, environ: Mapping[str, str]) -> Source:
     if dependencies.manager in LOCKS:
         lock = _guarded(dependencies, lambda: _lock(project))
         return Source(select=lambda markers: _guarded(dependencies, lambda: _rooted(lock, markers, dependencies)),
-                      is_locked=True)  # fmt: skip
+                      is_lock=True)  # fmt: skip
     if dependencies.manager in {Manager.PIP_TOOLS, Manager.REQUIREMENTS}:
         found = _guarded(dependencies, lambda: _files(project, environ))
         pinned = files.is_pinned(found)
     else:
         found, pinned = _declared(project), False
-    return Source(
-        select=lambda _: found, is_locked=pinned, unlocked="" if pinned else _unlocked(dependencies)
-    )
+    return Source(select=lambda _: found, is_lock=False, unlocked="" if pinned else _unlocked(dependencies))
 
 
 def _lock(project: Project) -> Lock:

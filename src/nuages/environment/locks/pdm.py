@@ -29,21 +29,17 @@ def parse(
     files = metadata.get("files", {})
     rows = document.get("package", [])
     chosen = {"default", *groups, *extras}
-    primary, others = _sources(pyproject)
+    others = _sources(pyproject)
     if "inherit_metadata" in metadata.get("strategy", ()):
         taken = [row for row in rows if chosen & set(row.get("groups", ["default"]))]
-        return Lock(packages=_merged(taken, files, with_marker=True), index=primary, indexes=others)
+        return Lock(packages=_merged(taken, files, with_marker=True), indexes=others)
     packages = _merged(rows, files, with_marker=False)
-    return Lock(packages=packages, roots=_roots(pyproject, extras, groups), index=primary, indexes=others)
+    return Lock(packages=packages, roots=_roots(pyproject, extras, groups), indexes=others)
 
 
-def _sources(pyproject: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    rows = [row for row in pyproject.get("tool", {}).get("pdm", {}).get("source", []) if "url" in row]
-    # A source called «pypi» takes the default one's place (PDM, «Configure the package indexes»).
-    primary = next((row["url"] for row in rows if row.get("name") == "pypi"), "")
-    return primary, tuple(
-        row["url"] for row in rows if row["url"] != primary and row.get("type") != "find_links"
-    )
+def _sources(pyproject: Mapping[str, Any]) -> tuple[str, ...]:
+    rows = pyproject.get("tool", {}).get("pdm", {}).get("source", [])
+    return tuple(row["url"] for row in rows if "url" in row and row.get("type") != "find_links")
 
 
 def _roots(pyproject: Mapping[str, Any], extras: Iterable[str], groups: Iterable[str]) -> tuple[Edge, ...]:

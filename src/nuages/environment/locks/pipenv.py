@@ -17,7 +17,9 @@ def parse(document: Mapping[str, Any]) -> Lock:
     if version != 6:
         raise LockError(f"pipfile-spec {version} is not known to this nuages")
     sources = {row.get("name", ""): row.get("url", "") for row in meta.get("sources", [])}
+    # Pipenv itself calls the default source «pypi»; any other name was given by hand, and is kept.
     first = next(iter(sources), "")
+    first = first if first == "pypi" else ""
     packages = tuple(_package(name, row, sources, first) for name, row in document.get("default", {}).items())
     others = tuple(url for name, url in sources.items() if name != first)
     return Lock(packages=packages, index=sources.get(first, ""), indexes=others)

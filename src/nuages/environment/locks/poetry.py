@@ -28,24 +28,14 @@ def parse(
         raise LockError(f"lock-version {version} is not known to this nuages")
     files = document.get("metadata", {}).get("files", {})
     files = {normalized(name): rows for name, rows in files.items()}
-    primary, others = _sources(pyproject)
-    rows = document.get("package", [])
-    packages = tuple(_package(row, files, primary) for row in rows)
+    packages = tuple(_package(row, files) for row in document.get("package", []))
     roots = _roots(pyproject, {normalized(extra) for extra in extras}, groups)
-    return Lock(packages=packages, roots=tuple(roots), index=primary, indexes=tuple(others))
+    return Lock(packages=packages, roots=tuple(roots), indexes=_sources(pyproject))
 
 
-def _sources(pyproject: Mapping[str, Any]) -> tuple[str, list[str]]:
+def _sources(pyproject: Mapping[str, Any]) -> tuple[str, ...]:
     rows = pyproject.get("tool", {}).get("poetry", {}).get("source", [])
-    first = [
-        row for row in rows
-        if "url" in row and (row.get("default") or row.get("priority", "primary") in {"primary", "default"})
-        and not row.get("secondary")
-    ]  # fmt: skip
-    primary = first[0]["url"].rstrip("/") if first else ""
-    return primary, [
-        row["url"].rstrip("/") for row in rows if "url" in row and row["url"].rstrip("/") != primary
-    ]
+    return tuple(row["url"].rstrip("/") for row in rows if "url" in row)
 
 
 def _roots(pyproject: Mapping[str, Any], extras: set[str], groups: Iterable[str]) -> list[Edge]:
@@ -129,10 +119,10 @@ def _python_marker(specifier: str) -> str:
     return " and ".join(found)
 
 
-def _package(row: Mapping[str, Any], files: Mapping[str, Any], primary: str) -> Package:
+def _package(row: Mapping[str, Any], files: Mapping[str, Any]) -> Package:
     name = normalized(row["name"])
     archives = row.get("files", files.get(name, []))
-    url, local, index = _place(row.get("source", {}), primary)
+    url, local, index = _place(row.get("source", {}))
     table = {key: _as_rows(value) for key, value in row.get("dependencies", {}).items()}
     plain = [_edge(key, each) for key, rows in table.items() for each in rows if not each.get("optional")]
     return Package(
@@ -162,7 +152,7 @@ def _extra(lines: Iterable[str], table: Mapping[str, list[Mapping[str, Any]]]) -
     return tuple(_edge(name, row) for name in names for row in known.get(name, []))
 
 
-def _place(source: Mapping[str, Any], primary: str) -> tuple[str, str, str]:
+def _place(source: Mapping[str, Any]) -> tuple[str, str, str]:
     """Return the direct reference, the local path and the index of a package's source."""
     kind, url = source.get("type", ""), source.get("url", "")
     if kind == "git":
@@ -176,5 +166,4 @@ def _place(source: Mapping[str, Any], primary: str) -> tuple[str, str, str]:
         return url, "", ""
     if kind in {"directory", "file"}:
         return "", url, ""
-    url = url.rstrip("/")
-    return "", "", url if url != primary else ""
+    return "", "", url.rstrip("/")

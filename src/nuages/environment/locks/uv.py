@@ -26,10 +26,10 @@ def parse(
     """
     if document.get("version") != 1:
         raise LockError(f"version {document.get('version')} of the format is not known to this nuages")
-    default, named = _indexes(pyproject)
+    named = _indexes(pyproject)
     rows: list[Mapping[str, Any]] = document.get("package", [])
     own = _own_rows(rows, member, pyproject)
-    packages = tuple(_package(row, default, named) for row in rows)
+    packages = tuple(_package(row, named) for row in rows)
     roots = [edge for row in own for edge in _roots(row, extras, groups)]
     if not own:
         manifest = document.get("manifest", {})
@@ -40,19 +40,17 @@ def parse(
             raise LockError(f"it does not hold the project in {member!r}")
     seen = {package.index for package in packages if package.index}
     kept = [url for url in named if url in seen]
-    default_url = default or next(iter(_unnamed(rows, named)), "")
+    index = next(iter(_unnamed(rows, named)), "")
     names = frozenset(normalized(row["name"]) for row in own)
-    return Lock(packages=packages, roots=tuple(roots), own=names, index=default_url, indexes=tuple(kept))
+    return Lock(packages=packages, roots=tuple(roots), own=names, index=index, indexes=tuple(kept))
 
 
-def _indexes(pyproject: Mapping[str, Any]) -> tuple[str, list[str]]:
-    """Return the default index that the project sets, if it does, and its other ones."""
+def _indexes(pyproject: Mapping[str, Any]) -> list[str]:
+    """Return the indexes that the project names, its own default among them."""
     tool = pyproject.get("tool", {}).get("uv", {})
-    rows = tool.get("index", [])
-    default = next((_plain(row["url"]) for row in rows if row.get("default") and "url" in row), "")
-    default = default or _plain(tool.get("index-url", ""))
-    named = [_plain(row["url"]) for row in rows if not row.get("default") and "url" in row]
-    return default, named + [_plain(url) for url in tool.get("extra-index-url", [])]
+    found = [row["url"] for row in tool.get("index", []) if "url" in row]
+    found += [tool["index-url"]] if "index-url" in tool else []
+    return [_plain(url) for url in [*found, *tool.get("extra-index-url", [])]]
 
 
 def _unnamed(rows: Iterable[Mapping[str, Any]], named: list[str]) -> list[str]:
@@ -100,7 +98,7 @@ def _edge(row: Mapping[str, Any]) -> Edge:
     )
 
 
-def _package(row: Mapping[str, Any], default: str, named: list[str]) -> Package:
+def _package(row: Mapping[str, Any], named: list[str]) -> Package:
     source = row.get("source", {})
     archives = [*row.get("wheels", []), *([row["sdist"]] if "sdist" in row else [])]
     url, local = _place(source)
@@ -115,7 +113,7 @@ def _package(row: Mapping[str, Any], default: str, named: list[str]) -> Package:
         files=tuple(_file(each) for each in archives),
         url=url,
         local=local,
-        index=registry if registry in named and registry != default else "",
+        index=registry if registry in named else "",
         marker="",
         dependencies=tuple(_edge(each) for each in row.get("dependencies", [])),
         extras={
