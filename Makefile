@@ -2,6 +2,7 @@
 PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
+BENCH ?=
 TESTS ?= tests/unit tests/process tests/projects
 
 .DEFAULT_GOAL := help
@@ -34,9 +35,9 @@ format: ## Format and fix what can be fixed by a machine
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: ## The benchmarks that exist
-	@$(PYTHON) scripts/bootstrap.py run
-	@if [ -d benchmarks ]; then exec $(BIN)/python -m benchmarks; else echo "No benchmarks yet."; fi
+bench: ## The servers side by side (a part of them: make bench BENCH="plain query --rounds 5")
+	@$(PYTHON) scripts/bootstrap.py bench
+	@exec .venv-bench/bin/python -m benchmarks $(BENCH)
 
 # Where uv finds packages: UV_DEFAULT_INDEX or uv.toml; no address is written into a lock.
 COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
@@ -45,6 +46,7 @@ lock: ## Newest versions into requirements/*.txt
 	@$(PYTHON) scripts/bootstrap.py run
 	$(COMPILE) --extra build pyproject.toml requirements/run.in -o requirements/run.txt
 	$(COMPILE) --extra build pyproject.toml requirements/run.in requirements/test.in -o requirements/test.txt
+	$(COMPILE) --extra build pyproject.toml requirements/run.in requirements/bench.in -o requirements/bench.txt
 
 clean: ## Remove .venv and caches
-	rm -rf .venv .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .venv-bench .mypy_cache .ruff_cache .hypothesis build dist

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Make the private environment of this work tree, .venv: `bootstrap.py TARGET [TARGET …]`.
 
-TARGET is `run` or `test`, a lock in requirements/ that is installed, hashes verified, with nuages itself on top
-(editable), or any other name in apt-packages.txt, whose Debian packages are then looked for.
+TARGET is `run`, `test` or `bench`, a lock in requirements/ that is installed, hashes verified, with nuages itself on
+top (editable), or any other name in apt-packages.txt, whose Debian packages are then looked for. `bench` goes into
+.venv-bench: the servers that are compared there must not decide what the tests run with.
 
 Standard library only, and no ensurepip (Debian's python3 has none): `venv --without-pip`, then the first installer
 that works. pip is preferred because its configuration (pip.conf, PIP_*) says where packages come from on this machine.
@@ -20,11 +21,13 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / ".venv"
+BENCH = "bench" in sys.argv[1:]
+VENV = ROOT / (".venv-bench" if BENCH else ".venv")
 VENV_PYTHON = VENV / "bin" / "python"
 APT_PACKAGES = ROOT / "scripts" / "apt-packages.txt"
 DEBIAN_WHEELS = Path("/usr/share/python-wheels")
-LOCKS = ("run", "test")  # each holds everything of the one before it, at the same versions
+# Each lock holds everything of the one before it, at the same versions.
+LOCKS = ("bench",) if BENCH else ("run", "test")
 OLDEST = (3, 10)
 PIP_WITH_PYTHON_OPTION = (22, 3)
 
@@ -230,7 +233,7 @@ def install(lock: str) -> None:
     for name in LOCKS:
         stamp_file(name).unlink(missing_ok=True)
     if not (whole and same_python):
-        say(f"making .venv with Python {sys.version.split()[0]}")
+        say(f"making {VENV.name} with Python {sys.version.split()[0]}")
         shutil.rmtree(VENV, ignore_errors=True)
         run(
             [sys.executable, "-m", "venv", "--without-pip", str(VENV)],

@@ -1,0 +1,87 @@
+"""The servers and their command lines, as values: `{python}`, `{bin}`, `{site}`, `{port}` … are filled in (Stage)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+HANDLER = "handler"
+WSGI = "measured.wsgi:application"
+ASGI = "measured.asgi:application"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """One way to run the project: a command line with places to fill in, and variables beside it."""
+
+    name: str
+    argv: tuple[str, ...]
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+    def command(self, places: Mapping[str, object]) -> list[str]:
+        """Return the command line with its places filled in."""
+        return [word.format_map(places) for word in self.argv]
+
+    def extended(self, name: str, *more: str, **environ: str) -> Server:
+        """Return this server under another name with more options and variables."""
+        return dataclasses.replace(
+            self, name=name, argv=(*self.argv, *more), environ={**self.environ, **environ}
+        )
+
+    @property
+    def is_handler(self) -> bool:
+        """Whether this is Django's own handler in a loop, which is no server but the limit of all."""
+        return self.name == HANDLER
+
+
+def _peer(name: str, command: str, application: str, **environ: str) -> Server:
+    # The project stands on the path of every peer, whatever it does with its working directory.
+    return Server(
+        name=name, argv=(*command.split(), application), environ={"PYTHONPATH": "{site}", **environ}
+    )
+
+
+handler = Server(name=HANDLER, argv=("{python}", "{site}/handler.py"))
+
+_NUAGES = "{python} -m nuages serve {site} --bind 127.0.0.1:{port} --workers {workers} --access-log off --management off"
+nuages = Server(name="nuages", argv=(*_NUAGES.split(),))
+
+_GRANIAN = (
+    "{bin}/granian --host 127.0.0.1 --port {port} --workers {workers} --no-access-log --log-level warning"
+)
+granian = _peer("granian", f"{_GRANIAN} --interface wsgi", WSGI)
+granian_1 = _peer("granian-1", f"{_GRANIAN} --blocking-threads 1 --interface wsgi", WSGI)
+granian_4 = _peer("granian-4", f"{_GRANIAN} --blocking-threads 4 --interface wsgi", WSGI)
+granian_asgi = _peer("granian-asgi", f"{_GRANIAN} --interface asginl", ASGI)
+
+# uWSGI's own HTTP socket closes each connection and does not say so: the header keeps clients from reusing it.
+_UWSGI = (
+    "{bin}/uwsgi --master --need-app --die-on-term --disable-logging --home {prefix} --chdir {site} --listen 128 "
+    "--processes {workers} --http-socket 127.0.0.1:{port}"
+)
+uwsgi = Server(name="uwsgi", argv=(*_UWSGI.split(), "--add-header", "Connection: close", "--module", WSGI))
+uwsgi_4 = Server(
+    name="uwsgi-4",
+    argv=(*_UWSGI.split(), "--threads", "4", "--add-header", "Connection: close", "--module", WSGI),
+)
+
+_GUNICORN = "{bin}/gunicorn --bind 127.0.0.1:{port} --workers {workers} --keep-alive 75 --log-level warning"
+gunicorn = _peer("gunicorn", f"{_GUNICORN} --worker-class gthread --threads 4", WSGI)
+gunicorn_sync = _peer("gunicorn-sync", f"{_GUNICORN} --worker-class sync", WSGI)
+
+_UVICORN = (
+    "{bin}/uvicorn --host 127.0.0.1 --port {port} --workers {workers} --no-access-log --log-level warning "
+    "--lifespan off --timeout-keep-alive 75"
+)
+uvicorn = _peer("uvicorn", _UVICORN, ASGI)
+
+waitress = _peer("waitress", "{bin}/waitress-serve --listen 127.0.0.1:{port} --channel-timeout 120", WSGI)
+
+KNOWN = {
+    server.name: server
+    for server in (
+        handler, nuages, granian, granian_1, granian_4, granian_asgi, uwsgi, uwsgi_4, gunicorn, gunicorn_sync,
+        uvicorn, waitress,
+    )
+}  # fmt: skip

@@ -1,0 +1,9 @@
+"""What startproject writes."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "measured.settings")
+
+application = get_wsgi_application()

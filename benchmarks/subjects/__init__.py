@@ -1,0 +1,22 @@
+"""What is measured, in the order of a full run."""
+
+from __future__ import annotations
+
+from benchmarks.subject import Subject
+from benchmarks.subjects import (
+    asynchronous,
+    computing,
+    connections,
+    idle,
+    plain,
+    query,
+    static,
+    upload,
+    waiting,
+)
+
+SUBJECTS: dict[str, Subject] = {
+    subject.name: subject
+    for module in (plain, query, computing, waiting, asynchronous, static, connections, idle, upload)
+    for subject in module.SUBJECTS
+}
