@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import uvicorn
@@ -81,12 +81,8 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting, finish every request, then close; the supervisor sees to the deadline."""
-        await asyncio.sleep(0)  # one more turn of the loop accepts whoever is in the queue already
-        for server in self.servers:
-            server.close()
-        for sock in sockets or ():
-            sock.close()
         loop = asyncio.get_running_loop()
+        await self._accept_the_rest(loop, sockets or ())
         close_idle_at = loop.time() + self._linger
         while self.connections or self.server_state.tasks or self._busy():
             late = loop.time() >= close_idle_at
@@ -96,6 +92,24 @@ class Server(uvicorn.Server):
                     connection.shutdown()
             await asyncio.sleep(_POLL)
         await self.lifespan.shutdown()
+
+    async def _accept_the_rest(
+        self, loop: asyncio.AbstractEventLoop, sockets: Iterable[socket.socket]
+    ) -> None:
+        """Close the listening sockets, but first accept who is in their queues: the kernel would reset them."""
+        queues = [sock.dup() for sock in sockets]
+        for closing in (*self.servers, *sockets):
+            closing.close()
+        for queue in queues:
+            with queue, contextlib.suppress(OSError):  # BlockingIOError: the queue is empty
+                while True:
+                    accepted, _ = queue.accept()
+                    accepted.setblocking(False)
+                    await loop.connect_accepted_socket(self._protocol, accepted, ssl=self.config.ssl)
+
+    def _protocol(self) -> asyncio.Protocol:
+        make: Any = self.config.http_protocol_class
+        return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)  # type: ignore[no-any-return]
 
 
 def is_idle(connection: Any) -> bool:

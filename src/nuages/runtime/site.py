@@ -69,9 +69,9 @@ def load(application: Application, settings: Settings, report: Report) -> Site:
     bringer = Bringer(version=version, wish=wish, fills=settings.fill_settings, report=report)
     handlers = Handlers()
     with bringer.watching(), handlers.watching():
-        entries = tuple(_entry(path, directories, application.settings) for path in application.apps)
+        entries = import_entries(application, directories)
         bring_up(bringer, directories, application.settings)
-        return _site(entries, handlers, directories, application, settings, report)
+        return _site(entries, handlers, directories, settings, report)
 
 
 def prepare_path(application: Application) -> tuple[str, ...]:
@@ -98,9 +98,14 @@ def bring_up(bringer: Bringer, directories: tuple[str, ...], settings: str | Non
         django.setup()
     except NuagesError:
         raise
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the project's code raises
         loading = f"the settings module {module}" if module else "the settings"
         raise start_error(error, directories=directories, settings=module, loading=loading) from None
+
+
+def import_entries(application: Application, directories: tuple[str, ...]) -> tuple[Entry, ...]:
+    """Import the entry modules for their side effects and their callables; raises StartError."""
+    return tuple(_entry(path, directories, application.settings) for path in application.apps)
 
 
 def _entry(path: str, directories: tuple[str, ...], settings: str | None) -> Entry:
@@ -109,7 +114,7 @@ def _entry(path: str, directories: tuple[str, ...], settings: str | None) -> Ent
         module = importlib.import_module(module_name)
     except NuagesError:
         raise
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the project's code raises
         named = os.environ.get("DJANGO_SETTINGS_MODULE") or settings
         if isinstance(error, ModuleNotFoundError) and error.name and module_name.startswith(error.name):
             raise StartError(
@@ -167,7 +172,6 @@ def _site(
     entries: tuple[Entry, ...],
     handlers: Handlers,
     directories: tuple[str, ...],
-    application: Application,
     settings: Settings,
     report: Report,
 ) -> Site:
@@ -178,7 +182,7 @@ def _site(
     module = getattr(django_settings, "SETTINGS_MODULE", None)
     try:
         wsgi_call, asgi_call, views = _ways(wsgi, asgi, handlers)
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the project's code raises
         raise start_error(
             error, directories=directories, settings=module, loading="the project's URLs and middleware"
         ) from None

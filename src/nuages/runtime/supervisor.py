@@ -368,7 +368,8 @@ class Supervisor:
         if key not in self._reports:
             self._reports.add(key)
             fields = dict(message["fields"])
-            self.log.event(fields.pop("level", "info"), message["report"], message["text"], **fields)
+            level = fields.pop("level", "warning" if message["report"] == "warning" else "info")
+            self.log.event(level, message["report"], message["text"], **fields)
 
     def _tell_lost(self, process: child.Child, why: str) -> None:
         """Log the requests that a worker did not finish, once."""

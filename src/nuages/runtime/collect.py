@@ -1,0 +1,292 @@
+"""`nuages collect`: the project's static files collected, hashed, compressed and listed in a manifest."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nuages.errors import NuagesError, OutsideError, ProjectError
+from nuages.runtime.application import Application
+from nuages.runtime.compression import compress_files
+from nuages.runtime.django import Bringer, Report, import_django
+from nuages.runtime.filling import Wish
+from nuages.runtime.manifest import CODINGS, NAME, Item, read_django_manifest, write_manifest
+from nuages.runtime.settings import Settings
+from nuages.runtime.site import bring_up, import_entries, prepare_path
+from nuages.runtime.static import scan
+
+_FAILED = re.compile(r"Post-processing '(.+)' failed!")
+_MISSING = re.compile(r"The file '?(.+?)'? could not be found")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """What `collect` did: where, how many files and bytes, and whether anything was written."""
+
+    root: str
+    files: int
+    bytes: int
+    compressed: int
+    written: bool = True
+
+
+def collect(application: Application, settings: Settings, output: str | None, report: Report) -> Collected:
+    """Collect into STATIC_ROOT, or into `output` where that is given; without either into `settings.static_root`.
+
+    Raises StartError for settings that do not load, ProjectError for files that cannot be collected, OutsideError
+    for a full disk.
+    """
+    place = settings.static_root or os.path.join(application.directory, "staticfiles")  # noqa: PTH118
+    output = os.path.abspath(output) if output else None  # noqa: PTH100 - before the directory changes
+    place = os.path.abspath(place)  # noqa: PTH100
+    directories = prepare_path(application)
+    version = import_django(directories)
+    wish = Wish(who="collect", static_root=output or place, debug=settings.debug)
+    bringer = Bringer(version=version, wish=wish, fills=settings.fill_settings, report=report)
+    with bringer.watching():
+        try:
+            if application.settings is None and "DJANGO_SETTINGS_MODULE" not in os.environ:
+                import_entries(application, directories)
+            bring_up(bringer, directories, application.settings)
+        except NuagesError as error:
+            _bring_up_by_entries(application, directories, bringer, error)
+    from django.conf import settings as django_settings
+
+    if not any("django.contrib.staticfiles" in str(app) for app in django_settings.INSTALLED_APPS):
+        report("collect", "the project does not use django.contrib.staticfiles: there is nothing to collect")
+        return Collected(root="", files=0, bytes=0, compressed=0, written=False)
+    if not django_settings.STATIC_ROOT:
+        raise ProjectError(
+            "STATIC_ROOT is not set", where="the project's settings",
+            why="nothing says where the files are to go, and --fill-settings is off",
+            hint="nuages collect --output DIR",
+        )  # fmt: skip
+    own = Path(django_settings.STATIC_ROOT).absolute()
+    lost = _lost_by_collecting(own)
+    if lost:
+        return _keep(own, output, lost, report)
+    if output:
+        django_settings.STATIC_ROOT = output
+    return _collect(Path(django_settings.STATIC_ROOT).absolute(), report)
+
+
+def _bring_up_by_entries(
+    application: Application, directories: tuple[str, ...], bringer: Bringer, error: NuagesError
+) -> None:
+    """Try again as the server would: entry modules may prepare paths and variables; else raise `error`."""
+    if bringer.done or not application.apps:
+        raise error
+    try:
+        import_entries(application, directories)
+        bring_up(bringer, directories, application.settings)
+    except NuagesError:
+        raise error from None
+
+
+def _lost_by_collecting(root: Path) -> list[str]:
+    """Return the files of a manifest that is there already and that the finders would not find again.
+
+    A project that commits its collected files with their manifest, but not their sources, would lose them.
+    """
+    known = read_django_manifest(root)
+    if not known or (root / NAME).exists():
+        return []
+    from django.contrib.staticfiles.finders import get_finders
+
+    found = {name.replace("\\", "/") for finder in get_finders() for name, _ in finder.list([])}
+    return sorted(name for name, hashed in known.items() if name not in found and (root / hashed).is_file())
+
+
+def _keep(root: Path, output: str | None, lost: list[str], report: Report) -> Collected:
+    count = f"{len(lost)} file{'s' if len(lost) > 1 else ''}"
+    report("collect", f"{root} is used as it is: collecting would lose {count} of its manifest, such as {lost[0]}")
+    if output and Path(output) != root:
+        with _disk(Path(output)):
+            shutil.copytree(root, output, dirs_exist_ok=True)
+            return _finish(Path(output), report)
+    items = scan(str(root))
+    size = sum(item.size for item in items)
+    return Collected(root=str(root), files=len(items), bytes=size, compressed=0, written=False)
+
+
+def _collect(root: Path, report: Report) -> Collected:
+    from django.core.management import call_command
+
+    said = io.StringIO()
+    with _disk(root):
+        # A manifest of ours that outlives its files would be worse than none.
+        (root / NAME).unlink(missing_ok=True)
+        try:
+            call_command("collectstatic", interactive=False, verbosity=0, stdout=io.StringIO(), stderr=said)
+            _compress_offline(call_command, report)
+        except NuagesError:
+            raise
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise collect_error(error, said.getvalue(), _find) from None
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - finders, storages and settings are the project's
+            raise collect_error(error, said.getvalue(), _find) from None
+        _report_left(report)
+        return _finish(root, report)
+
+
+def _compress_offline(call_command: Callable[..., Any], report: Report) -> None:
+    """Run django-compressor's own command where the settings ask for it."""
+    from django.apps import apps
+    from django.conf import settings
+
+    if apps.is_installed("compressor") and getattr(settings, "COMPRESS_OFFLINE", False):
+        report("collect", "compressing templates' blocks (COMPRESS_OFFLINE)")
+        call_command("compress", verbosity=0, stdout=io.StringIO(), stderr=io.StringIO())
+
+
+def _report_left(report: Report) -> None:
+    from django.contrib.staticfiles.storage import staticfiles_storage
+
+    left = sorted(set(getattr(staticfiles_storage, "left", ())))
+    if left:
+        more = f" and {len(left) - 3} more" if len(left) > 3 else ""
+        report("warning", f"style sheets name files that do not exist: {', '.join(left[:3])}{more}")
+
+
+def _finish(root: Path, report: Report) -> Collected:
+    """Compress and list what lies in the root."""
+    root.mkdir(parents=True, exist_ok=True)
+    items = [item for item in scan(str(root)) if not _is_ours(item.path)]
+    forms = compress_files(root, (item.path for item in items))
+    listed = [
+        Item(
+            path=item.path.replace(os.sep, "/"), size=item.size, modified=item.modified, etag=content_tag(root / item.path),
+            codings=_existing(root, item.path, forms.get(item.path, {})),
+        )
+        for item in items
+    ]  # fmt: skip
+    write_manifest(root, listed)
+    size = sum(item.size for item in listed)
+    compressed = sum(min((*item.codings.values(), item.size)) for item in listed)
+    heaviest = sorted(listed, key=lambda item: -item.size)[:3]
+    report(
+        "collect",
+        f"{len(listed)} static files in {root}, {_mega(size)}, {_mega(compressed)} compressed; the heaviest: "
+        + (", ".join(f"{item.path} {_mega(item.size)}" for item in heaviest) or "none"),
+    )
+    return Collected(root=str(root), files=len(listed), bytes=size, compressed=compressed)
+
+
+def _is_ours(path: str) -> bool:
+    return path == NAME or path.startswith(f".{NAME}")
+
+
+def _existing(root: Path, path: str, forms: dict[str, int]) -> dict[str, int]:
+    """Return the forms we made, and those of the project's own pipeline in codings that we did not make."""
+    status = (root / path).stat()
+    for coding, ending in CODINGS.items():
+        target = root / (path + ending)
+        if coding not in forms and target.is_file() and target.stat().st_mtime >= status.st_mtime - 2:
+            forms[coding] = target.stat().st_size
+    return {coding: forms[coding] for coding in CODINGS if coding in forms}
+
+
+def content_tag(path: Path) -> str:
+    """Return a strong entity tag from a file's content."""
+    with path.open("rb") as file:
+        digest = hashlib.blake2b(digest_size=12)
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return f'"{digest.hexdigest()}"'
+
+
+def _mega(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"
+
+
+class _disk:  # noqa: N801 - reads as the statement it is
+    """Turn a disk that is full or closed to us into an error of ours."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, OSError):
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise OutsideError(
+                "the static files cannot be written", where=str(error.filename or self.root),
+                why=error.strerror or str(error),
+                hint="free some space and run it again" if full else "choose another place with --output DIR",
+            ) from None  # fmt: skip
+
+
+def collect_error(error: BaseException, said: str, find: Callable[[str], str | None]) -> ProjectError:
+    """Return the error for a collectstatic that failed; `said` is what Django wrote to stderr.
+
+    `find` gives the path of a static file by its name, to name the line that refers to what is missing.
+    """
+    text = str(error)
+    processed = _FAILED.search(said)
+    missing = _MISSING.search(text)
+    if processed and missing:
+        sheet, wanted = processed[1], missing[1]
+        return ProjectError(
+            f"{sheet} refers to a static file that does not exist: {wanted}",
+            where=reference_line(find(sheet), wanted) or sheet,
+            why="the project's storage gives every file a hashed name and rewrites the references to it",
+            hint=f"add {wanted}, or remove the reference; where a front-end build makes it, run that build first",
+        )
+    if processed and isinstance(error, UnicodeDecodeError):
+        return ProjectError(
+            f"{processed[1]} is not UTF-8", where=find(processed[1]) or processed[1], why=text,
+            hint="save the file as UTF-8, which Django's storage needs to rewrite references in it",
+        )  # fmt: skip
+    if "Max post-process passes exceeded" in text:
+        return ProjectError(
+            "static files refer to each other in a circle", where=processed[1] if processed else "collectstatic",
+            why=text, hint="break the circle of @import or import lines",
+        )  # fmt: skip
+    if isinstance(error, FileNotFoundError) and error.filename:
+        return ProjectError(
+            "a folder of static files does not exist", where=str(error.filename), why=text,
+            hint="make the folder, or take it out of STATICFILES_DIRS; where a front-end build makes it, run that first",
+        )  # fmt: skip
+    return ProjectError(
+        "the static files cannot be collected", where="manage.py collectstatic",
+        why=f"{type(error).__name__}: {text}".strip() + (f"\n{said.strip()}" if said.strip() else ""),
+        hint="correct what the message names; `python manage.py collectstatic` shows the same",
+    )  # fmt: skip
+
+
+def _find(name: str) -> str | None:
+    from django.contrib.staticfiles import finders
+
+    try:
+        found = finders.find(name)
+    except Exception:  # noqa: BLE001 - only to tell more in an error that is under way
+        return None
+    return str(found) if found else None
+
+
+def reference_line(path: str | None, wanted: str) -> str:
+    """Return `file:line` of the first line that names the file `wanted`, by its last part; else nothing."""
+    if path is None:
+        return ""
+    name = wanted.rsplit("/", 1)[-1]
+    try:
+        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return path
+    for number, line in enumerate(lines, 1):
+        position = line.find(name)
+        if position >= 0:
+            return f"{path}:{number}: {line[max(0, position - 60) : position + 60].strip()}"
+    return path

@@ -1,0 +1,73 @@
+"""Compressed forms of collected files: the same bytes for the same file, kept only where they pay."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from nuages.runtime.manifest import CODINGS
+from nuages.runtime.media_types import is_compressible
+
+SMALLEST = 256  # bytes; below it the header fields cost what compression saves
+GAIN = 0.95  # a form must be at most this share of the file
+
+
+def compressors() -> dict[str, Callable[[bytes], bytes]]:
+    """Return what can compress here, by content coding; gzip always, brotli where the package is installed."""
+    found: dict[str, Callable[[bytes], bytes]] = {"gzip": _gzip}
+    try:
+        import brotli
+    except ImportError:
+        return found
+    found["br"] = lambda data: bytes(brotli.compress(data, quality=11))
+    return found
+
+
+def _gzip(data: bytes) -> bytes:
+    # No time and no name in the header, so that the bytes depend on the content alone.
+    packed = bytearray(gzip.compress(data, 9, mtime=0))
+    packed[9] = 255  # the operating system field, which Python versions fill differently (RFC 1952, 2.3.1)
+    return bytes(packed)
+
+
+def compress_files(root: Path, paths: Iterable[str]) -> dict[str, dict[str, int]]:
+    """Write the compressed forms of files below `root` beside them; return the sizes by path and coding.
+
+    A form that is there with its file's very time is taken as it is.
+    """
+    known = compressors()
+    chosen = [path for path in paths if is_compressible(path)]
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1), "nuages-compress") as executor:
+        return dict(zip(chosen, executor.map(lambda path: _forms(root / path, known), chosen), strict=True))
+
+
+def _forms(file: Path, known: dict[str, Any]) -> dict[str, int]:
+    status = file.stat()
+    found: dict[str, int] = {}
+    data: bytes | None = None
+    for coding, compress in known.items():
+        target = file.with_name(file.name + CODINGS[coding])
+        if status.st_size < SMALLEST:
+            target.unlink(missing_ok=True)
+            continue
+        if target.is_file() and target.stat().st_mtime_ns == status.st_mtime_ns:
+            found[coding] = target.stat().st_size
+            continue
+        data = file.read_bytes() if data is None else data
+        packed = compress(data)
+        if len(packed) > len(data) * GAIN:
+            target.unlink(missing_ok=True)
+            continue
+        temporary = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            temporary.write_bytes(packed)
+            os.utime(temporary, ns=(status.st_mtime_ns, status.st_mtime_ns))
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+        found[coding] = len(packed)
+    return found
