@@ -8,7 +8,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
 from tests.process.harness import Server, alive, held, named_pipe, serving, wait_until
 
 _NAMESPACE = ["unshare", "--pid", "--fork", "--kill-child"]
@@ -21,7 +20,9 @@ def _may_unshare() -> bool:
         return False
 
 
-pytestmark = pytest.mark.skipif(not _may_unshare(), reason="needs root (or user namespaces) to make a PID namespace")
+pytestmark = pytest.mark.skipif(
+    not _may_unshare(), reason="needs root (or user namespaces) to make a PID namespace"
+)
 
 
 def _outside(server: Server) -> int:

@@ -97,6 +97,7 @@ def test_while_it_drains_it_accepts_and_ends_connections(project: Path) -> None:
         exchange = server.begin("/")
         response = exchange.answer()
         assert (response.status, response.getheader("Connection")) == (200, "close")
+        assert exchange.closed()
         server.signal(signal.SIGINT)
         assert server.wait() == 0
 
@@ -196,16 +197,19 @@ def _refuses(address: str) -> bool:
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port))).close()
-    except ConnectionRefusedError:
-        return True
+    except (ConnectionRefusedError, ConnectionResetError):
+        return True  # reset: it came between the last look at the queue and the end of the socket
     return False
 
 
 def _holder(pipe: Path, pids: list[int]) -> int:
     """The process of these that has the pipe open."""
-    return next(
-        pid
-        for pid in pids
-        for descriptor in Path(f"/proc/{pid}/fd").iterdir()
-        if os.path.realpath(descriptor) == str(pipe)
-    )
+
+    def found() -> int | None:
+        return next((pid for pid in pids if str(pipe) in _open_files(pid)), None)
+
+    return wait_until(found, f"one of {pids} opens {pipe}")
+
+
+def _open_files(pid: int) -> set[str]:
+    return {str(descriptor.resolve()) for descriptor in Path(f"/proc/{pid}/fd").iterdir()}

@@ -6,9 +6,10 @@ import json
 import signal
 from pathlib import Path
 
+from tests.process.harness import Server, held, named_pipe, serving, write_project
+
 from nuages.runtime.management import ask, running
 from nuages.runtime.settings import Address, parse_address
-from tests.process.harness import Server, held, named_pipe, serving, write_project
 
 
 def _address(server: Server) -> Address:
@@ -75,6 +76,8 @@ def test_the_socket_in_the_runtime_directory_is_found(project: Path, tmp_path: P
 
 def test_a_runtime_directory_that_is_not_ours_turns_it_off_and_says_so(project: Path, tmp_path: Path) -> None:
     (tmp_path / "nuages").write_text("not a folder")
-    with serving(project, "--workers", "1", "--management", "auto", environ={"XDG_RUNTIME_DIR": str(tmp_path)}) as server:
+    with serving(
+        project, "--workers", "1", "--management", "auto", environ={"XDG_RUNTIME_DIR": str(tmp_path)}
+    ) as server:
         server.wait_for("management-off")
         assert server.get("/") == "hello"

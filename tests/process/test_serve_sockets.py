@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from tests.process.harness import serving
 
 # What systemd does: LISTEN_PID is the process that it executes, the sockets are descriptors from 3 on.
@@ -88,7 +87,12 @@ def test_a_socket_from_systemd_is_used_and_its_variables_go_no_further(project: 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         given = listener.fileno()
         with serving(
-            project, "--workers", "1", bind=None, wrapper=[sys.executable, "-c", _LIKE_SYSTEMD, str(given)], pass_fds=[given]
+            project,
+            "--workers",
+            "1",
+            bind=None,
+            wrapper=[sys.executable, "-c", _LIKE_SYSTEMD, str(given)],
+            pass_fds=[given],
         ) as server:
             server.wait_for("ready")
             assert server.address == f"127.0.0.1:{listener.getsockname()[1]}"
