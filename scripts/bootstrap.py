@@ -126,7 +126,7 @@ def pip_of_this_python() -> list[str]:
         return []
     version = tuple(int(part) if part.isdigit() else 0 for part in words[1].split(".")[:2])
     return (
-        [sys.executable, "-m", "pip", "--python", str(VENV_PYTHON)]
+        [sys.executable, "-m", "pip", "--python", str(VENV_PYTHON), "install"]
         if version >= PIP_WITH_PYTHON_OPTION
         else []
     )
