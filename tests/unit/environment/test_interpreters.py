@@ -1,0 +1,158 @@
+"""Which of the machine's Pythons a project gets."""
+
+from __future__ import annotations
+
+import pytest
+
+from nuages.environment.compatibility import DJANGO, pythons_for, series_of
+from nuages.environment.interpreters import Interpreter, Needs, choose, pins_series, wanted
+from nuages.errors import Origin, ProjectError, UsageError
+from nuages.project.model import Fact
+
+
+def python(version: str, path: str = "") -> Interpreter:
+    major, minor, patch = (int(part) for part in version.split("."))
+    return Interpreter(
+        path=path or f"/usr/bin/python{major}.{minor}",
+        version=(major, minor, patch),
+        final=True,
+        abi=f"cpython-{major}{minor}-x86_64-linux-gnu",
+        platform="linux-x86_64",
+        base="/usr",
+        markers={"python_full_version": version},
+    )
+
+
+MACHINE = [python(version) for version in ("3.9.18", "3.10.13", "3.11.2", "3.11.7", "3.12.1", "3.13.0")]
+
+
+def versions(needs: Needs) -> list[str]:
+    return [each.markers["python_full_version"] for each in choose(MACHINE, needs)]
+
+
+def needs_django(version: str, python: str | None = None) -> Needs:
+    fact = Fact(version, Origin("requirements.txt", 3))
+    range_ = pythons_for(version)
+    assert range_
+    return Needs(
+        python=Fact(python, Origin("pyproject.toml", 4)) if python else None,
+        django=(*range_, fact),
+    )
+
+
+def test_the_newest_that_the_locked_django_supports_is_first() -> None:
+    assert versions(needs_django("4.2.3")) == ["3.11.7", "3.11.2", "3.10.13"]
+    assert versions(needs_django("4.2.23"))[0] == "3.12.1"
+    assert versions(needs_django("5.2.4"))[0] == "3.13.0"
+
+
+def test_a_pinned_series_decides_also_against_djangos_table() -> None:
+    assert versions(needs_django("4.2.3", "==3.12.*")) == ["3.12.1"]
+
+
+def test_a_lower_limit_leaves_the_choice_to_django() -> None:
+    assert versions(needs_django("4.2.3", ">=3.9")) == ["3.11.7", "3.11.2", "3.10.13"]
+
+
+def test_a_python_that_lacks_wheels_comes_after_one_that_has_them() -> None:
+    needs = Needs(lacking={(3, 13): 2, (3, 12): 0, (3, 11): 0, (3, 10): 1})
+
+    assert versions(needs) == ["3.12.1", "3.11.7", "3.11.2", "3.10.13", "3.13.0"]
+
+
+def test_the_option_beats_the_projects_pin() -> None:
+    needs = Needs(python=Fact("==3.12.*", Origin(".python-version", 1)), option="==3.10.*")
+
+    assert versions(needs) == ["3.10.13"]
+
+
+def test_nothing_that_fits_names_what_is_there_and_what_is_needed() -> None:
+    with pytest.raises(ProjectError) as caught:
+        choose(MACHINE, needs_django("6.0.4", "==3.14.*"))
+
+    assert caught.value.render() == (
+        "error: no Python of this machine fits the project\n"
+        "  pyproject.toml:4\n"
+        "  the project needs Python 3.14\n"
+        "  Django 6.0.4 runs on Python 3.12 to 3.14 (requirements.txt:3)\n"
+        "  nuages needs Python 3.10 or newer\n"
+        "  this machine has 3.9.18, 3.10.13, 3.11.2, 3.11.7, 3.12.1, 3.13.0\n"
+        "\n"
+        "hint: install Python 3.14 (apt, pyenv or `uv python install 3.14`), or name one: --python PATH"
+    )
+
+
+def test_a_project_on_an_older_python_is_told_what_it_would_take() -> None:
+    with pytest.raises(ProjectError) as caught:
+        choose(MACHINE, Needs(python=Fact("==3.8.*", Origin("runtime.txt", 1))))
+
+    assert caught.value.render() == (
+        "error: no Python of this machine fits the project\n"
+        "  runtime.txt:1\n"
+        "  the project needs Python 3.8\n"
+        "  nuages needs Python 3.10 or newer\n"
+        "  this machine has 3.9.18, 3.10.13, 3.11.2, 3.11.7, 3.12.1, 3.13.0\n"
+        "\n"
+        "hint: nuages cannot serve Python 3.8: upgrade the project to Python 3.10 or newer"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("3.12", "==3.12.*"), ("python3.12", "==3.12.*"), ("3.12.1", "==3.12.1")]
+)
+def test_the_option_takes_a_version(text: str, expected: str) -> None:
+    assert wanted(text, {}) == expected
+
+
+def test_the_option_refuses_what_is_no_program() -> None:
+    with pytest.raises(UsageError) as caught:
+        wanted("no-such-python", {"PATH": "/nowhere"})
+
+    assert caught.value.render() == (
+        "error: --python cannot be 'no-such-python'\n"
+        "  given by --python\n"
+        "  there is no such program\n"
+        "\n"
+        "hint: --python X.Y|PATH, for example --python 3.12"
+    )
+
+
+@pytest.mark.parametrize(
+    ("specifier", "pinned"),
+    [
+        ("==3.12.*", True),
+        ("==3.12.4", True),
+        ("~=3.12.0", True),
+        (">=3.12", False),
+        ("~=3.12", False),
+        ("", False),
+    ],
+)
+def test_pinning_one_series(specifier: str, pinned: bool) -> None:
+    assert pins_series(specifier) is pinned
+
+
+@pytest.mark.parametrize(
+    ("django", "expected"),
+    [
+        ("3.2.25", ((3, 6), (3, 10))),
+        ("3.2.1", ((3, 6), (3, 9))),
+        ("==4.2.8", ((3, 8), (3, 12))),
+        ("4.2.7", ((3, 8), (3, 11))),
+        ("5.0.4", ((3, 10), (3, 12))),
+        ("6.1", ((3, 12), (3, 14))),
+        (">=4.2,<5", ((3, 8), (3, 12))),
+        ("*", None),
+        ("7.0", ((3, 12), (3, 99))),
+    ],
+)
+def test_djangos_table(django: str, expected: object) -> None:
+    assert pythons_for(django) == expected
+
+
+def test_the_table_grows_in_order() -> None:
+    rows = list(DJANGO.items())
+
+    assert [series for series, _ in rows] == sorted(DJANGO)
+    assert all(oldest <= newest for _, (oldest, newest, _) in rows)
+    assert series_of("==4.2.23") == (4, 2)

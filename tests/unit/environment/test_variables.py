@@ -1,0 +1,233 @@
+"""Which variables a project gets, which are generated, and which are still missing."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nuages.environment.variables import (
+    Given,
+    fill,
+    is_own_secret,
+    keep,
+    parse_env_file,
+    read_env_file,
+    read_kept,
+)
+from nuages.errors import Origin, ProjectError, UsageError
+from nuages.project.model import (
+    Assignment,
+    Dependencies,
+    Fact,
+    Manager,
+    Project,
+    Switch,
+    Variable,
+    VariableKind,
+)
+
+
+def variable(name: str, line: int = 1, **facts: Any) -> Variable:
+    kind = VariableKind.SECRET if "SECRET" in name or "KEY" in name else VariableKind.TEXT
+    given_ = {"kind": kind, "required": True, "reader": "os.environ", **facts}
+    return Variable(name=name, origin=Origin("shop/settings.py", line), **given_)
+
+
+def project(*variables: Variable, secret_key: str = "", debug: Switch | None = None) -> Project:
+    assignments = [
+        Assignment(name="SECRET_KEY", text=secret_key, origin=Origin("shop/settings.py", 9), is_literal=False)
+    ]
+    return Project(
+        root=Path("/shop"),
+        directory=".",
+        manage=None,
+        settings=Fact("shop.settings", Origin("manage.py", 9)),
+        candidates=(),
+        wsgi=None,
+        asgi=None,
+        serving=(),
+        python=None,
+        dependencies=Dependencies(manager=Manager.REQUIREMENTS, files=(), origin=Origin("requirements.txt")),
+        django=None,
+        variables=variables,
+        assignments=tuple(assignments) if secret_key else (),
+        debug=debug,
+    )
+
+
+def filled(
+    shop: Project,
+    environ: dict[str, str] | None = None,
+    env_file: dict[str, str] | None = None,
+    kept: dict[str, str] | None = None,
+) -> Given:
+    return fill(shop, environ or {}, env_file or {}, kept or {}, secret="fresh")
+
+
+def test_a_missing_secret_key_is_generated_and_named() -> None:
+    found = filled(project(variable("DJANGO_SECRET_KEY", 12)))
+
+    assert found.values == {"DJANGO_SECRET_KEY": "fresh", "DJANGO_SETTINGS_MODULE": "shop.settings"}
+    assert found.generated == {"DJANGO_SECRET_KEY": "fresh"}
+    assert found.lines == (
+        "DJANGO_SECRET_KEY was not set: a secret was generated for it (shop/settings.py:12)",
+    )
+
+
+def test_a_secret_of_an_earlier_run_is_taken_again_in_silence() -> None:
+    found = filled(project(variable("SECRET_KEY")), kept={"SECRET_KEY": "old", "OTHER": "unused"})
+
+    assert found.values["SECRET_KEY"] == "old"
+    assert "OTHER" not in found.values
+    assert found.generated == {}
+    assert found.lines == ()
+
+
+def test_a_real_variable_wins_over_the_file_and_over_a_kept_secret() -> None:
+    found = filled(
+        project(variable("SECRET_KEY")),
+        {"SECRET_KEY": "real"},
+        {"SECRET_KEY": "file", "A": "1"},
+        {"SECRET_KEY": "old"},
+    )
+
+    assert found.values == {"A": "1", "DJANGO_SETTINGS_MODULE": "shop.settings"}
+
+
+def test_the_settings_module_that_the_environment_names_is_never_replaced() -> None:
+    assert filled(project(), {"DJANGO_SETTINGS_MODULE": "other"}).values == {}
+
+
+def test_all_missing_variables_are_told_at_once_with_file_and_line() -> None:
+    shop = project(
+        variable("SECRET_KEY"),
+        variable("DATABASE_URL", 45, kind=VariableKind.URL),
+        variable("STRIPE_SECRET_KEY", 7),
+    )
+    with pytest.raises(ProjectError) as caught:
+        filled(shop)
+
+    assert caught.value.render() == (
+        "error: 2 variables that the settings need are not set\n"
+        "  STRIPE_SECRET_KEY  shop/settings.py:7  (secret)\n"
+        "  DATABASE_URL       shop/settings.py:45  (url)\n"
+        "  the settings read them without a default and cannot be loaded\n"
+        "\n"
+        "hint: write NAME=value lines to a file and name it: --env-file FILE\n"
+        "      or set them: STRIPE_SECRET_KEY=… nuages up"
+    )
+
+
+def test_a_variable_with_a_default_is_not_asked_for() -> None:
+    assert filled(project(variable("NAME", required=False, default="'x'"))).generated == {}
+
+
+@pytest.mark.parametrize("text", ["os.environ.get('KEY')", "env('KEY')", 'config("KEY")'])
+def test_what_is_assigned_to_secret_key_is_a_secret_whatever_its_name(text: str) -> None:
+    shop = project(variable("KEY", kind=VariableKind.TEXT), secret_key=text)
+
+    assert filled(shop).generated == {"KEY": "fresh"}
+
+
+def test_a_secret_key_without_a_default_is_needed_though_reading_it_does_not_raise() -> None:
+    shop = project(variable("KEY", required=False), secret_key="os.environ.get('KEY')")
+
+    assert filled(shop).generated == {"KEY": "fresh"}
+
+
+@pytest.mark.parametrize(
+    "text", ["os.environ.get('KEY') or get_random_secret_key()", "A if B else os.getenv('KEY')"]
+)
+def test_a_secret_key_with_another_source_is_left_alone(text: str) -> None:
+    shop = project(variable("KEY", required=False), secret_key=text)
+
+    assert filled(shop).generated == {}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["AWS_SECRET_KEY", "STRIPE_SECRET_KEY", "RECAPTCHA_SECRET_KEY", "EMAIL_HOST_PASSWORD", "SENTRY_KEY"],
+)
+def test_a_secret_that_somebody_else_issues_is_never_made_up(name: str) -> None:
+    assert not is_own_secret(variable(name, kind=VariableKind.SECRET), project())
+
+
+def test_debug_is_turned_off_by_the_text_that_its_reader_takes() -> None:
+    switch = Switch(variable="DJANGO_DEBUG", off="0", origin=Origin("shop/settings.py", 3))
+
+    assert filled(project(debug=switch)).values["DJANGO_DEBUG"] == "0"
+    assert "DJANGO_DEBUG" not in filled(project(debug=switch), {"DJANGO_DEBUG": "1"}).values
+
+
+def test_kept_secrets_are_readable_by_their_owner_only(tmp_path: Path) -> None:
+    path = keep(tmp_path, {"SECRET_KEY": "a-b_c"})
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert read_kept(tmp_path) == {"SECRET_KEY": "a-b_c"}
+    assert [each.name for each in tmp_path.iterdir()] == ["secrets.env"]
+
+
+def test_an_env_file_is_read_as_dotenv_files_are() -> None:
+    text = """\ufeff# comment
+A=1
+export B = two words   # comment
+C='single $X # kept'
+D="line one\\nline two \\"quoted\\""
+E=
+F="first
+second"
+G=a#b
+"""
+    assert parse_env_file(text, ".env") == {
+        "A": "1",
+        "B": "two words",
+        "C": "single $X # kept",
+        "D": 'line one\nline two "quoted"',
+        "E": "",
+        "F": "first\nsecond",
+        "G": "a#b",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "why"),
+    [
+        ("A=1\nnot a line\n", 2, "it is not a NAME=value line"),
+        ("A='open\n", 1, "the quote ' is never closed"),
+        ('A="a" b\n', 1, "something stands behind the closing quote"),
+    ],
+)
+def test_an_env_file_with_a_wrong_line_is_refused(text: str, line: int, why: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_env_file(text, ".env")
+
+    assert caught.value.render() == (
+        "error: the file of --env-file cannot be read\n"
+        f"  .env:{line}\n"
+        f"  {why}\n"
+        "\n"
+        'hint: write NAME=value or NAME="value with spaces", one a line'
+    )
+
+
+def test_an_env_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_env_file(str(tmp_path / "no.env"))
+
+    assert caught.value.why == "No such file or directory"
+
+
+names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,10}", fullmatch=True)
+
+
+@given(st.dictionaries(names, st.text(st.characters(codec="ascii", categories=["L", "N", "P"]), max_size=20)))
+def test_what_is_written_in_single_quotes_is_read_back(values: dict[str, str]) -> None:
+    values = {name: text.replace("'", "") for name, text in values.items()}
+    text = "".join(f"{name}='{value}'\n" for name, value in values.items())
+
+    assert parse_env_file(text, ".env") == values
