@@ -14,6 +14,7 @@ from nuages.runtime.settings import APPLICATION, FILES, Settings
 
 if TYPE_CHECKING:
     from nuages.environment.prepared import Prepared
+    from nuages.environment.upkeep import Wanted
     from nuages.invocation import Invocation
     from nuages.project.model import Project
     from nuages.runtime.application import Application
@@ -171,6 +172,16 @@ def _located(project: Project, *, local: bool = False) -> Application:
     )
 
 
+def collect(invocation: Invocation) -> int:
+    """Collect static files in this very interpreter's environment."""
+    from nuages.runtime.collect import collect as run
+
+    settings = invocation.resolve(Settings).value
+    output = invocation.resolve(CollectOptions).value.output
+    run(_application(invocation, settings), settings, output, invocation.console.event)
+    return 0
+
+
 def up(invocation: Invocation) -> int:
     """Prepare the project's private environment and become its server."""
     from nuages.environment.prepared import serve_command
@@ -179,7 +190,6 @@ def up(invocation: Invocation) -> int:
     settings = invocation.resolve(Settings).value
     project, prepared = _prepare(invocation)
     options = invocation.resolve(_up_options()[0]).value
-    arguments = _serve_arguments(invocation, project, prepared, settings)
     wanted = Wanted(
         application=json.loads(_located(project).to_json()),
         migrate=options.migrate,
@@ -187,6 +197,7 @@ def up(invocation: Invocation) -> int:
         debug=_debug(settings),
     )
     bring(prepared, wanted, invocation.console.event)
+    arguments = _serve_arguments(invocation, prepared, wanted)
     invocation.console.event("serve", "serving with " + " ".join(["nuages", *arguments]), argv=arguments)
     serve_command(prepared, arguments).become()
     return 0
@@ -210,26 +221,15 @@ def _debug(settings: Settings) -> bool | None:
     return False if all(address.is_local for address in settings.bind) else None
 
 
-def _serve_arguments(
-    invocation: Invocation, project: Project, prepared: Prepared, settings: Settings
-) -> list[str]:
+def _serve_arguments(invocation: Invocation, prepared: Prepared, wanted: Wanted) -> list[str]:
     """Return the command line of the server: what was found and decided here, and what the user gave."""
-    arguments = ["serve", str(prepared.directory)]
-    if project.settings:
-        arguments += ["--settings", project.settings.value]
-    for entry in project.serving:
-        arguments += ["--app", entry.path]
+    arguments = ["serve", str(prepared.directory), *wanted.arguments, "--local-hosts", "on"]
     if "static-root" not in invocation.flags:
         arguments += ["--static-root", str(prepared.static)]
-    debug = _debug(settings)
-    if debug is not None:
-        arguments += ["--debug", "on" if debug else "off"]
-    arguments += ["--local-hosts", "on"]
-    decided = {"settings", "app", "debug", "local-hosts"}
     # Variables reach the server by themselves; a configuration file may lie above the folder it runs in.
     given = {name: value.texts for name, value in invocation.file.items()} | dict(invocation.flags)
     for option in options_of(Settings):
-        if option.name in given and option.name not in decided:
+        if option.name in given and option.flag not in arguments:
             arguments += [word for text in given[option.name] for word in (option.flag, text)]
     return arguments
 
