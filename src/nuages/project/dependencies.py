@@ -167,7 +167,9 @@ def _from_declaration(
     listings = [
         requirements.read(tree, _join(folder, name)) for name in declared.files if isinstance(name, str)
     ]
-    every = [line for line in lines if line is not None] + [line for listing in listings for line in listing.requirements]
+    every = [line for line in lines if line is not None] + [
+        line for listing in listings for line in listing.requirements
+    ]
     return _Mechanism(
         dependencies=Dependencies(
             manager=manager,

@@ -14,13 +14,17 @@ _SECRET = re.compile(
     r"|_PASS$|_PWD$|_SALT$|_PEPPERS?$|HMAC|SENTRY_DSN|^DSN$"
 )
 _URL = re.compile(r"(^|_)(URL|URI|DSN|ENDPOINT)S?$")
-_HOSTS = re.compile(r"ALLOWED_HOST|TRUSTED_ORIGIN|CORS_.*(ORIGIN|WHITELIST)|(^|_)(DOMAINS?|HOSTS|HOSTNAMES?)$")
+_HOSTS = re.compile(
+    r"ALLOWED_HOST|TRUSTED_ORIGIN|CORS_.*(ORIGIN|WHITELIST)|(^|_)(DOMAINS?|HOSTS|HOSTNAMES?)$"
+)
 _PATH = re.compile(r"(_|^)(DIR|PATH|ROOT|FOLDER|FILE|FILENAME)$")
 _INTEGER = re.compile(r"(_|^)(PORT|TIMEOUT|SECONDS|AGE|SIZE|COUNT|LIMIT|WORKERS|TTL|DB_INDEX)$")
 _BOOL = re.compile(r"^(DJANGO_)?DEBUG$|(^|_)(USE|ENABLE|ENABLED|DISABLE|DISABLED|IS)(_|$)|_SSL_REDIRECT$")
 _TRUTHS = frozenset({"true", "false", "yes", "no", "on", "off"})
 # Variables of the platform or of the shell: they are read, but nobody has to set them for the project.
-_PLATFORM = frozenset({"DJANGO_SETTINGS_MODULE", "PATH", "HOME", "USER", "PWD", "PYTHONPATH", "LANG", "VIRTUAL_ENV"})
+_PLATFORM = frozenset(
+    {"DJANGO_SETTINGS_MODULE", "PATH", "HOME", "USER", "PWD", "PYTHONPATH", "LANG", "VIRTUAL_ENV"}
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,7 +74,11 @@ def _merged(name: str, reads: list[Read]) -> Variable:
 def kind_of(name: str, read_as: VariableKind | None, default: str | None) -> VariableKind:
     """Return what a variable holds: by how it is read, then by its name, then by its default's text."""
     upper = name.upper()
-    if _HOSTS.search(upper) and read_as in {None, VariableKind.LIST, VariableKind.TEXT} and not upper.endswith("_HOST"):
+    if (
+        _HOSTS.search(upper)
+        and read_as in {None, VariableKind.LIST, VariableKind.TEXT}
+        and not upper.endswith("_HOST")
+    ):
         return VariableKind.HOSTS
     if read_as is not None and read_as is not VariableKind.TEXT:
         return read_as

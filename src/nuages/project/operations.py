@@ -44,7 +44,9 @@ _TEXT = frozenset(
     isupper join lower lstrip partition removeprefix removesuffix replace rfind rpartition rsplit rstrip split
     splitlines startswith strip swapcase title upper zfill format""".split()  # noqa: SIM905 - one word per name
 )
-_LIST = frozenset(("append", "extend", "insert", "remove", "index", "copy", "count", "pop", "reverse", "sort"))
+_LIST = frozenset(
+    ("append", "extend", "insert", "remove", "index", "copy", "count", "pop", "reverse", "sort")
+)
 _DICT = frozenset(("get", "items", "keys", "values", "update", "setdefault", "copy", "pop"))
 _SET = frozenset(("add", "update", "union", "difference", "copy", "discard"))
 _PATH = frozenset(("joinpath", "with_name", "with_suffix", "as_posix", "relative_to", "is_absolute", "match"))
@@ -183,7 +185,9 @@ def _change(owner: Any, name: str, arguments: list[Any], keywords: Mapping[str, 
             owner.update(arguments[0])
         owner.update(keywords)
         return None
-    if name in {"sort", "index", "remove", "count"} and not (is_known(owner) and all(map(is_known, arguments))):
+    if name in {"sort", "index", "remove", "count"} and not (
+        is_known(owner) and all(map(is_known, arguments))
+    ):
         return UNKNOWN
     if name == "insert" and (len(arguments) != 2 or not isinstance(arguments[0], int)):
         owner.append(UNKNOWN)
@@ -209,7 +213,9 @@ def text_path(name: str, arguments: list[Any]) -> Any:
 def builtin(name: str, arguments: list[Any]) -> Any:
     """Return what a builtin function makes of known arguments, else UNKNOWN; raises what it raises."""
     if not arguments:
-        return {"list": [], "dict": {}, "set": set(), "tuple": (), "str": "", "bool": False, "int": 0}.get(name, UNKNOWN)
+        return {"list": [], "dict": {}, "set": set(), "tuple": (), "str": "", "bool": False, "int": 0}.get(
+            name, UNKNOWN
+        )
     first = arguments[0]
     if name in {"list", "tuple", "set"}:
         if isinstance(first, (list, tuple, set, dict, str)):
@@ -222,7 +228,11 @@ def builtin(name: str, arguments: list[Any]) -> Any:
     if not is_known(first):
         return UNKNOWN
     if name == "str":
-        return str(first.path) if isinstance(first, EnvironPath) else str(None if isinstance(first, Missing) else first)
+        return (
+            str(first.path)
+            if isinstance(first, EnvironPath)
+            else str(None if isinstance(first, Missing) else first)
+        )
     if name in {"int", "float", "bool", "any", "all", "sorted", "min", "max"} and len(arguments) == 1:
         if isinstance(first, str) and len(first) > 4000:
             return UNKNOWN

@@ -15,6 +15,7 @@ from nuages.project import (
     named_settings,
     python,
     settings_choice,
+    settings_source,
 )
 from nuages.project.layout import Layout
 from nuages.project.model import Dependencies, EntryPoint, Fact, Manager, Problem, Project
@@ -72,7 +73,7 @@ def examine(
         notes += found.notes
         problems += found.problems
     if place.single is not None:
-        return _single(tree, place, apps, pythons, found, notes, problems)
+        return _single(tree, place, apps, environ or {}, pythons, found, notes, problems)
 
     manage = named_settings.find(tree, place.manage.value) if place.manage else ()
     bases, points = _bases(tree, place, manage)
@@ -86,8 +87,20 @@ def examine(
         tree, bases, option=settings, environ=environ or {}, entry=entry, manage=manage,
         hints=settings_choice.hints(tree, folders),
     )  # fmt: skip
+    path = modules.resolve(tree, choice.settings.value, bases) if choice.settings else None
+    entries = tuple(point.origin.place for point in serving.points if point.origin.place in tree)
+    source = (
+        settings_source.read(tree, path, bases, environ or {}, entries) if path else settings_source.Source()
+    )
+    if not asked:
+        declared = {
+            fact.name: Fact(str(fact.value), fact.origin) for fact in source.assignments if fact.is_known
+        }
+        wsgi = entrypoints.pick(points, entrypoints.WSGI, entrypoints.declared_by(declared, "wsgi"), package)
+        asgi = entrypoints.pick(points, entrypoints.ASGI, entrypoints.declared_by(declared, "asgi"), package)
+        serving = entrypoints.serving(wsgi, asgi)
     notes += [*choice.notes, *serving.notes]
-    problems += choice.problems
+    problems += [*choice.problems, *source.problems]
     return Project(
         root=tree.root,
         directory=place.directory,
@@ -100,6 +113,10 @@ def examine(
         python=pythons.python,
         dependencies=found.dependencies if found else _undeclared(),
         django=found.django if found else None,
+        variables=source.variables,
+        assignments=source.assignments,
+        debug=source.debug,
+        settings_files=source.files,
         paths=tuple(base for base in bases if base != place.directory),
         notes=tuple(dict.fromkeys(notes)),
         problems=tuple(dict.fromkeys([*tree.problems, *problems])),
@@ -147,6 +164,7 @@ def _single(
     tree: Tree,
     place: Layout,
     apps: tuple[str, ...],
+    environ: Mapping[str, str],
     pythons: python.Found,
     found: dependencies.Found | None,
     notes: list[str],
@@ -167,7 +185,10 @@ def _single(
                 hint="add `application = get_wsgi_application()` below settings.configure()", is_error=True,
             )
         )  # fmt: skip
+    source = settings_source.read(tree, path, (place.directory,), environ)
     return Project(
+        variables=source.variables,
+        debug=source.debug,
         root=tree.root,
         directory=place.directory,
         manage=None,

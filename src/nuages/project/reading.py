@@ -1,0 +1,128 @@
+"""Records the reads of variables while source is followed: where, under which conditions, and whether they must be set."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from nuages.errors import Origin
+from nuages.project.environment import Read
+from nuages.project.model import VariableKind
+from nuages.project.values import Scope
+
+LOOKUP = frozenset(
+    {"KeyError", "LookupError", "Exception", "BaseException", "ImproperlyConfigured", "UndefinedValueError", "EnvError",
+     "EnvValidationError", "EnvironmentError", ""}
+)  # fmt: skip
+TYPE = frozenset({"TypeError", "AttributeError", "ValueError", "Exception", "BaseException", ""})
+MAX_STEPS = 400_000
+
+
+class Raised(Exception):
+    """In a `try` that catches it: the variable is not set, so that the handler runs."""
+
+    def __init__(self, variable: str) -> None:
+        super().__init__(variable)
+        self.variable = variable
+
+
+class Exhausted(Exception):
+    """The source takes more steps than reading is willing to take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """The `if` around a statement; `truth` is None when reading cannot decide it."""
+
+    text: str
+    truth: bool | None
+
+
+class Reading:
+    """What is recorded, and the context that decides what a read means."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = dict(environ)
+        self.given: dict[str, tuple[str, Origin]] = {}
+        self.reads: list[Read] = []
+        self.by_node: dict[int, Read] = {}
+        self.conditions: list[Condition] = []
+        self.catching: list[frozenset[str]] = []
+        self.handling: list[str] = []
+        self.calls: list[Origin] = []
+        self.touched: set[str] = set()
+        self.steps = 0
+        self.scope = Scope("")
+
+    def step(self) -> None:
+        """Count one step; raises Exhausted beyond the limit."""
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise Exhausted
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the current statement is certain to run."""
+        return all(condition.truth is True for condition in self.conditions)
+
+    def catches(self, kinds: frozenset[str]) -> bool:
+        """Return whether an enclosing `try` catches one of the exceptions."""
+        return any(caught & kinds for caught in self.catching)
+
+    def text_of(self, name: str) -> str | None:
+        """Return the text that a variable has, from the environment or a file that the settings load."""
+        if name in self.environ:
+            return self.environ[name]
+        return self.given[name][0] if name in self.given else None
+
+    def record(
+        self,
+        name: str,
+        reader: str,
+        node: ast.AST,
+        *,
+        kind: VariableKind | None = None,
+        default: str | None = None,
+        has_default: bool = False,
+        raises: bool = False,
+    ) -> Read:
+        """Record a read; raises Raised when it fails inside a `try` that catches it."""
+        conditions = [condition.text for condition in self.conditions if condition.truth is not True]
+        line = getattr(node, "lineno", None)
+        origin = self.calls[0] if self.calls else Origin(self.scope.path, line)
+        given = self.given.get(name)
+        read = Read(
+            name=name,
+            reader=reader,
+            origin=origin,
+            kind=kind,
+            default=default,
+            has_default=has_default,
+            condition=" and ".join(conditions) or None,
+            given=given[1] if given and name not in self.environ else None,
+        )
+        self.reads.append(read)
+        self.by_node[id(node)] = read
+        self.touched.add(name)
+        if raises and not has_default and self.is_live:
+            if not self.catches(LOOKUP):
+                read.is_required = True
+            elif self.text_of(name) is None:
+                raise Raised(name)
+        return read
+
+    def need(self, variables: Iterable[str]) -> None:
+        """Note that something fails here unless these variables are set; raises Raised where that is caught."""
+        if not self.is_live:
+            return
+        for variable in variables:
+            if self.catches(TYPE):
+                raise Raised(variable)
+            self.require(variable)
+
+    def require(self, variable: str) -> None:
+        """Mark the reads of a variable that certainly run as required."""
+        reads = [read for read in self.reads if read.name == variable]
+        for read in [read for read in reads if read.condition is None] or reads:
+            read.is_required = True

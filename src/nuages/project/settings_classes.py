@@ -1,0 +1,158 @@
+"""Classes whose fields are environment variables: pydantic-settings' BaseSettings and django-configurations."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from nuages.project.evaluate import Evaluator
+from nuages.project.model import VariableKind
+from nuages.project.values import UNKNOWN, Class, Dotted, Missing
+
+PYDANTIC = "pydantic-settings"
+CONFIGURATIONS = "django-configurations"
+_KINDS = {
+    "BooleanValue": VariableKind.BOOL, "IntegerValue": VariableKind.INTEGER, "PositiveIntegerValue": VariableKind.INTEGER,
+    "ListValue": VariableKind.LIST, "TupleValue": VariableKind.LIST, "SetValue": VariableKind.LIST,
+    "DatabaseURLValue": VariableKind.URL, "CacheURLValue": VariableKind.URL, "EmailURLValue": VariableKind.URL,
+    "URLValue": VariableKind.URL, "PathValue": VariableKind.PATH, "SecretValue": VariableKind.SECRET,
+}  # fmt: skip
+_OWN_NAMES = {"DatabaseURLValue": "DATABASE_URL", "CacheURLValue": "CACHE_URL", "EmailURLValue": "EMAIL_URL"}
+_ANNOTATIONS = {"bool": VariableKind.BOOL, "int": VariableKind.INTEGER, "list": VariableKind.LIST, "List": VariableKind.LIST,
+                "Path": VariableKind.PATH, "SecretStr": VariableKind.SECRET, "tuple": VariableKind.LIST}  # fmt: skip
+
+
+class SettingsClasses(Evaluator):
+    """Class bodies; mixed into the Executor, which follows their statements."""
+
+    def body(self, statements: list[ast.stmt]) -> None:
+        """Follow statements in order."""
+        raise NotImplementedError
+
+    def load_file(self, path: str) -> None:
+        """Take in the variables of a dotenv file."""
+        raise NotImplementedError
+
+    def class_body(self, made: Class, statement: ast.ClassDef) -> None:
+        """Follow a class body; fields of settings classes are reads."""
+        if self._is_pydantic(made):
+            self._pydantic(made, statement)
+            return
+        for inner in statement.body:
+            if isinstance(inner, ast.Assign) and self._configuration_value(inner):
+                continue
+            if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef)) and inner.decorator_list:
+                continue
+            self.body([inner])
+
+    def instantiate(self, kind: Class, call: ast.Call) -> Any:
+        """Return an instance: its attributes are those of the class body, its arguments are looked at."""
+        for argument in (*call.args, *(keyword.value for keyword in call.keywords)):
+            self.evaluate(argument)
+        return kind
+
+    def _is_pydantic(self, made: Class) -> bool:
+        for base in made.bases:
+            if isinstance(base, Dotted) and base.name.rpartition(".")[2] in {
+                "BaseSettings",
+                "DjangoSettings",
+            }:
+                return True
+            if isinstance(base, Class) and self._is_pydantic(base):
+                return True
+        return False
+
+    def _pydantic(self, made: Class, statement: ast.ClassDef) -> None:
+        prefix, env_file = _pydantic_config(statement)
+        if env_file and env_file in self.tree.files:
+            self.load_file(env_file)
+        for inner in statement.body:
+            if not isinstance(inner, ast.AnnAssign) or not isinstance(inner.target, ast.Name):
+                continue
+            field = inner.target.id
+            if field == "model_config" or field.startswith("_"):
+                continue
+            annotation = ast.unparse(inner.annotation)
+            if "ClassVar" in annotation:
+                continue
+            default, alias = _pydantic_field(inner.value)
+            is_optional = default is not None
+            name = alias or (prefix + field).upper()
+            kind = next(
+                (kind for word, kind in _ANNOTATIONS.items() if word in annotation.replace("[", " ").split()),
+                None,
+            )
+            text = ast.unparse(default)[:200] if default is not None else None
+            self.record(name, PYDANTIC, inner, kind=kind, default=text, has_default=is_optional, raises=True)
+            made.scope.names[field] = self.evaluate(default) if default is not None else UNKNOWN
+            made.scope.touched[field] = frozenset({name})
+
+    def _configuration_value(self, statement: ast.Assign) -> bool:
+        """Record `NAME = values.Value(…)` of django-configurations."""
+        call = statement.value
+        if not isinstance(call, ast.Call) or not isinstance(statement.targets[0], ast.Name):
+            return False
+        function = self.evaluate(call.func)
+        if not isinstance(function, Dotted) or not function.name.startswith("configurations.values."):
+            return False
+        last = function.name.rpartition(".")[2]
+        keywords = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
+        name = _constant(keywords.get("environ_name")) or _OWN_NAMES.get(last) or statement.targets[0].id
+        prefix = _constant(keywords["environ_prefix"]) if "environ_prefix" in keywords else "DJANGO"
+        own = last in _OWN_NAMES and "environ_prefix" not in keywords
+        full = str(name) if own or not prefix else f"{prefix}_{name}"
+        default = call.args[0] if call.args else keywords.get("default")
+        required = last == "SecretValue" or _constant(keywords.get("environ_required")) is True
+        text = ast.unparse(default)[:200] if default is not None else None
+        self.record(
+            full,
+            CONFIGURATIONS,
+            call,
+            kind=_KINDS.get(last),
+            default=text,
+            has_default=not required,
+            raises=True,
+        )
+        value = self.evaluate(default) if default is not None else Missing(full)
+        self.scope.names[statement.targets[0].id] = value
+        return True
+
+
+def _constant(node: ast.expr | None) -> Any:
+    return node.value if isinstance(node, ast.Constant) else None
+
+
+def _pydantic_config(statement: ast.ClassDef) -> tuple[str, str]:
+    """Return `env_prefix` and `env_file` of `model_config = SettingsConfigDict(…)` or `class Config`."""
+    prefix, env_file = "", ""
+    keywords: list[tuple[str | None, ast.expr]] = []
+    for inner in statement.body:
+        if isinstance(inner, ast.Assign) and isinstance(inner.value, ast.Call):
+            keywords += [(keyword.arg, keyword.value) for keyword in inner.value.keywords]
+        elif isinstance(inner, ast.ClassDef) and inner.name == "Config":
+            keywords += [(part.targets[0].id, part.value) for part in inner.body
+                         if isinstance(part, ast.Assign) and isinstance(part.targets[0], ast.Name)]  # fmt: skip
+    for name, value in keywords:
+        text = _constant(value)
+        if name == "env_prefix" and isinstance(text, str):
+            prefix = text
+        elif name == "env_file" and isinstance(text, str):
+            env_file = text
+    return prefix, env_file
+
+
+def _pydantic_field(value: ast.expr | None) -> tuple[ast.expr | None, str]:
+    """Return the default and the alias of a field; no default means that it is required."""
+    if value is None:
+        return None, ""
+    if not (isinstance(value, ast.Call) and ast.unparse(value.func).rpartition(".")[2] == "Field"):
+        return value, ""
+    keywords = {keyword.arg: keyword.value for keyword in value.keywords if keyword.arg}
+    default = value.args[0] if value.args else keywords.get("default") or keywords.get("default_factory")
+    if isinstance(default, ast.Constant) and default.value is ...:
+        default = None
+    alias = keywords.get("validation_alias") or keywords.get("alias") or keywords.get("env")
+    if isinstance(alias, ast.Call) and alias.args:
+        alias = alias.args[0]
+    text = _constant(alias)
+    return default, text if isinstance(text, str) else ""

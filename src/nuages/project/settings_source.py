@@ -1,0 +1,197 @@
+"""Reads a settings module with all that it is made of: its settings, its variables, and what turns DEBUG off."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from nuages.errors import Origin
+from nuages.project.environment import Read, variables
+from nuages.project.execute import Executor, follow
+from nuages.project.model import Assignment, Problem, Switch, Variable
+from nuages.project.tree import Tree
+from nuages.project.values import EnvironPath, Missing, Scope, Unknown, is_known, truth
+
+# Texts that turn a switch off, in the order in which they are tried; which one works is found out.
+_OFF = ("False", "0", "false", "off", "no", "", "production", "prod")
+_MAX_TEXT = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What the settings say. `absent` are modules of the project that they import and that are not there."""
+
+    assignments: tuple[Assignment, ...] = ()
+    variables: tuple[Variable, ...] = ()
+    files: tuple[str, ...] = ()
+    debug: Switch | None = None
+    absent: tuple[tuple[str, Origin], ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+def read(
+    tree: Tree, path: str, bases: tuple[str, ...], environ: Mapping[str, str], entries: tuple[str, ...] = ()
+) -> Source:
+    """Return what the settings in `path` say under `environ`, with DEBUG off where a variable can turn it off.
+
+    `entries` are the files of the entry modules: their reads are added, their imports are not followed.
+    """
+    if tree.module(path) is None:
+        return Source(files=(path,), problems=(_unparsed(tree, path),))
+    first = _Run(tree, path, bases, environ)
+    switch = _switch(first)
+    run = first
+    if switch is not None and switch.off is not None and switch.variable not in environ:
+        run = _Run(tree, path, bases, {**environ, switch.variable: switch.off})
+    executor = run.executor
+    executor.follows = False
+    for entry in entries:
+        if entry not in executor.scopes:
+            follow(executor, entry)
+    _require_set(executor, run.scope)
+    merged = variables(executor.reads)
+    return Source(
+        assignments=tuple(_assignments(tree, run.scope)),
+        variables=merged,
+        files=tuple(
+            dict.fromkeys([path, *(one for one in executor.scopes if one not in entries), *executor.files])
+        ),
+        debug=switch,
+        absent=tuple(executor.absent.items()),
+        problems=tuple(
+            _unparsed(tree, one) for one in executor.scopes if one in tree.files and tree.module(one) is None
+        ),
+    )
+
+
+class _Run:
+    """One reading of the settings under one environment."""
+
+    def __init__(self, tree: Tree, path: str, bases: tuple[str, ...], environ: Mapping[str, str]) -> None:
+        self.tree, self.path, self.bases, self.environ = tree, path, bases, environ
+        self.executor = Executor(tree, bases, environ)
+        self.scope = follow(self.executor, path)
+
+    def again(self, variable: str, text: str) -> _Run:
+        """Read once more with one variable set."""
+        return _Run(self.tree, self.path, self.bases, {**self.environ, variable: text})
+
+    @property
+    def debug(self) -> bool | None:
+        """Whether DEBUG is on; None when reading does not tell."""
+        if "DEBUG" not in self.scope.names:
+            return False
+        return None if self.executor.guessed_debug else truth(self.scope.names["DEBUG"])
+
+
+def _switch(run: _Run) -> Switch | None:
+    touched = sorted(run.scope.touched.get("DEBUG", frozenset()))
+    reads = {read.name: read for read in run.executor.reads}
+    # The variable that is called like it comes first where several have a say.
+    touched.sort(key=lambda name: ("DEBUG" not in name.upper(), name))
+    for variable in touched[:4]:
+        origin = _origin(run.executor.reads, variable) or Origin(run.path)
+        if run.debug is False and variable not in run.environ:
+            return Switch(variable=variable, off=None, origin=origin)
+        for text in _OFF:
+            if variable in reads and run.again(variable, text).debug is False:
+                return Switch(variable=variable, off=text, origin=origin)
+    return None
+
+
+def _origin(reads: list[Read], variable: str) -> Origin | None:
+    return next((read.origin for read in reads if read.name == variable), None)
+
+
+def _require_set(executor: Executor, scope: Scope) -> None:
+    """Mark what Django itself refuses to start without (django.conf.Settings)."""
+    executor.conditions, executor.catching = [], []
+    for name in ("SECRET_KEY", "ALLOWED_HOSTS", "INSTALLED_APPS"):
+        value = scope.names.get(name, "set")
+        if isinstance(value, Missing):
+            executor.require(value.variable)
+        elif name == "SECRET_KEY" and value in {"", None} and isinstance(value, (str, type(None))):
+            touched = [one for one in scope.touched.get(name, ()) if not executor.text_of(one)]
+            if len(touched) == 1:
+                executor.require(touched[0])
+
+
+def _assignments(tree: Tree, scope: Scope) -> Iterator[Assignment]:
+    for name, place in scope.assigned.items():
+        if not name.isupper():
+            continue
+        value = scope.names.get(name)
+        literal, is_literal = None, False
+        if place.node is not None and not place.is_augmented:
+            literal, is_literal = _literal(place.node)
+        text = _source(tree, place.path, place.node) if place.node is not None else ""
+        known = is_known(value)
+        yield Assignment(
+            name=name,
+            text=text,
+            origin=Origin(place.path, place.line),
+            is_literal=is_literal,
+            literal=literal,
+            is_known=known,
+            value=_plain(value, str(tree.root)),
+        )
+
+
+def _literal(node: ast.expr) -> tuple[Any, bool]:
+    try:
+        return ast.literal_eval(node), True
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None, False
+
+
+def _source(tree: Tree, path: str, node: ast.expr) -> str:
+    lines = (tree.text(path) or "").split("\n")
+    end = node.end_lineno or node.lineno
+    part = [line.encode() for line in lines[node.lineno - 1 : end]]
+    if not part:
+        return ""
+    part[-1] = part[-1][: node.end_col_offset]
+    part[0] = part[0][node.col_offset :]
+    return b"\n".join(part).decode(errors="replace")[:_MAX_TEXT]
+
+
+def _plain(value: Any, root: str) -> Any:
+    """Return JSON data: paths below the root relative to it, None for what is not known."""
+    if isinstance(value, EnvironPath):
+        value = value.path
+    if isinstance(value, PurePosixPath) or (isinstance(value, str) and value.startswith(root + "/")):
+        text = str(value)
+        return text[len(root) + 1 :] if text.startswith(root + "/") else "." if text == root else text
+    if isinstance(value, (list, tuple, set)):
+        return [_plain(item, root) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(item, root) for key, item in value.items()}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return None
+
+
+def _unparsed(tree: Tree, path: str) -> Problem:
+    text = tree.text(path)
+    line: int | None = None
+    why = "the file cannot be read"
+    if text is not None:
+        try:
+            ast.parse(text)
+        except SyntaxError as error:
+            line, why = error.lineno, f"{error.msg}; it may be written for another version of Python"
+        except (ValueError, RecursionError, MemoryError) as error:
+            why = str(error) or "it is nested too deeply"
+    return Problem(
+        id="source-unreadable",
+        what=f"{path} cannot be read as Python",
+        where=str(Origin(path, line)),
+        why=why,
+        hint="what the settings read and set is not known; name required variables yourself with --env-file",
+    )
+
+
+__all__ = ["Read", "Source", "Unknown", "read"]
