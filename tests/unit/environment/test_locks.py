@@ -384,7 +384,7 @@ name = "django"
 version = "5.2"
 requires-python = ">=3.10"
 index = "https://packages.example/simple"
-wheels = [{{name = "django-5.2-py3-none-any.whl", url = "https://files.example/d.whl", hashes = {{sha256 = "{"a" * 64}"}}}}]
+wheels = [{{name = "django-5.2-py3-none-any.whl", url = "https://a.example/d", hashes = {{sha256 = "{"a" * 64}"}}}}]
 
 [[packages]]
 name = "gunicorn"
