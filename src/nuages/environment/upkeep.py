@@ -55,8 +55,14 @@ class Wanted:
     fills: bool = True
     debug: bool | None = False
     collect: bool = True
-    collect_arguments: tuple[str, ...] = ()
-    """What `nuages collect` inside the environment is told, so that it need not search again."""
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """What our own commands inside the environment are told, so that they need not search again."""
+        found = ["--settings", self.application["settings"]] if self.application.get("settings") else []
+        found += [word for app in self.application.get("apps", ()) for word in ("--app", app)]
+        found += [] if self.debug is None else ["--debug", "on" if self.debug else "off"]
+        return (*found, "--fill-settings", "on" if self.fills else "off")
 
 
 def bring(prepared: Prepared, wanted: Wanted, report: Report) -> None:
@@ -220,7 +226,7 @@ def _collect(
     report("collect", f"collecting {static.get('files', 'the')} static files to {root}")
     with disk(prepared.static):
         prepared.static.mkdir(parents=True, exist_ok=True)
-    code, said = _run(collect_command(prepared, wanted.collect_arguments), show=False)
+    code, said = _run(collect_command(prepared, wanted.arguments), show=False)
     if code:
         raise _failed("the static files cannot be collected", "nuages collect", code, said)
     return True
