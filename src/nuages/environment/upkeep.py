@@ -119,7 +119,6 @@ def _state(prepared: Prepared, wanted: Wanted, ignored: list[str]) -> str:
         wanted.fills,
         wanted.debug,
         wanted.collect,
-        wanted.collect_arguments,
     ]
     parts = [str(prepared.environment.folder), json.dumps(read, sort_keys=True), settings, json.dumps(asked)]
     return digest_of(*parts, *_files(project.root, {os.path.realpath(path) for path in ignored}))
