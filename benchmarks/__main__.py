@@ -20,6 +20,7 @@ from benchmarks.stage import Stage
 from benchmarks.subjects import SUBJECTS
 
 LEAST_ROUNDS = 3
+QUICK_GIB = 0.125
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -35,7 +36,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=4, help="length of one measurement")
     parser.add_argument("--servers", default="", help=f"only these, comma-separated: {', '.join(KNOWN)} …")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured to FILE")
-    parser.add_argument("--quick", action="store_true", help="one round of 1 s: does it run?")
+    parser.add_argument(
+        "--upload-gib", type=float, default=5, metavar="SIZE", help="size of the large upload"
+    )
+    parser.add_argument("--quick", action="store_true", help="one round of 1 s, a small upload: does it run?")
     return parser
 
 
@@ -81,6 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             server_core=server_core,
             load_core=load_core,
             tell=lambda line: print(line, file=sys.stderr, flush=True),
+            upload_gib=QUICK_GIB if options.quick else options.upload_gib,
             only=tuple(filter(None, options.servers.split(","))),
         )
         for name in options.subjects or SUBJECTS:

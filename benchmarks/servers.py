@@ -44,7 +44,10 @@ def _peer(name: str, command: str, application: str, **environ: str) -> Server:
 
 handler = Server(name=HANDLER, argv=("{python}", "{site}/handler.py"))
 
-_NUAGES = "{python} -m nuages serve {site} --bind 127.0.0.1:{port} --workers {workers} --access-log off --management off"
+_NUAGES = (
+    "{python} -m nuages serve {site} --bind 127.0.0.1:{port} --workers {workers} --access-log off"
+    " --management off"
+)
 nuages = Server(name="nuages", argv=(*_NUAGES.split(),))
 
 _GRANIAN = (

@@ -54,6 +54,7 @@ class Stage:
     tell: Callable[[str], None]
     only: tuple[str, ...] = ()
     workers: int = 1
+    upload_gib: float = 5
 
     def places(self, project: Project) -> dict[str, object]:
         """Return what fills the places in a command line."""
