@@ -33,7 +33,10 @@ class Cycle(RequestResponseCycle):
             if not self.exchange.connection.keeps(keep_alive=True):
                 self.keep_alive = False
             if not any(name.lower() == b"x-request-id" for name, _ in message.get("headers", ())):
-                self.default_headers = [*self.default_headers, (b"x-request-id", exchange.request_id.encode())]
+                self.default_headers = [
+                    *self.default_headers,
+                    (b"x-request-id", exchange.request_id.encode()),
+                ]
         elif message["type"] == "http.response.body" and exchange.request.method != "HEAD":
             exchange.sent += len(message.get("body", b""))
         await super().send(message)

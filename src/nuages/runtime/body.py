@@ -23,8 +23,8 @@ class Body:
     """
 
     __slots__ = (
-        "_chunks", "_closed", "_complete", "_file", "_loop", "_on_error", "_on_ready", "_pause", "_resume", "_unwritten",
-        "_writing", "size",
+        "_chunks", "_closed", "_complete", "_file", "_loop", "_on_error", "_on_ready", "_pause", "_resume",
+        "_unwritten", "_writing", "size",
     )  # fmt: skip
 
     def __init__(

@@ -107,7 +107,10 @@ def _lost_by_collecting(root: Path) -> list[str]:
 
 def _keep(root: Path, output: str | None, lost: list[str], report: Report) -> Collected:
     count = f"{len(lost)} file{'s' if len(lost) > 1 else ''}"
-    report("collect", f"{root} is used as it is: collecting would lose {count} of its manifest, such as {lost[0]}")
+    report(
+        "collect",
+        f"{root} is used as it is: collecting would lose {count} of its manifest, such as {lost[0]}",
+    )
     if output and Path(output) != root:
         with _disk(Path(output)):
             shutil.copytree(root, output, dirs_exist_ok=True)
@@ -165,8 +168,8 @@ def _finish(root: Path, report: Report) -> Collected:
     forms = compress_files(root, (item.path for item in items))
     listed = [
         Item(
-            path=item.path.replace(os.sep, "/"), size=item.size, modified=item.modified, etag=content_tag(root / item.path),
-            codings=_existing(root, item.path, forms.get(item.path, {})),
+            path=item.path.replace(os.sep, "/"), size=item.size, modified=item.modified,
+            etag=content_tag(root / item.path), codings=_existing(root, item.path, forms.get(item.path, {})),
         )
         for item in items
     ]  # fmt: skip
@@ -218,7 +221,7 @@ class _disk:  # noqa: N801 - reads as the statement it is
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, OSError):
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             raise OutsideError(
@@ -257,7 +260,7 @@ def collect_error(error: BaseException, said: str, find: Callable[[str], str | N
     if isinstance(error, FileNotFoundError) and error.filename:
         return ProjectError(
             "a folder of static files does not exist", where=str(error.filename), why=text,
-            hint="make the folder, or take it out of STATICFILES_DIRS; where a front-end build makes it, run that first",
+            hint="make the folder, or take it out of STATICFILES_DIRS; a front-end build may have to make it",
         )  # fmt: skip
     return ProjectError(
         "the static files cannot be collected", where="manage.py collectstatic",

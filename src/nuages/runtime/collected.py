@@ -33,7 +33,7 @@ def files_of_project(kind: type[Files], settings: Any, *, max_age: float | None,
         return kind()
     root = Path(settings.STATIC_ROOT)
     django_manifest = read_django_manifest(root)
-    check_collected(root, django_manifest, settings, report, uses_static=uses_static)
+    check_collected(root, django_manifest, report, uses_static=uses_static)
     if not root.is_dir():
         return kind()
     items = _items(root, report)
@@ -58,7 +58,9 @@ def _items(root: Path, report: Report) -> tuple[Item, ...]:
     items = scan(str(root))
     took = time.monotonic() - started
     if took > SLOW_SCAN:
-        text = f"looking through {len(items)} static files took {took:.1f} s; nuages collect writes a manifest"
+        text = (
+            f"looking through {len(items)} static files took {took:.1f} s; nuages collect writes a manifest"
+        )
         report("static", text)
     return items
 
@@ -80,7 +82,7 @@ def check_items(root: Path, items: tuple[Item, ...], sample: int = 20) -> None:
 
 
 def check_collected(
-    root: Path, django_manifest: dict[str, str], settings: Any, report: Report, *, uses_static: bool
+    root: Path, django_manifest: dict[str, str], report: Report, *, uses_static: bool
 ) -> None:
     """Raise ProjectError where pages would fail for want of collected files; warn where they only look bare."""
     if not uses_static or django_manifest:
@@ -94,7 +96,9 @@ def check_collected(
             hint="nuages collect",
         )
     if not root.is_dir() or next(root.iterdir(), None) is None:
-        report("warning", f"the static files are not collected: {root} is empty or missing; run nuages collect")
+        report(
+            "warning", f"the static files are not collected: {root} is empty or missing; run nuages collect"
+        )
 
 
 def _needs_manifest() -> bool:

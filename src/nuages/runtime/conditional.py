@@ -31,9 +31,7 @@ class Decision:
     stop: int = 0
 
 
-def decide(
-    fields: Mapping[bytes, bytes], variants: tuple[Variant, ...], modified: int
-) -> Decision:
+def decide(fields: Mapping[bytes, bytes], variants: tuple[Variant, ...], modified: int) -> Decision:
     """Return what to answer. `variants` has identity first; `modified` is the file's time in Unix seconds.
 
     A Range is taken of the identity form, for that is what a resuming client has; several ranges are answered with
@@ -59,7 +57,7 @@ def decide(
 
 
 def choose_coding(accepted: str, variants: tuple[Variant, ...]) -> Variant:
-    """Return the variant with the greatest weight, the smaller one of equals; identity where nothing else is allowed."""
+    """Return the variant with the greatest weight, the smaller one of equals; identity where nothing else may be."""
     weights: dict[str, float] = {}
     for item in accepted.lower().split(","):
         name, _, parameter = item.partition(";")

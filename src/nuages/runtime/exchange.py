@@ -31,7 +31,9 @@ class Exchange:
     sees_end = False
     """Whether the end of the client's stream means that it is gone, as ASGI servers take it."""
 
-    def __init__(self, connection: Connection, request: Request | None, client: Client | None, identity: str) -> None:
+    def __init__(
+        self, connection: Connection, request: Request | None, client: Client | None, identity: str
+    ) -> None:
         self.connection = connection
         self.hub = connection.hub
         self.loop = connection.loop
@@ -106,7 +108,11 @@ class Refusal(Exchange):
     """A request that is not served: a status of our own, then the connection ends."""
 
     def __init__(
-        self, connection: Connection, status: int, request: Request | None = None, client: Client | None = None
+        self,
+        connection: Connection,
+        status: int,
+        request: Request | None = None,
+        client: Client | None = None,
     ) -> None:
         super().__init__(connection, request, client, "-")
         self.answer = status
@@ -117,7 +123,11 @@ class Refusal(Exchange):
         body = self.request is None or self.request.method != "HEAD"
         self.status = self.answer
         data = plain(
-            self.answer, keep_alive=False, defaults=self.connection.server_state.default_headers, extra=extra, body=body
+            self.answer,
+            keep_alive=False,
+            defaults=self.connection.server_state.default_headers,
+            extra=extra,
+            body=body,
         )
         self.sent = len(data)
         self.connection.transport.write(data)
@@ -127,7 +137,9 @@ class Refusal(Exchange):
 class StaticExchange(Exchange):
     """A file of the index: prepared bytes at once, a large one block by block as the client takes it."""
 
-    def __init__(self, connection: Connection, request: Request, client: Client, identity: str, entry: Entry) -> None:
+    def __init__(
+        self, connection: Connection, request: Request, client: Client, identity: str, entry: Entry
+    ) -> None:
         super().__init__(connection, request, client, identity)
         self.entry = entry
         self.waiting = False
@@ -142,13 +154,20 @@ class StaticExchange(Exchange):
         reply = self.hub.site.files.answer(self.entry, request.method, request.fields)
         self.status = reply.status
         keep_alive = connection.keeps(request.keep_alive)
-        head = b"HTTP/1.1 " + _status_lines(reply.status) + connection.hub.defaults(connection.server_state) + reply.head
+        head = (
+            b"HTTP/1.1 "
+            + _status_lines(reply.status)
+            + self.hub.defaults(connection.server_state)
+            + reply.head
+        )
         if not keep_alive:
             head += b"connection: close\r\n"
         elif request.version == "1.0":
             head += b"connection: keep-alive\r\n"
         if reply.body is None:
-            self.task = send_file(self, head + b"\r\n", reply.path, reply.start, reply.stop, keep_alive=keep_alive)
+            self.task = send_file(
+                self, head + b"\r\n", reply.path, reply.start, reply.stop, keep_alive=keep_alive
+            )
             return
         body = reply.body
         if request.method == "HEAD":

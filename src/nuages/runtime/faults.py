@@ -18,9 +18,7 @@ def _is_loader(filename: str) -> bool:
     return filename.startswith(_LOADERS[:2]) or filename.replace("\\", "/").endswith(_LOADERS[2])
 
 
-def user_frames(
-    trace: TracebackType | None, directories: Iterable[str]
-) -> list[traceback.FrameSummary]:
+def user_frames(trace: TracebackType | None, directories: Iterable[str]) -> list[traceback.FrameSummary]:
     """Return the frames of a traceback from the first one that lies in `directories`, without import machinery.
 
     Frames in the virtual environment inside the project's folder are not theirs. No frame of theirs: none at all.
@@ -34,7 +32,9 @@ def user_frames(
             continue
         inside = [root for root in roots if name.startswith(root)]
         # An environment inside the project's folder: its own files are not the project's.
-        if inside and not any(name.startswith(prefix) and prefix.startswith(inside[0]) for prefix in prefixes):
+        if inside and not any(
+            name.startswith(prefix) and prefix.startswith(inside[0]) for prefix in prefixes
+        ):
             return frames[number:]
     return []
 

@@ -60,7 +60,9 @@ def fill(snapshot: Snapshot, wish: Wish) -> tuple[Filled, ...]:
     if uses_static and not snapshot.static_root:
         found.append(
             Filled(
-                name="STATIC_ROOT", value=wish.static_root, line=f"STATIC_ROOT = {wish.static_root!r} (was unset)"
+                name="STATIC_ROOT",
+                value=wish.static_root,
+                line=f"STATIC_ROOT = {wish.static_root!r} (was unset)",
             )
         )
     # Pages of a site whose files were never collected must not ask a manifest for them.

@@ -84,8 +84,10 @@ def mend_connections() -> None:
         connection = connections[alias]
         if connection.connection is None:
             continue
-        if connection.in_atomic_block or connection.needs_rollback or (
-            not connection.autocommit and connection.settings_dict.get("AUTOCOMMIT", True)
+        if (
+            connection.in_atomic_block
+            or connection.needs_rollback
+            or (not connection.autocommit and connection.settings_dict.get("AUTOCOMMIT", True))
         ):
             active_exchange = getattr(active, "exchange", None)
             if active_exchange is not None:
@@ -104,5 +106,3 @@ def _opened(connections: Any) -> tuple[str, ...]:
     """Return the aliases whose connection object exists in this thread."""
     store = connections._connections  # all() would make the missing ones before Django 4.1
     return tuple(alias for alias in connections.settings if hasattr(store, alias))
-
-

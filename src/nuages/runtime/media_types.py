@@ -46,7 +46,13 @@ _TYPES = {
     ".zip": "application/zip",
 }
 _BUILT_IN = mimetypes.MimeTypes()
-_TEXT = {"application/json", "application/manifest+json", "application/xml", "application/yaml", "image/svg+xml"}
+_TEXT = {
+    "application/json",
+    "application/manifest+json",
+    "application/xml",
+    "application/yaml",
+    "image/svg+xml",
+}
 _DENSE = ("image/", "audio/", "video/", "font/woff")
 
 

@@ -38,7 +38,9 @@ def protocol_class(site: Site, settings: Settings, log: Any, board: Any) -> type
 
     `log` and `board` are the worker's Log and Board.
     """
-    return type("NuagesConnection", (Connection,), {"hub": Hub(site, settings, log, board), "sweeping": False})
+    return type(
+        "NuagesConnection", (Connection,), {"hub": Hub(site, settings, log, board), "sweeping": False}
+    )
 
 
 class Connection(asyncio.Protocol):
@@ -249,7 +251,9 @@ class Connection(asyncio.Protocol):
         self._body_bytes += len(body)
         if self._body_bytes > self.hub.settings.max_body:
             self._reject(413)
-        self.deadline = self._began_receiving + self.hub.settings.header_timeout + self._body_bytes / SLOWEST_BODY
+        self.deadline = (
+            self._began_receiving + self.hub.settings.header_timeout + self._body_bytes / SLOWEST_BODY
+        )
         exchange.feed(body)
 
     def on_message_complete(self) -> None:

@@ -30,10 +30,27 @@ class Request:
     `path` and `query` are raw, as sent. `length` is the declared length of the body, None for chunked or none.
     """
 
-    __slots__ = ("chunked", "fields", "headers", "keep_alive", "length", "method", "path", "query", "target", "version")
+    __slots__ = (
+        "chunked",
+        "fields",
+        "headers",
+        "keep_alive",
+        "length",
+        "method",
+        "path",
+        "query",
+        "target",
+        "version",
+    )
 
     def __init__(
-        self, method: str, target: bytes, version: str, headers: list[tuple[bytes, bytes]], *, keep_alive: bool
+        self,
+        method: str,
+        target: bytes,
+        version: str,
+        headers: list[tuple[bytes, bytes]],
+        *,
+        keep_alive: bool,
     ) -> None:
         self.method = method
         self.target = target

@@ -41,50 +41,60 @@ def render(
     that are added where the application has not set them. Raises BadHeaderError for line breaks in a field.
     """
     code = int(status[:3])
-    lines = [f"HTTP/1.1 {status}"]
-    seen = set()
-    length: int | None = None
-    for name, value in headers:
-        lower = name.lower()
-        if lower == "content-length":
-            if code in (204, 304) or code < 200:
-                continue
-            length = int(value)
-        elif lower == "connection":
-            if "close" in value.lower():
-                keep_alive = False
-            continue
-        elif lower in HOP_BY_HOP:
-            continue
-        seen.add(lower)
-        lines.append(f"{name}: {value}")
+    bodiless = code in (204, 304) or code < 200
+    lines, length, closes = _application_lines(headers, bodiless=bodiless)
+    seen = {line.partition(":")[0].lower() for line in lines}
+    lines.insert(0, f"HTTP/1.1 {status}")
     if "x-request-id" not in seen:
         lines.append(f"x-request-id: {request_id}")
     for default, text in defaults:
-        if default.decode("latin-1") not in seen:
-            lines.append(f"{default.decode('latin-1')}: {text.decode('latin-1')}")
-    has_body = method != "HEAD" and code not in (204, 304) and code >= 200
+        name = default.decode("latin-1")
+        if name not in seen:
+            lines.append(f"{name}: {text.decode('latin-1')}")
+    has_body = method != "HEAD" and not bodiless
+    keep_alive = keep_alive and not closes
     chunked = False
-    if length is None and size is not None and code >= 200 and code not in (204, 304):
+    if length is None and size is not None and not bodiless:
         # An empty body of a HEAD says nothing of the GET's (RFC 9110, section 8.6).
         if size or has_body:
             length = size
-            lines.append(f"content-length: {size}")
     elif length is None and has_body:
-        if version == "1.1":
-            chunked = True
-            lines.append("transfer-encoding: chunked")
-        else:
-            keep_alive = False
+        chunked = version == "1.1"
+        keep_alive = keep_alive and chunked
+    if length is not None:
+        lines.append(f"Content-Length: {length}")
+    if chunked:
+        lines.append("transfer-encoding: chunked")
     if not keep_alive:
         lines.append("connection: close")
     elif version == "1.0":
         lines.append("connection: keep-alive")
     text_head = "\r\n".join(lines)
-    if text_head.count("\n") != len(lines) - 1 or text_head.count("\r") != len(lines) - 1 or "\0" in text_head:
+    breaks = len(lines) - 1
+    if text_head.count("\n") != breaks or text_head.count("\r") != breaks or "\0" in text_head:
         raise BadHeaderError("a header field of the response holds a line break or NUL")
     data = f"{text_head}\r\n\r\n".encode("latin-1")
     return Head(data, code, length if has_body else 0, chunked, has_body, keep_alive)
+
+
+def _application_lines(
+    headers: list[tuple[str, str]], *, bodiless: bool
+) -> tuple[list[str], int | None, bool]:
+    """Return the application's fields but those that frame the message, the length, and whether it wants to close."""
+    lines: list[str] = []
+    length: int | None = None
+    closes = False
+    for name, value in headers:
+        lower = name.lower()
+        if lower == "content-length":
+            # Neither 1xx nor 204 may have one, and a 304's would be that of the 200 (RFC 9110, section 8.6).
+            if not bodiless:
+                length = int(value)
+        elif lower == "connection":
+            closes = closes or "close" in value.lower()
+        elif lower not in HOP_BY_HOP:
+            lines.append(f"{name}: {value}")
+    return lines, length, closes
 
 
 def status_line(code: int) -> str:
@@ -95,7 +105,9 @@ def status_line(code: int) -> str:
         return f"{code} "
 
 
-def plain(code: int, *, keep_alive: bool, defaults: list[tuple[bytes, bytes]], extra: str = "", body: bool = True) -> bytes:
+def plain(
+    code: int, *, keep_alive: bool, defaults: list[tuple[bytes, bytes]], extra: str = "", body: bool = True
+) -> bytes:
     """Return a whole small response of our own, such as 400 or 503; `extra` are header lines with their CRLF."""
     line = status_line(code)
     text = line[4:].encode() + b"\n"

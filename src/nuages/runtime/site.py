@@ -160,7 +160,9 @@ def kind_of(found: Any, module: str = "") -> str:
     except (TypeError, ValueError):
         parameters = ()  # type: ignore[assignment]
     required = [
-        p for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        p
+        for p in parameters
+        if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
     ]
     if any(p.kind is p.VAR_POSITIONAL for p in parameters):
         required = []
@@ -187,7 +189,9 @@ def _site(
             error, directories=directories, settings=module, loading="the project's URLs and middleware"
         ) from None
     if asgi and not asgi.is_django:
-        report("entry", f"{asgi.path} answers {'async views and WebSockets' if wsgi_call else 'every request'}")
+        report(
+            "entry", f"{asgi.path} answers {'async views and WebSockets' if wsgi_call else 'every request'}"
+        )
     header = getattr(django_settings, "SECURE_PROXY_SSL_HEADER", None)
     files = Files.of_project(django_settings, max_age=settings.static_max_age, report=report)
     return Site(

@@ -283,5 +283,3 @@ def scan(root: str) -> tuple[Item, ...]:
             )
         )  # fmt: skip
     return tuple(items)
-
-

@@ -42,10 +42,10 @@ def _manifest_storage() -> type[Any]:
         def stored_name(self, name: str) -> str:
             """Return the name that pages use; what is not in the manifest was not collected under another one."""
             clean = self.clean_name(urlsplit(unquote(name)).path.strip())
-            known = self.hash_key(clean) in self.hashed_files or self.hash_key(self.clean_name(name)) in self.hashed_files
-            return str(super().stored_name(name)) if known else name
+            names = {self.hash_key(clean), self.hash_key(self.clean_name(name))}
+            return name if names.isdisjoint(self.hashed_files) else str(super().stored_name(name))
 
-        def post_process(self, paths: Any, dry_run: bool = False, **options: Any) -> Iterator[Any]:  # noqa: FBT001, FBT002
+        def post_process(self, paths: Any, dry_run: bool = False, **options: Any) -> Iterator[Any]:
             """Hash the collected files as Django does; leave out what it could not read."""
             readable = {name: place for name, place in paths.items() if self._is_text(name, *place)}
             for name, hashed, processed in super().post_process(readable, dry_run, **options):

@@ -7,6 +7,7 @@ import contextvars
 import os
 import stat
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterable
@@ -138,6 +139,7 @@ class SyncExchange(Exchange):
 
     def run(self) -> None:
         """Answer the request, in the thread's own context."""
+        self.thread = threading.get_ident()
         self.running_since = now = time.monotonic()
         self.queued = now - self.queued_at
         active.exchange = self
@@ -265,7 +267,9 @@ class SyncExchange(Exchange):
         self.loop.call_soon_threadsafe(self._send_file, head, own, start)
         return True
 
-    def _stream_async(self, response: Any, result: Any, started: Started, context: contextvars.Context) -> bool:
+    def _stream_async(
+        self, response: Any, result: Any, started: Started, context: contextvars.Context
+    ) -> bool:
         """Give an async stream to the loop (in the thread); return whether the loop closes it."""
         head = self._head(started, None)
         if not head.has_body:
@@ -357,7 +361,9 @@ class SyncExchange(Exchange):
                 if self.lost:
                     return
                 self.sent += len(chunk)
-                connection.transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if head.chunked else bytes(chunk))
+                connection.transport.write(
+                    b"%x\r\n%b\r\n" % (len(chunk), chunk) if head.chunked else bytes(chunk)
+                )
                 await connection.flow.drain()
             whole = True
         except asyncio.CancelledError:
