@@ -170,11 +170,12 @@ def pick(
     `declared` is WSGI_APPLICATION or ASGI_APPLICATION (`shop.wsgi.application`).
     """
     mine = [point for point in points if point.kind == kind]
+    # Channels 2 had ASGI_APPLICATION name the routing; a server imports asgi.py, which sets Django up first.
+    mine = [point for point in mine if not point.module.endswith("routing")] or mine
     if declared is not None:
         for point in mine:
             if f"{point.module}.{point.attribute}" == declared.value or point.module == declared.value:
                 return point
-    mine = [point for point in mine if not point.module.endswith("routing")]
     beside = [point for point in mine if package and point.module.split(".")[0] == package]
     named = [point for point in beside or mine if point.settings is not None or point.wraps_django]
     return next(iter(named or beside or mine), None)

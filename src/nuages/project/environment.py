@@ -38,6 +38,7 @@ class Read:
     default: str | None = None
     has_default: bool = False
     is_required: bool = False
+    is_certain: bool = True
     condition: str | None = None
     given: Origin | None = None
 
@@ -56,7 +57,7 @@ def variables(reads: Iterable[Read]) -> tuple[Variable, ...]:
 
 def _merged(name: str, reads: list[Read]) -> Variable:
     required = [read for read in reads if read.is_required]
-    decisive = (required or [read for read in reads if read.condition is None] or reads)[0]
+    decisive = (required or [read for read in reads if read.is_certain] or reads)[0]
     default = next((read.default for read in reads if read.default is not None), None)
     kinds = [read.kind for read in reads if read.kind is not None]
     return Variable(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import posixpath
 from collections.abc import Callable
 from pathlib import PurePosixPath
@@ -95,6 +96,28 @@ class Evaluator(Reading):
         finally:
             self.touched = outer | self.touched
 
+    def values_of(self, nodes: list[ast.expr]) -> list[Any]:
+        """Return the values of positional arguments; a starred one that is not known is one unknown value."""
+        values: list[Any] = []
+        for node in nodes:
+            if not isinstance(node, ast.Starred):
+                values.append(self.evaluate(node))
+                continue
+            several = self.evaluate(node.value)
+            values += several if isinstance(several, (list, tuple)) else [UNKNOWN]
+        return values
+
+    def keywords_of(self, call: ast.Call) -> dict[str, Any]:
+        """Return the values of keyword arguments, those of a known `**` dict included."""
+        keywords: dict[str, Any] = {}
+        for keyword in call.keywords:
+            value = self.evaluate(keyword.value)
+            if keyword.arg is not None:
+                keywords[keyword.arg] = value
+            elif isinstance(value, dict):
+                keywords.update({str(key): item for key, item in value.items()})
+        return keywords
+
     def under(self, text: str, truth_value: bool | None, nodes: list[ast.expr]) -> list[Any]:
         """Return the values of expressions that are only evaluated under a condition."""
         self.conditions.append(Condition(text, truth_value))
@@ -176,6 +199,8 @@ class Evaluator(Reading):
         name = request.name if isinstance(request.name, str) else self.evaluate(request.name)
         cast = self.evaluate(request.cast) if request.cast is not None else None
         default = self.evaluate(request.default) if request.default is not None else UNKNOWN
+        if request.value:
+            default = request.value[0]
         if not isinstance(name, str) or not name or len(name) > 200:
             return UNKNOWN
         is_constant = isinstance(request.name, (str, ast.Constant))
@@ -185,7 +210,9 @@ class Evaluator(Reading):
         if default_text is not None and self.calls and not isinstance(request.default, ast.Constant):
             # Inside a helper the default is a parameter's name; its value says more.
             default_text = repr(default) if is_known(default) and not isinstance(default, Missing) else None
-        has_default = request.default is not None
+        if request.value and is_known(default):
+            default_text = repr(default)
+        has_default = request.default is not None or bool(request.value)
         outer = self.calls
         if is_constant and self.calls:
             self.calls = []
@@ -198,7 +225,7 @@ class Evaluator(Reading):
 
     def _value(self, request: Request, name: str, kind: VariableKind | None, cast: Any, default: Any) -> Any:
         text = self.text_of(name)
-        if text is None and request.default is None:
+        if text is None and request.default is None and not request.value:
             return UNKNOWN if request.raises or request.kind is VariableKind.URL else Missing(name)
         if text is None and default is None:
             return Missing(name)
@@ -246,7 +273,7 @@ class Evaluator(Reading):
         if isinstance(function, Method):
             return self._method(function, node)
         if isinstance(function, EnvironPath):
-            values = [self.evaluate(argument) for argument in node.args]
+            values = self.values_of(node.args)
             return str(operations.call_method(function, "path", values, {}).path)
         if isinstance(function, Dotted):
             return self._outside(function, node)
@@ -257,22 +284,29 @@ class Evaluator(Reading):
         if request is None:
             effect = self.call_outside(Dotted(f"{reader.library}.{method}"), node)
             return UNKNOWN if effect is None else effect
-        name = request.name.value if isinstance(request.name, ast.Constant) else request.name
-        scheme = reader.scheme.get(name) if isinstance(name, str) else None
-        if scheme is not None and request.default is None:
-            cast, default = scheme
-            request = Request(name=request.name, reader=request.reader, default=default, cast=request.cast or cast,
-                              kind=request.kind, prefix=request.prefix)  # fmt: skip
+        name = request.name if isinstance(request.name, str) else self.evaluate(request.name)
+        known = reader.scheme.get(name) if isinstance(name, str) else None
+        if known is not None and request.default is None:
+            cast, *default = known if isinstance(known, (tuple, list)) and known else (known,)
+            kind = request.kind or readers.cast_kind(cast)
+            request = dataclasses.replace(request, kind=kind, value=tuple(default[:1]))
+        elif "**" in reader.scheme:
+            request = dataclasses.replace(request, raises=False)
         return self.request(request, node)
 
     def _method(self, method: Method, node: ast.Call) -> Any:
         if isinstance(method.owner, Reader):
             return self._read(method.owner, method.name, node)
-        arguments = [self.evaluate(argument) for argument in node.args]
-        keywords = {keyword.arg: self.evaluate(keyword.value) for keyword in node.keywords if keyword.arg}
+        arguments, keywords = self.values_of(node.args), self.keywords_of(node)
         self._need_all(value for value in arguments if method.name in {"joinpath", "join", "extend"})
         if method.name in {"exists", "is_file", "is_dir"}:
             return self.exists(method.owner, method.name)
+        if (
+            self.is_dead
+            and not isinstance(method.owner, (str, PurePosixPath))
+            and method.name not in {"get", "copy"}
+        ):
+            return UNKNOWN
         return operations.call_method(method.owner, method.name, arguments, keywords)
 
     def _need_all(self, values: Any) -> None:
@@ -319,8 +353,7 @@ class Evaluator(Reading):
         return self._known_function(function, node)
 
     def _known_function(self, function: Dotted, node: ast.Call) -> Any:
-        arguments = [self.evaluate(argument) for argument in node.args]
-        keywords = {keyword.arg: self.evaluate(keyword.value) for keyword in node.keywords}
+        arguments, keywords = self.values_of(node.args), self.keywords_of(node)
         name = function.name
         if name in _NEEDY:
             self._need_all(arguments[:3])
@@ -338,7 +371,7 @@ class Evaluator(Reading):
             name == "os.environ.copy" or arguments[:1] == [Dotted(readers.OS)]
         ):
             return Dotted(readers.OS)
-        if name == "dict" and keywords and None not in keywords:
+        if name == "dict" and keywords and len(keywords) == len(node.keywords):
             start = arguments[0] if arguments and isinstance(arguments[0], dict) else {}
             return {**start, **keywords}
         if name in {"getattr", "hasattr"} and len(arguments) >= 2:
@@ -366,12 +399,16 @@ class Evaluator(Reading):
     def _make_reader(self, library: str, node: ast.Call) -> Reader:
         scheme: dict[str, Any] = {}
         for keyword in node.keywords:
-            value = keyword.value
-            if keyword.arg and isinstance(value, ast.Tuple) and len(value.elts) == 2:
-                scheme[keyword.arg] = (value.elts[0], value.elts[1])
-            elif keyword.arg and library == readers.DJANGO_ENVIRON:
-                scheme[keyword.arg] = (value, None)
-            self.evaluate(value)
+            value = self.evaluate(keyword.value)
+            if keyword.arg is not None:
+                scheme[keyword.arg] = value
+            elif isinstance(value, dict):
+                scheme.update(value)
+            else:
+                # What is in it is not known: any variable may have a default.
+                scheme["**"] = value
+        if library != readers.DJANGO_ENVIRON:
+            scheme = {}
         prefix = next((keyword.value.value for keyword in node.keywords
                        if keyword.arg in {"env_prefix", "prefix"} and isinstance(keyword.value, ast.Constant)
                        and isinstance(keyword.value.value, str)), "")  # fmt: skip

@@ -226,8 +226,7 @@ class Executor(SettingsClasses, Evaluator):
         return None
 
     def _load_dotenv(self, call: ast.Call) -> None:
-        values = [self.evaluate(argument) for argument in call.args]
-        keywords = {keyword.arg: self.evaluate(keyword.value) for keyword in call.keywords if keyword.arg}
+        values, keywords = self.values_of(call.args), self.keywords_of(call)
         asked = next(
             iter(values), keywords.get("dotenv_path") or keywords.get("env_file") or keywords.get("path")
         )
@@ -259,8 +258,7 @@ class Executor(SettingsClasses, Evaluator):
 
     def _include(self, call: ast.Call) -> None:
         folder = posixpath.dirname(self.module_path())
-        for argument in call.args:
-            pattern = self.evaluate(argument)
+        for pattern in self.values_of(call.args):
             if not isinstance(pattern, str):
                 continue
             whole = modules.join(folder or ".", pattern)
@@ -289,9 +287,7 @@ class Executor(SettingsClasses, Evaluator):
 
     def call_function(self, function: Function, call: ast.Call) -> Any:
         """Return what a function of the project returns for a call, following its body."""
-        values = [self.evaluate(argument) for argument in call.args if not isinstance(argument, ast.Starred)]
-        keywords = {keyword.arg: self.evaluate(keyword.value) for keyword in call.keywords if keyword.arg}
-        return self.enter(function, values, keywords, call)
+        return self.enter(function, self.values_of(call.args), self.keywords_of(call), call)
 
     def enter(
         self, function: Function, values: list[Any], keywords: Mapping[str, Any], call: ast.Call | None
@@ -388,7 +384,9 @@ class Executor(SettingsClasses, Evaluator):
 
     def perhaps(self, text: str, statements: list[ast.stmt], truth_value: bool | None = None) -> Scope:
         """Follow statements that may not run, in a copy of the scope, and return the copy."""
-        copy = self.scope.copy()
+        # A branch that does not run leaves nothing behind; only its reads are wanted.
+        dead = truth_value is False
+        copy = Scope(self.scope.path, parent=self.scope) if dead or not statements else self.scope.copy()
         outer, self.scope = self.scope, copy
         self.conditions.append(Condition(text, truth_value))
         try:
@@ -442,7 +440,7 @@ class Executor(SettingsClasses, Evaluator):
             self._store_item(target, value, touched)
         elif isinstance(target, ast.Attribute):
             owner = self.evaluate(target.value)
-            if isinstance(owner, (Module, Class)) and self.is_live:
+            if isinstance(owner, (Module, Class)) and not self.is_dead:
                 owner.scope.names[target.attr] = value
 
     def _store_item(self, target: ast.Subscript, value: Any, touched: set[str]) -> None:
@@ -452,11 +450,12 @@ class Executor(SettingsClasses, Evaluator):
             if isinstance(key, str) and isinstance(value, str) and self.is_live:
                 self.given.setdefault(key, (value, Origin(self.scope.path, target.lineno)))
             return
-        if isinstance(owner, (dict, list)) and isinstance(key, (str, int)):
-            try:
-                owner[key] = value
-            except (IndexError, TypeError):
-                return
+        if self.is_dead:
+            return
+        if isinstance(owner, dict) and isinstance(key, (str, int)):
+            owner[key] = value
+        elif isinstance(owner, list) and isinstance(key, int) and -len(owner) <= key < len(owner):
+            owner[key] = value
         self._mutated(target.value, touched)
 
     def _mutated(self, node: ast.expr, touched: set[str]) -> None:
@@ -506,7 +505,7 @@ class Executor(SettingsClasses, Evaluator):
         opposite = f"not ({text})" if " " in text else f"not {text}"
         if known is None:
             yes = self.perhaps(text, statement.body)
-            no = self.perhaps(opposite, statement.orelse)
+            no = self.perhaps(opposite, statement.orelse) if statement.orelse else self.scope
             self._merge(yes, no)
             return
         chosen, other = (statement.body, statement.orelse) if known else (statement.orelse, statement.body)

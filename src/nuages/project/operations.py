@@ -62,8 +62,10 @@ def binary(kind: ast.operator, left: Any, right: Any) -> Any:
         return EnvironPath(path)
     if isinstance(left, EnvironPath):
         left = str(left.path)
-    if isinstance(left, (list, tuple)) and type(left) is type(right) and isinstance(kind, ast.Add):
-        return left + right if len(left) + len(right) <= MAX_SIZE else UNKNOWN
+    if isinstance(left, list) and isinstance(right, list) and isinstance(kind, ast.Add):
+        return bounded([*left, *right])
+    if isinstance(left, tuple) and isinstance(right, tuple) and isinstance(kind, ast.Add):
+        return bounded((*left, *right))
     function = _BINARY.get(type(kind))
     if function is None or not _is_plain(left) or not _is_plain(right):
         return UNKNOWN

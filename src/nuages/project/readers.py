@@ -32,6 +32,8 @@ class Request:
     raises: bool = True
     prefix: str = ""
     casts_default: bool = False
+    value: tuple[object, ...] = ()
+    """The default as a value, where it is no expression of the call: one item or none."""
 
 
 _KINDS: Mapping[str, VariableKind] = {

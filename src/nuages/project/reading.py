@@ -62,6 +62,11 @@ class Reading:
             raise Exhausted
 
     @property
+    def is_dead(self) -> bool:
+        """Whether the current statement is certain not to run."""
+        return any(condition.truth is False for condition in self.conditions)
+
+    @property
     def is_live(self) -> bool:
         """Whether the current statement is certain to run."""
         return all(condition.truth is True for condition in self.conditions)
@@ -88,7 +93,7 @@ class Reading:
         raises: bool = False,
     ) -> Read:
         """Record a read; raises Raised when it fails inside a `try` that catches it."""
-        conditions = [condition.text for condition in self.conditions if condition.truth is not True]
+        conditions = [condition.text for condition in self.conditions]
         line = getattr(node, "lineno", None)
         origin = self.calls[0] if self.calls else Origin(self.scope.path, line)
         given = self.given.get(name)
@@ -100,6 +105,7 @@ class Reading:
             default=default,
             has_default=has_default,
             condition=" and ".join(conditions) or None,
+            is_certain=self.is_live,
             given=given[1] if given and name not in self.environ else None,
         )
         self.reads.append(read)
@@ -124,5 +130,5 @@ class Reading:
     def require(self, variable: str) -> None:
         """Mark the reads of a variable that certainly run as required."""
         reads = [read for read in self.reads if read.name == variable]
-        for read in [read for read in reads if read.condition is None] or reads:
+        for read in [read for read in reads if read.is_certain] or reads:
             read.is_required = True

@@ -152,7 +152,9 @@ def _bases(
     """Return the folders that are on sys.path, the project's first, and the entry modules seen from them."""
     bases = [place.directory]
     points = entrypoints.find(tree, tuple(bases))
-    for fact in (*manage, *(point.settings for point in points if point.settings)):
+    named = (*manage, *(point.settings for point in points if point.settings))
+    # Where one of them is found as it is, another that is not is a mistake, not a matter of sys.path.
+    for fact in () if any(modules.resolve(tree, fact.value, tuple(bases)) for fact in named) else named:
         if modules.resolve(tree, fact.value, tuple(bases)) is None:
             folder = modules.search(tree, fact.value, place.directory)
             if folder is not None and folder not in bases and not layout.is_aside(folder + "/x"):

@@ -18,6 +18,7 @@ from nuages.project.values import EnvironPath, Missing, Scope, Unknown, is_known
 # Texts that turn a switch off, in the order in which they are tried; which one works is found out.
 _OFF = ("False", "0", "false", "off", "no", "", "production", "prod")
 _MAX_TEXT = 2000
+_MAX_RUNS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +93,15 @@ def _switch(run: _Run) -> Switch | None:
     reads = {read.name: read for read in run.executor.reads}
     # The variable that is called like it comes first where several have a say.
     touched.sort(key=lambda name: ("DEBUG" not in name.upper(), name))
+    runs = 0
     for variable in touched[:4]:
         origin = _origin(run.executor.reads, variable) or Origin(run.path)
         if run.debug is False and variable not in run.environ:
             return Switch(variable=variable, off=None, origin=origin)
         for text in _OFF:
+            runs += 1
+            if runs > _MAX_RUNS:
+                return None
             if variable in reads and run.again(variable, text).debug is False:
                 return Switch(variable=variable, off=text, origin=origin)
     return None
