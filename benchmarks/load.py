@@ -17,13 +17,15 @@ TIMEOUT_SECONDS = 30
 class Load:
     """Requests of one kind: what is asked, on how many connections, and the length of the right answer's body.
 
-    `length` None: the answer's own first length, which must then stay the same.
+    `length` None: the answer's own first length, which must then stay the same. `counter`: a path that answers with
+    the number of requests served so far, where those that wrk leaves unanswered behind it matter.
     """
 
     path: str
     connections: int = 16
     headers: Mapping[str, str] = field(default_factory=dict)
     length: int | None = None
+    counter: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from benchmarks.load import Load, Shot
 from benchmarks.running import StartError, started
 from benchmarks.samples import CPU, P50, P99, RATE, Outcome, Sample
 from benchmarks.servers import Server
-from benchmarks.stage import Project, Stage
+from benchmarks.stage import Project, Stage, faults
 from benchmarks.subject import Subject
 
 SERVERS = (
@@ -84,8 +84,7 @@ def _beside(stage: Stage, project: Project, server: Server, number: int) -> Samp
     except (StartError, OSError, RuntimeError) as error:
         return Sample(server=server.name, round=number, faults=(str(error),))
     numbers = {"p50_ms": shot.p50_ms, "p99_ms": shot.p99_ms, "rps": shot.requests / shot.seconds}
-    faults = (f"{shot.errors} errors",) if shot.errors else ()
-    return Sample(server=server.name, round=number, numbers=numbers, faults=faults, command=command)
+    return Sample(server=server.name, round=number, numbers=numbers, faults=faults(shot), command=command)
 
 
 SUBJECTS = (

@@ -12,7 +12,7 @@ from benchmarks.load import Load
 from benchmarks.running import StartError, started
 from benchmarks.samples import Metric, Outcome, Sample, median
 from benchmarks.servers import Server
-from benchmarks.stage import Project, Stage
+from benchmarks.stage import Project, Stage, faults
 from benchmarks.subject import Subject
 
 CONNECTIONS = 10_000
@@ -89,10 +89,9 @@ def _measure(stage: Stage, project: Project, server: Server) -> Sample:
         "before_us": before["cpu_us"],
         "before_p99_ms": before["p99_ms"],
     }
-    faults = (f"{shot.errors} errors",) if shot.errors else ()
-    if not shot.requests:
-        faults = ("the busy connections got no answer beside the idle ones",)
-    return Sample(server=server.name, round=0, numbers={**numbers, **extra}, faults=faults, command=command)
+    return Sample(
+        server=server.name, round=0, numbers={**numbers, **extra}, faults=faults(shot), command=command
+    )
 
 
 def run(stage: Stage) -> Outcome:

@@ -18,11 +18,11 @@ CHUNK_BYTES = 1 << 20
 
 
 class Busy:
-    """How many threads are inside a view, and the most there ever were."""
+    """How many threads are inside a view, the most there ever were, and how often the view was left."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.now = self.most = 0
+        self.now = self.most = self.served = 0
 
     @contextmanager
     def counted(self) -> Iterator[None]:
@@ -35,6 +35,7 @@ class Busy:
         finally:
             with self.lock:
                 self.now -= 1
+                self.served += 1
 
 
 busy = Busy()
@@ -58,8 +59,8 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def most_busy(request: HttpRequest) -> HttpResponse:
-    """Tell the most threads that computed a page at one time."""
-    return HttpResponse(str(busy.most), content_type="text/plain")
+    """Tell how many pages were computed, and the most threads that did so at one time."""
+    return HttpResponse(f"{busy.served} {busy.most}", content_type="text/plain")
 
 
 def wait(request: HttpRequest) -> HttpResponse:
