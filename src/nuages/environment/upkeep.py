@@ -176,7 +176,7 @@ def _probe(prepared: Prepared, wanted: Wanted) -> dict[str, Any]:
     ):
         asked, answered = Path(folder, "request.json"), Path(folder, "answer.json")
         asked.write_text(json.dumps(request), encoding="utf-8")
-        probe = command(prepared, "-m", "nuages.environment.probe", str(asked), str(answered))
+        probe = command(prepared, "-m", "nuages.runtime.probe", str(asked), str(answered))
         code, said = _run(probe, show=False)
         facts = read_json(answered)
     if not facts:

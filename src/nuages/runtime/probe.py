@@ -1,6 +1,6 @@
 """Runs in the project's environment: loads the settings once and tells what `up` has to do, as JSON.
 
-Started as `PYTHON -m nuages.environment.probe REQUEST ANSWER`; both are files, because settings may print.
+Started as `PYTHON -m nuages.runtime.probe REQUEST ANSWER`; both are files, because settings may print.
 """
 
 from __future__ import annotations
@@ -15,21 +15,23 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Return what is true of the loaded project: its databases, the migrations to apply, its static files."""
     from nuages.errors import NuagesError
     from nuages.runtime.application import Application
-    from nuages.runtime.django import Bringer, import_django
+    from nuages.runtime.django import import_django
     from nuages.runtime.filling import Wish
     from nuages.runtime.site import bring_up, prepare_path
 
     application = Application.from_json(json.dumps(request["application"]))
     said: list[str] = []
+    made: list[str] = []
     try:
         directories = prepare_path(application)
         version = import_django(directories)
         wish = Wish(who="collect", static_root=request["static_root"], debug=request["debug"])
-        bringer = Bringer(
+        bringer = _bringer(
             version=version,
             wish=wish,
             fills=request["fills"],
             report=lambda _, text="", **__: said.append(text),
+            made=made,
         )
         with bringer.watching():
             if application.settings is None:
@@ -38,7 +40,26 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     except NuagesError as error:
         fields = {"what": error.what, "where": error.where, "why": error.why, "hint": error.hint}
         return {"error": {"kind": type(error).__name__, **fields}}
-    return {"database": _database(), "static": _static(), "media": _media(), "engines": _engines()}
+    return {"database": _database(made), "static": _static(), "media": _media(), "engines": _engines()}
+
+
+def _bringer(*, made: list[str], **facts: Any) -> Any:
+    """Return a Bringer that makes the folders of SQLite files, which SQLite does not, before applications load.
+
+    Not later: an application may open a file of its own beside the database while it is loaded, as huey does.
+    """
+    from nuages.runtime.django import Bringer
+
+    class FolderMaker(Bringer):
+        def fill_settings(self) -> None:
+            super().fill_settings()
+            from django.conf import settings
+
+            for row in settings.DATABASES.values():
+                if "sqlite" in str(row.get("ENGINE", "")) or "spatialite" in str(row.get("ENGINE", "")):
+                    made.extend(filter(None, [_make_folder(str(row.get("NAME", "")))]))
+
+    return FolderMaker(**facts)
 
 
 def _import_entries(application: Any, directories: tuple[str, ...]) -> None:
@@ -62,7 +83,7 @@ def _engines() -> dict[str, str]:
     return {alias: str(row.get("ENGINE", "")) for alias, row in settings.DATABASES.items()}
 
 
-def _database() -> dict[str, Any]:
+def _database(made: list[str]) -> dict[str, Any]:
     """Return the default database and the migrations that it lacks; nothing where the project has none."""
     from django.db import DEFAULT_DB_ALIAS, connections
 
@@ -77,10 +98,8 @@ def _database() -> dict[str, Any]:
         "name": str(row.get("NAME", "")),
         "host": str(row.get("HOST", "")),
         "port": str(row.get("PORT", "")),
-        "made": "",
+        "made": ", ".join(made),
     }
-    if connection.vendor == "sqlite":
-        facts["made"] = _make_folder(facts["name"])
     try:
         facts["plan"] = _plan(connection)
     except Exception as error:  # noqa: BLE001 - each driver and each migration raises its own kind
