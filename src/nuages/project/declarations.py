@@ -48,7 +48,11 @@ def pyproject(tree: Tree, path: str) -> Declaration | None:
     files: list[str] = []
     if "dependencies" in _list(project.get("dynamic")):
         dynamic = _table(_table(_table(tool, "setuptools"), "dynamic"), "dependencies").get("file", [])
-        files += [dynamic] if isinstance(dynamic, str) else list(_list(dynamic))
+        files += (
+            [dynamic]
+            if isinstance(dynamic, str)
+            else [name for name in _list(dynamic) if isinstance(name, str)]
+        )
     if not lines and not files:
         return None
     where = tree.line_of(path, r"^\s*dependencies\s*=|^\[tool\.poetry\.dependencies\]|^\[project\]")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nuages.errors import Origin
-from nuages.project import declarations, locks, requirements
+from nuages.project import declarations, locks, requirements, staleness
 from nuages.project.model import Dependencies, Fact, Manager, Problem
 from nuages.project.requirements import Listing, normalize
 from nuages.project.roles import Role, role_of
@@ -154,6 +154,7 @@ def _from_lock(
             groups=declared.groups if declared else (),
             extras=declared.extras if declared else (),
             indexes=lock.indexes,
+            stale=staleness.of(tree, manager, files[0], files[1]),
         ),
         django=lock.packages.get("django"),
         is_lock=True,
@@ -163,13 +164,12 @@ def _from_lock(
 def _from_declaration(
     tree: Tree, folder: str, manager: Manager, declared: declarations.Declaration
 ) -> _Mechanism:
-    lines = [requirements.parse_line(text, declared.origin) for text in declared.requirements]
-    listings = [
-        requirements.read(tree, _join(folder, name)) for name in declared.files if isinstance(name, str)
+    lines: list[requirements.Requirement | None] = [
+        requirements.parse_line(text, declared.origin) for text in declared.requirements
     ]
-    every = [line for line in lines if line is not None] + [
-        line for listing in listings for line in listing.requirements
-    ]
+    listings = [requirements.read(tree, _join(folder, name)) for name in declared.files]
+    every = [line for line in lines if line is not None]
+    every += [line for listing in listings for line in listing.requirements]
     return _Mechanism(
         dependencies=Dependencies(
             manager=manager,

@@ -11,8 +11,8 @@ from typing import Any
 
 from nuages.project import operations, readers
 from nuages.project.model import VariableKind
-from nuages.project.reading import Condition, Exhausted, Raised, Reading
 from nuages.project.readers import Request
+from nuages.project.reading import Condition, Exhausted, Raised, Reading
 from nuages.project.tree import Tree
 from nuages.project.values import (
     UNKNOWN,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nuages.errors import Origin
-from nuages.project import modules, readers
+from nuages.project import modules, operations, readers
 from nuages.project.evaluate import Evaluator
 from nuages.project.reading import Condition, Exhausted, Raised
 from nuages.project.settings_classes import SettingsClasses
@@ -34,7 +34,7 @@ MAX_MODULES = 120
 MAX_LOOP = 60
 
 
-class Returned(Exception):
+class Returned(Exception):  # noqa: N818 - control flow, no error
     """A `return` of the function that is being followed."""
 
     def __init__(self, value: Any) -> None:
@@ -42,7 +42,7 @@ class Returned(Exception):
         self.value = value
 
 
-class NotFound(Exception):
+class NotFound(Exception):  # noqa: N818 - control flow, no error
     """An import of a module that the project does not have, where a `try` catches it."""
 
 
@@ -84,7 +84,7 @@ class Executor(SettingsClasses, Evaluator):
             self.scope, self.handling, self.calls = outer
         return scope
 
-    def named(self, name: str, node: ast.AST) -> Scope | None:
+    def named(self, name: str) -> Scope | None:
         """Return the scope of a module by its name; its packages are followed first, as an import does."""
         path = modules.resolve(self.tree, name, self.bases)
         if path is None:
@@ -108,7 +108,7 @@ class Executor(SettingsClasses, Evaluator):
             first = alias.name.split(".")[0]
             path = modules.resolve(self.tree, alias.name, self.bases)
             if path is not None and self.follows:
-                scope = self.named(alias.name, node)
+                scope = self.named(alias.name)
                 value: Any = Module(scope, alias.name) if scope else UNKNOWN
             elif modules.resolve(self.tree, first, self.bases) and path is None:
                 self._absent_module(alias.name, node)
@@ -134,7 +134,7 @@ class Executor(SettingsClasses, Evaluator):
             for alias in node.names:
                 self.bind(alias.asname or alias.name, Dotted(f"{name}.{alias.name}"))
             return
-        scope = self.named(name, node) if path and (self.follows or is_star) else None
+        scope = self.named(name) if path and (self.follows or is_star) else None
         if is_star:
             if scope is not None:
                 self._take_all(scope)
@@ -147,7 +147,7 @@ class Executor(SettingsClasses, Evaluator):
             return scope.names[name]
         full = f"{package}.{name}"
         if modules.resolve(self.tree, full, self.bases) and self.follows:
-            inner = self.named(full, node)
+            inner = self.named(full)
             return Module(inner, full) if inner else UNKNOWN
         if (
             scope is None
@@ -219,9 +219,7 @@ class Executor(SettingsClasses, Evaluator):
             return UNKNOWN
         if name == "importlib.import_module" and call.args:
             target = self.evaluate(call.args[0])
-            scope = (
-                self.named(target, call) if isinstance(target, str) and not target.startswith(".") else None
-            )
+            scope = self.named(target) if isinstance(target, str) and not target.startswith(".") else None
             return Module(scope, target) if scope is not None else UNKNOWN
         return None
 
@@ -452,9 +450,8 @@ class Executor(SettingsClasses, Evaluator):
             return
         if self.is_dead:
             return
-        if isinstance(owner, dict) and isinstance(key, (str, int)):
-            owner[key] = value
-        elif isinstance(owner, list) and isinstance(key, int) and -len(owner) <= key < len(owner):
+        is_place = isinstance(owner, list) and isinstance(key, int) and -len(owner) <= key < len(owner)
+        if is_place or (isinstance(owner, dict) and isinstance(key, (str, int))):
             owner[key] = value
         self._mutated(target.value, touched)
 
@@ -488,8 +485,6 @@ class Executor(SettingsClasses, Evaluator):
 
     def operate(self, kind: ast.operator, left: Any, right: Any) -> Any:
         """Return what an operator makes of two values, UNKNOWN where it fails."""
-        from nuages.project import operations
-
         for value in (left, right):
             if isinstance(value, Missing):
                 self.need([value.variable])
@@ -524,7 +519,7 @@ class Executor(SettingsClasses, Evaluator):
 
     def _merge(self, yes: Scope, no: Scope) -> None:
         merged = no.copy()
-        for name in {*yes.names, *no.names}:
+        for name in dict.fromkeys([*no.names, *yes.names]):
             left, right = yes.names.get(name, UNKNOWN), no.names.get(name, UNKNOWN)
             merged.names[name] = left if same(left, right) else _both(left, right)
             merged.touched[name] = yes.touched.get(name, frozenset()) | no.touched.get(name, frozenset())

@@ -82,8 +82,11 @@ READY: Mapping[str, str] = {
 }
 # Called with a variable's name, a function with one of these names reads it, whichever package it comes from.
 _LIKELY = frozenset(
-    "env config getenv get_env env_var get_env_variable get_env_var env_bool env_str env_int".split()
-)  # noqa: SIM905
+    {
+        "env", "config", "getenv", "get_env", "env_var", "get_env_variable", "get_env_var", "env_bool", "env_str",
+        "env_int",
+    }
+)  # fmt: skip
 
 
 def by_dotted(function: Dotted, call: ast.Call) -> Request | None:

@@ -1,4 +1,4 @@
-"""Records the reads of variables while source is followed: where, under which conditions, and whether they must be set."""
+"""Records the reads of variables while source is followed: where, on which conditions, and what must be set."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TYPE = frozenset({"TypeError", "AttributeError", "ValueError", "Exception", "Bas
 MAX_STEPS = 400_000
 
 
-class Raised(Exception):
+class Raised(Exception):  # noqa: N818 - control flow, no error
     """In a `try` that catches it: the variable is not set, so that the handler runs."""
 
     def __init__(self, variable: str) -> None:
@@ -27,7 +27,7 @@ class Raised(Exception):
         self.variable = variable
 
 
-class Exhausted(Exception):
+class Exhausted(Exception):  # noqa: N818 - control flow, no error
     """The source takes more steps than reading is willing to take."""
 
 

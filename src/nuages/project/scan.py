@@ -6,10 +6,11 @@ import posixpath
 from collections.abc import Mapping
 from pathlib import Path
 
-from nuages.errors import Origin, ProjectError
+from nuages.errors import ProjectError
 from nuages.project import (
     dependencies,
     entrypoints,
+    imports,
     layout,
     modules,
     named_settings,
@@ -18,7 +19,7 @@ from nuages.project import (
     settings_source,
 )
 from nuages.project.layout import Layout
-from nuages.project.model import Dependencies, EntryPoint, Fact, Manager, Problem, Project
+from nuages.project.model import EntryPoint, Fact, Problem, Project
 from nuages.project.tree import Tree
 
 
@@ -92,14 +93,20 @@ def examine(
     source = (
         settings_source.read(tree, path, bases, environ or {}, entries) if path else settings_source.Source()
     )
+    declared = found or imports.guess(tree, path)
+    notes += [*choice.notes, *(() if found else declared.notes)]
     if not asked:
         declared = {
             fact.name: Fact(str(fact.value), fact.origin) for fact in source.assignments if fact.is_known
         }
-        wsgi = entrypoints.pick(points, entrypoints.WSGI, entrypoints.declared_by(declared, "wsgi"), package)
-        asgi = entrypoints.pick(points, entrypoints.ASGI, entrypoints.declared_by(declared, "asgi"), package)
+        wsgi = entrypoints.pick(
+            points, entrypoints.WSGI, entrypoints.declared_by(applications, "wsgi"), package
+        )
+        asgi = entrypoints.pick(
+            points, entrypoints.ASGI, entrypoints.declared_by(applications, "asgi"), package
+        )
         serving = entrypoints.serving(wsgi, asgi)
-    notes += [*choice.notes, *serving.notes]
+    notes += serving.notes
     problems += [*choice.problems, *source.problems]
     return Project(
         root=tree.root,
@@ -111,8 +118,8 @@ def examine(
         asgi=asgi,
         serving=serving.points,
         python=pythons.python,
-        dependencies=found.dependencies if found else _undeclared(),
-        django=found.django if found else None,
+        dependencies=declared.dependencies,
+        django=declared.django,
         variables=source.variables,
         assignments=source.assignments,
         debug=source.debug,
@@ -187,6 +194,8 @@ def _single(
                 hint="add `application = get_wsgi_application()` below settings.configure()", is_error=True,
             )
         )  # fmt: skip
+    declared = found or imports.guess(tree, path)
+    notes += () if found else declared.notes
     source = settings_source.read(tree, path, (place.directory,), environ)
     return Project(
         variables=source.variables,
@@ -200,14 +209,10 @@ def _single(
         asgi=next((point for point in points if point.kind == entrypoints.ASGI), None),
         serving=points,
         python=pythons.python,
-        dependencies=found.dependencies if found else _undeclared(),
-        django=found.django if found else None,
+        dependencies=declared.dependencies,
+        django=declared.django,
         notes=tuple(dict.fromkeys(notes)),
         problems=tuple(dict.fromkeys([*tree.problems, *problems])),
         pythons=pythons.everything,
         settings_files=(path,),
     )
-
-
-def _undeclared() -> Dependencies:
-    return Dependencies(manager=Manager.IMPORTS, files=(), origin=Origin("imports"))

@@ -12,14 +12,17 @@ from nuages.project.values import UNKNOWN, Class, Dotted, Missing
 PYDANTIC = "pydantic-settings"
 CONFIGURATIONS = "django-configurations"
 _KINDS = {
-    "BooleanValue": VariableKind.BOOL, "IntegerValue": VariableKind.INTEGER, "PositiveIntegerValue": VariableKind.INTEGER,
+    "BooleanValue": VariableKind.BOOL, "IntegerValue": VariableKind.INTEGER,
+    "PositiveIntegerValue": VariableKind.INTEGER,
     "ListValue": VariableKind.LIST, "TupleValue": VariableKind.LIST, "SetValue": VariableKind.LIST,
     "DatabaseURLValue": VariableKind.URL, "CacheURLValue": VariableKind.URL, "EmailURLValue": VariableKind.URL,
     "URLValue": VariableKind.URL, "PathValue": VariableKind.PATH, "SecretValue": VariableKind.SECRET,
 }  # fmt: skip
 _OWN_NAMES = {"DatabaseURLValue": "DATABASE_URL", "CacheURLValue": "CACHE_URL", "EmailURLValue": "EMAIL_URL"}
-_ANNOTATIONS = {"bool": VariableKind.BOOL, "int": VariableKind.INTEGER, "list": VariableKind.LIST, "List": VariableKind.LIST,
-                "Path": VariableKind.PATH, "SecretStr": VariableKind.SECRET, "tuple": VariableKind.LIST}  # fmt: skip
+_ANNOTATIONS = {
+    "bool": VariableKind.BOOL, "int": VariableKind.INTEGER, "list": VariableKind.LIST, "List": VariableKind.LIST,
+    "Path": VariableKind.PATH, "SecretStr": VariableKind.SECRET, "tuple": VariableKind.LIST,
+}  # fmt: skip
 
 
 class SettingsClasses(Evaluator):

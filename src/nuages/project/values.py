@@ -16,7 +16,7 @@ class Unknown:
 
     _only: Unknown | None = None
 
-    def __new__(cls) -> Unknown:
+    def __new__(cls) -> Unknown:  # noqa: PYI034 - there is one
         if cls._only is None:
             cls._only = super().__new__(cls)
         return cls._only
