@@ -18,7 +18,7 @@ from nuages.runtime.application import Application
 from nuages.runtime.compression import compress_files
 from nuages.runtime.django import Bringer, Report, import_django
 from nuages.runtime.filling import Wish
-from nuages.runtime.manifest import CODINGS, NAME, Item, read_django_manifest, write_manifest
+from nuages.runtime.manifest import CODINGS, NAME, Item, read_django_manifest, read_manifest, write_manifest
 from nuages.runtime.settings import Settings
 from nuages.runtime.site import bring_up, import_entries, prepare_path
 from nuages.runtime.static import scan
@@ -125,6 +125,7 @@ def _collect(root: Path, report: Report) -> Collected:
 
     said = io.StringIO()
     with _disk(root):
+        earlier = _earlier(root)
         # A manifest of ours that outlives its files would be worse than none.
         (root / NAME).unlink(missing_ok=True)
         try:
@@ -139,7 +140,14 @@ def _collect(root: Path, report: Report) -> Collected:
         except (Exception, SystemExit) as error:  # noqa: BLE001 - finders, storages and settings are the project's
             raise collect_error(error, said.getvalue(), _find) from None
         _report_left(report)
-        return _finish(root, report)
+        return _finish(root, report, earlier)
+
+
+def _earlier(root: Path) -> tuple[Item, ...]:
+    try:
+        return read_manifest(root) or ()
+    except ValueError:
+        return ()
 
 
 def _compress_offline(call_command: Callable[..., Any], report: Report) -> None:
@@ -161,18 +169,25 @@ def _report_left(report: Report) -> None:
         report("warning", f"style sheets name files that do not exist: {', '.join(left[:3])}{more}")
 
 
-def _finish(root: Path, report: Report) -> Collected:
-    """Compress and list what lies in the root."""
+def _finish(root: Path, report: Report, earlier: tuple[Item, ...] = ()) -> Collected:
+    """Compress and list what lies in the root; `earlier` is what an older manifest said of it."""
     root.mkdir(parents=True, exist_ok=True)
     items = [item for item in scan(str(root)) if not _is_ours(item.path)]
+    tags = {item.path: content_tag(root / item.path) for item in items}
+    times = {item.path: item.modified for item in earlier if item.etag == tags.get(item.path)}
+    for item in items:
+        _set_time(root / item.path, times.get(item.path, item.modified))
     forms = compress_files(root, (item.path for item in items))
     listed = [
         Item(
-            path=item.path.replace(os.sep, "/"), size=item.size, modified=item.modified,
-            etag=content_tag(root / item.path), codings=_existing(root, item.path, forms.get(item.path, {})),
+            path=item.path.replace(os.sep, "/"),
+            size=item.size,
+            modified=int((root / item.path).stat().st_mtime),
+            etag=tags[item.path],
+            codings=_existing(root, item.path, forms.get(item.path, {})),
         )
         for item in items
-    ]  # fmt: skip
+    ]
     write_manifest(root, listed)
     size = sum(item.size for item in listed)
     compressed = sum(min((*item.codings.values(), item.size)) for item in listed)
@@ -183,6 +198,18 @@ def _finish(root: Path, report: Report) -> Collected:
         + (", ".join(f"{item.path} {_mega(item.size)}" for item in heaviest) or "none"),
     )
     return Collected(root=str(root), files=len(listed), bytes=size, compressed=compressed)
+
+
+def _set_time(path: Path, seconds: int) -> None:
+    """Give a file whole seconds, and an unchanged one its former time, so that the same files look the same.
+
+    SOURCE_DATE_EPOCH is the latest time that a reproducible build may show (reproducible-builds.org).
+    """
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if epoch.isascii() and epoch.isdigit():
+        seconds = min(seconds, int(epoch))
+    if path.stat().st_mtime_ns != seconds * 10**9:
+        os.utime(path, (seconds, seconds))
 
 
 def _is_ours(path: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import zlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +14,7 @@ from nuages.runtime.manifest import CODINGS
 from nuages.runtime.media_types import is_compressible
 
 SMALLEST = 256  # bytes; below it the header fields cost what compression saves
+SAMPLE = 256 << 10
 GAIN = 0.95  # a form must be at most this share of the file
 
 
@@ -57,7 +59,11 @@ def _forms(file: Path, known: dict[str, Any]) -> dict[str, int]:
         if target.is_file() and target.stat().st_mtime_ns == status.st_mtime_ns:
             found[coding] = target.stat().st_size
             continue
-        data = file.read_bytes() if data is None else data
+        if data is None:
+            data = file.read_bytes()
+            if not _pays(data):
+                _forget(file, known)
+                return {}
         packed = compress(data)
         if len(packed) > len(data) * GAIN:
             target.unlink(missing_ok=True)
@@ -71,3 +77,14 @@ def _forms(file: Path, known: dict[str, Any]) -> dict[str, int]:
             temporary.unlink(missing_ok=True)
         found[coding] = len(packed)
     return found
+
+
+def _pays(data: bytes) -> bool:
+    """Return whether a quick try on the beginning gains anything: the thorough one takes seconds a megabyte."""
+    sample = data[:SAMPLE]
+    return len(zlib.compress(sample, 1)) <= len(sample) * GAIN
+
+
+def _forget(file: Path, known: dict[str, Any]) -> None:
+    for coding in known:
+        file.with_name(file.name + CODINGS[coding]).unlink(missing_ok=True)

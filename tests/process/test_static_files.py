@@ -1,0 +1,250 @@
+"""Static files on the wire: collected, hashed, compressed, conditional, and refused where they must be."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.process.harness import Server, serving
+from tests.process.sites import Talk, talking, write_site
+
+EXTRA = """
+STATIC_ROOT = BASE.parent / "collected"
+STATICFILES_DIRS = [BASE.parent / "assets"]
+"""
+STRICT = """
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},
+}
+STATICFILES_STORAGE = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+import django
+if django.VERSION >= (4, 2): del STATICFILES_STORAGE
+"""
+LARGE = os.urandom(3_000_000)
+
+
+def write_assets(project: Path) -> Path:
+    assets = project / "assets"
+    (assets / "css").mkdir(parents=True)
+    (assets / "css" / "site.css").write_text(
+        "body { background: url(../pixel.png) }\n" + "/* long */\n" * 400
+    )
+    (assets / "pixel.png").write_bytes(b"\x89PNG....")
+    (assets / "large.bin").write_bytes(LARGE)
+    return assets
+
+
+def collect(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "nuages", "collect", str(project), "--settings", "pages.settings", "--app",
+         "pages.wsgi:application", *arguments],
+        cwd=project, capture_output=True, text=True, check=False, timeout=100,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    project = write_site(tmp_path_factory.mktemp("site"), settings=EXTRA)
+    write_assets(project)
+    done = collect(project)
+    assert done.returncode == 0, done.stderr
+    with serving(project, "--workers", "1") as started:
+        started.wait_for("ready")
+        yield started
+
+
+@pytest.fixture
+def talk(server: Server) -> Iterator[Talk]:
+    with talking(server.address) as opened:
+        yield opened
+
+
+def hashed(server: Server, name: str) -> str:
+    root = Path(server.process.args[4]) / "collected"  # type: ignore[index]
+    return str(json.loads((root / "staticfiles.json").read_text())["paths"][name])
+
+
+def test_a_hashed_file_is_immutable_and_compressed(server: Server, talk: Talk) -> None:
+    answer = talk.get(f"/static/{hashed(server, 'css/site.css')}", "Accept-Encoding: gzip\r\n")
+    assert answer.status == 200
+    assert answer.fields["cache-control"] == "max-age=31536000, public, immutable"
+    assert answer.fields["content-encoding"] == "gzip"
+    assert answer.fields["vary"] == "Accept-Encoding"
+    assert answer.fields["content-type"] == "text/css; charset=utf-8"
+    assert hashed(server, "pixel.png").encode() in gzip.decompress(answer.body)
+
+
+def test_a_plain_file_is_kept_for_a_week_beside_hashed_names(talk: Talk) -> None:
+    assert talk.get("/static/css/site.css").fields["cache-control"] == "max-age=604800, public"
+
+
+def test_validators_are_honoured(talk: Talk) -> None:
+    first = talk.get("/static/pixel.png")
+    again = talk.get("/static/pixel.png", f"If-None-Match: W/{first.fields['etag']}\r\n")
+    assert (again.status, again.body) == (304, b"")
+    assert again.fields["etag"] == first.fields["etag"]
+    assert (
+        talk.get("/static/pixel.png", f"If-Modified-Since: {first.fields['last-modified']}\r\n").status == 304
+    )
+
+
+def test_a_large_file_comes_whole_and_in_parts(talk: Talk) -> None:
+    whole = talk.get("/static/large.bin")
+    assert whole.body == LARGE
+    part = talk.get("/static/large.bin", "Range: bytes=1000000-2999999\r\n")
+    assert part.status == 206
+    assert part.fields["content-range"] == "bytes 1000000-2999999/3000000"
+    assert part.body == LARGE[1_000_000:]
+    assert talk.get("/static/large.bin", "Range: bytes=3000000-\r\n").status == 416
+    assert talk.get("/").text == "hello"
+
+
+def test_head_sends_no_body(talk: Talk) -> None:
+    assert talk.get("/static/large.bin", method="HEAD").fields["content-length"] == str(len(LARGE))
+    assert talk.get("/static/pixel.png", method="HEAD").fields["content-length"] == "8"
+
+
+def test_other_methods_are_refused(talk: Talk) -> None:
+    talk.send("POST /static/pixel.png HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")
+    answer = talk.answer()
+    assert (answer.status, answer.fields["allow"]) == (405, "GET, HEAD")
+    assert talk.get("/").text == "hello"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/static/../pages/settings.py", "/static/%2e%2e/pages/settings.py", "/static/..%2fpages/settings.py",
+     "/static/css/..;/site.css", "/static/%00", "/static//etc/passwd", "/static/css", "/static/none.css",
+     "/static/css/site.css.gz"],
+)  # fmt: skip
+def test_nothing_else_is_served_from_the_file_system(talk: Talk, path: str) -> None:
+    answer = talk.get(path)
+    assert answer.status == 404
+    assert b"SECRET_KEY" not in answer.body
+
+
+def test_pipelined_files_and_pages_keep_their_order(talk: Talk) -> None:
+    paths = ["/static/large.bin", "/", "/static/pixel.png", "/nap/?seconds=0.1", "/static/large.bin"]
+    talk.send("".join(f"GET {path} HTTP/1.1\r\nHost: testserver\r\n\r\n" for path in paths))
+    bodies = [talk.answer().body for _ in paths]
+    assert bodies == [LARGE, b"hello", b"\x89PNG....", b"slept", LARGE]
+
+
+def test_a_reader_that_stops_halfway_does_no_harm(server: Server, talk: Talk) -> None:
+    with talking(server.address) as other:
+        other.send("GET /static/large.bin HTTP/1.1\r\nHost: a\r\n\r\n")
+        other.take(1000)
+        assert talk.get("/").text == "hello"
+    assert talk.get("/static/pixel.png").status == 200
+
+
+def test_with_debug_files_come_from_the_finders_and_are_not_kept(tmp_path: Path) -> None:
+    project = write_site(tmp_path, settings=EXTRA)
+    assets = write_assets(project)
+    with serving(project, "--workers", "1", "--debug", "on") as server, talking(server.address) as talk:
+        assert talk.get("/static/pixel.png").fields["cache-control"] == "no-cache"
+        (assets / "new.txt").write_text("made since")
+        assert talk.get("/static/new.txt").text == "made since"
+        assert talk.get("/static/%2e%2e/pages/settings.py").status == 404
+
+
+def test_files_that_were_not_collected_are_an_error_where_pages_need_them(tmp_path: Path) -> None:
+    project = write_site(tmp_path, settings=EXTRA + STRICT)
+    with serving(project, "--workers", "1") as server:
+        assert server.wait() == 1
+        assert server.error() == (
+            "error: the static files are not collected\n"
+            f"  {project}/collected\n"
+            "  the project's storage for static files needs its manifest there: without it every page that names a "
+            "static file fails\n"
+            "\n"
+            "hint: nuages collect"
+        )
+
+
+def test_files_that_were_not_collected_are_a_warning_otherwise(tmp_path: Path) -> None:
+    project = write_site(tmp_path, settings=EXTRA)
+    with serving(project, "--workers", "1") as server:
+        assert server.get("/") == "hello"
+        assert "nuages collect" in server.said
+
+
+def test_a_style_sheet_that_names_a_missing_file_is_an_error_with_its_line(tmp_path: Path) -> None:
+    project = write_site(tmp_path, settings=EXTRA + STRICT)
+    assets = write_assets(project)
+    (assets / "css" / "site.css").write_text("a {}\nb { background: url(gone.png) }\n")
+    done = collect(project)
+    assert done.returncode == 1
+    assert "error: css/site.css refers to a static file that does not exist: css/gone.png" in done.stderr
+    assert f"{assets}/css/site.css:2: b {{ background: url(gone.png) }}" in done.stderr
+    assert not (project / "collected" / "nuages-static.json").exists()
+
+
+def test_a_storage_that_we_chose_forgives_what_the_project_never_asked_for(tmp_path: Path) -> None:
+    project = write_site(tmp_path, settings=EXTRA)
+    assets = write_assets(project)
+    (assets / "css" / "site.css").write_text(
+        "b { background: url(gone.png) } i { background: url(../pixel.png) }"
+    )
+    (assets / "css" / "latin.css").write_bytes(b"/* \xe4 */")
+    done = collect(project)
+    assert done.returncode == 0, done.stderr
+    assert "css/gone.png" in done.stderr
+    with serving(project, "--workers", "1") as server, talking(server.address) as talk:
+        assert b"url(gone.png)" in (
+            sheet := talk.get(f"/static/{hashed(server, 'css/site.css')}").body.replace(b'"', b"")
+        )
+        assert hashed(server, "pixel.png").encode() in sheet
+        assert talk.get("/static/css/latin.css").status == 200
+
+
+def test_collecting_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    project = write_site(tmp_path, settings=EXTRA)
+    write_assets(project)
+    assert collect(project).returncode == 0
+
+    def digest() -> dict[str, bytes]:
+        return {str(p): p.read_bytes() for p in sorted((project / "collected").rglob("*")) if p.is_file()}
+
+    before = digest()
+    assert collect(project).returncode == 0
+    assert digest() == before
+
+
+def test_committed_files_are_used_as_they_are_when_collecting_would_lose_some(tmp_path: Path) -> None:
+    project = write_site(tmp_path, settings=EXTRA)
+    assets = write_assets(project)
+    assert collect(project).returncode == 0
+    (project / "collected" / "nuages-static.json").unlink()
+    (assets / "pixel.png").unlink()  # built by a step that is not at hand here
+    before = sorted((project / "collected").rglob("*"))
+    done = collect(project)
+    assert done.returncode == 0
+    assert "is used as it is: collecting would lose 1 file of its manifest, such as pixel.png" in done.stderr
+    assert sorted((project / "collected").rglob("*")) == before
+
+
+def test_a_manifest_that_does_not_match_its_folder_is_an_error(tmp_path: Path) -> None:
+    project = write_site(tmp_path, settings=EXTRA)
+    write_assets(project)
+    assert collect(project).returncode == 0
+    (project / "collected" / "css" / "site.css").write_text("changed behind its back")
+    with serving(project, "--workers", "1") as server:
+        assert server.wait() == 1
+        assert "the collected static files are not those of their manifest" in server.error()
+
+
+def test_output_names_another_place(tmp_path: Path) -> None:
+    project = write_site(tmp_path / "project", settings=EXTRA)
+    write_assets(project)
+    done = collect(project, "--output", str(tmp_path / "elsewhere"))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "elsewhere" / "nuages-static.json").is_file()
+    assert not (project / "collected").exists()
