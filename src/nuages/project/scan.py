@@ -96,7 +96,7 @@ def examine(
     declared = found or imports.guess(tree, path)
     notes += [*choice.notes, *(() if found else declared.notes)]
     if not asked:
-        declared = {
+        applications = {
             fact.name: Fact(str(fact.value), fact.origin) for fact in source.assignments if fact.is_known
         }
         wsgi = entrypoints.pick(
