@@ -61,6 +61,9 @@ class Server(uvicorn.Server):
         """Leave signals alone: the supervisor gives orders over the control channel."""
         yield
 
+    def install_signal_handlers(self) -> None:
+        """Do as `capture_signals`, which has its place since uvicorn 0.29."""
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application and accept connections."""
         self._told = asyncio.Event()
@@ -98,8 +101,10 @@ class Server(uvicorn.Server):
     ) -> None:
         """Close the listening sockets, but first accept who is in their queues: the kernel would reset them."""
         queues = [sock.dup() for sock in sockets]
-        for closing in (*self.servers, *sockets):
-            closing.close()
+        for server in self.servers:
+            server.close()
+        for sock in sockets:
+            sock.close()
         for queue in queues:
             with queue, contextlib.suppress(OSError):  # BlockingIOError: the queue is empty
                 while True:

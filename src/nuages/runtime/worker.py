@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import time
+from collections import deque
 from typing import Any, NoReturn
 
 from nuages.errors import NuagesError, StartError
@@ -73,19 +74,15 @@ class Worker:
             timeout_keep_alive=int(self.settings.keep_alive),
         )
         self.server = Server(config, on_ready=self._ready, beat=self._beat, busy=lambda: self.board.in_flight)
-        try:
+        with contextlib.suppress(SystemExit):  # uvicorn's way to say that the application's lifespan failed
             _run(self._main())
-        except SystemExit:
-            # uvicorn ends the process when the application's lifespan fails; its reason went to its log.
-            raise StartError(
-                "the ASGI application failed to start", where=" ".join(self.application.apps),
-                why=said.last or "its lifespan startup failed", hint="see the application's own log above",
-            ) from None  # fmt: skip
         if not self.server.started:
             raise StartError(
-                "the ASGI application failed to start", where=" ".join(self.application.apps),
-                why=said.last or "its lifespan startup failed", hint="see the application's own log above",
-            )  # fmt: skip
+                "the ASGI application failed to start",
+                where=" ".join(self.application.apps),
+                why="\n".join(said.texts) or "its lifespan startup failed",
+                hint="correct what its lifespan does at startup",
+            )
 
     async def _main(self) -> None:
         loop = asyncio.get_running_loop()
@@ -207,7 +204,7 @@ class _UvicornLog(logging.Handler):
 
     def __init__(self, log: Log) -> None:
         super().__init__(logging.WARNING)
-        self.last = ""
+        self.texts: deque[str] = deque(maxlen=5)
         self._log = log
         logger = logging.getLogger("uvicorn.error")
         logger.setLevel(logging.WARNING)
@@ -220,7 +217,7 @@ class _UvicornLog(logging.Handler):
             import traceback
 
             text += "\n" + "".join(traceback.format_exception(record.exc_info[1])).rstrip()
-        self.last = text
+        self.texts.append(text)
         self._log.event(record.levelname.lower(), "uvicorn", text)
 
 
