@@ -69,6 +69,9 @@ def fill(
 
 
 def _needed(variable: Variable, project: Project) -> bool:
+    if variable.given is not None:
+        # A dotenv file that the settings load has it.
+        return False
     if variable.required:
         return True
     # Read without raising, but Django itself refuses an empty SECRET_KEY.

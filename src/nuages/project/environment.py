@@ -59,16 +59,18 @@ def _merged(name: str, reads: list[Read]) -> Variable:
     required = [read for read in reads if read.is_required]
     decisive = (required or [read for read in reads if read.is_certain] or reads)[0]
     default = next((read.default for read in reads if read.default is not None), None)
+    given = next((read.given for read in reads if read.given is not None), None)
     kinds = [read.kind for read in reads if read.kind is not None]
     return Variable(
         name=name,
         kind=kind_of(name, kinds[0] if kinds else None, default),
-        required=bool(required),
+        # A dotenv file that the settings load has it: nothing is missing.
+        required=bool(required) and given is None,
         reader=decisive.reader,
         origin=decisive.origin,
         default=default,
         condition=decisive.condition,
-        given=next((read.given for read in reads if read.given is not None), None),
+        given=given,
     )
 
 
