@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nuages.environment.headers import missing
+from nuages.environment.headers import Missing, missing
 from nuages.environment.home import full
 from nuages.errors import NuagesError, OutsideError, ProjectError
 
@@ -30,26 +30,27 @@ _NO_WHEEL = re.compile(
 
 
 class BuildError(OutsideError):
-    """A source package that does not build; `package` names it. Another Python may have a wheel of it."""
+    """A source package that does not build; `package` is `name 1.2`. Another Python may have a wheel of it."""
 
     package: str = ""
+    lacks: Missing | None = None
 
 
 class WheelError(ProjectError):
-    """A release has no wheel for this Python, and sources are not allowed or not there."""
+    """A release, `package`, has no wheel for this Python, and sources are not allowed or not there."""
+
+    package: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What the message must name beside uv's words.
 
-    `where` is the project's file, `python` the series installed into, `others` those of this machine that would
-    fit as well, `home` the folder written to.
+    `where` is the project's file, `python` the series installed into, `home` the folder written to.
     """
 
     where: str
     python: str
-    others: Sequence[str] = ()
     home: str = ""
 
 
@@ -188,11 +189,8 @@ def _build(head: str, built: str, context: Context) -> NuagesError:
     hint = "read what the build says; the package's own documentation names what it needs"
     if lacks and lacks.debian:
         hint = f"apt-get install {lacks.debian}"
-    elif context.others:
-        # The usual reason without a missing header: an old release that has wheels for older Pythons only.
-        hint = f"try an older Python that it has a wheel for: --python {context.others[0]}"
     error = BuildError(f"{name} does not build", where=context.where, why="\n".join(why), hint=hint)
-    error.package = name
+    error.package, error.lacks = name, lacks
     return error
 
 
@@ -206,10 +204,14 @@ def _unsatisfied(head: str, context: Context) -> NuagesError:
     elif "wheel" in flat and (
         match := re.search(r"([A-Za-z0-9][\w.-]*?)==(\S+) has no (?:usable )?wheels", flat)
     ):
-        return WheelError(
+        error = WheelError(
             f"{match[1]} {match[2]} has no wheel for Python {context.python} on this machine",
-            where=context.where, why=_last(head), hint="try a Python that it has a wheel for: --python X.Y",
-        )  # fmt: skip
+            where=context.where,
+            why=_last(head),
+            hint="try a Python that it has a wheel for: --python X.Y",
+        )
+        error.package = f"{match[1]} {match[2]}"
+        return error
     elif match := _NO_VERSION.search(flat):
         what = f"there is no release of {match[1]} that fits {match[2] or 'the requirement'}"
         hint = f"correct the requirement of {match[1]}"

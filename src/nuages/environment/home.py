@@ -40,10 +40,10 @@ class Home:
         """The folders of one release of our runtime for one Python."""
         return self.root / "runtime" / digest
 
-    def project(self, root: Path) -> Path:
+    def project(self, root: Path, directory: str = ".") -> Path:
         """What belongs to one project on this machine: secrets, static files, bytecode, its record."""
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", root.name).strip("-.") or "project"
-        return self.root / "projects" / f"{name}-{digest_of(str(root))[:12]}"
+        return self.root / "projects" / f"{name}-{digest_of(str((root / directory).resolve()))[:12]}"
 
 
 def locate(option: str | None, environ: Mapping[str, str]) -> Home:
@@ -169,9 +169,9 @@ def read_json(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def private_folder(home: Home, root: Path) -> Path:
+def private_folder(home: Home, root: Path, directory: str = ".") -> Path:
     """Return the project's own folder, made if need be, which only the user may enter."""
-    folder = home.project(root)
+    folder = home.project(root, directory)
     with disk(folder):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.chmod(0o700)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +29,7 @@ from nuages.environment.locks.graph import Requirements, lacking_wheels, tags_fo
 from nuages.environment.options import UpOptions
 from nuages.environment.prepared import Prepared, environ_of
 from nuages.environment.virtual import Environment, Order
-from nuages.errors import NuagesError, OutsideError, ProjectError
+from nuages.errors import NuagesError, ProjectError
 from nuages.project.model import Project
 
 _RECORD = "environment.json"
@@ -44,7 +45,7 @@ def prepare(project: Project, options: UpOptions, environ: Mapping[str, str], re
     _check_django(project)
     env_file = variables.read_env_file(options.env_file)
     home = locate(options.home, environ)
-    private = private_folder(home, project.root / project.directory)
+    private = private_folder(home, project.root, project.directory)
     # Before the installation: a missing variable is said in a second, not after minutes of compiling.
     given = _variables(project, environ, env_file, private, report)
     environment = _environment(project, options, environ, home, private, report)
@@ -138,22 +139,45 @@ def _made(
     uv = installer.find(environ, indexes.uv_variables(pip, environ), home.root)
     fitting = _fitting(project, options, environ, source)
     source = _through_this_machine(source, pip, environ, fitting[0].markers, report)
-    first: NuagesError | None = None
-    for interpreter in fitting[:_TRIES]:
+    first: BuildError | WheelError | None = None
+    for _ in range(_TRIES):
+        interpreter = fitting[0]
         try:
-            return _one(project, interpreter, fitting, source, home, ours, uv, report)
+            return _one(project, interpreter, source, home, ours, uv, report)
         except (BuildError, WheelError) as error:
             first = first or error
-            others = [each for each in fitting if each.series < interpreter.series]
-            if not _may_fall_back(project, options) or not others:
-                raise first from None
-            report("fallback", f"{error.what} for Python {_series(interpreter)}: trying an older Python")
-        except OutsideError:
-            if first is None:
-                raise
-            raise first from None
+            name = error.package
+            fitting = [
+                each
+                for each in fitting[1:]
+                if each.series != interpreter.series and _has_wheel(name, each, uv)
+            ]
+            if not fitting or not _may_fall_back(project, options):
+                raise _with_others(first, fitting) from None
+            report("fallback", f"{name} has a wheel for Python {_series(fitting[0])}: trying that one")
     assert first is not None
     raise first
+
+
+def _has_wheel(package: str, interpreter: Interpreter, uv: installer.Uv) -> bool:
+    """Return whether the index has a wheel of `name 1.2` for that Python; nothing is downloaded or installed."""
+    name, _, version = package.partition(" ")
+    if not version:
+        return False
+    with tempfile.TemporaryDirectory(dir=uv.folder) as folder:
+        asked = ["pip", "install", "--dry-run", "--no-deps", "--only-binary", name]
+        target = ["--python", interpreter.path, "--target", folder]
+        return uv.run([*asked, *target, f"{name}=={version}"]).code == 0
+
+
+def _with_others(error: BuildError | WheelError, others: Sequence[Interpreter]) -> NuagesError:
+    """Return the error with the Pythons of this machine that would do added to its hint."""
+    if others:
+        words = f"take a Python that has a wheel of it: --python {_series(others[0])}"
+        # A hint that names a Debian package stays the first thing to do.
+        lacks = error.lacks if isinstance(error, BuildError) else None
+        error.hint = f"{error.hint}\nor {words}" if lacks and lacks.debian else words
+    return error
 
 
 def _may_fall_back(project: Project, options: UpOptions) -> bool:
@@ -166,7 +190,6 @@ def _may_fall_back(project: Project, options: UpOptions) -> bool:
 def _one(
     project: Project,
     interpreter: Interpreter,
-    fitting: Sequence[Interpreter],
     source: sources.Source,
     home: Home,
     ours: bundle.Bundle,
@@ -174,9 +197,8 @@ def _one(
     report: Report,
 ) -> Environment:
     wanted = source.select(interpreter.markers)
-    others = dict.fromkeys(_series(each) for each in fitting if each.series < interpreter.series)
     place = project.dependencies.files[0] if project.dependencies.files else str(project.dependencies.origin)
-    context = Context(where=place, python=_series(interpreter), others=tuple(others), home=str(home.root))
+    context = Context(where=place, python=_series(interpreter), home=str(home.root))
     report(
         "python",
         f"Python {interpreter}{_because(project)}",
