@@ -11,7 +11,9 @@ from tests.process.harness import WSGI, serving, write_project
 def refused(project: Path, *arguments: str, status: int = 3, **keywords: str) -> str:
     with serving(project, "--workers", "1", *arguments, **keywords) as server:  # type: ignore[arg-type]
         assert server.wait() == status, server.said
-        return server.error().replace(str(project), "PROJECT")
+        lines = server.error().replace(str(project), "PROJECT").splitlines()
+    # Newer Pythons underline the place with carets.
+    return "\n".join(line for line in lines if not line.strip() or set(line.strip()) - set("^~"))
 
 
 def test_settings_that_fail(tmp_path: Path) -> None:
@@ -63,9 +65,9 @@ def test_a_syntax_error(tmp_path: Path) -> None:
 
 
 def test_settings_that_django_does_not_accept(tmp_path: Path) -> None:
-    said = refused(write_project(tmp_path, settings='SECRET_KEY = ""\n'))
+    said = refused(write_project(tmp_path, settings="INSTALLED_APPS *= 2\n"))
     assert said.startswith("error: Django does not accept the settings\n")
-    assert "ImproperlyConfigured: The SECRET_KEY setting must not be empty." in said
+    assert "ImproperlyConfigured: Application labels aren't unique, duplicates: contenttypes" in said
 
 
 def test_a_missing_variable(tmp_path: Path) -> None:

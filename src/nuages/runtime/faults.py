@@ -47,14 +47,33 @@ def _shortened(filename: str, directories: Iterable[str]) -> str:
     return filename
 
 
-def describe(error: BaseException, directories: tuple[str, ...]) -> str:
-    """Return the user's traceback as Python prints it, from their first frame, and the exception line."""
+def describe(error: BaseException, directories: tuple[str, ...], settings: str | None = None) -> str:
+    """Return the user's traceback as Python prints it, from their first frame, and the exception line.
+
+    An error inside the settings begins with them: what led there is Django's way of loading them.
+    """
     frames = user_frames(error.__traceback__, directories)
+    begin = next((n for n, frame in enumerate(frames) if _is_module(frame.filename, settings)), 0)
     last = traceback.format_exception_only(type(error), error)
     if isinstance(error, SyntaxError) and error.filename:
         return "".join(last).rstrip()
-    lines = ["Traceback (most recent call last):\n", *traceback.format_list(frames)] if frames else []
+    lines = ["Traceback (most recent call last):\n", *traceback.format_list(frames[begin:])] if frames else []
     return "".join([*lines, *last]).rstrip()
+
+
+def _is_module(filename: str | None, module: str | None) -> bool:
+    if not module or not filename:
+        return False
+    path = module.replace(".", "/")
+    return filename.endswith((f"/{path}.py", f"/{path}/__init__.py"))
+
+
+def _in_settings(error: BaseException, directories: tuple[str, ...], settings: str | None) -> bool:
+    if isinstance(error, SyntaxError) and _is_module(error.filename, settings):
+        return True
+    return any(
+        _is_module(frame.filename, settings) for frame in user_frames(error.__traceback__, directories)
+    )
 
 
 def where(error: BaseException, directories: tuple[str, ...], default: str) -> str:
@@ -79,7 +98,9 @@ def start_error(
     `loading` names what was being imported in the user's words: `the entry module shop.wsgi`.
     """
     place = where(error, directories, loading)
-    why = describe(error, directories)
+    why = describe(error, directories, settings)
+    if _in_settings(error, directories, settings):
+        loading = f"the settings module {settings}"
     if isinstance(error, ModuleNotFoundError) and error.name:
         if settings and (settings == error.name or settings.startswith(error.name + ".")):
             return StartError(
