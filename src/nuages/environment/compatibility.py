@@ -33,7 +33,7 @@ and the patch release that the newer Pythons came with."""
 OLDEST_DJANGO: Series = (3, 2)
 
 SERVER: Mapping[str, str] = {
-    "uvicorn": ">=0.30,<1",
+    "uvicorn": ">=0.21,<1",
     "httptools": ">=0.6.1,<1",
     "uvloop": ">=0.19,<1",
     "h11": ">=0.14,<1",

@@ -1,4 +1,4 @@
-"""What of uvicorn is not documented and yet relied on: exactly the list in CONTRIBUTING, on the uvicorn that is installed.
+"""What of uvicorn is undocumented and yet relied on: exactly the list in CONTRIBUTING, on the installed uvicorn.
 
 `make test-all` runs this file on the oldest and the newest supported uvicorn.
 """
