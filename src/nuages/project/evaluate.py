@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Any
 
+from nuages.errors import Origin
 from nuages.project import operations, readers
 from nuages.project.model import VariableKind
 from nuages.project.readers import Request
@@ -337,20 +338,28 @@ class Evaluator(Reading):
         return text[len(root) + 1 :] if text.startswith(root + "/") else None
 
     def _outside(self, function: Dotted, node: ast.Call) -> Any:
-        request = readers.by_dotted(function, node)
-        if request is not None:
-            return self.request(request, node)
         if function.name in readers.READY:
             return self._read(Reader(readers.READY[function.name]), "__call__", node)
         owner, _, method = function.name.rpartition(".")
         if owner in readers.READY:
             return self._read(Reader(readers.READY[owner]), method, node)
+        request = readers.by_dotted(function, node)
+        if request is not None:
+            value = self.request(request, node)
+            if method == "setdefault":
+                self._set_default(request, value, node)
+            return value
         if function.name in readers.MAKERS:
             return self._make_reader(readers.MAKERS[function.name], node)
         effect = self.call_outside(function, node)
         if effect is not None:
             return effect
         return self._known_function(function, node)
+
+    def _set_default(self, request: Request, value: Any, node: ast.Call) -> None:
+        name = self.evaluate(request.name) if isinstance(request.name, ast.expr) else request.name
+        if isinstance(name, str) and isinstance(value, str) and self.is_live:
+            self.given.setdefault(name, (value, Origin(self.scope.path, node.lineno)))
 
     def _known_function(self, function: Dotted, node: ast.Call) -> Any:
         arguments, keywords = self.values_of(node.args), self.keywords_of(node)
@@ -558,7 +567,7 @@ class Evaluator(Reading):
             key = self.evaluate(key_node)
             if isinstance(key, (str, int)):
                 result[key] = value
-        return result
+        return operations.bounded(result)
 
     def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> Any:
         first = node.generators[0]

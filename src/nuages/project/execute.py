@@ -57,6 +57,9 @@ class Executor(SettingsClasses, Evaluator):
         self.absent: dict[str, Origin] = {}
         self.depth = 0
         self.follows = True
+        self.running: list[ast.AST] = []
+        self.deciding: list[list[str]] = []
+        self.guessed_debug = False
 
     # Modules
 
@@ -291,7 +294,8 @@ class Executor(SettingsClasses, Evaluator):
         self, function: Function, values: list[Any], keywords: Mapping[str, Any], call: ast.Call | None
     ) -> Any:
         """Follow a function's body with known arguments."""
-        if self.depth > MAX_DEPTH:
+        if self.depth > MAX_DEPTH or function.node in self.running:
+            # A function that calls itself may take exponentially long.
             return UNKNOWN
         scope = Scope(function.scope.path, self._arguments(function, values, keywords), parent=function.scope)
         if isinstance(function.node, ast.Lambda):
@@ -302,12 +306,14 @@ class Executor(SettingsClasses, Evaluator):
             self.calls.append(Origin(self.scope.path, call.lineno))
         self.depth += 1
         self.scope = scope
+        self.running.append(function.node)
         try:
             self.body(function.node.body)
             value: Any = None
         except Returned as returned:
             value = returned.value
         finally:
+            self.running.pop()
             self.depth -= 1
             self.scope = outer
             if call is not None:
@@ -452,7 +458,7 @@ class Executor(SettingsClasses, Evaluator):
             return
         is_place = isinstance(owner, list) and isinstance(key, int) and -len(owner) <= key < len(owner)
         if is_place or (isinstance(owner, dict) and isinstance(key, (str, int))):
-            owner[key] = value
+            owner[key] = copied(operations.bounded(value))
         self._mutated(target.value, touched)
 
     def _mutated(self, node: ast.expr, touched: set[str]) -> None:
@@ -513,9 +519,6 @@ class Executor(SettingsClasses, Evaluator):
         finally:
             self.deciding = outer
             self.conditions.pop()
-
-    deciding: list[list[str]] = []  # noqa: RUF012 - replaced, never changed in place
-    guessed_debug = False
 
     def _merge(self, yes: Scope, no: Scope) -> None:
         merged = no.copy()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from nuages.project.values import UNKNOWN, EnvironPath, Missing, is_known
+from nuages.project.values import UNKNOWN, EnvironPath, Missing, copied, is_known
 
 MAX_SIZE = 20_000
 
@@ -94,9 +94,19 @@ def _is_small_format(template: str | bytes) -> bool:
 
 
 def bounded(value: Any) -> Any:
-    """Return the value, or UNKNOWN when it is too large to keep."""
-    if isinstance(value, (str, bytes, list, tuple, dict, set)) and len(value) > MAX_SIZE:
-        return UNKNOWN
+    """Return the value, or UNKNOWN when it is too large to keep, counted with all its parts."""
+    waiting, count = [value], 0
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, (str, bytes, list, tuple, dict, set)) and len(one) > MAX_SIZE:
+            return UNKNOWN
+        if isinstance(one, (list, tuple, set)):
+            waiting.extend(one)
+        elif isinstance(one, dict):
+            waiting.extend(one.values())
+        count += 1
+        if count > MAX_SIZE:
+            return UNKNOWN
     return value
 
 
@@ -175,6 +185,8 @@ def _joined(path: PurePosixPath, parts: list[Any]) -> PurePosixPath:
 def _change(owner: Any, name: str, arguments: list[Any], keywords: Mapping[str, Any]) -> Any:
     if len(owner) > MAX_SIZE:
         return UNKNOWN
+    # A copy, so that nothing can hold itself.
+    arguments = [copied(bounded(argument)) for argument in arguments]
     if name == "extend" or (name == "update" and isinstance(owner, set)):
         if arguments and isinstance(arguments[0], (list, tuple, set)):
             items = list(arguments[0])[:MAX_SIZE]

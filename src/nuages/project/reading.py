@@ -16,7 +16,7 @@ LOOKUP = frozenset(
      "EnvValidationError", "EnvironmentError", ""}
 )  # fmt: skip
 TYPE = frozenset({"TypeError", "AttributeError", "ValueError", "Exception", "BaseException", ""})
-MAX_STEPS = 400_000
+MAX_STEPS = 150_000
 
 
 class Raised(Exception):  # noqa: N818 - control flow, no error

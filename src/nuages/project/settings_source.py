@@ -19,6 +19,7 @@ from nuages.project.values import EnvironPath, Missing, Scope, Unknown, is_known
 _OFF = ("False", "0", "false", "off", "no", "", "production", "prod")
 _MAX_TEXT = 2000
 _MAX_RUNS = 8
+_MAX_STEPS = 200_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +101,7 @@ def _switch(run: _Run) -> Switch | None:
             return Switch(variable=variable, off=None, origin=origin)
         for text in _OFF:
             runs += 1
-            if runs > _MAX_RUNS:
+            if runs > _MAX_RUNS or runs * run.executor.steps > _MAX_STEPS:
                 return None
             if variable in reads and run.again(variable, text).debug is False:
                 return Switch(variable=variable, off=text, origin=origin)
@@ -133,7 +134,10 @@ def _assignments(tree: Tree, scope: Scope) -> Iterator[Assignment]:
         if place.node is not None and not place.is_augmented:
             literal, is_literal = _literal(place.node)
         text = _source(tree, place.path, place.node) if place.node is not None else ""
-        known = is_known(value)
+        try:
+            known, plain = is_known(value), _plain(value, str(tree.root))
+        except RecursionError:
+            known, plain = False, None
         yield Assignment(
             name=name,
             text=text,
@@ -141,7 +145,7 @@ def _assignments(tree: Tree, scope: Scope) -> Iterator[Assignment]:
             is_literal=is_literal,
             literal=literal,
             is_known=known,
-            value=_plain(value, str(tree.root)),
+            value=plain,
         )
 
 

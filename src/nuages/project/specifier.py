@@ -69,7 +69,7 @@ def _split(text: str) -> list[str]:
 
 
 def _canonical_clause(operator: str, version: str) -> list[str]:
-    if version in {"*", "x"}:
+    if version == "*":
         return []
     wild = version.endswith(".*")
     bare = version[:-2] if wild else version

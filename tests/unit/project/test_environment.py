@@ -1,0 +1,359 @@
+"""What the settings read: each way of reading, what it needs, and what turns DEBUG off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from nuages.errors import Origin
+from nuages.project import settings_source
+from nuages.project.model import Variable, VariableKind
+from nuages.project.tree import Tree
+
+MakeTree = Callable[[dict[str, str]], Tree]
+
+
+def variables(tree: Tree, environ: Mapping[str, str] | None = None) -> dict[str, Variable]:
+    source = settings_source.read(tree, "settings.py", (".",), environ or {})
+    return {variable.name: variable for variable in source.variables}
+
+
+REQUIRED = [
+    ("import os\nX = os.environ['X']", "os.environ"),
+    ("from os import environ\nX = environ['X']", "os.environ"),
+    ("import os as system\nX = system.environ['X']", "os.environ"),
+    ("import os\nX = os.environ.get('X').split(' ')", "os.environ"),
+    ("import os\nx = os.environ.get('X')\nY = x.lower()", "os.environ"),
+    ("import os\nX = int(os.environ.get('X'))", "os.environ"),
+    ("import os\nX = int(os.getenv('X', None))", "os.environ"),
+    ("import os\nX = os.path.join('/srv', os.environ.get('X'))", "os.environ"),
+    ("import os\nX = 'redis://' + os.environ.get('X')", "os.environ"),
+    ("import os\nX = [h for h in os.environ.get('X')]", "os.environ"),
+    ("import os\nX = ['a', *os.environ.get('X')]", "os.environ"),
+    ("import os\nX = 'a' in os.environ.get('X')", "os.environ"),
+    ("import os\nfrom pathlib import Path\nX = Path(os.environ.get('X'))", "os.environ"),
+    ("import os\nSECRET_KEY = os.environ.get('X')", "os.environ"),
+    ("import os\nSECRET_KEY = os.environ.get('X', '')", "os.environ"),
+    ("import os\nALLOWED_HOSTS = os.environ.get('X')", "os.environ"),
+    ("import os\nx = os.environ.get('X')\nif not x:\n    raise RuntimeError('X is needed')", "os.environ"),
+    ("import os\nassert os.environ.get('X')", "os.environ"),
+    ("import os\nassert 'X' in os.environ", "os.environ"),
+    ("import os, sys\nif 'X' not in os.environ:\n    sys.exit(1)", "os.environ"),
+    ("import os\nif not False:\n    X = os.environ['X']", "os.environ"),
+    ("import os\nX = {**os.environ}['X'] if False else os.environ['X']", "os.environ"),
+    ("import os\ntry:\n    X = os.environ['X']\nexcept KeyError:\n    raise RuntimeError('X')", "os.environ"),
+    ("import os\nfor name in ('X', 'Y'):\n    globals()[name] = os.environ[name]", "os.environ"),
+    ("import os\nd = os.environ.copy()\nX = d['X']", "os.environ"),
+    ("import os\ndef need(name):\n    return os.environ[name]\nX = need('X')", "os.environ"),
+    ("import os\nneed = lambda name: os.environ[name]\nX = need('X')", "os.environ"),
+    ("import environ\nenv = environ.Env()\nX = env('X')", "django-environ"),
+    ("import environ\nenv = environ.Env(DEBUG=(bool, False))\nX = env.str('X')", "django-environ"),
+    ("from environ import Env\nenv = Env(X=bool)\nX = env('X')", "django-environ"),
+    ("import environ\nenv = environ.Env()\nX = env.db('X')", "django-environ"),
+    ("from environs import Env\nenv = Env()\nX = env.int('X')", "environs"),
+    ("from environs import env\nX = env.str('X')", "environs"),
+    ("from decouple import config\nX = config('X')", "python-decouple"),
+    ("from decouple import config as c, Csv\nX = c('X', cast=Csv())", "python-decouple"),
+    ("from starlette.config import Config\nconfig = Config()\nX = config('X', cast=str)", "starlette"),
+    (
+        "from pydantic_settings import BaseSettings\nclass S(BaseSettings):\n    x: str\nS()",
+        "pydantic-settings",
+    ),
+    (
+        "from configurations import Configuration, values\nclass Dev(Configuration):\n"
+        "    A = values.SecretValue(environ_name='X', environ_prefix='')",
+        "django-configurations",
+    ),
+]
+
+
+@pytest.mark.parametrize(("source", "reader"), REQUIRED, ids=[source for source, _ in REQUIRED])
+def test_a_variable_without_which_the_settings_fail_is_required(
+    source: str, reader: str, tree: MakeTree
+) -> None:
+    found = variables(tree({"settings.py": source}))
+    assert found["X"].required
+    assert found["X"].reader == reader
+
+
+OPTIONAL = [
+    ("import os\nX = os.environ.get('X', 'a')", "'a'"),
+    ("import os\nX = os.getenv('X')", None),
+    ("import os\nX = os.environ.get('X') or 'b'", "'b'"),
+    ("import os\nX = (os.environ.get('X') or 'b').split(',')", "'b'"),
+    ("import os\nX = os.environ.get('X', 'a b').split()", "'a b'"),
+    ("import os\nX = int(os.environ.get('X', 5))", "5"),
+    ("import os\nX = bool(os.environ.get('X'))", None),
+    ("import os\nX = f\"redis://{os.environ.get('X')}\"", None),
+    ("import os\nif 'X' in os.environ:\n    X = os.environ['X']", None),
+    ("import os\nif os.environ.get('X'):\n    Y = os.environ['X'].split()", None),
+    ("import os\nX = os.environ['X'] if 'X' in os.environ else 'c'", None),
+    ("import os\ntry:\n    X = os.environ['X']\nexcept KeyError:\n    X = 'd'", None),
+    ("import os\ntry:\n    X = int(os.environ.get('X'))\nexcept (TypeError, ValueError):\n    X = 5", None),
+    ("import os\nfrom contextlib import suppress\nwith suppress(KeyError):\n    X = os.environ['X']", None),
+    ("import os, sys\nif 'test' in sys.argv:\n    X = os.environ['X']", None),
+    ("import os\ndef never():\n    return os.environ['X']\nY = os.environ.get('X')", None),
+    ("import os\nos.environ.setdefault('X', 'e')\nX = os.environ['X']", "'e'"),
+    ("import os\nos.environ['X'] = 'f'\nX = os.environ['X']", None),
+    ("import os\ndef env(name, default=None):\n    return os.environ.get(name, default)\nX = env('X', 'g')", "'g'"),
+    (
+        "import os\ndef env(name, default=None):\n    try:\n        return os.environ[name]\n    except KeyError:\n"
+        "        if default is not None:\n            return default\n        raise\nX = env('X', default='h')",
+        "'h'",
+    ),
+    ("import environ\nenv = environ.Env(X=(bool, False))\nX = env('X')", "False"),
+    ("import environ\nenv = environ.Env()\nX = env('X', default='i')", "'i'"),
+    ("import environ\nenv = environ.Env()\nX = env.bool('X', True)", "True"),
+    ("import environ\nenv = environ.Env()\nX = env.list('X', default=['a'])", "['a']"),
+    ("from decouple import config\nX = config('X', default=5, cast=int)", "5"),
+    ("from decouple import config\nX = config('X', 'j')", "'j'"),
+    ("from environs import Env\nenv = Env()\nX = env.bool('X', False)", "False"),
+    ("import dj_database_url\nDATABASES = {'default': dj_database_url.config(env='X', default='sqlite:///a')}",
+     "'sqlite:///a'"),
+    ("from pydantic_settings import BaseSettings\nclass S(BaseSettings):\n    x: int = 5", "5"),
+    ("from pydantic import BaseSettings, Field\nclass S(BaseSettings):\n    a: str = Field('k', env='X')", "'k'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "default"), OPTIONAL, ids=[source for source, _ in OPTIONAL])
+def test_a_variable_that_may_be_absent_is_not_required(
+    source: str, default: str | None, tree: MakeTree
+) -> None:
+    found = variables(tree({"settings.py": source}))
+    assert not found["X"].required
+    assert found["X"].default == default
+
+
+def test_a_variable_is_named_with_the_line_that_reads_it(tree: MakeTree) -> None:
+    source = """
+        import os
+
+        def need(name):
+            return os.environ[name]
+
+        FIRST = need("FIRST")
+        SECOND = os.environ["SECOND"]
+        """
+    found = variables(tree({"settings.py": source}))
+    assert found["FIRST"].origin == Origin("settings.py", 6)
+    assert found["SECOND"].origin == Origin("settings.py", 7)
+
+
+def test_a_read_under_a_condition_is_required_only_where_the_condition_holds(tree: MakeTree) -> None:
+    source = """
+        import os
+        DEBUG = os.environ.get("DEBUG", "1") == "1"
+        if not DEBUG:
+            SECRET_KEY = os.environ["SECRET_KEY"]
+        if os.environ.get("USE_S3") == "1":
+            AWS_KEY = os.environ["AWS_KEY"]
+        if something():
+            OTHER = os.environ["OTHER"]
+        """
+    files = tree({"settings.py": source})
+    found = variables(files)
+    assert found["SECRET_KEY"].required, "what is served is served with DEBUG off"
+    assert found["SECRET_KEY"].condition == "not DEBUG"
+    assert not found["AWS_KEY"].required
+    assert found["AWS_KEY"].condition == "os.environ.get('USE_S3') == '1'"
+    assert not found["OTHER"].required
+    assert variables(files, {"USE_S3": "1"})["AWS_KEY"].required
+
+
+def test_one_of_two_ways_to_name_the_database_is_enough(tree: MakeTree) -> None:
+    source = """
+        import os, environ
+        env = environ.Env()
+        if os.getenv("DATABASE_URL", default=None):
+            DATABASES = {"default": env.db("DATABASE_URL")}
+        else:
+            DATABASES = {"default": {"NAME": env.str("POSTGRES_DB")}}
+        """
+    files = tree({"settings.py": source})
+    assert variables(files)["POSTGRES_DB"].required
+    assert not variables(files)["DATABASE_URL"].required
+    assert not variables(files, {"DATABASE_URL": "postgres://a"})["POSTGRES_DB"].required
+
+
+def test_modules_that_the_settings_import_from_the_project_are_read_too(tree: MakeTree) -> None:
+    files = {
+        "settings.py": "from config.base import *\nfrom config import env\nfrom config.tools import get\nX = get('X')",
+        "config/__init__.py": "",
+        "config/base.py": "import os\nA = os.environ['A']\nfrom .more import *",
+        "config/more.py": "import os\nB = os.environ['B']",
+        "config/env.py": "import os\nC = os.environ['C']",
+        "config/tools.py": "import os\ndef get(name):\n    return os.environ[name]",
+        "config/unused.py": "import os\nD = os.environ['D']",
+    }
+    found = variables(tree(files))
+    assert sorted(found) == ["A", "B", "C", "X"]
+    assert all(variable.required for variable in found.values())
+    assert found["B"].origin == Origin("config/more.py", 2)
+
+
+def test_split_settings_are_followed(tree: MakeTree) -> None:
+    files = {
+        "settings.py": "from split_settings.tools import include, optional\n"
+        "include('parts/*.py', optional('local.py'))",
+        "parts/one.py": "import os\nA = os.environ['A']",
+        "parts/two.py": "B = A + 'b'\nINSTALLED_APPS = ['a']",
+    }
+    source = settings_source.read(tree(files), "settings.py", (".",), {"A": "a"})
+    assert [variable.name for variable in source.variables] == ["A"]
+    assert {one.name: one.value for one in source.assignments} == {
+        "A": "a",
+        "B": "ab",
+        "INSTALLED_APPS": ["a"],
+    }
+    assert source.files == ("settings.py", "parts/one.py", "parts/two.py")
+
+
+def test_a_prefix_is_part_of_the_name(tree: MakeTree) -> None:
+    source = """
+        from environs import Env
+        env = Env()
+        with env.prefixed("SHOP_"):
+            A = env("A")
+        B = env("B")
+        """
+    assert sorted(variables(tree({"settings.py": source}))) == ["B", "SHOP_A"]
+
+
+def test_a_variable_of_a_dotenv_file_that_is_loaded_is_given(tree: MakeTree) -> None:
+    files = {
+        "settings.py": "import os\nfrom dotenv import load_dotenv\nload_dotenv()\nX = os.environ['X']\nY = os.environ['Y']",
+        ".env": "# secrets\nexport X='a b' # said\n",
+    }
+    found = variables(tree(files))
+    assert (found["X"].required, found["X"].given) == (False, Origin(".env", 2))
+    assert (found["Y"].required, found["Y"].given) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("read", "kind"),
+    [
+        ("os.environ.get('SECRET_KEY')", VariableKind.SECRET),
+        ("os.environ.get('STRIPE_API_KEY')", VariableKind.SECRET),
+        ("os.environ.get('REDIS_URL')", VariableKind.URL),
+        ("os.environ.get('ALLOWED_HOSTS', '').split(',')", VariableKind.HOSTS),
+        ("os.environ.get('COLOURS', '').split(',')", VariableKind.LIST),
+        ("os.environ.get('FLAG') == 'True'", VariableKind.BOOL),
+        ("os.environ.get('FLAG', '').lower() in ('1', 'true')", VariableKind.BOOL),
+        ("os.environ.get('DEBUG')", VariableKind.BOOL),
+        ("int(os.environ.get('LIFE', 1))", VariableKind.INTEGER),
+        ("os.environ.get('DB_PORT')", VariableKind.INTEGER),
+        ("os.environ.get('MEDIA_ROOT')", VariableKind.PATH),
+        ("os.environ.get('DB_HOST')", VariableKind.TEXT),
+        ("env.bool('WHATEVER')", VariableKind.BOOL),
+        ("env.list('WHATEVER')", VariableKind.LIST),
+        ("env.db()", VariableKind.URL),
+        ("env('WHATEVER')", VariableKind.TEXT),
+    ],
+)
+def test_the_kind_is_told_by_the_reader_and_then_by_the_name(
+    read: str, kind: VariableKind, tree: MakeTree
+) -> None:
+    source = f"import os, environ\nenv = environ.Env()\nVALUE = {read}\n"
+    (found,) = variables(tree({"settings.py": source})).values()
+    assert found.kind is kind
+
+
+@pytest.mark.parametrize(
+    ("debug", "variable", "off"),
+    [
+        ("os.environ.get('DEBUG') == 'True'", "DEBUG", None),
+        ("os.environ.get('DEBUG', 'True') == 'True'", "DEBUG", "False"),
+        ("bool(int(os.environ.get('DEBUG', 1)))", "DEBUG", "0"),
+        ("os.environ.get('DEBUG', 'on').lower() in ('on', 'true')", "DEBUG", "False"),
+        ("bool(os.environ.get('DEBUG', 'yes'))", "DEBUG", ""),
+        ("env.bool('SHOP_DEBUG', default=True)", "SHOP_DEBUG", "False"),
+        ("env.bool('SHOP_DEBUG')", "SHOP_DEBUG", "False"),
+        ("os.environ.get('STAGE', 'dev') == 'dev'", "STAGE", "False"),
+        ("not os.environ.get('PRODUCTION')", "PRODUCTION", "False"),
+        ("config('DEBUG', default=True, cast=bool)", "DEBUG", "False"),
+    ],
+)
+def test_what_turns_debug_off_is_found_out(
+    debug: str, variable: str, off: str | None, tree: MakeTree
+) -> None:
+    source = f"import os, environ\nfrom decouple import config\nenv = environ.Env()\nDEBUG = {debug}\n"
+    found = settings_source.read(tree({"settings.py": source}), "settings.py", (".",), {})
+    assert found.debug is not None
+    assert (found.debug.variable, found.debug.off) == (variable, off)
+    assert found.debug.origin == Origin("settings.py", 4)
+
+
+@pytest.mark.parametrize("debug", ["True", "False", "bool(something())"])
+def test_without_a_variable_nothing_turns_debug_off(debug: str, tree: MakeTree) -> None:
+    assert (
+        settings_source.read(tree({"settings.py": f"DEBUG = {debug}\n"}), "settings.py", (".",), {}).debug
+        is None
+    )
+
+
+def test_settings_are_worked_out_as_far_as_reading_tells(tree: MakeTree) -> None:
+    source = """
+        import os
+        from pathlib import Path
+        BASE_DIR = Path(__file__).resolve().parent
+        DEBUG = True
+        STATIC_ROOT = BASE_DIR / "collected"
+        MEDIA_ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "media")
+        INSTALLED_APPS = ["a"] + ["b"]
+        INSTALLED_APPS += ["c"]
+        INSTALLED_APPS.append("d")
+        MIDDLEWARE = ["one", "three"]
+        MIDDLEWARE.insert(1, "two")
+        if DEBUG:
+            MIDDLEWARE.append("debug")
+        DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": unknown()}}
+        DATABASES["default"]["HOST"] = "db"
+        LIMIT = 2 * 1024 * 1024
+        NAME: str = f"{LIMIT // 1024}k"
+        """
+    found = settings_source.read(tree({"settings.py": source}), "settings.py", (".",), {})
+    values = {one.name: one.value for one in found.assignments}
+    assert values == {
+        "BASE_DIR": ".",
+        "DEBUG": True,
+        "STATIC_ROOT": "collected",
+        "MEDIA_ROOT": "media",
+        "INSTALLED_APPS": ["a", "b", "c", "d"],
+        "MIDDLEWARE": ["one", "two", "three", "debug"],
+        "DATABASES": {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": None, "HOST": "db"}},
+        "LIMIT": 2097152,
+        "NAME": "2048k",
+    }
+    known = {one.name for one in found.assignments if one.is_known}
+    assert known == set(values) - {"DATABASES"}
+    (debug,) = (one for one in found.assignments if one.name == "DEBUG")
+    assert (debug.is_literal, debug.literal, debug.text) == (True, True, "True")
+    assert debug.origin == Origin("settings.py", 4)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "X = 'a' * 10 ** 9",
+        "X = [0] * 10 ** 9",
+        "X = 10 ** 10 ** 10",
+        "X = '%0999999999d' % 1",
+        "X = '{:999999999}'.format(1)",
+        "X = 1\nwhile True:\n    X = X * X",
+        "def f(n):\n    return f(n) + f(n)\nX = f(1)",
+        "X = ['a']\nfor i in range(1000):\n    X = X + X",
+        "X = []\nX.append(X)\nY = X + X",
+        "X = " + "(" * 150 + "1" + ")" * 150,
+        "X = " + "+".join("1" for _ in range(3000)),
+        "from settings import *",
+        "import settings\nsettings.X = settings",
+        "class A(A): pass",
+        "X = lambda: X()\nX()",
+        "X = [y for y in 'abc' for z in y]",
+        "match X:\n    case 1:\n        Y = 1",
+        "\N{BYTE ORDER MARK}X = 1",
+    ],
+)
+def test_hostile_source_ends_quickly_and_raises_nothing(source: str, tree: MakeTree) -> None:
+    settings_source.read(tree({"settings.py": source}), "settings.py", (".",), {})
