@@ -198,7 +198,7 @@ def up(invocation: Invocation) -> int:
     )
     bring(prepared, wanted, invocation.console.event)
     arguments = _serve_arguments(invocation, prepared, wanted)
-    invocation.console.event("serve", "serving with " + " ".join(["nuages", *arguments]), argv=arguments)
+    invocation.console.event("serve", argv=arguments)
     serve_command(prepared, arguments).become()
     return 0
 
