@@ -18,7 +18,10 @@ from typing import Any
 
 FLUSH_SECONDS = 0.2
 ATOMIC_BYTES = 4096  # PIPE_BUF on Linux; select.PIPE_BUF may be as low as 512 elsewhere
-LONGEST_PATH = 2048
+_LONGEST_TEXTS = (
+    2048,
+    50,
+)  # characters that a text is cut to, one after the other, in a line that is too long
 MOST_LINES = 20_000  # what is kept while nobody reads stdout; more is dropped, and said
 
 _Record = tuple[Any, ...]
@@ -126,9 +129,15 @@ class Log:
             self.flush()
 
     def _line(self, record: _Record) -> bytes:
+        line = self._format(record)
+        for longest in _LONGEST_TEXTS:
+            if len(line) <= ATOMIC_BYTES:
+                break
+            line = self._format(tuple(_cut(value, longest) for value in record))
+        return line
+
+    def _format(self, record: _Record) -> bytes:
         moment, method, path, query, route, status, sent, duration, queued, client, request_id, user = record
-        if len(path) > LONGEST_PATH:
-            path = path[:LONGEST_PATH] + "…"
         if query:
             path += "?…"
         if self.access_format == "json":
@@ -206,6 +215,10 @@ def _writable(descriptor: int) -> bool:
         return bool(poll.poll(0))
     except (OSError, ValueError):
         return True
+
+
+def _cut(value: Any, longest: int) -> Any:
+    return value[:longest] + "…" if isinstance(value, str) and len(value) > longest else value
 
 
 def _printable(text: str) -> str:

@@ -11,7 +11,6 @@ import json
 import os
 import selectors
 import socket
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -157,7 +156,7 @@ def folder(environ: Mapping[str, str]) -> Path:
     base = environ.get("XDG_RUNTIME_DIR")
     if base and os.access(base, os.W_OK):
         return Path(base) / "nuages"
-    return Path(environ.get("TMPDIR") or tempfile.gettempdir()) / f"nuages-{os.getuid()}"
+    return Path(environ.get("TMPDIR") or "/tmp") / f"nuages-{os.getuid()}"
 
 
 def open_listener(option: str, environ: Mapping[str, str], *, origin: Origin | str) -> Listener | None:

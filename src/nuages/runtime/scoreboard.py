@@ -10,7 +10,6 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-import tempfile
 import time
 from dataclasses import dataclass
 
@@ -145,6 +144,8 @@ def _shared_memory(size: int) -> int:
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("nuages-scoreboard", os.MFD_CLOEXEC)
     else:
+        import tempfile  # late: it costs a supervisor on Linux 10 ms
+
         with tempfile.TemporaryFile() as file:
             descriptor = os.dup(file.fileno())
     os.ftruncate(descriptor, size)

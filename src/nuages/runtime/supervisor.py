@@ -18,7 +18,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from nuages.errors import NuagesError, Origin, StartError
-from nuages.runtime import capacity, child, pool, sockets, status
+from nuages.runtime import capacity, child, pool, sockets
 from nuages.runtime import settings as options
 from nuages.runtime.log import Log, open_log
 from nuages.runtime.scoreboard import Figures, InFlight, Scoreboard
@@ -423,7 +423,7 @@ class Supervisor:
 
     def _open_management(self) -> None:
         """Answer health checks; a taken address ends the server, as that of `--bind` does."""
-        from nuages.runtime import management
+        from nuages.runtime import management, status
 
         origin = self._origins.get("management", "--management")
         listener = management.open_listener(self.settings.management, self._environ, origin=origin)

@@ -1,0 +1,69 @@
+"""The answers of the management socket, without a socket."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nuages.runtime.management import Answer, folder, respond
+from nuages.runtime.pool import Limits, Phase, Pool, Stage, Worker
+from nuages.runtime.status import ready, startup
+
+ANSWERS = {
+    "/-/live": lambda: Answer(status=200, body="alive"),
+    "/-/ready": lambda: Answer(status=503, body="no worker is ready"),
+    "/-/status": lambda: Answer(status=200, body={"ready": False}),
+}
+
+
+def test_a_whole_answer() -> None:
+    assert respond(b"GET /-/ready?verbose HTTP/1.1\r\nHost: x\r\n\r\n", ANSWERS) == (
+        b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 19\r\n"
+        b"Cache-Control: no-store\r\nConnection: close\r\n\r\nno worker is ready\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET /-/live HTTP/1.0\r\n\r\n", 200),
+        (b"HEAD /-/live HTTP/1.1\r\n\r\n", 200),
+        (b"POST /-/live HTTP/1.1\r\n\r\n", 405),
+        (b"GET / HTTP/1.1\r\n\r\n", 404),
+        (b"nonsense\r\n\r\n", 400),
+        (b"\r\n\r\n", 400),
+    ],
+)
+def test_status_codes(head: bytes, status: int) -> None:
+    answer = respond(head, ANSWERS)
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert answer.endswith(b"\r\n\r\n") == head.startswith(b"HEAD")
+
+
+@given(st.binary(max_size=100))
+def test_any_head_gets_an_answer(head: bytes) -> None:
+    assert respond(head, ANSWERS).startswith(b"HTTP/1.1 ")
+
+
+def _pool(phase: Phase, stage: Stage = Stage.RUNNING, proven: int | None = 0) -> Pool:
+    worker = Worker(id=1, generation=0, phase=phase, since=0.0)
+    return Pool(limits=Limits(workers=1), workers=(worker,), stage=stage, proven=proven)
+
+
+def test_it_is_ready_only_while_a_worker_is_and_nothing_stops() -> None:
+    assert ready(_pool(Phase.READY)).status == 200
+    assert ready(_pool(Phase.STARTING)).status == 503
+    assert ready(_pool(Phase.READY, Stage.DRAINING)) == Answer(status=503, body="the server is draining")
+
+
+def test_started_once_is_started_for_good() -> None:
+    assert startup(_pool(Phase.STARTING, proven=None)).status == 503
+    assert startup(_pool(Phase.STARTING, proven=0)).status == 200
+
+
+def test_the_socket_lies_in_the_runtime_directory_else_in_the_temporary_one(tmp_path: Path) -> None:
+    assert folder({"XDG_RUNTIME_DIR": str(tmp_path), "TMPDIR": "/t"}) == tmp_path / "nuages"
+    assert folder({"XDG_RUNTIME_DIR": "/no/such/folder", "TMPDIR": "/t"}).parent == Path("/t")

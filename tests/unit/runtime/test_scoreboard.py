@@ -1,0 +1,81 @@
+"""What workers note in shared memory and the supervisor reads, also in the middle of a write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nuages.runtime.scoreboard import _ENTRY, ENTRIES, Board, Figures, Scoreboard
+
+
+@pytest.fixture
+def whole() -> Iterator[Scoreboard]:
+    scoreboard = Scoreboard(4)
+    yield scoreboard
+    scoreboard.close()
+
+
+def test_a_request_is_seen_from_its_begin_to_its_end(whole: Scoreboard) -> None:
+    board = Board(whole.descriptor, 2)
+    slot = board.begin("GET", "/books/1/", "abc")
+    (seen,) = whole.in_flight(2)
+    assert (seen.method, seen.path, seen.request_id) == ("GET", "/books/1/", "abc")
+    assert whole.in_flight(1) == whole.in_flight(3) == ()
+    board.end(slot)
+    assert whole.in_flight(2) == ()
+    assert board.in_flight == 0
+
+
+def test_the_oldest_request_comes_first(whole: Scoreboard) -> None:
+    board = Board(whole.descriptor, 0)
+    first, second = board.begin("GET", "/1", ""), board.begin("GET", "/2", "")
+    board.end(first)
+    third = board.begin("GET", "/3", "")
+    assert [seen.path for seen in whole.in_flight(0)] == ["/2", "/3"]
+    assert third == first != second
+
+
+def test_more_requests_than_can_be_noted_are_counted_and_served(whole: Scoreboard) -> None:
+    board = Board(whole.descriptor, 0)
+    slots = [board.begin("GET", "/", "") for _ in range(ENTRIES + 5)]
+    assert board.in_flight == ENTRIES + 5
+    assert len(whole.in_flight(0)) == ENTRIES
+    for slot in slots:
+        board.end(slot)
+    assert board.in_flight == 0
+    assert whole.in_flight(0) == ()
+
+
+def test_an_entry_that_is_half_written_is_skipped(whole: Scoreboard) -> None:
+    board = Board(whole.descriptor, 0)
+    slot = board.begin("GET", "/", "")
+    # The next writer of this entry has come as far as the sequence number in front.
+    _ENTRY.pack_into(board._memory, slot, 77, 1.0, b"POST", b"/x", b"", 0)
+    assert whole.in_flight(0) == ()
+
+
+def test_figures_are_those_of_the_last_beat_and_a_cleared_slot_is_new(whole: Scoreboard) -> None:
+    board = Board(whole.descriptor, 1)
+    assert whole.figures(1) == Figures()
+    board.begin("GET", "/", "")
+    board.beat(Figures(pid=5, started=1.5, requests=7, connections=3, threads_busy=1, threads=2))
+    seen = whole.figures(1)
+    assert (seen.pid, seen.started, seen.requests, seen.connections) == (5, 1.5, 7, 3)
+    assert (seen.threads_busy, seen.threads) == (1, 2)
+    assert seen.heartbeat > 0
+    whole.clear(1)
+    assert whole.figures(1) == Figures()
+    assert whole.in_flight(1) == ()
+
+
+@given(st.text(max_size=300), st.text(max_size=300), st.text(max_size=300))
+def test_any_text_is_noted_as_far_as_it_fits(method: str, path: str, request_id: str) -> None:
+    scoreboard = Scoreboard(1)
+    board = Board(scoreboard.descriptor, 0)
+    board.begin(method, path, request_id)
+    (seen,) = scoreboard.in_flight(0)
+    assert path.encode("utf-8", "replace").decode().startswith(seen.path.rstrip("\0")) or "\0" in path
+    scoreboard.close()

@@ -1,0 +1,72 @@
+"""What the socket code says, where no socket is needed; the rest is in tests/process/test_serve_sockets."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import pytest
+
+from nuages.errors import OutsideError, UsageError
+from nuages.runtime import sockets
+from nuages.runtime.settings import Address
+
+
+def _error(number: int, address: Address, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(sockets, "_holder", lambda _address: "process 4711 (python manage.py runserver)")
+    return sockets._cannot_bind(address, "--bind", OSError(number, os.strerror(number))).render()
+
+
+def test_a_port_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _error(errno.EADDRINUSE, Address(host="127.0.0.1", port=8000), monkeypatch) == (
+        "error: cannot listen on 127.0.0.1:8000\n"
+        "  given by --bind\n"
+        "  process 4711 (python manage.py runserver) listens there already\n"
+        "\n"
+        "hint: --bind 127.0.0.1:8001"
+    )
+
+
+def test_a_port_of_the_superuser(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
+    assert _error(errno.EACCES, Address(host="0.0.0.0", port=80), monkeypatch) == (
+        "error: cannot listen on 0.0.0.0:80\n"
+        "  given by --bind\n"
+        "  ports below 1024 are the superuser's, and this is user 1000\n"
+        "\n"
+        "hint: --bind 0.0.0.0:8000"
+    )
+
+
+def test_an_address_of_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _error(errno.EADDRNOTAVAIL, Address(host="192.0.2.1", port=80), monkeypatch) == (
+        "error: cannot listen on 192.0.2.1:80\n"
+        "  given by --bind\n"
+        "  192.0.2.1 is not an address of this machine\n"
+        "\n"
+        "hint: --bind :80 for every address"
+    )
+
+
+def test_a_socket_file_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _error(errno.ENOENT, Address(path="/no/such/web.sock"), monkeypatch) == (
+        "error: cannot listen on unix:/no/such/web.sock\n"
+        "  given by --bind\n"
+        "  No such file or directory\n"
+        "\n"
+        "hint: --bind HOST:PORT or unix:PATH"
+    )
+
+
+def test_kinds_of_error_decide_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    address = Address(host="127.0.0.1", port=1)
+    monkeypatch.setattr(sockets, "_holder", lambda _address: "another process")
+    assert isinstance(sockets._cannot_bind(address, "", OSError(errno.EADDRINUSE, "")), OutsideError)
+    assert isinstance(sockets._cannot_bind(address, "", OSError(errno.EADDRNOTAVAIL, "")), UsageError)
+
+
+@pytest.mark.parametrize(
+    "environ", [{}, {"LISTEN_PID": "1", "LISTEN_FDS": "1"}, {"LISTEN_PID": "7", "LISTEN_FDS": "x"}]
+)
+def test_descriptors_for_another_process_are_left_alone(environ: dict[str, str]) -> None:
+    assert sockets.inherited(environ, pid=7) == []
