@@ -51,7 +51,7 @@ def read(tree: Tree, path: str, module: str, kind: str | None = None) -> EntryPo
         module=module,
         attribute=attribute,
         origin=Origin(path, line),
-        is_standard=is_standard(syntax),
+        is_standard=is_standard(syntax) and not tree.lost(path),
         wraps_django=kind in makers,
         settings=settings,
     )

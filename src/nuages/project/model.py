@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -222,4 +223,9 @@ def to_json(value: Any) -> Any:
         return [to_json(item) for item in value]
     if isinstance(value, dict):
         return {str(key): to_json(item) for key, item in value.items()}
-    return value
+    if isinstance(value, (set, frozenset)):
+        return [to_json(item) for item in sorted(value, key=repr)]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    # What JSON has no word for (bytes, complex …) is shown as Python writes it.
+    return value if value is None or isinstance(value, (bool, int, float, str)) else repr(value)

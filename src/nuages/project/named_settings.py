@@ -23,7 +23,7 @@ def find(tree: Tree, path: str) -> tuple[Fact[str], ...]:
     variable's name and a literal, and f-strings or conditionals whose parts are literals (all outcomes).
     """
     module = tree.module(path)
-    if module is None:
+    if module is None or tree.lost(path):
         return tuple(_by_text(tree, path))
     found = [fact for node in ast.walk(module) for fact in _named(node, module, path)]
     ordered = sorted(found, key=lambda fact: fact.origin.line or 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from nuages.project.evaluate import Evaluator
+from nuages.project.functions import Functions
 from nuages.project.model import VariableKind
 from nuages.project.values import UNKNOWN, Class, Dotted, Missing
 
@@ -25,16 +25,8 @@ _ANNOTATIONS = {
 }  # fmt: skip
 
 
-class SettingsClasses(Evaluator):
+class SettingsClasses(Functions):
     """Class bodies; mixed into the Executor, which follows their statements."""
-
-    def body(self, statements: list[ast.stmt]) -> None:
-        """Follow statements in order."""
-        raise NotImplementedError
-
-    def load_file(self, path: str) -> None:
-        """Take in the variables of a dotenv file."""
-        raise NotImplementedError
 
     def class_body(self, made: Class, statement: ast.ClassDef) -> None:
         """Follow a class body; fields of settings classes are reads."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -13,7 +14,7 @@ from nuages.project.environment import Read, variables
 from nuages.project.execute import Executor, follow
 from nuages.project.model import Assignment, Problem, Switch, Variable
 from nuages.project.tree import Tree
-from nuages.project.values import EnvironPath, Missing, Scope, Unknown, is_known, truth
+from nuages.project.values import EnvironPath, Missing, Scope, is_known, truth
 
 # Texts that turn a switch off, in the order in which they are tried; which one works is found out.
 _OFF = ("False", "0", "false", "off", "no", "", "production", "prod")
@@ -64,7 +65,9 @@ def read(
         debug=switch,
         absent=tuple(executor.absent.items()),
         problems=tuple(
-            _unparsed(tree, one) for one in executor.scopes if one in tree.files and tree.module(one) is None
+            _unparsed(tree, one)
+            for one in executor.scopes
+            if one in tree.files and (tree.lost(one) or tree.module(one) is None)
         ),
     )
 
@@ -174,8 +177,10 @@ def _plain(value: Any, root: str) -> Any:
     if isinstance(value, PurePosixPath) or (isinstance(value, str) and value.startswith(root + "/")):
         text = str(value)
         return text[len(root) + 1 :] if text.startswith(root + "/") else "." if text == root else text
-    if isinstance(value, (list, tuple, set)):
+    if isinstance(value, (list, tuple)):
         return [_plain(item, root) for item in value]
+    if isinstance(value, set):
+        return [_plain(item, root) for item in sorted(value, key=repr)]
     if isinstance(value, dict):
         return {str(key): _plain(item, root) for key, item in value.items()}
     if value is None or isinstance(value, (bool, int, float, str)):
@@ -184,23 +189,20 @@ def _plain(value: Any, root: str) -> Any:
 
 
 def _unparsed(tree: Tree, path: str) -> Problem:
-    text = tree.text(path)
-    line: int | None = None
-    why = "the file cannot be read"
-    if text is not None:
-        try:
-            ast.parse(text)
-        except SyntaxError as error:
-            line, why = error.lineno, f"{error.msg}; it may be written for another version of Python"
-        except (ValueError, RecursionError, MemoryError) as error:
-            why = str(error) or "it is nested too deeply"
+    lost = tree.lost(path)
+    first = lost[0] if lost else None
+    if tree.module(path) is None:
+        what, why = f"{path} cannot be read as Python", first.why if first else "the file cannot be read"
+    else:
+        ranges = ", ".join(
+            str(one.first) if one.first == one.last else f"{one.first}-{one.last}" for one in lost[:6]
+        )
+        what = f"{path} cannot be read whole: {ranges if len(lost) < 7 else ranges + ' …'}"
+        why = f"{lost[0].why}; it may be written for another Python than {sys.version_info[0]}.{sys.version_info[1]}"
     return Problem(
         id="source-unreadable",
-        what=f"{path} cannot be read as Python",
-        where=str(Origin(path, line)),
+        what=what,
+        where=str(Origin(path, first.first if first else None)),
         why=why,
-        hint="what the settings read and set is not known; name required variables yourself with --env-file",
+        hint="variables that are only read there are not known: name them with --env-file",
     )
-
-
-__all__ = ["Read", "Source", "Unknown", "read"]

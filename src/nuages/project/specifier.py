@@ -14,6 +14,7 @@ _VERSION = re.compile(
 )
 _CLAUSE = re.compile(r"(?P<operator>===|~=|==|!=|<=|>=|<|>|=|\^|~)?\s*(?P<version>[^\s,]+)")
 _PRE = {"a": 0, "alpha": 0, "b": 1, "beta": 1, "c": 2, "rc": 2, "pre": 2, "preview": 2}
+_FINAL, _NO_DEV = 3, 1 << 30
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -37,12 +38,12 @@ def parse(text: str) -> Version:
         key = key[:-1]
     has_post = found["post"] is not None or found["post_implicit"] is not None
     post = int(found["post_number"] or found["post_implicit"] or 0) if has_post else -1
-    dev = int(found["dev_number"] or 0) if found["dev"] else 1 << 30
+    dev = int(found["dev_number"] or 0) if found["dev"] else _NO_DEV
     if found["pre"]:
         pre, number = _PRE[found["pre"].lower()], int(found["pre_number"] or 0)
     else:
         # 1.0.dev1 stands before 1.0a1, 1.0 behind 1.0rc1.
-        pre, number = (-1 if found["dev"] and not has_post else 3), 0
+        pre, number = (-1 if found["dev"] and not has_post else _FINAL), 0
     return Version(int(found["epoch"] or 0), key, (pre, number, post, dev, 0), release)
 
 
@@ -119,13 +120,16 @@ def _allows_clause(clause: str, version: Version) -> bool:
     limit = parse(text)
     if operator == "~=":
         return version >= limit and _starts_with(version, limit.release[:-1])
+    same_release = version.epoch == limit.epoch and version.key == limit.key
     if operator == "<":
-        # PEP 440: `<3.2` leaves out 3.2's own pre-releases.
-        is_own_pre = limit.rank[0] == 3 and version.key == limit.key and version.rank < limit.rank
-        return version < limit and not is_own_pre
+        # PEP 440: `<3.2` leaves out 3.2's own pre-releases, `<3.2.post1` that one's.
+        is_final = limit.rank[3] == _NO_DEV and limit.rank[0] == _FINAL
+        is_own = version.rank[2] == limit.rank[2] if limit.rank[2] >= 0 else True
+        return version < limit and not (same_release and is_final and is_own)
     if operator == ">":
-        is_own_post = version.key == limit.key and version.rank[2] >= 0 > limit.rank[2]
-        return version > limit and not is_own_post
+        # PEP 440: `>3.2` leaves out 3.2's post-releases.
+        is_own = version.rank[:2] == limit.rank[:2] and limit.rank[3] == _NO_DEV and limit.rank[2] < 0
+        return version > limit and not (same_release and is_own and version.rank[2] >= 0)
     return {"==": version == limit, "!=": version != limit, "<=": version <= limit, ">=": version >= limit}[
         operator
     ]

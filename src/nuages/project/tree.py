@@ -10,14 +10,15 @@ import re
 import stat
 import sys
 import tokenize
-import warnings
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from nuages.errors import Origin
+from nuages.project import syntax
 from nuages.project.model import Problem
+from nuages.project.syntax import Lost, Parsed
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -74,7 +75,7 @@ class Tree:
         self.is_complete = True
         self.problems: list[Problem] = []
         self._texts: dict[str, str | None] = {}
-        self._modules: dict[str, ast.Module | None] = {}
+        self._modules: dict[str, Parsed] = {}
         self._documents: dict[str, Mapping[str, Any] | None] = {}
         self.files: dict[str, None] = {}
         self.folders: dict[str, None] = {".": None}
@@ -143,10 +144,17 @@ class Tree:
         return decode(data, is_python=path.endswith(".py"))
 
     def module(self, path: str) -> ast.Module | None:
-        """Return the syntax tree of a Python file, or None when it is not valid for this Python; never raises."""
+        """Return the syntax tree of a Python file, as much as can be read, or None; never raises. See `lost`."""
+        return self._parsed(path).module
+
+    def lost(self, path: str) -> tuple[Lost, ...]:
+        """Return the statements of a Python file that cannot be read by this Python."""
+        return self._parsed(path).lost
+
+    def _parsed(self, path: str) -> Parsed:
         if path not in self._modules:
             text = self.text(path)
-            self._modules[path] = None if text is None else parse(text)
+            self._modules[path] = Parsed(None) if text is None else syntax.parse(text)
         return self._modules[path]
 
     def toml(self, path: str) -> Mapping[str, Any]:
@@ -200,16 +208,6 @@ def decode(data: bytes, *, is_python: bool) -> str | None:
     except (LookupError, ValueError):
         text = data.decode("utf-8-sig", errors="replace")
     return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def parse(text: str) -> ast.Module | None:
-    """Return the syntax tree of Python source, or None; prints no warning about the user's source."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
 
 
 def _unreadable(path: str, language: str, error: Exception) -> Problem:

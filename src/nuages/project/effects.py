@@ -1,0 +1,106 @@
+"""Calls of outside functions that change what is read: dotenv files, split settings, exits."""
+
+from __future__ import annotations
+
+import ast
+import fnmatch
+import posixpath
+import re
+from typing import Any
+
+from nuages.errors import Origin
+from nuages.project import modules, readers
+from nuages.project.importing import MAX_DEPTH, Importing
+from nuages.project.values import (
+    UNKNOWN,
+    Dotted,
+    Module,
+)
+
+
+class Effects(Importing):
+    """What a few well-known functions do."""
+
+    def call_outside(self, function: Dotted, call: ast.Call) -> Any:
+        """Follow what a few outside functions do: dotenv files, split settings, prefixes."""
+        name = function.name
+        if name in {"dotenv.load_dotenv", "dotenv.main.load_dotenv", "dotenv.read_dotenv", "environ.Env.read_env",
+                    f"{readers.DJANGO_ENVIRON}.read_env", f"{readers.ENVIRONS}.read_env", "dotenv.dotenv_values",
+                    f"{readers.DJANGO_ENVIRON}.read_envfile", "environs.Env.read_env"}:  # fmt: skip
+            self._load_dotenv(call)
+            return Dotted(name)
+        if name in {"split_settings.tools.include", "split_settings.include"}:
+            self._include(call)
+            return True
+        if name == "split_settings.tools.optional":
+            return self.evaluate(call.args[0]) if call.args else UNKNOWN
+        if name in {"sys.exit", "exit", "quit", "os._exit"}:
+            self.fails()
+            return UNKNOWN
+        if name in {"locals", "globals", "vars"}:
+            return UNKNOWN
+        if name == "importlib.import_module" and call.args:
+            target = self.evaluate(call.args[0])
+            scope = self.named(target) if isinstance(target, str) and not target.startswith(".") else None
+            return Module(scope, target) if scope is not None else UNKNOWN
+        return None
+
+    def _load_dotenv(self, call: ast.Call) -> None:
+        values, keywords = self.values_of(call.args), self.keywords_of(call)
+        asked = next(
+            iter(values), keywords.get("dotenv_path") or keywords.get("env_file") or keywords.get("path")
+        )
+        relative = self.relative(asked)
+        if relative is not None and relative in self.tree.files:
+            self.load_file(relative)
+        elif asked is None or (isinstance(asked, (Dotted, str)) and relative is None):
+            name = asked if isinstance(asked, str) and "/" not in asked else ".env"
+            folder = posixpath.dirname(self.module_path())
+            while True:
+                path = modules.join(folder or ".", name)
+                if path in self.tree.files:
+                    self.load_file(path)
+                    return
+                if not folder:
+                    return
+                folder = posixpath.dirname(folder)
+
+    def load_file(self, path: str) -> None:
+        """Take in the variables of a dotenv file; those that are set already stay as they are."""
+        self.files[path] = None
+        for number, line in enumerate((self.tree.text(path) or "").splitlines(), 1):
+            found = re.match(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*$", line)
+            if found and found[1] not in self.given:
+                text = found[2]
+                quoted = re.match(r"(['\"])(.*?)\1", text)
+                text = quoted[2] if quoted else re.sub(r"\s+#.*$", "", text)
+                self.given[found[1]] = (text, Origin(path, number))
+
+    def _include(self, call: ast.Call) -> None:
+        folder = posixpath.dirname(self.module_path())
+        for pattern in self.values_of(call.args):
+            if not isinstance(pattern, str):
+                continue
+            whole = modules.join(folder or ".", pattern)
+            matching = sorted(
+                path for path in self.tree.files if path.endswith(".py") and fnmatch.fnmatch(path, whole)
+            )
+            if not matching and not any(letter in pattern for letter in "*?["):
+                self.absent.setdefault(whole, Origin(self.scope.path, call.lineno))
+            for path in matching:
+                self._inline(path)
+
+    def _inline(self, path: str) -> None:
+        """Follow a file as if it stood in the current module (django-split-settings)."""
+        syntax = self.tree.module(path)
+        if syntax is None or self.depth > MAX_DEPTH or path == self.scope.path:
+            return
+        self.files[path] = None
+        outer_path, outer_file = self.scope.path, self.scope.names.get("__file__")
+        self.scope.path, self.scope.names["__file__"] = path, f"{self.tree.root}/{path}"
+        self.depth += 1
+        try:
+            self.body(syntax.body)
+        finally:
+            self.depth -= 1
+            self.scope.path, self.scope.names["__file__"] = outer_path, outer_file
