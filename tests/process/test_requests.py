@@ -261,10 +261,10 @@ def test_a_header_that_would_split_the_response_is_a_500(talk: Talk) -> None:
         ("GET / HTTP/1.1\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
         ("GE T / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-        ("NONSENSE / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("NONSENSE / HTTP/1.1\r\nHost: a\r\n\r\n", 501),
         ("GET / HTTP/1.2.3\r\nHost: a\r\n\r\n", 400),
-        ("GET / HTTP/9.9\r\nHost: a\r\n\r\n", 400),
-        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+        ("GET / HTTP/9.9\r\nHost: a\r\n\r\n", 505),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
         ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nHost: a\r\n folded: x\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n", 400),
@@ -281,7 +281,7 @@ def test_a_header_that_would_split_the_response_is_a_500(talk: Talk) -> None:
         ("GET / HTTP/1.1\r\nHost: a\r\n" + "X: y\r\n" * 300 + "\r\n", 431),
         ("GET / HTTP/1.1\r\nHost: a\r\nX: " + "y" * 100_000 + "\r\n\r\n", 431),
         ("GET http://user@host/ HTTP/1.1\r\nHost: host\r\n\r\n", 400),
-        ("CONNECT example.com:80 HTTP/1.1\r\nHost: example.com\r\n\r\n", 400),
+        ("CONNECT example.com:80 HTTP/1.1\r\nHost: example.com\r\n\r\n", 501),
     ],
     ids=range(24),
 )  # fmt: skip
@@ -306,7 +306,7 @@ def test_an_endless_header_is_refused(talk: Talk) -> None:
 def test_what_follows_a_good_request_is_refused_after_its_answer(talk: Talk) -> None:
     talk.send(GET.format("/nap/?seconds=0.1"), "rubbish\r\n\r\n")
     assert talk.answer().text == "slept"
-    assert talk.answer().status == 400
+    assert talk.answer().status in (400, 501)
     assert talk.closed()
 
 

@@ -43,6 +43,7 @@ class Exchange:
         self.began = time.monotonic()
         self.route = ""
         self.response: Any = None
+        self.stream: Any = None
         self.status = 0
         self.sent = 0
         self.queued = 0.0

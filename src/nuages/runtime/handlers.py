@@ -8,6 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+from nuages.runtime.asyncstream import adapt
+from nuages.runtime.bridge import Bridge
+from nuages.runtime.proxies import Proxies
+
 # The exchange that the current thread answers; set by wsgi.py around each call.
 active = threading.local()
 
@@ -19,8 +23,10 @@ class Handlers:
     with it signals' sender and what monitoring agents have patched, stays Django's.
     """
 
-    def __init__(self) -> None:
-        self.lender = Lender()
+    def __init__(self, proxies: Proxies | None = None) -> None:
+        self.lender = Lender(proxies or Proxies(()))
+        self.bridge = Bridge()
+        self._made: list[Any] = []
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -34,7 +40,9 @@ class Handlers:
             return watch_wsgi(wsgi())
 
         def get_asgi_application() -> Any:
-            return watch_asgi(asgi())
+            handler = watch_asgi(asgi())
+            self._made.append(handler)
+            return handler
 
         django.core.wsgi.get_wsgi_application = get_wsgi_application
         django.core.asgi.get_asgi_application = get_asgi_application
@@ -56,8 +64,15 @@ class Handlers:
 
         return watch_asgi(ASGIHandler())
 
-    def asgi(self, found: Any, kind: str) -> Callable[[Any, Any, Any], Awaitable[None]]:
-        """Return an ASGI 3 callable whose requests borrow their thread."""
+    def asgi(self, found: Any, kind: str, *, alone: bool) -> Callable[[Any, Any, Any], Awaitable[None]]:
+        """Return an ASGI 3 callable whose requests borrow their thread.
+
+        Where it stands alone, sync views come this way too: the Django inside it gives them to our threads.
+        """
+        if self._made and alone:
+            self.bridge.load()
+            for handler in self._made:
+                self.bridge.cross(handler)
         if kind == "asgi2":
             from uvicorn.middleware.asgi2 import ASGI2Middleware
 
@@ -77,6 +92,7 @@ def watch_wsgi(handler: Any) -> Any:
             if match is not None:
                 exchange.route = match.route
             exchange.response = response
+            exchange.stream = adapt(response, exchange.loop)
         return response
 
     handler.get_response = get_response
@@ -104,7 +120,8 @@ class Lender:
     The most recently returned thread is lent first.
     """
 
-    def __init__(self, keep: int = 8) -> None:
+    def __init__(self, proxies: Proxies, keep: int = 8) -> None:
+        self._proxies = proxies
         self._keep = keep
         self._idle: list[ThreadPoolExecutor] = []
 
@@ -115,6 +132,9 @@ class Lender:
         executors = SyncToAsync.context_to_thread_executor
 
         async def application(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "websocket":
+                await app(self._forwarded(scope), receive, send)
+                return
             if scope["type"] != "http":
                 await app(scope, receive, send)
                 return
@@ -130,6 +150,16 @@ class Lender:
                     self._return(executor)
 
         return application
+
+    def _forwarded(self, scope: Any) -> Any:
+        """Return a WebSocket's scope with the client that trusted proxies tell; uvicorn made it from the peer."""
+        secure = scope["scheme"] == "wss"
+        peer = tuple(scope.get("client") or ("", 0))
+        client = self._proxies.client(peer, "https" if secure else "http", dict(scope["headers"]))
+        known = (client.address, client.port) if client.address else None
+        headers = [pair for pair in scope["headers"] if b"_" not in pair[0]]
+        scheme = "wss" if client.scheme == "https" else "ws"
+        return {**scope, "client": known, "scheme": scheme, "headers": headers}
 
     def _return(self, executor: ThreadPoolExecutor) -> None:
         if len(self._idle) < self._keep:

@@ -6,6 +6,7 @@ import contextvars
 from collections.abc import Callable
 from typing import Any
 
+from nuages.runtime.bridge import PoolExecutor
 from nuages.runtime.handlers import active
 from nuages.runtime.proxies import Proxies
 from nuages.runtime.settings import Settings
@@ -28,6 +29,7 @@ class Hub:
             settings.threads, on_begin=begin_thread, on_cold=close_connections, on_end=close_connections
         )
         self.after_request: Callable[[], None] | None = mend_connections
+        site.handlers.bridge.executor = PoolExecutor(self.pool, mend_connections)
         header = site.ssl_header
         self.ssl_header = header.removeprefix("HTTP_").replace("_", "-").lower().encode() if header else b""
         self._defaults: tuple[Any, bytes] = (None, b"")
@@ -42,6 +44,7 @@ class Hub:
     def close(self) -> None:
         """Let idle threads end and close their connections."""
         self.pool.close()
+        self.site.handlers.lender.close()
 
 
 def begin_thread() -> None:

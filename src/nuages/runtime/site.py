@@ -16,6 +16,7 @@ from nuages.runtime.django import Bringer, Report, import_django
 from nuages.runtime.faults import start_error
 from nuages.runtime.filling import Wish
 from nuages.runtime.handlers import Handlers
+from nuages.runtime.proxies import Proxies
 from nuages.runtime.settings import Settings
 from nuages.runtime.static import Files
 from nuages.runtime.views import Views
@@ -40,6 +41,7 @@ class Site:
     websockets: bool = False
     debug: bool = False
     ssl_header: str = ""
+    handlers: Handlers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,7 @@ def load(application: Application, settings: Settings, report: Report) -> Site:
         local_hosts=_names(settings) if application.local else (),
     )
     bringer = Bringer(version=version, wish=wish, fills=settings.fill_settings, report=report)
-    handlers = Handlers()
+    handlers = Handlers(Proxies(settings.trusted_proxies))
     with bringer.watching(), handlers.watching():
         entries = import_entries(application, directories)
         bring_up(bringer, directories, application.settings)
@@ -199,6 +201,7 @@ def _site(
         asgi=asgi_call,
         views=views,
         files=files,
+        handlers=handlers,
         websockets=bool(asgi and not asgi.is_django),
         debug=bool(django_settings.DEBUG),
         ssl_header=header[0] if header else "",
@@ -213,16 +216,17 @@ def _ways(
     A customised entry point that stands alone answers everything, as it does under its own server.
     """
     if asgi and not asgi.is_django and not wsgi:
-        return None, handlers.asgi(asgi.callable, asgi.kind), None
+        return None, handlers.asgi(asgi.callable, asgi.kind, alone=True), None
     if wsgi and not wsgi.is_django and not asgi:
         return wsgi.callable, None, None
     wsgi_call = wsgi.callable if wsgi else handlers.own_wsgi()
     views = Views()
     if asgi and not asgi.is_django:
-        return wsgi_call, handlers.asgi(asgi.callable, asgi.kind), views
+        return wsgi_call, handlers.asgi(asgi.callable, asgi.kind, alone=False), views
     if not views.any_async:
         return wsgi_call, None, None
-    return wsgi_call, handlers.asgi(asgi.callable if asgi else handlers.own_asgi(), "asgi"), views
+    own = asgi.callable if asgi else handlers.own_asgi()
+    return wsgi_call, handlers.asgi(own, "asgi", alone=False), views
 
 
 def _names(settings: Settings) -> tuple[str, ...]:

@@ -128,6 +128,8 @@ class SyncExchange(Exchange):
             self.flow.lose()
         if self.task is not None:
             self.task.cancel()
+        elif self.stream is not None:
+            self.stream.cancel()
 
     def writable(self) -> None:
         """Let the streaming thread go on."""
@@ -165,8 +167,8 @@ class SyncExchange(Exchange):
         result: Any = self.hub.wsgi(environ, started)
         try:
             response = self.response
-            if response is not None and response.streaming and getattr(response, "is_async", False):
-                if self._stream_async(response, result, started, context):
+            if self.stream is not None and result is response:
+                if self._stream_async(result, started, context):
                     result = None
             elif isinstance(result, FileWrapper) and self._send_whole_file(result, started):
                 pass
@@ -267,16 +269,14 @@ class SyncExchange(Exchange):
         self.loop.call_soon_threadsafe(self._send_file, head, own, start)
         return True
 
-    def _stream_async(
-        self, response: Any, result: Any, started: Started, context: contextvars.Context
-    ) -> bool:
+    def _stream_async(self, result: Any, started: Started, context: contextvars.Context) -> bool:
         """Give an async stream to the loop (in the thread); return whether the loop closes it."""
         head = self._head(started, None)
         if not head.has_body:
             self.loop.call_soon_threadsafe(self._answered, head, b"", head.keep_alive)
             return False
         copied = context.copy()
-        self.loop.call_soon_threadsafe(self._start_async, head, response, result, copied)
+        self.loop.call_soon_threadsafe(self._start_async, head, result, copied)
         return True
 
     def _failed(self, error: BaseException) -> None:
@@ -339,17 +339,17 @@ class SyncExchange(Exchange):
             self, head.data, descriptor, start, start + head.length, keep_alive=head.keep_alive
         )  # fmt: skip
 
-    def _start_async(self, head: Head, response: Any, result: Any, context: contextvars.Context) -> None:
+    def _start_async(self, head: Head, result: Any, context: contextvars.Context) -> None:
         self.sees_end = True
-        self.task = context.run(self.loop.create_task, self._iterate(head, response, result))
+        self.task = context.run(self.loop.create_task, self._iterate(head, result))
         self.connection.server_state.tasks.add(self.task)
         self.task.add_done_callback(self.connection.server_state.tasks.discard)
 
-    async def _iterate(self, head: Head, response: Any, result: Any) -> None:
+    async def _iterate(self, head: Head, result: Any) -> None:
         """Send an async stream, then close the response in a thread as Django's ASGI handler does."""
         connection = self.connection
         whole = False
-        iterator = response.__aiter__()
+        iterator = self.stream.source
         try:
             if self.lost:
                 return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 MOST_PATHS = 4096  # answers that are kept; then all are forgotten, and the busy ones are soon back
 
@@ -42,13 +42,16 @@ class Views:
         self._known[path] = answer
         return answer
 
+    def is_async_path(self, path: str) -> bool:
+        """Return the same for a decoded path, as ASGI has it."""
+        return self.any_async and self.is_async(quote(path).encode())
+
     def _look(self, path: bytes) -> bool:
-        from asgiref.sync import iscoroutinefunction
         from django.urls import Resolver404
 
         try:
             text = unquote_to_bytes(path).decode()
-            return bool(iscoroutinefunction(self._resolver.resolve(text).func))
+            return is_coroutine_function(self._resolver.resolve(text).func)
         except (Resolver404, UnicodeDecodeError):
             return False
         except Exception:  # noqa: BLE001 - a converter of the project's failed: Django will say so, with its own page
@@ -57,8 +60,6 @@ class Views:
 
 def has_async(resolver: Any) -> bool:
     """Return whether any view below a URL resolver is a coroutine function."""
-    from asgiref.sync import iscoroutinefunction
-
     todo = [resolver]
     seen: set[int] = set()
     while todo:
@@ -69,6 +70,15 @@ def has_async(resolver: Any) -> bool:
         children = getattr(entry, "url_patterns", None)
         if children is not None:
             todo.extend(children)
-        elif iscoroutinefunction(getattr(entry, "callback", None)):
+        elif is_coroutine_function(getattr(entry, "callback", None)):
             return True
     return False
+
+
+def is_coroutine_function(view: Any) -> bool:
+    """Return whether a view is async, as Django of any version marks it."""
+    try:
+        from asgiref.sync import iscoroutinefunction
+    except ImportError:  # asgiref before 3.6, with Django 3.2
+        from asyncio import iscoroutinefunction
+    return bool(view is not None and iscoroutinefunction(view))

@@ -1,0 +1,66 @@
+"""An async stream that came out of a sync chain, consumed by whoever holds the response.
+
+Django would collect it into a list first, and an endless one for ever. The loop iterates it where we hold the response
+itself; where the project's wrapper does, its thread pulls the pieces from the loop one by one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import CancelledError, Future
+from typing import Any
+
+
+class AsyncStream:
+    """The content of a streaming response: `source` for the loop, iteration for a thread."""
+
+    def __init__(self, source: AsyncIterator[bytes], loop: asyncio.AbstractEventLoop) -> None:
+        self.source = source
+        self._loop = loop
+        self._pulling: Future[Any] | None = None
+        self._pulled = self._over = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        """Return the next piece, in a thread; ends early when the client has left."""
+        if self._over:
+            raise StopIteration
+        self._pulled = True
+        try:
+            return bytes(self._run(anext(self.source)))
+        except (StopAsyncIteration, CancelledError):
+            self._over = True
+            raise StopIteration from None
+
+    def _run(self, coroutine: Any) -> Any:
+        self._pulling = asyncio.run_coroutine_threadsafe(_awaited(coroutine), self._loop)
+        return self._pulling.result()
+
+    def cancel(self) -> None:
+        """Wake the thread that waits for a piece: nobody wants it any more. Called on the loop."""
+        self._over = True
+        if self._pulling is not None:
+            self._pulling.cancel()
+
+    def close(self) -> None:
+        """Close the source where a thread has begun it; Django calls this when the response is closed."""
+        self._over = True
+        close = getattr(self.source, "aclose", None)
+        if self._pulled and close is not None:
+            self._run(close())
+
+
+async def _awaited(awaitable: Any) -> Any:
+    return await awaitable
+
+
+def adapt(response: Any, loop: asyncio.AbstractEventLoop) -> AsyncStream | None:
+    """Make a response with an async stream iterable by threads; return the stream, None for other responses."""
+    if not response.streaming or not getattr(response, "is_async", False):
+        return None
+    stream = AsyncStream(response.streaming_content, loop)
+    response.streaming_content = stream
+    return stream

@@ -1,0 +1,194 @@
+"""Django inside a customised ASGI application: its sync views in one hop to one of our threads, not in sixteen.
+
+The wrapper around Django stays in force: it calls Django's ASGIHandler, and only that object's `handle` is ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from contextlib import suppress
+from typing import Any
+
+from nuages.runtime.threads import Pool
+from nuages.runtime.views import Views
+
+_END = object()
+
+
+class FullError(Exception):
+    """The pool's queue is full."""
+
+
+class _Call:
+    """One call as a task of the pool."""
+
+    __slots__ = ("after", "arguments", "call", "cancelled", "future", "keywords", "queued_at")
+
+    def __init__(
+        self, call: Callable[..., Any], arguments: Any, keywords: Any, after: Callable[[], None] | None
+    ) -> None:
+        self.call, self.arguments, self.keywords = call, arguments, keywords
+        self.after = after
+        self.future: Future[Any] = Future()
+        self.queued_at = 0.0
+        self.cancelled = False
+
+    def run(self) -> None:
+        """Run the call in the pool's thread."""
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            result = self.call(*self.arguments, **self.keywords)
+        except BaseException as error:  # noqa: BLE001 - whoever waits for the future gets it
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(result)
+        finally:
+            if self.after is not None:
+                self.after()
+
+
+class PoolExecutor(Executor):
+    """The pool as asgiref wants it. `submit` belongs to the loop's thread."""
+
+    def __init__(self, pool: Pool, after: Callable[[], None] | None = None) -> None:
+        self.pool = pool
+        self.after = after
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run a call in a thread of the pool; raises FullError when too many wait already."""
+        call = _Call(fn, args, kwargs, self.after)
+        if not self.pool.submit(call, asyncio.get_running_loop()):
+            raise FullError
+        return call.future
+
+
+class Bridge:
+    """Answers sync views for one ASGIHandler. `executor` is set when the worker's pool is made."""
+
+    def __init__(self) -> None:
+        self.executor: PoolExecutor | None = None
+        self.views: Views | None = None
+        self._chain: Any = None
+
+    def load(self) -> None:
+        """Build the sync chain and read the URLconf; raises what the project's middleware and URLs raise."""
+        from django.core.handlers.base import BaseHandler
+
+        self.views = Views()
+        chain = BaseHandler()
+        chain.load_middleware()
+        self._chain = chain
+
+    def cross(self, handler: Any) -> None:
+        """Let an ASGIHandler give its sync views to us."""
+
+        async def handle(scope: Any, receive: Any, send: Any) -> None:
+            if self.executor is None or self.views is None or self.views.is_async_path(_path_info(scope)):
+                await type(handler).handle(handler, scope, receive, send)
+            else:
+                await self._handle(handler, scope, receive, send)
+
+        handler.handle = handle
+
+    async def _handle(self, handler: Any, scope: Any, receive: Any, send: Any) -> None:
+        """Answer as `ASGIHandler.handle` does, with all of Django's sync code in one call."""
+        from asgiref.sync import sync_to_async
+        from django.core.exceptions import RequestAborted
+
+        try:
+            body = await handler.read_body(receive)
+        except RequestAborted:
+            return
+        try:
+            answer = sync_to_async(self._answer, thread_sensitive=False, executor=self.executor)
+            response, refused = await answer(handler, scope, body)
+            try:
+                if refused or not response.streaming:
+                    await handler.send_response(response, send)
+                else:
+                    await self._stream(handler, response, scope, receive, send)
+            finally:
+                await sync_to_async(response.close, thread_sensitive=False, executor=self.executor)()
+        except FullError:
+            await _unavailable(send)
+        finally:
+            body.close()
+
+    def _answer(self, handler: Any, scope: Any, body: Any) -> tuple[Any, bool]:
+        """Run middleware and view (in the thread); return the response, and whether there was no request at all."""
+        from django.core import signals
+        from django.db import close_old_connections
+        from django.http import FileResponse
+        from django.urls import set_script_prefix
+
+        set_script_prefix(scope.get("root_path", "") or "")
+        signals.request_started.send(sender=type(handler), scope=scope)
+        try:
+            request, refused = handler.create_request(scope, body)
+            if request is None:
+                return refused, True
+            set_script_prefix(request.script_name if hasattr(request, "script_name") else "")
+            response = self._chain.get_response(request)
+            response._handler_class = type(handler)
+            if isinstance(response, FileResponse):
+                response.block_size = handler.chunk_size
+            exchange = scope.get("nuages.exchange")
+            if exchange is not None and request.resolver_match is not None:
+                exchange.route = request.resolver_match.route
+            return response, False
+        finally:
+            # The response is closed in another thread perhaps; this one's connections are seen to here.
+            close_old_connections()
+
+    async def _stream(self, handler: Any, response: Any, scope: Any, receive: Any, send: Any) -> None:
+        if getattr(response, "is_async", False):
+            await self._until_gone(handler.send_response(response, send), receive)
+            return
+        from asgiref.sync import sync_to_async
+
+        exchange = scope.get("nuages.exchange")
+        await send(
+            {"type": "http.response.start", "status": response.status_code, "headers": _headers(response)}
+        )
+        if scope["method"] != "HEAD":
+            iterator = iter(response)
+            following = sync_to_async(next, thread_sensitive=False, executor=self.executor)
+            while (part := await following(iterator, _END)) is not _END:
+                if exchange is not None and exchange.lost:
+                    return
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body"})
+
+    async def _until_gone(self, sending: Any, receive: Any) -> None:
+        """Send until all is sent or the client is gone, as Django does."""
+        sender, gone = asyncio.ensure_future(sending), asyncio.ensure_future(receive())
+        try:
+            await asyncio.wait({sender, gone}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (gone, sender):
+                if not task.done():
+                    task.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await task
+        if not sender.cancelled():
+            sender.result()
+
+
+def _path_info(scope: Any) -> str:
+    path, prefix = scope["path"], scope.get("root_path", "")
+    return str(path[len(prefix) :] if prefix and path.startswith(prefix) else path)
+
+
+def _headers(response: Any) -> list[tuple[bytes, bytes]]:
+    found = [(name.encode("ascii"), value.encode("latin-1")) for name, value in response.items()]
+    cookies = (cookie.output(header="").strip() for cookie in response.cookies.values())
+    return found + [(b"Set-Cookie", cookie.encode("ascii")) for cookie in cookies]
+
+
+async def _unavailable(send: Any) -> None:
+    headers = [(b"content-type", b"text/plain"), (b"retry-after", b"1"), (b"content-length", b"20")]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": b"Service Unavailable\n"})
