@@ -49,6 +49,7 @@ _NUAGES = (
     " --management off"
 )
 nuages = Server(name="nuages", argv=(*_NUAGES.split(),))
+nuages_1 = nuages.extended("nuages-1", "--threads", "1")
 
 _GRANIAN = (
     "{bin}/granian --host 127.0.0.1 --port {port} --workers {workers} --no-access-log --log-level warning"
@@ -84,7 +85,7 @@ waitress = _peer("waitress", "{bin}/waitress-serve --listen 127.0.0.1:{port} --c
 KNOWN = {
     server.name: server
     for server in (
-        handler, nuages, granian, granian_1, granian_4, granian_asgi, uwsgi, uwsgi_4, gunicorn, gunicorn_sync,
-        uvicorn, waitress,
+        handler, nuages, nuages_1, granian, granian_1, granian_4, granian_asgi, uwsgi, uwsgi_4, gunicorn,
+        gunicorn_sync, uvicorn, waitress,
     )
 }  # fmt: skip

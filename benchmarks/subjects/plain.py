@@ -17,8 +17,8 @@ def run(stage: Stage) -> Outcome:
     project = stage.prepare()
     samples = stage.compare(
         (
-            servers.handler, servers.nuages, servers.granian, servers.granian_1, servers.uwsgi, servers.gunicorn,
-            servers.waitress, servers.uvicorn,
+            servers.handler, servers.nuages, servers.nuages_1, servers.granian, servers.granian_1, servers.uwsgi,
+            servers.gunicorn, servers.waitress, servers.uvicorn,
         ),
         project,
         Load(path="/plain/", length=6),

@@ -14,8 +14,8 @@ SHARE = 0.88
 LATENCY_SECONDS = 0.002
 LOAD = Load(path="/query/")
 SERVERS = (
-    servers.handler, servers.nuages, servers.granian, servers.granian_1, servers.uwsgi, servers.gunicorn,
-    servers.uvicorn,
+    servers.handler, servers.nuages, servers.nuages_1, servers.granian, servers.granian_1, servers.uwsgi,
+    servers.gunicorn, servers.uvicorn,
 )  # fmt: skip
 # One thread waits for one answer at a time: far from the database uWSGI needs more of them.
 FAR = (servers.nuages, servers.granian, servers.uwsgi_4, servers.gunicorn, servers.uvicorn)
