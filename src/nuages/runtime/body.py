@@ -49,8 +49,11 @@ class Body:
         self.size += len(data)
         self._unwritten += len(data)
         self._chunks.append(data)
-        if self._unwritten > IN_MEMORY and not self._writing:
-            self._write()
+        if self._unwritten > IN_MEMORY:
+            if self._writing:
+                self._pause()
+            else:
+                self._write()
 
     def complete(self) -> None:
         """Note that this was all; `on_ready` is called now or when all is written."""

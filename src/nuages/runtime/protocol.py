@@ -25,12 +25,17 @@ from nuages.runtime.request import (
     BadRequestError,
     Request,
     request_id,
+    status_of_line,
 )
 from nuages.runtime.settings import Settings
 from nuages.runtime.site import Site
 from nuages.runtime.sync import SyncExchange
 
-SLOWEST_BODY = 500  # bytes a second that a body must bring on average once the header timeout is over
+SLOWEST_BODY = 500  # bytes a second that a body must bring, looked at once in every body timeout
+SILENT_SECONDS = 60.0  # seconds that a client may take nothing of what was written to it
+LINGER_SECONDS = (
+    5.0  # seconds that what a refused client still sends is thrown away, so that it reads the answer
+)
 
 
 def protocol_class(site: Site, settings: Settings, log: Any, board: Any) -> type[Connection]:
@@ -80,10 +85,14 @@ class Connection(asyncio.Protocol):
         self._advancing = False
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
+        self._fields = 0
         self._head_bytes = 0
-        self._status = 400
+        self._status = 0
         self._body_bytes = 0
-        self._began_receiving = 0.0
+        self._body_mark = 0
+        self._first_line = True
+        self._unsent = 0
+        self._unsent_since = 0.0
         self.deadline = 0.0
 
     # What uvicorn asks
@@ -151,21 +160,32 @@ class Connection(asyncio.Protocol):
         """Parse."""
         if self.refused:
             return
+        receiving, body_bytes = self.receiving, self._body_bytes
         self._parse(data)
-        if self.in_head:
+        if receiving is not None and receiving is self.receiving:
+            # The length of chunk extensions, and of a trailer that does not end, is known here only.
+            if receiving.request.chunked:
+                self._head_bytes += len(data) - 8 * (self._body_bytes - body_bytes)
+                if self._head_bytes > LONGEST_HEAD:
+                    self.refuse(400)
+                self._head_bytes = max(0, self._head_bytes)
+        elif self.in_head:
             # httptools keeps an unfinished line to itself, so the bytes are counted here.
             self._head_bytes += len(data)
             if self._head_bytes > LONGEST_HEAD + LONGEST_TARGET:
                 self.refuse(431)
 
     def _parse(self, data: bytes) -> None:
+        self._first_line = not self.in_head and self.receiving is None
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._upgraded(data[upgrade.args[0] :])
-        except httptools.HttpParserError:
+        except httptools.HttpParserError as error:
             if not self.refused:
-                self.refuse(self._status)
+                unknown = isinstance(error, httptools.HttpParserInvalidMethodError)
+                line = data if self._first_line else b""
+                self.refuse(self._status or status_of_line(line, unknown_method=unknown))
 
     # What the parser calls
 
@@ -173,6 +193,7 @@ class Connection(asyncio.Protocol):
         """A request begins."""
         self._target = b""
         self._headers = []
+        self._fields = 0
         self._head_bytes = 0
         self.in_head = True
         self.deadline = self.loop.time() + self.hub.settings.header_timeout
@@ -185,9 +206,12 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a field."""
-        self._headers.append((name.lower(), value))
+        if self.in_head:
+            # httptools leaves tabs at the end; and a trailer is no field of the request (RFC 9110, section 6.5.1).
+            self._headers.append((name.lower(), value.rstrip(b" \t")))
+        self._fields += 1
         self._head_bytes += len(name) + len(value)
-        if self._head_bytes > LONGEST_HEAD or len(self._headers) > MOST_FIELDS:
+        if self._head_bytes > LONGEST_HEAD or self._fields > MOST_FIELDS:
             self._reject(431)
 
     def _reject(self, status: int) -> None:
@@ -208,16 +232,14 @@ class Connection(asyncio.Protocol):
         except BadRequestError as error:
             self._reject(error.status)
             return
-        if parser.should_upgrade() and self._takes_websocket(request):
+        if parser.should_upgrade() and (request.has_body or self._takes_websocket(request)):
             self.upgrading = request
             return
         settings = self.hub.settings
         if request.length is not None and request.length > settings.max_body:
             self._reject(413)
-        now = self.loop.time()
-        self._body_bytes = 0
-        self._began_receiving = now
-        self.deadline = now + settings.header_timeout
+        self._body_bytes = self._body_mark = 0
+        self.deadline = self.loop.time() + settings.body_timeout
         exchange = self._exchange(request)
         self.receiving = exchange
         self.exchanges.append(exchange)
@@ -251,13 +273,11 @@ class Connection(asyncio.Protocol):
         self._body_bytes += len(body)
         if self._body_bytes > self.hub.settings.max_body:
             self._reject(413)
-        self.deadline = (
-            self._began_receiving + self.hub.settings.header_timeout + self._body_bytes / SLOWEST_BODY
-        )
         exchange.feed(body)
 
     def on_message_complete(self) -> None:
         """The request is whole."""
+        self._first_line = False
         exchange, self.receiving = self.receiving, None
         if exchange is None:
             return
@@ -273,19 +293,21 @@ class Connection(asyncio.Protocol):
             if rest and not self.refused:
                 self._parse(rest)
             return
+        if request.has_body:
+            # httptools takes the body for the other protocol's data: the same again, but without the wish to change.
+            self.parser = httptools.HttpRequestParser(self)
+            self._parse(request.head(without=b"upgrade") + rest)
+            return
         if self.exchanges:
             self.refuse(400)
             return
         self.server_state.connections.discard(self)
-        head = [request.method.encode(), b" ", request.target, b" HTTP/1.1\r\n"]
-        for name, value in request.headers:
-            head += [name, b": ", value, b"\r\n"]
         protocol: Any = self.config.ws_protocol_class(
             config=self.config, server_state=self.server_state, app_state=self.app_state
         )
         self.refused = True
         protocol.connection_made(self.transport)
-        protocol.data_received(b"".join(head) + b"\r\n" + rest)
+        protocol.data_received(request.head() + rest)
         self.transport.set_protocol(protocol)
 
     # Answers
@@ -326,15 +348,30 @@ class Connection(asyncio.Protocol):
             # The rest of the body may never come, and nothing could be told apart from it.
             keep_alive = False
         if not keep_alive or (self.half_closed and not self.exchanges):
-            self.refused = True
-            self.transport.close()
+            self._close(unread=self.refused or self.receiving is not None)
             return
+        if not self.refused and (not self.exchanges or self.exchanges[0] is self.receiving):
+            # It was paused while others were answered, but now only this one is left to be received.
+            self.flow.resume_reading()
         if self.exchanges:
             self._advance()
-        elif not self.refused:
-            self.flow.resume_reading()
-            if self.receiving is None:
-                self.deadline = self.loop.time() + self.hub.settings.keep_alive
+        elif not self.refused and self.receiving is None:
+            self.deadline = self.loop.time() + self.hub.settings.keep_alive
+
+    def _close(self, *, unread: bool) -> None:
+        """Close once all is written; a client that still sends first gets the time to read the answer.
+
+        The kernel answers data that nobody reads with a reset, and that takes the answer away from the client
+        (RFC 9112, section 9.6).
+        """
+        self.refused = True
+        if not unread or self.half_closed or self.closing or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self.receiving = None
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self.deadline = self.loop.time() + LINGER_SECONDS
 
     def refuse(self, status: int) -> None:
         """Answer a request that cannot be served with a status of our own, after those before it, and close."""
@@ -360,7 +397,7 @@ class Connection(asyncio.Protocol):
     @classmethod
     def _sweep_later(cls, loop: asyncio.AbstractEventLoop, state: Any) -> None:
         settings = cls.hub.settings
-        shortest = min(settings.header_timeout, settings.keep_alive, settings.timeout)
+        shortest = min(settings.header_timeout, settings.body_timeout, settings.keep_alive, settings.timeout)
         loop.call_later(max(0.05, min(1.0, shortest / 4)), cls._sweep, loop, state)
 
     @classmethod
@@ -376,10 +413,27 @@ class Connection(asyncio.Protocol):
         """Close what has been idle or slow for too long."""
         if self.exchanges:
             self.exchanges[0].expired(time.monotonic())
-        if not self.deadline or now < self.deadline or self.refused:
+        if (self.exchanges or self.refused) and self._is_silent(now):
+            self.transport.abort()
+        elif not self.deadline or now < self.deadline:
             return
-        if self.idle:
+        elif self.idle or self.refused:
             self.refused = True
             self.transport.close()
-        elif self.in_head or self.receiving is not None:
+        elif self.in_head:
             self.refuse(408)
+        elif self.receiving is not None:
+            seconds = self.hub.settings.body_timeout
+            if not self.flow.read_paused and self._body_bytes - self._body_mark < SLOWEST_BODY * seconds:
+                self.refuse(408)
+                return
+            self._body_mark = self._body_bytes
+            self.deadline = now + seconds
+
+    def _is_silent(self, now: float) -> bool:
+        """Return whether the client has taken nothing for too long of what was written."""
+        unsent = self.transport.get_write_buffer_size()
+        if not unsent or unsent != self._unsent:
+            self._unsent, self._unsent_since = unsent, now
+            return False
+        return now - self._unsent_since > SILENT_SECONDS

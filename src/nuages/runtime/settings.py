@@ -112,6 +112,10 @@ class Settings:
         duration, default=15.0, default_text="15s", group=NETWORK,
         help="how long a client may take to send a request's head",
     )  # fmt: skip
+    body_timeout: float = declare(
+        duration, default=15.0, default_text="15s", group=NETWORK,
+        help="how long a client may stall in a request's body; fewer than 500 bytes a second is stalling",
+    )  # fmt: skip
 
     settings: str | None = declare(
         text("MODULE"), default=None, default_text="found in the project", group=APPLICATION,
