@@ -76,6 +76,16 @@ def orphan(request):
     return HttpResponse("left alone")
 
 
+def leave_behind(request):
+    """Start a program that inherits what it can and outlives the server, until the pipe is closed."""
+    program = "import sys; open(sys.argv[1]).read()"
+    quiet = subprocess.DEVNULL
+    subprocess.Popen(
+        [sys.executable, "-c", program, request.GET["pipe"]], close_fds=False, stdout=quiet, stderr=quiet
+    )
+    return HttpResponse("left behind")
+
+
 def environ(request):
     return HttpResponse(os.environ.get(request.GET["name"], ""))
 
@@ -83,6 +93,7 @@ def environ(request):
 urlpatterns = [
     path("", hello), path("pid/", pid), path("hold/", hold), path("spin/", spin), path("leave/", leave),
     path("orphan/", orphan), path("environ/", environ),
+    path("leave-behind/", leave_behind),
 ]
 '''
 
@@ -244,6 +255,18 @@ class Server:
             return next(lines, None)
 
         return self.requests.wait(seen, f"a request with {fields}", within)
+
+    def wait_for_line(
+        self, text: str, number: signal.Signals | None = None, *, within: float = DEADLINE
+    ) -> None:
+        """Wait for a line on stderr that has this text, sending a signal again and again if one is given."""
+
+        def seen() -> bool:
+            if number is not None:
+                self.signal(number)
+            return any(text in line for line in self.events.all())
+
+        wait_until(seen, f"{text!r} in:\n{self.said}", within=within)
 
     @property
     def said(self) -> str:

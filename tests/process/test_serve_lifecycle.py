@@ -198,6 +198,24 @@ def _ends_connection(server: Server) -> bool:
     return response.getheader("Connection") == "close" and exchange.closed()
 
 
+def test_sigusr1_shows_the_stacks_of_every_worker_whatever_it_is_at(project: Path) -> None:
+    with serving(project, "--workers", "1", "--grace", "100ms") as server:
+        server.wait_for("ready")
+        server.begin("/spin/")
+        server.wait_for_line("in spin", signal.SIGUSR1)
+
+
+def test_programs_that_the_project_starts_do_not_hold_the_port(project: Path) -> None:
+    pipe = named_pipe(project)
+    with serving(project, "--workers", "1") as server:
+        server.wait_for("ready")
+        address = server.address
+        server.get(f"/leave-behind/?pipe={pipe}")
+        with held(pipe):
+            assert server.stop() == 0
+            assert _refuses(address)
+
+
 def _refuses(address: str) -> bool:
     host, _, port = address.rpartition(":")
     try:

@@ -33,11 +33,13 @@ def test_a_worker_that_dies_silently_while_loading_is_tried_again_then_given_up(
 def test_a_project_that_never_finishes_loading_is_given_up(tmp_path: Path) -> None:
     pipe = named_pipe(tmp_path)
     project = write_project(tmp_path, settings=f'open("{pipe}").read()\n')
-    with serving(project, "--workers", "2", "--start-timeout", "1s") as server:
+    with serving(project, "--workers", "2", "--start-timeout", "4s") as server:
         error = server.error()
         assert server.wait() == 3
     assert error.count("error:") == 1
-    assert error.splitlines()[0] == "error: the application was not ready within 1 s"
+    said, _, error = error.partition("error: ")
+    assert error.splitlines()[0] == "the application was not ready within 4 s"
+    assert f'File "{project}/pages/settings.py", line 8 in <module>' in said
 
 
 def test_a_stop_while_it_loads_is_obeyed_at_once(tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 UNLIMITED_MOST = 4  # workers, where nothing limits the CPU: the machine is somebody else's too
-WORKER_BYTES = 100 << 20  # what a worker is taken to need before one has been measured
+HEAVY_BYTES = 400 << 20  # a worker that needs more is rare: where so much fits, nothing has to be measured
 SUPERVISOR_BYTES = 20 << 20
 USABLE = 0.85  # of a memory limit; the page cache and a peak need the rest
+GROWTH = 1.3  # of a worker that has just got ready, until it has answered every kind of request
 _NO_LIMIT = 1 << 60  # cgroup v1 says «no limit» as the largest multiple of the page size
 
 
@@ -33,23 +34,30 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
-    """A number of workers and the reason for it, as text."""
+    """A number of workers and the reason for it, as text; `provisional` until a worker has been measured."""
 
     workers: int
     reason: str
+    provisional: bool = False
 
 
-def decide(facts: Facts, *, worker_bytes: int = WORKER_BYTES, measured: bool = False) -> Capacity:
-    """Return how many workers fit."""
+def decide(facts: Facts, *, measured_bytes: int | None = None) -> Capacity:
+    """Return how many workers fit. Where memory may be what limits them, that is one until one has been measured.
+
+    `measured_bytes` is what a worker takes that has just got ready.
+    """
     count, reason = _by_cpu(facts)
     if facts.memory is None:
         return Capacity(workers=count, reason=reason)
-    room = max(1, int((facts.memory * USABLE - SUPERVISOR_BYTES) // worker_bytes))
+    weight = HEAVY_BYTES if measured_bytes is None else max(1, int(measured_bytes * GROWTH))
+    room = max(1, int((facts.memory * USABLE - SUPERVISOR_BYTES) // weight))
     if room >= count:
         return Capacity(workers=count, reason=reason)
-    weight = f"{worker_bytes >> 20} MB {'measured' if measured else 'assumed'} for each"
+    limit = f"{facts.memory >> 20} MB of memory by {facts.memory_origin}"
+    if measured_bytes is None:
+        return Capacity(workers=1, reason=f"{limit}; more when the first has been measured", provisional=True)
     return Capacity(
-        workers=room, reason=f"{_megabytes(facts.memory)} of memory by {facts.memory_origin}, {weight}"
+        workers=room, reason=f"{limit}, {measured_bytes >> 20} MB measured for each and room to grow"
     )
 
 
@@ -151,6 +159,19 @@ def read_facts() -> Facts:
     return facts_from(files, cpus=cpus, machine_cpus=machine)
 
 
+def measure(pid: int) -> int:
+    """Return the bytes of memory that are a process's own share (PSS), or its resident size where no PSS is told.
+
+    See proc_pid_smaps(5): smaps_rollup, since Linux 4.14.
+    """
+    for line in _read(f"/proc/{pid}/smaps_rollup").splitlines():
+        words = line.split()
+        if words[0] == "Pss:":
+            return int(words[1]) << 10
+    pages = _read(f"/proc/{pid}/statm").split()
+    return int(pages[1]) * os.sysconf("SC_PAGE_SIZE") if len(pages) > 1 else HEAVY_BYTES
+
+
 def _read(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8", errors="replace")
@@ -160,7 +181,3 @@ def _read(path: str) -> str:
 
 def _cpus(count: int) -> str:
     return f"{count} CPU" + ("" if count == 1 else "s")
-
-
-def _megabytes(size: int) -> str:
-    return f"{size >> 20} MB"

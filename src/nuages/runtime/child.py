@@ -1,7 +1,7 @@
 """One worker's process, seen from the supervisor: started by exec, talked to over a socket pair.
 
 Both sides send JSON, one object a line. The supervisor's first line says what to serve (`Assignment`), later ones
-are orders: drain, retire, cut, stacks. The worker says ready, error, due, report.
+are orders: drain, retire, cut. The worker says ready, error, due, report.
 """
 
 from __future__ import annotations
@@ -65,9 +65,11 @@ class Child:
             theirs.set_inheritable(True)
             self.send_bytes(assignment.to_line())
             argv = [sys.executable, *interpreter_flags(), _PROGRAM, f"worker-{self.id}", str(theirs.fileno())]
-            # SIGINT stays blocked until the worker ignores it: Ctrl-C reaches the whole foreground process group,
-            # and only the supervisor is to act on it.
-            self.pid = os.posix_spawn(sys.executable, argv, environ, setsigmask=[signal.SIGINT])
+            # Blocked until the worker has handlers for them. Ctrl-C reaches the whole foreground process group, and
+            # only the supervisor is to act on it.
+            self.pid = os.posix_spawn(
+                sys.executable, argv, environ, setsigmask=[signal.SIGINT, signal.SIGUSR1]
+            )
 
     def order(self, order: str, **fields: Any) -> None:
         """Tell the worker to do something; a worker that is gone has its exit reported by the kernel anyway."""
@@ -95,10 +97,10 @@ class Child:
             return None
         return [json.loads(line) for line in lines]
 
-    def kill(self) -> None:
-        """Send SIGKILL; the process is ours and not reaped yet, so its number cannot be another's."""
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal; the process is ours and not reaped yet, so its number cannot be another's."""
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
+            os.kill(self.pid, number)
 
     def ending(self) -> str:
         """Say how the process ended, for a person."""

@@ -151,7 +151,7 @@ class Log:
                 f'"worker": {self.worker}}}\n'
             )
         else:
-            clock = self._stamp(moment)[11:19]
+            clock = time.strftime("%H:%M:%S", time.localtime(moment))
             line = (
                 f"{clock} {status} {_printable(method)} {_printable(path)} {duration * 1e3:.1f} ms {sent} B "
                 f"{client} {route or '-'} {_printable(request_id)}{' ' + _printable(user) if user else ''}\n"

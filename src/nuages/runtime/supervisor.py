@@ -135,7 +135,7 @@ class Supervisor:
     def close(self) -> None:
         """Give everything back: sockets and their files, shared memory, signal handlers; no child is left behind."""
         for process in self.children.values():
-            process.kill()
+            process.signal(signal.SIGKILL)
         self._close_listeners()
         if self._management:
             self._management.close()
@@ -194,7 +194,7 @@ class Supervisor:
             self._resize(1 if number == signal.SIGTTIN else -1, name)
         elif number == signal.SIGUSR1:
             for process in self.children.values():
-                process.order("stacks")
+                process.signal(signal.SIGUSR1)
         elif number == signal.SIGCHLD:
             self._reap()
 
@@ -267,6 +267,7 @@ class Supervisor:
         first = self.pool.proven is None
         self._step(pool.Ready(process.id))
         if first:
+            self._measure(process)
             urls = ", ".join(self.urls)
             self.log.event(
                 "info",
@@ -311,7 +312,7 @@ class Supervisor:
                     reason=reason,
                 )
                 self._tell_lost(process, f"cut off: {reason}")
-                process.kill()
+                process.signal(signal.SIGKILL)
 
     def _start(self, action: pool.Start) -> None:
         used = {process.slot for process in self.children.values()}
@@ -342,7 +343,7 @@ class Supervisor:
         if process.status is None:
             return StartError(
                 f"the application was not ready within {limit:g} s", where=f"worker {process.id}, still loading",
-                why="what the project does while it is imported takes longer, or never ends",
+                why="what the project does while it is imported takes longer, or never ends: its stack stands above",
                 hint=f"--start-timeout {round(limit * 2)}s gives it more time",
             )  # fmt: skip
         return StartError(
@@ -387,15 +388,14 @@ class Supervisor:
 
     def _say_start(self) -> None:
         workers, threads = self.capacity.workers, self.settings.threads
-        urls = self.urls
-        plural = "" if workers == 1 else "s"
+        urls, counted = self.urls, _counted(workers, "worker")
         self.log.event(
-            "info", "listening", f"listening on {', '.join(urls)}; {workers} worker{plural}: {self.capacity.reason}",
+            "info", "listening", f"listening on {', '.join(urls)}; {counted}: {self.capacity.reason}",
             addresses=urls, workers=workers, reason=self.capacity.reason, pid=os.getpid(),
         )  # fmt: skip
         self.log.event(
             "info", "limits",
-            f"at most {workers * threads} database connections: {workers} worker{plural} × {threads} threads; "
+            f"at most {workers * threads} database connections: {counted} × {threads} threads; "
             f"proxies believed: {' '.join(self.settings.trusted_proxies) or 'none'}",
             connections=workers * threads, trusted_proxies=list(self.settings.trusted_proxies),
         )  # fmt: skip
@@ -410,7 +410,19 @@ class Supervisor:
         if self.settings.workers is not None:
             origin = self._origins.get("workers", "--workers")
             return capacity.Capacity(workers=self.settings.workers, reason=f"given by {origin}")
-        return capacity.decide(capacity.read_facts())
+        self._facts = capacity.read_facts()
+        return capacity.decide(self._facts)
+
+    def _measure(self, process: child.Child) -> None:
+        """Where memory decides: weigh the first worker, and have as many as fit."""
+        if not self.capacity.provisional:
+            return
+        self.capacity = capacity.decide(self._facts, measured_bytes=capacity.measure(process.pid))
+        workers = self.capacity.workers
+        text = f"{_counted(workers, 'worker')}: {self.capacity.reason}"
+        self.log.event("info", "measured", text, workers=workers, reason=self.capacity.reason)
+        if workers != self.pool.limits.workers:
+            self._step(pool.Resize(workers - self.pool.limits.workers))
 
     def _drain_seconds(self) -> float:
         if self.settings.drain is not None:
@@ -447,6 +459,10 @@ _STAGES = {
     pool.Stage.DRAINING: "not ready any more; still accepting while balancers notice",
     pool.Stage.STOPPING: "accepting nothing new; finishing what is in flight",
 }
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def _wakeup_pair() -> tuple[socket.socket, socket.socket]:

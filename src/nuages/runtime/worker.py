@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import faulthandler
 import json
 import logging
 import os
@@ -22,6 +23,7 @@ from nuages.runtime.log import Log
 from nuages.runtime.scoreboard import Board, Figures
 
 _PR_SET_PDEATHSIG = 1
+_STACK_BEFORE = 0.5  # seconds before its time is over, when a worker that still loads shows where it is
 
 
 class Worker:
@@ -36,7 +38,11 @@ class Worker:
         self.application = Application.from_json(assignment["application"])
         self.log = Log(access=assignment["access_log"], events=assignment["events_log"], worker=self.id)
         self.board = Board(assignment["board"], assignment["slot"])
+        os.close(assignment["board"])
         self.sockets = [socket.socket(fileno=descriptor) for descriptor in assignment["sockets"]]
+        # They came through exec; programs that the project starts are not to hold the port.
+        for inherited in (control, *self.sockets):
+            inherited.set_inheritable(False)
         self.started = time.monotonic()
         self.server: Any = None
 
@@ -95,6 +101,7 @@ class Worker:
         self.say(due=reason)
 
     def _ready(self) -> None:
+        faulthandler.cancel_dump_traceback_later()
         self.say(ready=round(time.monotonic() - self.started, 3))
 
     def _beat(self) -> None:
@@ -124,13 +131,6 @@ class Worker:
                     self.server.retire(linger=order["linger"])
                 case "cut":
                     self.end(0)
-                case "stacks":
-                    self._say_stacks()
-
-    def _say_stacks(self) -> None:
-        import faulthandler
-
-        faulthandler.dump_traceback(all_threads=True)
 
     def end(self, code: int) -> NoReturn:
         """End this process at once, whatever its threads do, with everything logged that was noted."""
@@ -143,8 +143,11 @@ def main(control: socket.socket, assignment: dict[str, Any]) -> NoReturn:
     _end_with(assignment["supervisor"])
     # A handler and not SIG_IGN: programs that the project starts would inherit that.
     signal.signal(signal.SIGINT, lambda _signal, _frame: None)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    # In C, so that it answers whatever Python is at: an endless loop, a lock, a hanging import.
+    faulthandler.register(signal.SIGUSR1)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGUSR1})
     worker = Worker(control, assignment)
+    faulthandler.dump_traceback_later(max(0.01, worker.settings.start_timeout - _STACK_BEFORE))
     control.setblocking(False)
     try:
         worker.serve()

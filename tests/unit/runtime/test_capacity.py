@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nuages.runtime.capacity import Facts, cgroup_files, decide, facts_from
+from nuages.runtime.capacity import Capacity, Facts, cgroup_files, decide, facts_from
 
 MB = 1 << 20
 
@@ -27,17 +27,8 @@ def facts(cpus: int = 8, machine: int = 8, **others: object) -> Facts:
         (facts(64, 64, quota=1.5, quota_origin="cpu.max"), 2, "1.5 CPUs by cpu.max"),
         (facts(64, 64, quota=12.0, quota_origin="cpu.max"), 12, "12 CPUs by cpu.max"),
         (facts(2, 2, quota=8.0, quota_origin="cpu.max"), 2, "2 CPUs, as the machine has"),
-        (
-            facts(8, 8, quota=8.0, quota_origin="cpu.max", memory=256 * MB, memory_origin="memory.max"),
-            1,
-            "256 MB of memory by memory.max, 100 MB assumed for each",
-        ),
         (facts(4, 4, memory=4096 * MB, memory_origin="memory.max"), 4, "4 CPUs, as the machine has"),
-        (
-            facts(4, 4, memory=64 * MB, memory_origin="memory.max"),
-            1,
-            "64 MB of memory by memory.max, 100 MB assumed for each",
-        ),
+        (facts(1, 1, memory=64 * MB, memory_origin="memory.max"), 1, "1 CPU, as the machine has"),
     ],
 )
 def test_the_number_of_workers_and_its_reason(given_facts: Facts, workers: int, reason: str) -> None:
@@ -45,9 +36,18 @@ def test_the_number_of_workers_and_its_reason(given_facts: Facts, workers: int, 
     assert (capacity.workers, capacity.reason) == (workers, reason)
 
 
-def test_a_measured_weight_is_said_to_be_measured() -> None:
-    capacity = decide(facts(4, 4, memory=512 * MB, memory_origin="m"), worker_bytes=180 * MB, measured=True)
-    assert (capacity.workers, capacity.reason) == (2, "512 MB of memory by m, 180 MB measured for each")
+def test_where_memory_may_be_short_the_first_worker_is_measured() -> None:
+    limited = facts(4, 4, memory=512 * MB, memory_origin="memory.max")
+    assert decide(limited) == Capacity(
+        workers=1,
+        reason="512 MB of memory by memory.max; more when the first has been measured",
+        provisional=True,
+    )
+    assert decide(limited, measured_bytes=120 * MB) == Capacity(
+        workers=2, reason="512 MB of memory by memory.max, 120 MB measured for each and room to grow"
+    )
+    assert decide(limited, measured_bytes=40 * MB) == Capacity(workers=4, reason="4 CPUs, as the machine has")
+    assert decide(limited, measured_bytes=900 * MB).workers == 1
 
 
 def test_cgroup_v2_in_a_container() -> None:
