@@ -1,0 +1,76 @@
+"""The request tests under every Python and Django that are supported together, each in an environment of its own.
+
+The environments are kept in the user's cache folder; pip's configuration on this machine says where packages come
+from. A Python that this machine lacks is skipped, and said.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nuages.environment import indexes, interpreters
+from nuages.environment import uv as installer
+from nuages.environment.uv import Uv
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nuages-tests"
+TOGETHER = (
+    ("3.10", "3.2"), ("3.10", "5.2"), ("3.11", "4.2"), ("3.11", "5.2"), ("3.12", "5.2"), ("3.12", "6.1"),
+    ("3.13", "5.2"), ("3.13", "6.1"),
+)  # fmt: skip
+TOOLS = ("pytest>=8,<9", "pytest-timeout>=2")
+RUNTIME = ("uvicorn", "httptools", "uvloop", "websockets")
+# The kinds of entry points between which the code differs; all of them run with the Django of the other tests.
+KINDS = "standard-both or wrapped-asgi"
+
+
+def interpreter(series: str) -> str:
+    wanted = tuple(int(part) for part in series.split("."))
+    found = [
+        each for each in interpreters.find(os.environ) if each.series == wanted and not each.free_threaded
+    ]
+    if not found:
+        pytest.skip(f"this machine has no Python {series}")
+    return found[0].path
+
+
+def environment(python: str, *requirements: str) -> Path:
+    """Return the Python of an environment with these requirements, made at the first call and kept."""
+    digest = hashlib.sha256("\n".join((python, *requirements)).encode()).hexdigest()[:16]
+    folder = CACHE / digest
+    program = folder / "bin" / "python"
+    if not (folder / "complete").is_file():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        uv = installer.find(os.environ, indexes.uv_variables(indexes.read(os.environ), os.environ), CACHE)
+        _run(uv, "venv", "--clear", "--python", python, str(folder))
+        _run(uv, "pip", "install", "--python", str(program), *requirements)
+        (folder / "complete").touch()
+    return program
+
+
+def _run(uv: Uv, *arguments: str) -> None:
+    done = uv.run(arguments)
+    assert done.code == 0, done.text
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("python", "django"), TOGETHER, ids=[f"python{p}-django{d}" for p, d in TOGETHER])
+def test_requests_are_answered(python: str, django: str) -> None:
+    program = environment(
+        interpreter(python), f"django=={django}.*", *RUNTIME, *TOOLS, "tomli; python_version<'3.11'"
+    )
+    done = subprocess.run(
+        [program, "-m", "pytest", "-q", "--confcutdir", "tests/process", "-W", "default", "-k", KINDS,
+         "tests/process/test_requests_entries.py"],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}, capture_output=True,
+        text=True, check=False, timeout=590,
+    )  # fmt: skip
+    print(done.stdout[-6000:], done.stderr[-2000:], file=sys.stderr)
+    assert done.returncode == 0
+    assert " passed" in done.stdout
