@@ -106,7 +106,12 @@ def _last(text: str, count: int = 8) -> str:
 
 def _undented(lines: Sequence[str]) -> list[str]:
     margin = min((len(line) - len(line.lstrip()) for line in lines), default=0)
-    return [line[margin:][:200] for line in lines]
+    return [_shortened(line[margin:]) for line in lines]
+
+
+def _shortened(line: str, most: int = 220) -> str:
+    # The reason stands last in a line of uv's, behind long paths.
+    return line if len(line) <= most else f"{line[: most // 2]} … {line[-most // 2 :]}"
 
 
 def _named(head: str) -> str:
@@ -131,7 +136,7 @@ def _git(head: str, context: Context) -> NuagesError:
     return OutsideError(
         f"{name} cannot be fetched from its git repository",
         where=context.where,
-        why="\n".join([url, _last(head, 3)]) if url else _last(head, 3),
+        why="\n".join([*filter(None, [url]), _last(head.partition("--- stderr")[2] or head, 5)]),
         hint="make the repository reachable from this machine, or depend on a release instead",
     )
 

@@ -79,9 +79,10 @@ class Order:
 def make(home: Home, order: Order, uv: Uv, report: Report) -> Environment:
     """Return the environment, made if it is not there. Two at the same time wait for each other."""
     folder = home.environment(order.digest)
-    if not is_complete(folder):
+    # Usable, not only whole: a Python that was upgraded or removed takes its environments with it.
+    if not is_usable(folder):
         with locked(folder.with_name(f"{order.digest}.lock"), report, "the same environment"):
-            if not is_complete(folder):
+            if not is_usable(folder):
                 _make(folder, home, order, uv, report)
     return opened(folder)
 
@@ -141,7 +142,7 @@ def _check_django(installed: Mapping[str, str], context: Context) -> None:
         raise ProjectError(
             "the project's dependencies do not include Django",
             where=context.where,
-            why=f"{len(installed)} packages were installed from it, and Django is none of them",
+            why=f"what was installed from it: {', '.join(sorted(installed)[:10]) or 'nothing'}",
             hint="declare Django there, or remove that file if another one declares the dependencies",
         )
 

@@ -1,0 +1,257 @@
+"""Private environments over their life: made once, shared, interrupted, attached to the runtime, left alone."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import stat
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.process.environments import (
+    DEADLINE,
+    PYTHON,
+    Answer,
+    environ,
+    nuages,
+    prepare_home,
+    project,
+    source,
+    start,
+    wheel,
+)
+
+SHOW = "import json, sys; print(json.dumps([sys.executable, sys.path]))"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return prepare_home(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture
+def links(tmp_path: Path) -> Path:
+    folder = tmp_path / "links"
+    wheel(folder, "django", "5.2")
+    return folder
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    """A named pipe: a build that reads it stands still until the test opens it for writing."""
+    pipe = tmp_path / "gate"
+    os.mkfifo(pipe)
+    return pipe
+
+
+def held_package(links: Path, gate: Path, version: str) -> None:
+    """Write a source package whose build waits at the gate."""
+    source(links, "held", version, f"open({str(gate)!r}).read()")
+
+
+def opened(gate: Path) -> int:
+    """Return the gate's writing end once somebody waits at it."""
+    result: list[int] = []
+    thread = threading.Thread(target=lambda: result.append(os.open(gate, os.O_WRONLY)), daemon=True)
+    thread.start()
+    thread.join(DEADLINE)
+    assert result, "nobody came to the gate"
+    return result[0]
+
+
+def whole(home: Path) -> set[str]:
+    return {path.parent.name for path in (home / "environments").glob("*/complete.json")}
+
+
+def half(home: Path) -> list[Path]:
+    return [path for path in (home / "environments").glob("*/") if not (path / "complete.json").exists()]
+
+
+def run_python(shop: Path, variables: dict[str, str], code: str = SHOW) -> Answer:
+    return nuages(
+        "run", str(shop), "--python", PYTHON, "--json", "--", "python", "-c", code, variables=variables
+    )
+
+
+def test_the_second_run_installs_nothing(home: Path, links: Path, tmp_path: Path) -> None:
+    shop = project(tmp_path / "shop", "django==5.2\n")
+    first, second = (run_python(shop, environ(home, links)) for _ in range(2))
+
+    assert (first.code, second.code) == (0, 0), first.err
+    assert len(first.named("install")) == 1
+    assert [event["event"] for event in second.events] == []
+    assert first.out == second.out
+
+
+def test_projects_with_the_same_requirements_share_an_environment(
+    home: Path, links: Path, tmp_path: Path
+) -> None:
+    wheel(links, "shared", "1")
+    shops = [project(tmp_path / name, "django==5.2\nshared==1\n") for name in ("one", "two")]
+    first, second = (run_python(shop, environ(home, links)) for shop in shops)
+
+    assert json.loads(first.out)[0] == json.loads(second.out)[0]
+    assert second.named("install") == []
+
+
+def test_a_changed_requirement_makes_another_environment(home: Path, links: Path, tmp_path: Path) -> None:
+    wheel(links, "more", "1")
+    shop = project(tmp_path / "shop", "django==5.2\n")
+    before = json.loads(run_python(shop, environ(home, links)).out)[0]
+    (shop / "requirements.txt").write_text("django==5.2\nmore==1\n")
+
+    assert json.loads(run_python(shop, environ(home, links)).out)[0] != before
+
+
+def test_the_runtime_stands_behind_the_projects_own_packages(home: Path, links: Path, tmp_path: Path) -> None:
+    wheel(links, "h11", "0.14.0")
+    shop = project(tmp_path / "shop", "django==5.2\nh11==0.14.0\n")
+    code = "import json, os, sys, h11, uvicorn, nuages; print(json.dumps([h11.__file__, nuages.__file__, uvicorn.__file__, "
+    code += "sys.path, os.environ.get('PYTHONPATH')]))"
+    answer = run_python(shop, environ(home, links), code)
+    assert answer.code == 0, answer.err
+    h11, nuages_file, uvicorn, path, python_path = json.loads(answer.out)
+
+    assert h11.startswith(str(home / "environments"))
+    assert nuages_file.startswith(str(home / "runtime"))
+    assert uvicorn.startswith(str(home / "runtime"))
+    assert python_path is None
+    own = next(i for i, entry in enumerate(path) if "site-packages" in entry)
+    assert all(i > own for i, entry in enumerate(path) if entry.startswith(str(home / "runtime")))
+
+
+def test_a_distribution_out_of_range_is_overtaken_in_the_server_alone(
+    home: Path, links: Path, tmp_path: Path
+) -> None:
+    wheel(links, "uvicorn", "0.11.0")
+    shop = project(tmp_path / "shop", "django==5.2\nuvicorn==0.11.0\n")
+    code = "import uvicorn; print(uvicorn.__version__)"
+    answer = run_python(shop, environ(home, links), code)
+
+    assert answer.code == 0, answer.err
+    assert answer.out == "0.11.0\n"
+    (said,) = answer.named("ahead")
+    assert said["text"].startswith("the server takes its own uvicorn ")
+    assert said["text"].endswith(": the project's 0.11.0 is out of its range")
+
+
+def test_an_environment_has_no_pip_and_needs_none(home: Path, links: Path, tmp_path: Path) -> None:
+    shop = project(tmp_path / "shop", "django==5.2\n")
+    code = "import importlib.util; print(importlib.util.find_spec('pip'))"
+
+    assert run_python(shop, environ(home, links), code).out == "None\n"
+
+
+def test_nuages_among_the_projects_requirements_is_this_very_nuages(
+    home: Path, links: Path, tmp_path: Path
+) -> None:
+    shop = project(tmp_path / "shop", "django==5.2\nnuages==9999\n")
+    answer = run_python(shop, environ(home, links), "import nuages; print(nuages.__file__)")
+
+    assert answer.code == 0, answer.err
+    assert answer.out.startswith(str(home / "runtime"))
+
+
+def test_a_folder_of_the_project_that_is_a_package_is_installed_from_a_copy(
+    home: Path, links: Path, tmp_path: Path
+) -> None:
+    shop = project(tmp_path / "shop", "django==5.2\n./libs/inner\n")
+    source(tmp_path, "inner", "1", "open('written-by-build', 'w')")
+    subprocess.run(["tar", "xf", str(tmp_path / "inner-1.tar.gz"), "-C", str(tmp_path)], check=True)
+    (shop / "libs").mkdir()
+    (tmp_path / "inner-1").rename(shop / "libs" / "inner")
+    before = sorted(path.name for path in (shop / "libs" / "inner").iterdir())
+    answer = run_python(shop, environ(home, links), "import inner; print(inner.__file__)")
+
+    assert answer.code == 0, answer.err
+    assert answer.out.startswith(str(home / "environments"))
+    assert sorted(path.name for path in (shop / "libs" / "inner").iterdir()) == before
+
+
+@contextlib.contextmanager
+def ended(process: subprocess.Popen[str], signal_: int) -> Iterator[None]:
+    """Send a signal to the process and all it started, as a terminal or a dying machine does."""
+    yield
+    os.killpg(process.pid, signal_)
+    process.communicate(timeout=DEADLINE)
+
+
+@pytest.mark.parametrize("signal_", [signal.SIGKILL, signal.SIGINT])
+def test_an_interrupted_installation_is_started_over(
+    home: Path, links: Path, gate: Path, tmp_path: Path, signal_: int
+) -> None:
+    held_package(links, gate, f"1.{signal_}")
+    shop = project(tmp_path / "shop", f"django==5.2\nheld==1.{signal_}\n")
+    before = whole(home)
+    interrupted = start("run", str(shop), "--python", PYTHON, "--", "true", variables=environ(home, links))
+    with ended(interrupted, signal_):
+        writing = opened(gate)
+    os.close(writing)
+    assert whole(home) == before
+    assert interrupted.returncode == (130 if signal_ == signal.SIGINT else -signal.SIGKILL)
+    if signal_ == signal.SIGINT:
+        assert half(home) == []
+
+    again = start("run", str(shop), "--python", PYTHON, "--", "true", variables=environ(home, links))
+    os.close(opened(gate))
+    _, err = again.communicate(timeout=DEADLINE)
+    assert again.returncode == 0, err
+    assert len(whole(home) - before) == 1
+
+
+def test_two_at_the_same_time_install_once(home: Path, links: Path, gate: Path, tmp_path: Path) -> None:
+    held_package(links, gate, "2.0")
+    shops = [project(tmp_path / name, "django==5.2\nheld==2.0\n") for name in ("one", "two")]
+    first = start(
+        "run", str(shops[0]), "--python", PYTHON, "--json", "--", "true", variables=environ(home, links)
+    )
+    writing = opened(gate)
+    second = start(
+        "run", str(shops[1]), "--python", PYTHON, "--json", "--", "true", variables=environ(home, links)
+    )
+    assert second.stderr is not None
+    waiting = next(line for line in second.stderr if '"waiting"' in line)
+    os.close(writing)
+    _, first_err = first.communicate(timeout=DEADLINE)
+    _, second_err = second.communicate(timeout=DEADLINE)
+
+    assert json.loads(waiting)["text"] == "waiting for another nuages that works on the same environment"
+    assert (first.returncode, second.returncode) == (0, 0), first_err + second_err
+    assert '"event": "install"' in first_err
+    assert '"event": "install"' not in second_err
+
+
+def test_a_generated_secret_stays_the_same_and_only_its_owner_can_read_it(
+    home: Path, links: Path, tmp_path: Path
+) -> None:
+    shop = project(tmp_path / "shop", "django==5.2\n")
+    variables = environ(home, links)
+    del variables["SECRET_KEY"]
+    code = "import os; print(os.environ['SECRET_KEY'])"
+    first, second = (run_python(shop, variables, code) for _ in range(2))
+
+    assert first.out == second.out
+    assert len(first.out) > 50
+    (said,) = first.named("variable")
+    assert said["text"] == "SECRET_KEY was not set: a secret was generated for it (shop/settings.py:5)"
+    (place,) = first.named("secrets")
+    kept = Path(place["text"].removeprefix("generated secrets are kept in "))
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
+    assert second.named("secrets") == []
+
+
+def test_an_environment_that_lost_its_python_is_made_again(home: Path, links: Path, tmp_path: Path) -> None:
+    wheel(links, "lost", "1")
+    shop = project(tmp_path / "shop", "django==5.2\nlost==1\n")
+    python = Path(json.loads(run_python(shop, environ(home, links)).out)[0])
+    python.unlink()
+    answer = run_python(shop, environ(home, links))
+
+    assert answer.code == 0, answer.err
+    assert len(answer.named("install")) == 1
