@@ -86,12 +86,27 @@ class Bridge:
         """Let an ASGIHandler give its sync views to us."""
 
         async def handle(scope: Any, receive: Any, send: Any) -> None:
-            if self.executor is None or self.views is None or self.views.is_async_path(_path_info(scope)):
-                await type(handler).handle(handler, scope, receive, send)
-            else:
+            if self._is_ours(scope):
                 await self._handle(handler, scope, receive, send)
+            else:
+                await kind.handle(handler, scope, receive, send)
 
-        handler.handle = handle
+        async def call(_handler: Any, scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "http" and self._is_ours(scope):
+                await self._handle(handler, scope, receive, send)
+            else:
+                await kind.__call__(handler, scope, receive, send)
+
+        kind = type(handler)
+        if hasattr(kind, "handle"):
+            handler.handle = handle
+        else:  # Django 3.2 does all in `__call__`, which Python looks up in the class
+            handler.__class__ = type(kind.__name__, (kind,), {"__call__": call})
+
+    def _is_ours(self, scope: Any) -> bool:
+        if self.executor is None or self.views is None:
+            return False
+        return not self.views.is_async_path(_path_info(scope))
 
     async def _handle(self, handler: Any, scope: Any, receive: Any, send: Any) -> None:
         """Answer as `ASGIHandler.handle` does, with all of Django's sync code in one call."""
