@@ -111,7 +111,8 @@ def test_a_changed_requirement_makes_another_environment(home: Path, links: Path
 def test_the_runtime_stands_behind_the_projects_own_packages(home: Path, links: Path, tmp_path: Path) -> None:
     wheel(links, "h11", "0.14.0")
     shop = project(tmp_path / "shop", "django==5.2\nh11==0.14.0\n")
-    code = "import json, os, sys, h11, uvicorn, nuages; print(json.dumps([h11.__file__, nuages.__file__, uvicorn.__file__, "
+    code = "import json, os, sys, h11, uvicorn, nuages; "
+    code += "print(json.dumps([h11.__file__, nuages.__file__, uvicorn.__file__, "
     code += "sys.path, os.environ.get('PYTHONPATH')]))"
     answer = run_python(shop, environ(home, links), code)
     assert answer.code == 0, answer.err

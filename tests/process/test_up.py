@@ -1,0 +1,221 @@
+"""`nuages up` and `nuages run` from nothing to a served page, with the real Django."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.process.environments import DEADLINE, environ, nuages, prepare_home, project, start
+
+DJANGO = "Django>=4.2,<5.3\n"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return prepare_home(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return project(tmp_path_factory.mktemp("projects") / "shop", DJANGO)
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+class Site:
+    """A running `nuages up`: what it said until it was ready, and where it listens."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.events: list[dict[str, Any]] = []
+        assert process.stderr is not None
+        for line in process.stderr:
+            if not line.startswith("{"):
+                continue
+            self.events.append(json.loads(line))
+            if self.events[-1]["event"] in {"ready", "error"}:
+                break
+
+    def named(self, name: str) -> list[dict[str, Any]]:
+        return [event for event in self.events if event["event"] == name]
+
+    def get(self, path: str) -> tuple[int, str]:
+        (address,) = self.named("listening")[0]["addresses"]
+        with urllib.request.urlopen(address + path, timeout=DEADLINE) as answer:
+            return answer.status, answer.read().decode()
+
+
+@contextlib.contextmanager
+def up(shop: Path, *arguments: str, variables: dict[str, str]) -> Iterator[Site]:
+    process = start(
+        "up", str(shop), "--bind", "127.0.0.1:0", "--workers", "1", "--json", *arguments, variables=variables
+    )
+    try:
+        yield Site(process)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        process.communicate(timeout=DEADLINE)
+
+
+def test_up_installs_migrates_collects_and_serves_and_writes_nothing_into_the_source(
+    home: Path, shop: Path
+) -> None:
+    before = tree(shop)
+    with up(shop, variables=environ(home, None)) as site:
+        assert site.named("error") == []
+        assert site.get("/") == (200, "the shop")
+        assert site.get("/static/shop.css") == (200, "body { color: black }\n")
+    after = tree(shop)
+
+    told = [event["event"] for event in site.events]
+    assert [name for name in told if name in {"unlocked", "install", "collect", "folder", "migrate", "serve"}] == [
+        "unlocked", "install", "collect", "folder", "migrate", "serve",
+    ]  # fmt: skip
+    assert site.named("unlocked")[0]["text"] == (
+        "unlocked: requirements.txt does not fix every release; the newest that fit are installed"
+    )
+    assert after.pop("data/shop.sqlite3")
+    assert after == before
+    assert site.process.returncode == 0
+
+
+def test_a_second_up_has_nothing_left_to_do(home: Path, shop: Path) -> None:
+    with up(shop, variables=environ(home, None)) as site:
+        pass
+    with up(shop, variables=environ(home, None)) as site:
+        assert site.get("/") == (200, "the shop")
+
+    assert (
+        next(event["event"] for event in site.events if event["event"] not in {"settings", "note"}) == "serve"
+    )
+
+
+def test_a_database_that_was_removed_is_migrated_again(home: Path, shop: Path) -> None:
+    with up(shop, variables=environ(home, None)):
+        pass
+    (shop / "data" / "shop.sqlite3").unlink()
+    with up(shop, variables=environ(home, None)) as site:
+        assert site.get("/") == (200, "the shop")
+
+    assert len(site.named("migrate")) == 1
+    assert site.named("collect") == []
+
+
+def test_a_changed_static_file_is_collected_again(home: Path, shop: Path) -> None:
+    with up(shop, variables=environ(home, None)):
+        pass
+    (shop / "assets" / "shop.css").write_text("body { color: darkblue }\n")
+    with up(shop, variables=environ(home, None)) as site:
+        assert site.get("/static/shop.css") == (200, "body { color: darkblue }\n")
+
+    assert len(site.named("collect")) == 1
+    assert site.named("migrate") == []
+
+
+def test_run_carries_out_management_commands_in_the_same_environment(home: Path, shop: Path) -> None:
+    variables = environ(home, None, DJANGO_SUPERUSER_PASSWORD="x")
+    with up(shop, variables=environ(home, None)):
+        pass
+    made = nuages("run", str(shop), "--", "createsuperuser", "--noinput", "--username=ann", "--email=a@shop.example",
+                  variables=variables)  # fmt: skip
+    assert made.code == 0, made.err
+    assert made.out == "Superuser created successfully.\n"
+
+    asked = "from django.contrib.auth.models import User; print(User.objects.get().username)"
+    shown = nuages("run", str(shop), "--", "manage.py", "shell", "-v0", "-c", asked, variables=variables)
+    assert shown.out == "ann\n"
+
+
+def test_run_ends_with_the_status_of_what_it_ran(home: Path, shop: Path) -> None:
+    assert (
+        nuages(
+            "run", str(shop), "--", "python", "-c", "raise SystemExit(7)", variables=environ(home, None)
+        ).code
+        == 7
+    )
+    unknown = nuages("run", str(shop), "--", "createsuperuse", variables=environ(home, None))
+    assert unknown.code == 1
+    assert "Unknown command: 'createsuperuse'. Did you mean createsuperuser?" in unknown.err
+
+
+def test_settings_that_do_not_load_end_up_with_the_users_own_traceback(home: Path, tmp_path: Path) -> None:
+    broken = project(tmp_path / "shop", DJANGO, **{"shop/settings.py": "SECRET_KEY = 'x'\n1 / 0\n"})
+    answer = nuages("up", str(broken), "--bind", "127.0.0.1:0", variables=environ(home, None))
+
+    assert answer.code == 3
+    assert answer.error == (
+        "error: the settings module shop.settings cannot be loaded\n"
+        "  shop/settings.py:2\n"
+        "  Traceback (most recent call last):\n"
+        f'    File "{broken}/shop/settings.py", line 2, in <module>\n'
+        "      1 / 0\n"
+        + ("" if "~" not in answer.error else "      ~~^~~\n")
+        + "  ZeroDivisionError: division by zero\n"
+        "\n"
+        "hint: correct the line that the traceback ends with; `python manage.py check` shows the same"
+    )
+
+
+def test_missing_variables_are_told_all_at_once_before_anything_is_installed(
+    home: Path, tmp_path: Path
+) -> None:
+    settings = "import os\nSECRET_KEY = 'x'\nA = os.environ['PAYMENT_URL']\nB = os.environ['MAIL_HOST']\n"
+    shop = project(tmp_path / "shop", DJANGO, **{"shop/settings.py": settings})
+    answer = nuages("up", str(shop), "--bind", "127.0.0.1:0", variables=environ(home, None))
+
+    assert answer.code == 1
+    assert answer.err.rstrip() == (
+        "error: 2 variables that the settings need are not set\n"
+        "  PAYMENT_URL  shop/settings.py:3  (url)\n"
+        "  MAIL_HOST    shop/settings.py:4  (text)\n"
+        "  the settings read them without a default and cannot be loaded\n"
+        "\n"
+        "hint: write NAME=value lines to a file and name it: --env-file FILE\n"
+        "      or set them: PAYMENT_URL=… nuages up"
+    )
+
+
+def test_an_env_file_gives_variables_to_the_project(home: Path, tmp_path: Path) -> None:
+    settings = "import os\nSECRET_KEY = 'x'\nA = os.environ['PAYMENT_URL']\n"
+    shop = project(tmp_path / "shop", DJANGO, **{"shop/settings.py": settings})
+    (tmp_path / "shop.env").write_text("PAYMENT_URL='https://pay.example'\n")
+    code = "import os; print(os.environ['PAYMENT_URL'])"
+    answer = nuages("run", str(shop), "--env-file", str(tmp_path / "shop.env"), "--", "python", "-c", code,
+                    variables=environ(home, None))  # fmt: skip
+
+    assert answer.code == 0, answer.err
+    assert answer.out == "https://pay.example\n"
+
+
+def test_a_database_server_that_is_not_there_is_named(home: Path, tmp_path: Path) -> None:
+    settings = (
+        "SECRET_KEY = 'x'\nINSTALLED_APPS = ['django.contrib.contenttypes']\nROOT_URLCONF = 'shop.urls'\n"
+        "DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql', 'NAME': 'shop', 'HOST': '127.0.0.1',"
+        " 'PORT': '9'}}\n"
+    )
+    shop = project(tmp_path / "shop", DJANGO + "psycopg[binary]\n", **{"shop/settings.py": settings})
+    answer = nuages("up", str(shop), "--bind", "127.0.0.1:0", variables=environ(home, None))
+
+    assert answer.code == 4
+    lines = answer.error.splitlines()
+    assert lines[:2] == [
+        "error: postgresql 'shop' at 127.0.0.1:9 does not answer",
+        "  `default` in DATABASES",
+    ]
+    assert "Connection refused" in answer.error
+    assert lines[-1] == "hint: start it, or correct its variables; --migrate off goes on without it"
