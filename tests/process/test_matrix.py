@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,10 +25,18 @@ TOGETHER = (
     ("3.10", "3.2"), ("3.10", "5.2"), ("3.11", "4.2"), ("3.11", "5.2"), ("3.12", "5.2"), ("3.12", "6.1"),
     ("3.13", "5.2"), ("3.13", "6.1"),
 )  # fmt: skip
-TOOLS = ("pytest>=8,<9", "pytest-timeout>=2")
+TOOLS = ("pytest>=8,<9", "pytest-timeout>=2", "tomli; python_version < '3.11'")
 RUNTIME = ("uvicorn", "httptools", "uvloop", "websockets")
 # The kinds of entry points between which the code differs; all of them run with the Django of the other tests.
 KINDS = "standard-both or wrapped-asgi"
+
+
+def oldest_runtime() -> tuple[str, ...]:
+    """The lowest versions of the runtime's own requirements that pyproject.toml allows."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    listed = text.partition("\ndependencies = [")[2].partition("\n]")[0]
+    found = re.findall(r'"([a-z]+)>=([0-9.]+)', listed)
+    return tuple(f"{name}=={version}" for name, version in found if name in RUNTIME)
 
 
 def interpreter(series: str) -> str:
@@ -62,9 +71,16 @@ def _run(uv: Uv, *arguments: str) -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("python", "django"), TOGETHER, ids=[f"python{p}-django{d}" for p, d in TOGETHER])
 def test_requests_are_answered(python: str, django: str) -> None:
-    program = environment(
-        interpreter(python), f"django=={django}.*", *RUNTIME, *TOOLS, "tomli; python_version<'3.11'"
-    )
+    run_with(environment(interpreter(python), f"django=={django}.*", *RUNTIME, *TOOLS))
+
+
+@pytest.mark.timeout(600)
+def test_requests_are_answered_on_the_oldest_runtime_that_is_allowed() -> None:
+    run_with(environment(interpreter("3.10"), "django==4.2.*", *oldest_runtime(), *TOOLS))
+
+
+def run_with(program: Path) -> None:
+    """Run the request tests in an environment; their output is shown when they fail."""
     done = subprocess.run(
         [program, "-m", "pytest", "-q", "--confcutdir", "tests/process", "-W", "default", "-k", KINDS,
          "tests/process/test_requests_entries.py"],
