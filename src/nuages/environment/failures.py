@@ -100,7 +100,7 @@ def _last(text: str, count: int = 8) -> str:
     """Return the last lines that say something, without uv's hint, as uv wrote them."""
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
     start = next((i for i, line in enumerate(lines) if re.match(r"error|\s*×", line)), 0)
-    lines = [line for line in lines[start:] if not line.startswith("hint:")]
+    lines = [line for line in lines[start:] if not line.lstrip().startswith("hint:")]
     return "\n".join(["uv says:", *(f"  {line}" for line in _undented(lines[-count:]))])
 
 
@@ -175,7 +175,7 @@ def _refused(head: str, status: str, context: Context) -> NuagesError:
 
 
 def _network(head: str) -> NuagesError:
-    lines = [line for line in head.splitlines() if re.search(r"cause:|├─▶|╰─▶|error", line)]
+    lines = [line for line in head.splitlines() if re.search(r"cause:|Caused by:|├─▶|╰─▶|error", line)]
     return OutsideError(
         "the package index cannot be reached",
         where="taken from pip's configuration, or uv's default",

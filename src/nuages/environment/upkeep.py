@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -305,11 +306,14 @@ def describe(database: Mapping[str, Any]) -> str:
 def _no_plan(place: str, failed: Mapping[str, Any]) -> NuagesError:
     text = str(failed["text"]).strip()
     if failed["unreachable"]:
+        refuses = re.search(r"FATAL|denied|authentication|does not exist|Unknown database", text)
         return OutsideError(
-            f"{place} does not answer",
+            f"{place} refuses the connection" if refuses else f"{place} does not answer",
             where="`default` in DATABASES",
             why=f"{failed['kind']}: {text}",
-            hint="start it, or correct its variables; --migrate off goes on without it",
+            hint="correct the variables that name it and its user; --migrate off goes on without it"
+            if refuses
+            else "start it, or correct its variables; --migrate off goes on without it",
         )
     return ProjectError(
         f"the migrations of {place} cannot be planned",

@@ -83,7 +83,7 @@ def find(environ: Mapping[str, str], settings: Mapping[str, str], folder: Path) 
             hint="install nuages with its extra «build» (nuages[build]), or put uv on PATH",
         )
     kept = {name: value for name, value in environ.items() if name not in _DROPPED}
-    fixed = {"UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
+    fixed = {"UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1", "UV_NO_WRAP": "1", "NO_COLOR": "1"}
     return Uv(program=program, environ={**kept, **settings, **fixed}, folder=folder)
 
 
