@@ -45,6 +45,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes 
 lock: ## Newest versions into requirements/*.txt
 	@$(PYTHON) scripts/bootstrap.py run
 	$(COMPILE) --extra build pyproject.toml requirements/run.in -o requirements/run.txt
+	$(COMPILE) --no-annotate pyproject.toml -o src/nuages/environment/runtime-requirements.txt
 	$(COMPILE) --extra build pyproject.toml requirements/run.in requirements/test.in -o requirements/test.txt
 	$(COMPILE) --extra build pyproject.toml requirements/run.in requirements/bench.in -o requirements/bench.txt
 
