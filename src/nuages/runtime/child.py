@@ -60,16 +60,20 @@ class Child:
         self.status: int | None = None
         self._received = b""
         self.control, theirs = socket.socketpair(socket.AF_UNIX, _control_type())
-        with theirs:
-            self.control.setblocking(False)
-            theirs.set_inheritable(True)
-            self.send_bytes(assignment.to_line())
-            argv = [sys.executable, *interpreter_flags(), _PROGRAM, f"worker-{self.id}", str(theirs.fileno())]
+        self.control.setblocking(False)
+        theirs.set_inheritable(True)
+        self.send_bytes(assignment.to_line())
+        argv = [sys.executable, *interpreter_flags(), _PROGRAM, f"worker-{self.id}", str(theirs.fileno())]
+        try:
             # Blocked until the worker has handlers for them. Ctrl-C reaches the whole foreground process group, and
             # only the supervisor is to act on it.
-            self.pid = os.posix_spawn(
-                sys.executable, argv, environ, setsigmask=[signal.SIGINT, signal.SIGUSR1]
-            )
+            blocked = [signal.SIGINT, signal.SIGUSR1]
+            self.pid = os.posix_spawn(sys.executable, argv, environ, setsigmask=blocked)
+        except OSError:
+            self.control.close()
+            raise
+        finally:
+            theirs.close()
 
     def order(self, order: str, **fields: Any) -> None:
         """Tell the worker to do something; a worker that is gone has its exit reported by the kernel anyway."""

@@ -10,18 +10,19 @@ import contextlib
 import os
 import selectors
 import signal
-import socket
 import sys
 import time
+from collections import deque
 from collections.abc import Mapping
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from nuages.errors import NuagesError, Origin, StartError
-from nuages.runtime import capacity, child, pool, sockets
+from nuages.errors import NuagesError, Origin
+from nuages.runtime import capacity, child, chronicle, messages, pool, sockets
 from nuages.runtime import settings as options
 from nuages.runtime.log import Log, open_log
 from nuages.runtime.scoreboard import Figures, InFlight, Scoreboard
+from nuages.runtime.signals import Signals, become_subreaper
 
 if TYPE_CHECKING:
     from nuages.runtime.application import Application
@@ -36,10 +37,9 @@ _KUBERNETES_DRAIN = 5.0
 _ECHO = (
     0.2  # seconds; timeout(1) and process managers signal both the process and its group: that is one signal
 )
-_PR_SET_CHILD_SUBREAPER = 36
-_SIGNALS = (
-    signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR1,
-)  # fmt: skip
+_LEAST_SLOTS = (
+    64  # of the scoreboard; workers that still finish requests have one too, and TTIN may add workers
+)
 
 
 def serve(
@@ -83,127 +83,134 @@ class Supervisor:
         origins: Mapping[str, Origin],
     ) -> None:
         self.settings, self.log = settings, log
+        self.say = chronicle.Chronicle(log)
         self.urls = [listener.url for listener in listeners]
-        self._listeners = listeners
         self.started = time.monotonic()
         self.restarts = 0
+        self.children: dict[int, child.Child] = {}
+        self._listeners = listeners
         self._application, self._environ, self._origins = application, environ, origins
-        self._signal_number = 0
-        self._signal_at = -inf
+        self._stop_signal, self._stopped_at = 0, -inf
         self._cut_requests = 0
         self._error: NuagesError | None = None
-        self._ended: child.Child | None = None
+        self._last_ended: child.Child | None = None
+        self._refused: OSError | None = None
         self._had_terminal = os.isatty(2)
-        self._reports: set[tuple[int, str, str]] = set()
         self._management: Management | None = None
         self._selector = selectors.DefaultSelector()
-        self._woken, self._waker = _wakeup_pair()
-        self._selector.register(self._woken, selectors.EVENT_READ, self._read_signals)
+        self._signals = Signals()
+        self._selector.register(self._signals.reader, selectors.EVENT_READ, self._read_signals)
+        # Events that come up while others are acted on wait here for their turn.
+        self._events: deque[messages.Event] = deque()
         self.capacity = self._decide_workers()
-        self.children: dict[int, child.Child] = {}
-        self._board = Scoreboard(max(64, 4 * self.capacity.workers))
+        self._board = Scoreboard(max(_LEAST_SLOTS, 4 * self.capacity.workers))
         os.set_inheritable(self._board.descriptor, True)
         for listener in listeners:
             listener.socket.set_inheritable(True)
-        self.pool = pool.Pool(
-            limits=pool.Limits(
-                workers=self.capacity.workers, start=settings.start_timeout, grace=settings.grace
-            )
+        limits = pool.Limits(
+            workers=self.capacity.workers, start=settings.start_timeout, grace=settings.grace
         )
+        self.pool = pool.Pool(limits=limits)
 
     def run(self) -> int:
-        """Start the workers and act on what happens until all have ended."""
+        """Start the workers and act on what happens until all have ended; raises NuagesError for a failed start."""
         self._step()
         # Everything else has time while the workers load the project.
-        self._say_start()
+        self.say.listening(self.urls, self.capacity, self.settings)
         self._open_management()
-        _become_subreaper()
+        become_subreaper()
         while not pool.done(self.pool):
-            deadline = pool.next_deadline(self.pool)
-            if self._management:
-                deadline = min(deadline, self._management.next_deadline())
-            timeout = None if deadline == inf else max(0.0, deadline - time.monotonic())
-            for key, _ in self._selector.select(timeout):
+            for key, _ in self._selector.select(self._timeout()):
                 key.data()
             if self._management:
                 self._management.expire(time.monotonic())
             self._step()
+            while self._events:
+                self._step(self._events.popleft())
         if self._error:
             raise self._error
-        return self._exit_code()
+        if not self._cut_requests:
+            return 0
+        return 128 + self._stop_signal if self.pool.hurried else CUT_OFF
 
     def close(self) -> None:
-        """Give everything back: sockets and their files, shared memory, signal handlers; no child is left behind."""
+        """Give everything back: sockets and their files, shared memory, signals; no child is left behind."""
         for process in self.children.values():
             process.signal(signal.SIGKILL)
         self._close_listeners()
         if self._management:
             self._management.close()
-        signal.set_wakeup_fd(-1)
-        for number in _SIGNALS:
-            signal.signal(number, signal.SIG_DFL if number != signal.SIGINT else signal.default_int_handler)
+        self._signals.close()
         self._selector.close()
-        self._woken.close()
-        self._waker.close()
         self._board.close()
+
+    def figures(self, process: child.Child) -> tuple[Figures, tuple[InFlight, ...]]:
+        """Return what a worker says of itself and the requests it is at."""
+        return self._board.figures(process.slot), self._board.in_flight(process.slot)
+
+    def _timeout(self) -> float | None:
+        if self._events:
+            return 0.0
+        deadline = pool.next_deadline(self.pool)
+        if self._management:
+            deadline = min(deadline, self._management.next_deadline())
+        return None if deadline == inf else max(0.0, deadline - time.monotonic())
+
+    def _step(self, event: messages.Event | None = None) -> None:
+        stage = self.pool.stage
+        self.pool, actions = pool.step(self.pool, time.monotonic(), event)
+        if self.pool.stage is not stage:
+            self.say.stage(self.pool.stage)
+            if self.pool.stage is pool.Stage.STOPPING:
+                self._close_listeners()
+        for action in actions:
+            self._act(action)
 
     def _close_listeners(self) -> None:
         for listener in self._listeners:
             listener.close()
         self._listeners = []
 
-    # What happened
-
-    def _step(self, event: pool.Event | None = None) -> None:
-        stage = self.pool.stage
-        self.pool, actions = pool.step(self.pool, time.monotonic(), event)
-        if self.pool.stage is not stage:
-            self.log.event("info", self.pool.stage.value, _STAGES[self.pool.stage])
-            if self.pool.stage is pool.Stage.STOPPING:
-                self._close_listeners()
-        for action in actions:
-            self._act(action)
+    # What happened: signals
 
     def _read_signals(self) -> None:
-        try:
-            numbers = set(self._woken.recv(4096))
-        except BlockingIOError:
-            return
-        # The order to stop comes before the news of a worker that the same signal may have ended.
-        for number in (number for number in _SIGNALS if number in numbers):
-            self._on_signal(number)
+        for number in self._signals.come():
+            match number:
+                case signal.SIGCHLD:
+                    self._reap()
+                case signal.SIGTERM | signal.SIGINT:
+                    self._on_stop(number)
+                case signal.SIGHUP if self._terminal_is_gone():
+                    self._on_stop(signal.SIGTERM)
+                case signal.SIGHUP:
+                    self.say.signal(number.name, ": loading the new code beside the old")
+                    self._step(messages.Reload())
+                case signal.SIGTTIN | signal.SIGTTOU:
+                    self._resize(1 if number == signal.SIGTTIN else -1, number.name)
+                case signal.SIGUSR1:
+                    for process in self.children.values():
+                        process.signal(signal.SIGUSR1)
 
-    def _on_signal(self, number: int) -> None:
-        name, now = signal.Signals(number).name, time.monotonic()
-        if number == signal.SIGHUP and self._terminal_is_gone():
-            number = signal.SIGTERM
-        if number in {signal.SIGTERM, signal.SIGINT}:
-            if now - self._signal_at < _ECHO and number == self._signal_number:
-                return
-            self._signal_number, self._signal_at = number, now
-            drain = self._drain_seconds() if number == signal.SIGTERM else 0.0
-            again = self.pool.stage is not pool.Stage.RUNNING
-            self.log.event(
-                "info", "signal", f"{name} came" + (" again: ending at once" if again else ""), signal=name
-            )
-            self._step(pool.Stop(drain))
-        elif number == signal.SIGHUP:
-            self.log.event("info", "reload", "SIGHUP came: loading the new code beside the old", signal=name)
-            self._step(pool.Reload())
-        elif number in {signal.SIGTTIN, signal.SIGTTOU}:
-            self._resize(1 if number == signal.SIGTTIN else -1, name)
-        elif number == signal.SIGUSR1:
-            for process in self.children.values():
-                process.signal(signal.SIGUSR1)
-        elif number == signal.SIGCHLD:
-            self._reap()
+    def _on_stop(self, number: signal.Signals) -> None:
+        now = time.monotonic()
+        if now - self._stopped_at < _ECHO and number == self._stop_signal:
+            return
+        again = self.pool.stage is not pool.Stage.RUNNING
+        self._stop_signal, self._stopped_at = number, now
+        self.say.signal(number.name, " again: ending at once" if again else "")
+        self._step(messages.Stop(self._drain_seconds() if number == signal.SIGTERM else 0.0))
 
     def _resize(self, by: int, name: str) -> None:
         wanted = self.pool.limits.workers + by
-        if not 1 <= wanted <= self._board.slots // 4:
-            return
-        self.log.event("info", "resize", f"{name} came: {wanted} workers", signal=name, workers=wanted)
-        self._step(pool.Resize(by))
+        if 1 <= wanted <= self._board.slots // 4:
+            self.say.signal(name, f": {chronicle.counted(wanted)}")
+            self._step(messages.Resize(by))
+
+    def _terminal_is_gone(self) -> bool:
+        """Whether SIGHUP means that the terminal was closed: its descriptor says so; a reload leaves it alone."""
+        return self._had_terminal and not os.isatty(2)
+
+    # What happened: workers
 
     def _reap(self) -> None:
         """Take every exit status there is: our workers', and as PID 1 or subreaper those of anybody's orphans."""
@@ -221,100 +228,85 @@ class Supervisor:
 
     def _exited(self, process: child.Child) -> None:
         self._hear(process)  # what it said before it died comes before the news of its death
-        with contextlib.suppress(KeyError, ValueError):
-            self._selector.unregister(process.control)
+        self._forget_control(process)
         process.control.close()
         del self.children[process.id]
+        self._last_ended = process
         worker = pool.find(self.pool, process.id)
         phase = worker.phase if worker else pool.Phase.KILLED
-        unexpected = phase in {pool.Phase.STARTING, pool.Phase.READY}
-        if unexpected and not (phase is pool.Phase.STARTING and process.error):
-            self.restarts += 1
-            self._say(
-                "error", "worker-died", f"worker {process.id} {process.ending()}", process, status=process.status,
-                phase=phase.value,
-            )  # fmt: skip
-        elif not process.error:
-            self._say("info", "worker-ended", f"worker {process.id} has ended", process)
+        self.restarts += phase in {pool.Phase.STARTING, pool.Phase.READY}
+        self.say.worker_ended(process, phase, later=self.pool.proven is not None)
         if phase is not pool.Phase.STARTING:
             self._tell_lost(process, "lost with its worker")
-        if phase is pool.Phase.STARTING and process.error and self.pool.proven is not None:
-            text = f"worker {process.id} could not start\n{process.error.render()}"
-            self._say("error", "worker-start-failed", text, process)
-        self._ended = process
-        self._step(pool.Exited(process.id, reported=process.error is not None))
+        self._step(messages.Exited(process.id, reported=process.error is not None))
 
     def _hear(self, process: child.Child) -> None:
-        messages = process.messages()
-        if messages is None:
-            with contextlib.suppress(KeyError, ValueError):
-                self._selector.unregister(process.control)
-            return
-        for message in messages:
+        heard = process.messages()
+        if heard is None:
+            self._forget_control(process)
+        for message in heard or ():
             if "ready" in message:
                 self._became_ready(process)
             elif "error" in message:
                 process.error = child.error_from(message["error"])
             elif "due" in message:
-                self._step(pool.Due(process.id, message["due"]))
+                self._step(messages.Due(process.id, message["due"]))
             elif "report" in message:
-                self._say_once(process, message)
+                self.say.reported(process, message)
+
+    def _forget_control(self, process: child.Child) -> None:
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.unregister(process.control)
 
     def _became_ready(self, process: child.Child) -> None:
         process.ready_after = time.monotonic() - process.started
-        text = f"worker {process.id} is ready after {process.ready_after:.2f} s"
-        self._say("info", "worker-ready", text, process, seconds=round(process.ready_after, 3))
+        self.say.worker_ready(process)
         first = self.pool.proven is None
-        self._step(pool.Ready(process.id))
+        self._step(messages.Ready(process.id))
         if first:
+            self.say.ready(self.urls, time.monotonic() - self.started)
             self._measure(process)
-            urls = ", ".join(self.urls)
-            self.log.event(
-                "info",
-                "ready",
-                f"ready to serve at {urls}",
-                seconds=round(time.monotonic() - self.started, 3),
-            )
+
+    def _tell_lost(self, process: child.Child, why: str) -> None:
+        """Log the requests that a worker did not finish, once; what a stop cuts off is counted."""
+        if process.lost_told:
+            return
+        process.lost_told = True
+        requests = self._board.in_flight(process.slot)
+        if self.pool.stage is not pool.Stage.RUNNING:
+            self._cut_requests += len(requests)
+        self.say.lost(process, requests, why, time.monotonic())
 
     # What to do about it
 
-    def _act(self, action: pool.Action) -> None:
-        if isinstance(action, pool.Start):
-            self._start(action)
-            return
+    def _act(self, action: messages.Action) -> None:
         process = self.children.get(action.id)
         match action:
-            case pool.GiveUp():
-                self._error = self._why_gave_up(process or self._ended)
-            case pool.Abandon(id, _):
-                text = "the new code could not be loaded: the old goes on serving"
-                self.log.event("error", "reload-failed", text, worker=id)
-            case pool.Drain() if process:
-                process.order("drain")
-            case pool.Retire(_, reason) if process:
-                process.told_to_end = reason
-                linger = 0.0 if self._signal_number == signal.SIGINT else IDLE_LINGER
-                self._say(
-                    "info", "worker-retires", f"worker {process.id} retires: {reason}", process, reason=reason
+            case messages.Start():
+                self._start(action)
+            case messages.GiveUp():
+                failed = process or self._last_ended
+                self._error = chronicle.why_it_cannot_start(
+                    failed, self.settings.start_timeout, self._refused
                 )
-                process.order("retire", linger=linger)
-            case pool.Cut(_, reason) if process:
+            case messages.Abandon():
+                self.say.abandoned(action.id)
+            case messages.Drain() if process:
+                process.order("drain")
+            case messages.Retire(_, reason) if process:
                 process.told_to_end = reason
+                self.say.worker_retires(process, reason)
+                process.order("retire", linger=0.0 if self._stop_signal == signal.SIGINT else IDLE_LINGER)
+            case messages.Cut(_, reason) if process:
                 self._tell_lost(process, f"cut off: {reason}")
                 process.order("cut")
-            case pool.Kill(_, reason) if process:
+            case messages.Kill(_, reason) if process:
                 process.told_to_end = process.told_to_end or reason
-                self._say(
-                    "warning",
-                    "worker-killed",
-                    f"worker {process.id} is killed: {reason}",
-                    process,
-                    reason=reason,
-                )
+                self.say.worker_killed(process, reason)
                 self._tell_lost(process, f"cut off: {reason}")
                 process.signal(signal.SIGKILL)
 
-    def _start(self, action: pool.Start) -> None:
+    def _start(self, action: messages.Start) -> None:
         used = {process.slot for process in self.children.values()}
         slot = next(number for number in range(self._board.slots) if number not in used)
         self._board.clear(slot)
@@ -327,82 +319,12 @@ class Supervisor:
         try:
             process = child.Child(assignment, self._environ)
         except OSError as error:
-            self.log.event(
-                "error", "worker-start-failed", f"worker {action.id} could not be started: {error}"
-            )
-            self._step(pool.Exited(action.id))
+            self._refused = error
+            self.say.not_started(action.id, error)
+            self._events.append(messages.Exited(action.id))
             return
         self.children[process.id] = process
         self._selector.register(process.control, selectors.EVENT_READ, lambda: self._hear(process))
-
-    def _why_gave_up(self, process: child.Child | None) -> NuagesError:
-        assert process is not None  # its process was started
-        if process.error:
-            return process.error
-        limit = self.settings.start_timeout
-        if process.status is None:
-            return StartError(
-                f"the application was not ready within {limit:g} s", where=f"worker {process.id}, still loading",
-                why="what the project does while it is imported takes longer, or never ends: its stack stands above",
-                hint=f"--start-timeout {round(limit * 2)}s gives it more time",
-            )  # fmt: skip
-        return StartError(
-            "the application ended while it was loading", where=f"worker {process.id}, after several attempts",
-            why=f"its process {process.ending()}, and said nothing",
-            hint="look above for what it wrote; `python manage.py check` loads the same code",
-        )  # fmt: skip
-
-    def _exit_code(self) -> int:
-        if not self._cut_requests:
-            return 0
-        hurried = self.pool.hurried
-        return 128 + self._signal_number if hurried else CUT_OFF
-
-    # What is said
-
-    def _say(self, level: str, event: str, text: str, process: child.Child, **fields: Any) -> None:
-        self.log.event(level, event, text, worker=process.id, pid=process.pid, **fields)
-
-    def _say_once(self, process: child.Child, message: dict[str, Any]) -> None:
-        """Every worker of a generation finds the same; it is said for the first."""
-        key = (process.generation, message["report"], message["text"])
-        if key not in self._reports:
-            self._reports.add(key)
-            fields = dict(message["fields"])
-            level = fields.pop("level", "warning" if message["report"] == "warning" else "info")
-            self.log.event(level, message["report"], message["text"], **fields)
-
-    def _tell_lost(self, process: child.Child, why: str) -> None:
-        """Log the requests that a worker did not finish, once."""
-        if process.lost_told:
-            return
-        process.lost_told = True
-        now = time.monotonic()
-        for request in self._board.in_flight(process.slot):
-            self._cut_requests += self.pool.stage is not pool.Stage.RUNNING
-            age = now - request.since
-            self._say(
-                "error", "request-lost", f"{request.method} {request.path} {why}, after {age:.1f} s", process,
-                method=request.method, path=request.path, request_id=request.request_id, age=round(age, 3),
-            )  # fmt: skip
-
-    def _say_start(self) -> None:
-        workers, threads = self.capacity.workers, self.settings.threads
-        urls, counted = self.urls, _counted(workers, "worker")
-        self.log.event(
-            "info", "listening", f"listening on {', '.join(urls)}; {counted}: {self.capacity.reason}",
-            addresses=urls, workers=workers, reason=self.capacity.reason, pid=os.getpid(),
-        )  # fmt: skip
-        self.log.event(
-            "info", "limits",
-            f"at most {workers * threads} database connections: {counted} × {threads} threads; "
-            f"proxies believed: {' '.join(self.settings.trusted_proxies) or 'none'}",
-            connections=workers * threads, trusted_proxies=list(self.settings.trusted_proxies),
-        )  # fmt: skip
-
-    def figures(self, process: child.Child) -> tuple[Figures, tuple[InFlight, ...]]:
-        """Return what a worker says of itself and the requests it is at."""
-        return self._board.figures(process.slot), self._board.in_flight(process.slot)
 
     # What is decided from outside facts
 
@@ -418,67 +340,22 @@ class Supervisor:
         if not self.capacity.provisional:
             return
         self.capacity = capacity.decide(self._facts, measured_bytes=capacity.measure(process.pid))
-        workers = self.capacity.workers
-        text = f"{_counted(workers, 'worker')}: {self.capacity.reason}"
-        self.log.event("info", "measured", text, workers=workers, reason=self.capacity.reason)
-        if workers != self.pool.limits.workers:
-            self._step(pool.Resize(workers - self.pool.limits.workers))
+        self.say.measured(self.capacity)
+        if self.capacity.workers != self.pool.limits.workers:
+            self._step(messages.Resize(self.capacity.workers - self.pool.limits.workers))
 
     def _drain_seconds(self) -> float:
         if self.settings.drain is not None:
             return self.settings.drain
         return _KUBERNETES_DRAIN if options.in_kubernetes(self._environ) else 0.0
 
-    def _terminal_is_gone(self) -> bool:
-        """Whether SIGHUP means that the terminal was closed: its descriptor says so, a reload leaves it alone."""
-        return self.log.events_format == "text" and self._had_terminal and not os.isatty(2)
-
     def _open_management(self) -> None:
         """Answer health checks; a taken address ends the server, as that of `--bind` does."""
-        from nuages.runtime import management, status
+        from nuages.runtime import management, status  # late: the workers are started before
 
         origin = self._origins.get("management", "--management")
         listener = management.open_listener(self.settings.management, self._environ, origin=origin)
         if listener:
-            answers = status.answers(self)
-            self._management = management.Management(listener, self._selector, answers)
-            self.log.event(
-                "info",
-                "management",
-                f"health checks and status at {listener.address}",
-                address=str(listener.address),
-            )
-        elif self.settings.management == "auto":
-            self.log.event(
-                "warning", "management-off", "no folder for the management socket: health checks are off"
-            )
-
-
-_STAGES = {
-    pool.Stage.RUNNING: "running",
-    pool.Stage.DRAINING: "not ready any more; still accepting while balancers notice",
-    pool.Stage.STOPPING: "accepting nothing new; finishing what is in flight",
-}
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
-
-
-def _wakeup_pair() -> tuple[socket.socket, socket.socket]:
-    """Let every signal write its number into a socket that the loop reads; signal.set_wakeup_fd."""
-    reader, writer = socket.socketpair()
-    reader.setblocking(False)
-    writer.setblocking(False)
-    signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-    for number in _SIGNALS:
-        signal.signal(number, lambda _signal, _frame: None)
-    return reader, writer
-
-
-def _become_subreaper() -> None:
-    """Let orphans of our workers become our children, so that they are reaped; prctl(2), Linux only."""
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+            self._management = management.Management(listener, self._selector, status.answers(self))
+        if listener or self.settings.management == "auto":
+            self.say.management(str(listener.address) if listener else "")

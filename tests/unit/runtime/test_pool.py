@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
-from nuages.runtime.pool import (
+from nuages.runtime.messages import (
     Abandon,
     Action,
     Actions,
@@ -15,21 +15,14 @@ from nuages.runtime.pool import (
     Exited,
     GiveUp,
     Kill,
-    Limits,
-    Phase,
-    Pool,
     Ready,
     Reload,
     Resize,
     Retire,
-    Stage,
     Start,
     Stop,
-    done,
-    next_deadline,
-    ready,
-    step,
 )
+from nuages.runtime.pool import Limits, Phase, Pool, Stage, done, next_deadline, ready, step
 
 
 class History:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from nuages.runtime import pool as pools
-from nuages.runtime.pool import (
+from nuages.runtime.messages import (
     Abandon,
+    Action,
     Actions,
     Cut,
     Drain,
@@ -19,17 +20,14 @@ from nuages.runtime.pool import (
     Exited,
     GiveUp,
     Kill,
-    Limits,
-    Phase,
-    Pool,
     Ready,
     Reload,
     Resize,
     Retire,
-    Stage,
     Start,
     Stop,
 )
+from nuages.runtime.pool import Limits, Phase, Pool, Stage
 
 START, GRACE, CUT, DRAIN = 10.0, 5.0, 1.0, 3.0
 
@@ -74,7 +72,7 @@ class Histories(RuleBasedStateMachine):
             )
         return actions
 
-    def carry_out(self, action: pools.Action, before: Pool) -> None:
+    def carry_out(self, action: Action, before: Pool) -> None:
         match action:
             case Start(number, generation):
                 assert not self.stopped, "after a stop no worker is started"

@@ -1,0 +1,161 @@
+"""What the supervisor says: every event of the server, its name, its words and its fields, in one place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nuages.errors import NuagesError, OutsideError, StartError
+from nuages.runtime.pool import Phase, Stage
+
+if TYPE_CHECKING:
+    from nuages.runtime.capacity import Capacity
+    from nuages.runtime.child import Child
+    from nuages.runtime.log import Log
+    from nuages.runtime.scoreboard import InFlight
+    from nuages.runtime.settings import Settings
+
+_STAGES = {
+    Stage.RUNNING: "running",
+    Stage.DRAINING: "not ready any more; still accepting while balancers notice",
+    Stage.STOPPING: "accepting nothing new; finishing what is in flight",
+}
+
+
+class Chronicle:
+    """Writes the events of one server."""
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+        self._said: set[tuple[int, str, str]] = set()
+
+    def listening(self, urls: Sequence[str], capacity: Capacity, settings: Settings) -> None:
+        """The start: where, with how many workers and why, and what that means for the database."""
+        workers, threads = capacity.workers, settings.threads
+        self.log.event(
+            "info", "listening", f"listening on {', '.join(urls)}; {counted(workers)}: {capacity.reason}",
+            addresses=list(urls), workers=workers, reason=capacity.reason, pid=os.getpid(),
+        )  # fmt: skip
+        self.log.event(
+            "info", "limits",
+            f"at most {workers * threads} database connections: {counted(workers)} × {threads} threads; "
+            f"proxies believed: {' '.join(settings.trusted_proxies) or 'none'}",
+            connections=workers * threads, trusted_proxies=list(settings.trusted_proxies),
+        )  # fmt: skip
+
+    def measured(self, capacity: Capacity) -> None:
+        """How many workers fit the memory, now that one has been weighed."""
+        text = f"{counted(capacity.workers)}: {capacity.reason}"
+        self.log.event("info", "measured", text, workers=capacity.workers, reason=capacity.reason)
+
+    def management(self, address: str) -> None:
+        """Where health checks are answered; an empty address: nowhere."""
+        if address:
+            self.log.event("info", "management", f"health checks and status at {address}", address=address)
+        else:
+            text = "no folder for the management socket: health checks are off"
+            self.log.event("warning", "management-off", text)
+
+    def ready(self, urls: Sequence[str], seconds: float) -> None:
+        """The first worker of the server accepts."""
+        self.log.event("info", "ready", f"ready to serve at {', '.join(urls)}", seconds=round(seconds, 3))
+
+    def stage(self, stage: Stage) -> None:
+        """The server enters a stage."""
+        self.log.event("info", stage.value, _STAGES[stage])
+
+    def signal(self, name: str, meaning: str = "") -> None:
+        """A signal came, and what it means here."""
+        self.log.event("info", "signal", f"{name} came{meaning}", signal=name)
+
+    def abandoned(self, worker: int) -> None:
+        """A reload has failed."""
+        text = "the new code could not be loaded: the old goes on serving"
+        self.log.event("error", "reload-failed", text, worker=worker)
+
+    def reported(self, process: Child, message: dict[str, Any]) -> None:
+        """What a worker found while loading; every worker of a generation finds the same, and it is said once."""
+        key = (process.generation, message["report"], message["text"])
+        if key in self._said:
+            return
+        self._said.add(key)
+        fields = dict(message["fields"])
+        level = fields.pop("level", "warning" if message["report"] == "warning" else "info")
+        self.log.event(level, message["report"], message["text"], **fields)
+
+    # Of one worker
+
+    def worker_ready(self, process: Child) -> None:
+        """A worker accepts."""
+        seconds = process.ready_after
+        self._say(
+            process, "info", "worker-ready", f"is ready after {seconds:.2f} s", seconds=round(seconds, 3)
+        )
+
+    def worker_retires(self, process: Child, reason: str) -> None:
+        """A worker was told to accept nothing new."""
+        self._say(process, "info", "worker-retires", f"retires: {reason}", reason=reason)
+
+    def worker_killed(self, process: Child, reason: str) -> None:
+        """A worker was killed by us."""
+        self._say(process, "warning", "worker-killed", f"is killed: {reason}", reason=reason)
+
+    def worker_ended(self, process: Child, phase: Phase, *, later: bool) -> None:
+        """A worker's process has ended, as it was told to or not; `later`: the server was ready before."""
+        if phase is Phase.STARTING and process.error:
+            if later:  # else the error ends the server, and whoever called us prints it
+                text = f"could not start\n{process.error.render()}"
+                self._say(process, "error", "worker-start-failed", text)
+        elif phase in {Phase.STARTING, Phase.READY} or (phase is Phase.RETIRING and process.status):
+            self._say(
+                process, "error", "worker-died", process.ending(), status=process.status, phase=phase.value
+            )
+        else:
+            self._say(process, "info", "worker-ended", "has ended")
+
+    def not_started(self, worker: int, error: OSError) -> None:
+        """The kernel did not give us another process."""
+        text = f"worker {worker} could not be started: {error.strerror}"
+        self.log.event("error", "worker-start-failed", text, worker=worker)
+
+    def lost(self, process: Child, requests: Iterable[InFlight], why: str, now: float) -> None:
+        """Requests that a worker did not finish."""
+        for request in requests:
+            age = now - request.since
+            self.log.event(
+                "error", "request-lost", f"{request.method} {request.path} {why}, after {age:.1f} s",
+                worker=process.id, pid=process.pid, method=request.method, path=request.path,
+                request_id=request.request_id, age=round(age, 3),
+            )  # fmt: skip
+
+    def _say(self, process: Child, level: str, event: str, text: str, **fields: Any) -> None:
+        words = f"worker {process.id} {text}"
+        self.log.event(level, event, words, worker=process.id, pid=process.pid, **fields)
+
+
+def why_it_cannot_start(process: Child | None, start_seconds: float, refused: OSError | None) -> NuagesError:
+    """Return the one error of a server that was never ready: the project's own where it told one."""
+    if process is None:
+        return OutsideError(
+            "no worker could be started", where="posix_spawn(3)", why=str(refused),
+            hint="see the limits of processes and memory: `ulimit -u`, pids.max, memory.max",
+        )  # fmt: skip
+    if process.error:
+        return process.error
+    if process.status is None:
+        return StartError(
+            f"the application was not ready within {start_seconds:g} s", where=f"worker {process.id}, still loading",
+            why="what the project does while it is imported takes longer, or never ends: its stack stands above",
+            hint=f"--start-timeout {round(start_seconds * 2)}s gives it more time",
+        )  # fmt: skip
+    return StartError(
+        "the application ended while it was loading", where=f"worker {process.id}, after several attempts",
+        why=f"its process {process.ending()}, and said nothing",
+        hint="look above for what it wrote; `python manage.py check` loads the same code",
+    )  # fmt: skip
+
+
+def counted(workers: int) -> str:
+    """`1 worker`, `2 workers`."""
+    return f"{workers} worker" + ("" if workers == 1 else "s")

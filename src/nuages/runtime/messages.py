@@ -1,0 +1,113 @@
+"""What a pool of workers is told (Event) and what it orders (Action); values between `pool` and `supervisor`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# What happened.
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A worker accepts connections."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """A worker's process has ended; `reported` tells that it had said why it could not start."""
+
+    id: int
+    reported: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A worker is to be replaced, for a reason that is logged: requests, age, memory, a stuck thread …"""
+
+    id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """New code is there: replace every worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """There are to be so many workers more, or fewer; never below one."""
+
+    by: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End the server: first go on accepting for `drain` seconds. A second one ends everything at once."""
+
+    drain: float = 0.0
+
+
+Event = Ready | Exited | Due | Reload | Resize | Stop
+
+
+# What to do about it.
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start a process that loads this generation's code."""
+
+    id: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Tell a worker that the server will stop: answers say `Connection: close` from now on."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """Tell a worker to accept nothing new, finish its requests and end."""
+
+    id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Tell a worker to drop the requests it still has and end."""
+
+    id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """Send SIGKILL."""
+
+    id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Abandon:
+    """Say that a reload has failed, by this worker, and that the old code goes on."""
+
+    id: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Say that the server cannot start, by this worker; every process is ended."""
+
+    id: int
+
+
+Action = Start | Drain | Retire | Cut | Kill | Abandon | GiveUp
+Actions = tuple[Action, ...]

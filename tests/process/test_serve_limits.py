@@ -1,0 +1,66 @@
+"""Inside a memory limit that the kernel sets: a real cgroup."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.process.harness import serving, wait_until, write_project
+
+MB = 1 << 20
+
+
+def _memory_group() -> tuple[Path, str] | None:
+    """Our own memory cgroup and the name of the file that limits one, if groups can be made there."""
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if "memory" in controllers.split(","):
+            folder, name = Path("/sys/fs/cgroup/memory") / path[1:], "memory.limit_in_bytes"
+        else:
+            folder, name = Path("/sys/fs/cgroup") / path[1:], "memory.max"
+            given = folder / "cgroup.subtree_control"
+            if controllers or not given.exists() or "memory" not in given.read_text():
+                continue
+        if os.access(folder, os.W_OK):
+            return folder, name
+    return None
+
+
+@contextlib.contextmanager
+def _limited(limit: int) -> Iterator[list[str]]:
+    """Make a memory cgroup and give the command that enters it."""
+    found = _memory_group()
+    if found is None:
+        pytest.skip("needs root and a writable memory cgroup")
+    group, name = found[0] / f"nuages-test-{os.getpid()}", found[1]
+    group.mkdir()
+    try:
+        (group / name).write_text(str(limit))
+        yield ["sh", "-c", f'echo $$ > {group}/cgroup.procs; exec "$@"', "sh"]
+    finally:
+        wait_until(lambda: not (group / "cgroup.procs").read_text(), "the group is empty")
+        group.rmdir()
+
+
+def test_as_many_workers_as_fit_the_memory_after_one_was_measured(project: Path) -> None:
+    with _limited(200 * MB) as wrapper, serving(project, wrapper=wrapper) as server:
+        first = server.wait_for("listening")
+        assert first["workers"] == 1
+        assert first["reason"].startswith("200 MB of memory by /sys/fs/cgroup/")
+        measured = server.wait_for("measured")
+        server.wait_for("worker-ready", count=measured["workers"])
+        assert server.get("/") == "hello"
+        assert server.stop() == 0
+
+
+def test_a_project_that_does_not_fit_the_memory_at_all_says_what_killed_it(tmp_path: Path) -> None:
+    project = write_project(
+        tmp_path, settings=f"HUGE = bytearray({300 * MB})\nHUGE[::4096] = b'x' * len(HUGE[::4096])\n"
+    )
+    with _limited(100 * MB) as wrapper, serving(project, wrapper=wrapper) as server:
+        error = server.error()
+        assert server.wait() == 3
+    assert "was killed by SIGKILL: perhaps out of memory" in error

@@ -1,0 +1,63 @@
+"""The words for starts that fail, whole."""
+
+from __future__ import annotations
+
+import signal
+from types import SimpleNamespace
+from typing import Any
+
+from nuages.errors import ProjectError
+from nuages.runtime.child import Child, error_fields, error_from
+from nuages.runtime.chronicle import why_it_cannot_start
+
+
+def _process(status: int | None = None, **fields: Any) -> Any:
+    facts = {"id": 1, "status": status, "error": None, "told_to_end": "", **fields}
+    process = SimpleNamespace(**facts)
+    process.ending = lambda: Child.ending(process)  # type: ignore[arg-type]
+    return process
+
+
+def test_a_project_that_takes_too_long_to_load() -> None:
+    assert why_it_cannot_start(_process(), 120.0, None).render() == (
+        "error: the application was not ready within 120 s\n"
+        "  worker 1, still loading\n"
+        "  what the project does while it is imported takes longer, or never ends: its stack stands above\n"
+        "\n"
+        "hint: --start-timeout 240s gives it more time"
+    )
+
+
+def test_a_project_that_is_killed_while_it_loads() -> None:
+    assert why_it_cannot_start(_process(status=signal.SIGKILL), 120.0, None).render() == (
+        "error: the application ended while it was loading\n"
+        "  worker 1, after several attempts\n"
+        "  its process was killed by SIGKILL: perhaps out of memory, and said nothing\n"
+        "\n"
+        "hint: look above for what it wrote; `python manage.py check` loads the same code"
+    )
+
+
+def test_a_machine_that_gives_no_process() -> None:
+    error = BlockingIOError(11, "Resource temporarily unavailable")
+    assert why_it_cannot_start(None, 120.0, error).render() == (
+        "error: no worker could be started\n"
+        "  posix_spawn(3)\n"
+        "  [Errno 11] Resource temporarily unavailable\n"
+        "\n"
+        "hint: see the limits of processes and memory: `ulimit -u`, pids.max, memory.max"
+    )
+
+
+def test_the_projects_own_error_is_told_as_it_is_and_survives_the_way_from_the_worker() -> None:
+    error = ProjectError("DEBUG is on", where="settings.py:3", why="DEBUG = True", hint="turn it off")
+    same = error_from(error_fields(error))
+    assert why_it_cannot_start(_process(error=same), 120.0, None) is same
+    assert same.render() == error.render()
+    assert same.exit_code == 1
+
+
+def test_a_huge_traceback_is_cut_from_its_beginning_to_what_a_message_can_hold() -> None:
+    fields = error_fields(ProjectError("x" * 10000, why="a" * 100000 + "the end", hint=""))
+    assert fields["why"].endswith("the end")
+    assert sum(len(str(value)) for value in fields.values()) < 50000
