@@ -55,14 +55,16 @@ class Prepared:
 def environ_of(environment: Environment, private: Path, variables: Mapping[str, str]) -> dict[str, str]:
     """Return the variables of a process in the environment: what activating it would set, and where bytecode goes.
 
-    Bytecode is kept in the private folder, because nothing is written into the source tree; PYTHONPATH is not
+    Bytecode is kept in the private folder, because nothing is written into the source tree; whoever set
+    PYTHONDONTWRITEBYTECODE meant that tree, and would wait for the compiler at every start. PYTHONPATH is not
     touched, and nothing of ours leaks into the project's child processes.
     """
     found = {name: text for name, text in variables.items() if name not in _REMOVED}
     found["VIRTUAL_ENV"] = str(environment.folder)
     found["PATH"] = os.pathsep.join([str(environment.folder / "bin"), found.get("PATH") or os.defpath])
-    if not found.get("PYTHONDONTWRITEBYTECODE"):
-        found.setdefault("PYTHONPYCACHEPREFIX", str(private / "bytecode"))
+    if not found.get("PYTHONPYCACHEPREFIX"):
+        found["PYTHONPYCACHEPREFIX"] = str(private / "bytecode")
+        found.pop("PYTHONDONTWRITEBYTECODE", None)
     return found
 
 

@@ -63,8 +63,15 @@ def test_processes_get_what_activating_the_environment_would_set(tmp_path: Path)
 def test_a_users_own_choice_for_bytecode_is_kept(tmp_path: Path) -> None:
     environment = prepared(tmp_path).environment
 
-    assert "PYTHONPYCACHEPREFIX" not in environ_of(environment, tmp_path, {"PYTHONDONTWRITEBYTECODE": "1"})
-    assert environ_of(environment, tmp_path, {"PYTHONPYCACHEPREFIX": "/b"})["PYTHONPYCACHEPREFIX"] == "/b"
+    chosen = {"PYTHONPYCACHEPREFIX": "/b", "PYTHONDONTWRITEBYTECODE": "1"}
+    assert environ_of(environment, tmp_path, chosen).items() >= chosen.items()
+
+
+def test_bytecode_is_written_to_the_private_folder_also_where_none_may_clutter_the_source(tmp_path: Path) -> None:
+    found = environ_of(prepared(tmp_path).environment, tmp_path, {"PYTHONDONTWRITEBYTECODE": "1"})
+
+    assert found["PYTHONPYCACHEPREFIX"] == f"{tmp_path}/bytecode"
+    assert "PYTHONDONTWRITEBYTECODE" not in found
 
 
 def test_the_server_runs_in_the_projects_folder_by_the_environments_python(tmp_path: Path) -> None:
