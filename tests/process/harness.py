@@ -364,12 +364,14 @@ def _plain(value: Any) -> bool:
 def serving(
     project: Path, *arguments: str, environ: Mapping[str, str] | None = None, bind: str | None = "127.0.0.1:0",
     app: str = APP, settings: str = "pages.settings", wrapper: Sequence[str] = (), pass_fds: Sequence[int] = (),
+    python: str = sys.executable,
 ) -> Iterator[Server]:  # fmt: skip
     """Run `nuages serve` on a project and see that nothing of it is left at the end.
 
-    `wrapper` is a command that runs the server as its argument; `bind` None leaves --bind away.
+    `wrapper` is a command that runs the server as its argument; `bind` None leaves --bind away; `python` is that
+    of another environment.
     """
-    command = [sys.executable, "-m", "nuages", "serve", str(project), "--settings", settings, "--app", app]
+    command = [python, "-m", "nuages", "serve", str(project), "--settings", settings, "--app", app]
     command += [] if bind is None else ["--bind", bind]
     if "--management" not in arguments:
         command += ["--management", "off"]

@@ -69,7 +69,8 @@ class Worker:
             site.asgi or _no_asgi,
             http=protocol_class(site, self.settings, self.log, self.board),
             ws="auto" if site.asgi else "none",
-            lifespan="auto" if site.asgi else "off",
+            # Django's own handler has no lifespan, and agents would report what it raises to say so.
+            lifespan="auto" if site.asgi and site.websockets else "off",
             interface="asgi3" if site.asgi is None else "auto",
             log_config=None,
             access_log=False,
