@@ -20,7 +20,7 @@ from nuages.runtime.django import Bringer, Report, import_django
 from nuages.runtime.filling import Wish
 from nuages.runtime.manifest import CODINGS, NAME, Item, read_django_manifest, read_manifest, write_manifest
 from nuages.runtime.settings import Settings
-from nuages.runtime.site import bring_up, import_entries, prepare_path
+from nuages.runtime.site import bring_up_alone, prepare_path
 from nuages.runtime.static import scan
 
 _FAILED = re.compile(r"Post-processing '(.+)' failed!")
@@ -52,12 +52,7 @@ def collect(application: Application, settings: Settings, output: str | None, re
     wish = Wish(who="collect", static_root=output or place, debug=settings.debug)
     bringer = Bringer(version=version, wish=wish, fills=settings.fill_settings, report=report)
     with bringer.watching():
-        try:
-            if application.settings is None and "DJANGO_SETTINGS_MODULE" not in os.environ:
-                import_entries(application, directories)
-            bring_up(bringer, directories, application.settings)
-        except NuagesError as error:
-            _bring_up_by_entries(application, directories, bringer, error)
+        bring_up_alone(bringer, application, directories)
     from django.conf import settings as django_settings
 
     if not any("django.contrib.staticfiles" in str(app) for app in django_settings.INSTALLED_APPS):
@@ -76,19 +71,6 @@ def collect(application: Application, settings: Settings, output: str | None, re
     if output:
         django_settings.STATIC_ROOT = output
     return _collect(Path(django_settings.STATIC_ROOT).absolute(), report)
-
-
-def _bring_up_by_entries(
-    application: Application, directories: tuple[str, ...], bringer: Bringer, error: NuagesError
-) -> None:
-    """Try again as the server would: entry modules may prepare paths and variables; else raise `error`."""
-    if bringer.done or not application.apps:
-        raise error
-    try:
-        import_entries(application, directories)
-        bring_up(bringer, directories, application.settings)
-    except NuagesError:
-        raise error from None
 
 
 def _lost_by_collecting(root: Path) -> list[str]:

@@ -17,7 +17,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     from nuages.runtime.application import Application
     from nuages.runtime.django import import_django
     from nuages.runtime.filling import Wish
-    from nuages.runtime.site import bring_up, prepare_path
+    from nuages.runtime.site import bring_up_alone, prepare_path
 
     application = Application.from_json(json.dumps(request["application"]))
     said: list[str] = []
@@ -34,9 +34,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
             made=made,
         )
         with bringer.watching():
-            if application.settings is None:
-                _import_entries(application, directories)
-            bring_up(bringer, directories, application.settings)
+            bring_up_alone(bringer, application, directories)
     except NuagesError as error:
         fields = {"what": error.what, "where": error.where, "why": error.why, "hint": error.hint}
         return {"error": {"kind": type(error).__name__, **fields}}
@@ -60,21 +58,6 @@ def _bringer(*, made: list[str], **facts: Any) -> Any:
                     made.extend(filter(None, [_make_folder(str(row.get("NAME", "")))]))
 
     return FolderMaker(**facts)
-
-
-def _import_entries(application: Any, directories: tuple[str, ...]) -> None:
-    import importlib
-
-    from nuages.runtime.faults import start_error
-
-    for path in application.apps:
-        module = path.partition(":")[0]
-        try:
-            importlib.import_module(module)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's code raises
-            raise start_error(
-                error, directories=directories, settings=None, loading=f"the entry module {module}"
-            ) from None
 
 
 def _engines() -> dict[str, str]:

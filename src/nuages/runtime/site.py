@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,6 +104,37 @@ def bring_up(bringer: Bringer, directories: tuple[str, ...], settings: str | Non
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the project's code raises
         loading = f"the settings module {module}" if module else "the settings"
         raise start_error(error, directories=directories, settings=module, loading=loading) from None
+
+
+def bring_up_alone(bringer: Bringer, application: Application, directories: tuple[str, ...]) -> None:
+    """Set Django up as manage.py does: entry modules stay out unless only they make it possible.
+
+    Old layouts put a folder of applications on sys.path in manage.py and wsgi.py, so what INSTALLED_APPS names may
+    not be found without. That has to be seen beforehand: a failed `django.setup()` cannot be repeated.
+    """
+    from django.conf import settings
+
+    if application.settings is None and "DJANGO_SETTINGS_MODULE" not in os.environ:
+        import_entries(application, directories)
+    try:
+        bringer.fill_settings()
+        lacking = _lacks_applications(settings.INSTALLED_APPS)
+    except NuagesError:
+        raise
+    except (Exception, SystemExit):  # noqa: BLE001 - whatever the project's code raises; told by bring_up
+        lacking = True
+    if lacking and application.apps:
+        try:
+            import_entries(application, directories)
+        except NuagesError:
+            if bringer.done:
+                raise
+    bring_up(bringer, directories, application.settings)
+
+
+def _lacks_applications(installed: Iterable[Any]) -> bool:
+    roots = {str(name).partition(".")[0] for name in installed}
+    return any(root not in sys.modules and importlib.util.find_spec(root) is None for root in roots if root)
 
 
 def import_entries(application: Application, directories: tuple[str, ...]) -> tuple[Entry, ...]:
