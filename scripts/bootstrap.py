@@ -185,10 +185,15 @@ def missing_apt_packages(targets: list[str]) -> list[str]:
     ]
 
 
+def may_apt_install() -> bool:
+    """Tell whether this is root on Debian or its kin."""
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
 def apt_install(packages: list[str], what: str, why: str) -> None:
     """Install Debian packages when this is root on Debian; name them otherwise."""
     names = " ".join(packages)
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
+    if not may_apt_install():
         raise BootstrapError(
             what=what,
             where=f"Debian packages: {names}",
@@ -265,10 +270,12 @@ def main(targets: list[str]) -> int:
         with Path(__file__).open("rb") as mutex:  # of two makes at once the second waits, then finds all done
             fcntl.flock(mutex, fcntl.LOCK_EX)
             missing = missing_apt_packages(targets)
-            if missing:
+            if missing and may_apt_install():
                 apt_install(
                     missing, "programs that the tests need are missing", "they are not on this machine"
                 )
+            elif missing:
+                say(f"not on this machine, so tests are skipped: sudo apt-get install {' '.join(missing)}")
             for lock in LOCKS:
                 if lock in targets and not is_current(lock):
                     install(lock)
