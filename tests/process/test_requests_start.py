@@ -140,4 +140,5 @@ def test_what_is_filled_in_is_said_and_can_be_turned_off(tmp_path: Path, choice:
     project = write_project(tmp_path, settings=f"DATABASES = {database}\n", urls=view)
     with serving(project, "--workers", "1", "--fill-settings", choice) as server:
         assert server.get("/age/") == ("60" if choice == "on" else "0")
+        server.stop()  # what a worker said has arrived when the server has ended
         assert ("CONN_MAX_AGE = 60" in server.said) is (choice == "on")
