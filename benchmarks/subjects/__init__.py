@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmarks.subject import Subject
 from benchmarks.subjects import (
     asynchronous,
+    bare,
     computing,
     connections,
     idle,
@@ -17,6 +18,6 @@ from benchmarks.subjects import (
 
 SUBJECTS: dict[str, Subject] = {
     subject.name: subject
-    for module in (plain, query, computing, waiting, asynchronous, static, connections, idle, upload)
+    for module in (bare, plain, query, computing, waiting, asynchronous, static, connections, idle, upload)
     for subject in module.SUBJECTS
 }
