@@ -205,6 +205,44 @@ def test_an_interrupted_installation_is_started_over(
     assert len(whole(home) - before) == 1
 
 
+def test_an_installer_whose_parent_was_killed_is_waited_for(
+    home: Path, links: Path, gate: Path, tmp_path: Path
+) -> None:
+    held_package(links, gate, "3.0")
+    shop = project(tmp_path / "shop", "django==5.2\nheld==3.0\n")
+    killed = start("run", str(shop), "--python", PYTHON, "--", "true", variables=environ(home, links))
+    writing = opened(gate)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.communicate(timeout=DEADLINE)
+    again = start(
+        "run", str(shop), "--python", PYTHON, "--json", "--", "true", variables=environ(home, links)
+    )
+    assert again.stderr is not None
+    waiting = next(line for line in again.stderr if '"waiting"' in line)
+    os.close(writing)
+    _, err = again.communicate(timeout=DEADLINE)
+
+    assert json.loads(waiting)["text"] == "waiting for another nuages that works on the same environment"
+    assert again.returncode == 0, err
+
+
+def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    shop = project(tmp_path / "shop", "django==5.2\n")
+    answer = nuages("run", str(shop), "--", "true", variables=environ(tmp_path / "file" / "home", None))
+
+    assert answer.code == 4
+    place = next((tmp_path / "file").parent.glob("file"))
+    assert answer.error == (
+        "error: the private environment cannot be written\n"
+        f"  {answer.error.splitlines()[1].strip()}\n"
+        "  Not a directory\n"
+        "\n"
+        "hint: name a folder that you may write to: --home DIR"
+    )
+    assert answer.error.splitlines()[1].strip().startswith(str(place))
+
+
 def test_two_at_the_same_time_install_once(home: Path, links: Path, gate: Path, tmp_path: Path) -> None:
     held_package(links, gate, "2.0")
     shops = [project(tmp_path / name, "django==5.2\nheld==2.0\n") for name in ("one", "two")]

@@ -67,9 +67,14 @@ def digest_of(*parts: str | bytes) -> str:
     return found.hexdigest()[:32]
 
 
+held: set[int] = set()
+"""Descriptors of the locks that this process holds: what it starts inherits them (`Popen(pass_fds=…)`), so that a lock
+is not free before an installer has ended whose parent was killed."""
+
+
 @contextmanager
 def locked(path: Path, report: Report, what: str) -> Iterator[None]:
-    """Hold the lock file at `path`; a second `up` waits here and says so. The kernel frees it if we die."""
+    """Hold the lock file at `path`; a second `up` waits here and says so. The kernel frees it if we die (flock(2))."""
     with disk(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -79,8 +84,10 @@ def locked(path: Path, report: Report, what: str) -> Iterator[None]:
         except BlockingIOError:
             report("waiting", f"waiting for another nuages that works on {what}", lock=str(path))
             fcntl.flock(descriptor, fcntl.LOCK_EX)
+        held.add(descriptor)
         yield
     finally:
+        held.discard(descriptor)
         os.close(descriptor)
 
 

@@ -84,3 +84,26 @@ def copied(packages: Sequence[Local], folder: Path) -> Iterator[list[str]]:
                 shutil.copy2(each.path, target)
             found.append(f"{target}{each.extras}")
         yield found
+
+
+def versions(packages: Sequence[Local]) -> dict[str, str]:
+    """Return variables that tell setuptools-scm a version, package by package: a copy has no repository to ask.
+
+    One variable for all would also be taken by sources of other people that are built beside them.
+    """
+    found = {}
+    for each in packages:
+        for name in _DECLARATIONS:
+            text = _text(each.path / name)
+            match = re.search(r"^\s*name\s*=\s*[\"']?([A-Za-z0-9][\w.-]*)", text, re.MULTILINE)
+            if match and re.search(r"setuptools[-_]scm|hatch[-_]vcs|versioningit", text):
+                word = re.sub(r"[^A-Za-z0-9]+", "_", match[1]).upper()
+                found[f"SETUPTOOLS_SCM_PRETEND_VERSION_FOR_{word}"] = "0.0.0"
+    return found
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

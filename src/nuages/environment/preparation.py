@@ -205,7 +205,14 @@ def _one(
         version=interpreter.markers["python_full_version"],
     )
     packages = local.read(project.root, wanted.local)
-    order = Order(requirements=wanted, local=packages, interpreter=interpreter, bundle=ours, context=context)
+    order = Order(
+        requirements=wanted,
+        local=packages,
+        own=source.own,
+        interpreter=interpreter,
+        bundle=ours,
+        context=context,
+    )
     return virtual.make(home, order, uv, report)
 
 

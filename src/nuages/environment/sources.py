@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from posixpath import dirname, relpath
 from typing import Any
 
 from nuages.environment.locks import files, pdm, pipenv, poetry, pylock, uv
 from nuages.environment.locks.graph import Lock, LockError, Requirements, select
+from nuages.environment.own import metadata
 from nuages.errors import Origin, ProjectError
 from nuages.project.model import Dependencies, Manager, Project
 
@@ -29,12 +30,14 @@ Select = Callable[[Mapping[str, str]], Requirements]
 class Source:
     """What declares the dependencies, read: `select` gives the requirements for a Python's markers.
 
-    `is_lock`: a tool wrote it. `unlocked` is what to say aloud where releases are not fixed.
+    `is_lock`: a tool wrote it. `unlocked` is what to say aloud where releases are not fixed. `own` are the files of
+    the project's own metadata.
     """
 
     select: Select
     is_lock: bool
     unlocked: str = ""
+    own: Mapping[str, str] = field(default_factory=dict)
 
 
 def paths(dependencies: Dependencies) -> tuple[str, ...]:
@@ -49,8 +52,11 @@ def read(project: Project, environ: Mapping[str, str]) -> Source:
         raise stale(dependencies)
     if dependencies.manager in LOCKS:
         lock = _guarded(dependencies, lambda: _lock(project))
-        return Source(select=lambda markers: _guarded(dependencies, lambda: _rooted(lock, markers, dependencies)),
-                      is_lock=True)  # fmt: skip
+        return Source(
+            select=lambda markers: _guarded(dependencies, lambda: _rooted(lock, markers, dependencies)),
+            is_lock=True,
+            own=_own(project),
+        )
     if dependencies.manager in {Manager.PIP_TOOLS, Manager.REQUIREMENTS}:
         found = _guarded(dependencies, lambda: _files(project, environ))
         pinned = files.is_pinned(found)
@@ -67,7 +73,13 @@ def _lock(project: Project) -> Lock:
     if dependencies.manager is Manager.PIPENV:
         return pipenv.parse(json.loads(text))
     document = tomllib.loads(text)
-    pyproject = _pyproject(path.with_name("pyproject.toml"))
+    try:
+        pyproject = _pyproject(path.with_name("pyproject.toml"))
+    except tomllib.TOMLDecodeError:
+        # uv reads TOML 1.1, which Python's own parser does not; its lock says nearly everything by itself.
+        if dependencies.manager is not Manager.UV:
+            raise
+        pyproject = {}
     if dependencies.manager is Manager.PYLOCK:
         return pylock.parse(document, groups=groups)
     if dependencies.manager is Manager.POETRY:
@@ -78,6 +90,14 @@ def _lock(project: Project) -> Lock:
     declared = next((dirname(each) for each in dependencies.files if each.endswith("pyproject.toml")), folder)
     member = relpath(declared or ".", folder or ".")
     return uv.parse(document, pyproject, member=member, extras=extras, groups=groups)
+
+
+def _own(project: Project) -> Mapping[str, str]:
+    path = project.root / project.dependencies.files[0]
+    try:
+        return metadata(_pyproject(path.with_name("pyproject.toml")), project.dependencies.manager)
+    except (tomllib.TOMLDecodeError, OSError, AttributeError):
+        return {}
 
 
 def _pyproject(path: Path) -> Mapping[str, Any]:

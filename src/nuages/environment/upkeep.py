@@ -8,7 +8,6 @@ import os
 import re
 import sqlite3
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from nuages import errors
-from nuages.environment.home import Report, digest_of, disk, locked, read_json, write
+from nuages.environment.home import Report, digest_of, disk, held, locked, read_json, write
 from nuages.environment.prepared import Command, Prepared, collect_command, command, migrate_command
 from nuages.environment.variables import read_by_settings
 from nuages.errors import NuagesError, OutsideError, ProjectError, StartError
@@ -178,7 +177,7 @@ def _probe(prepared: Prepared, wanted: Wanted) -> dict[str, Any]:
         asked, answered = Path(folder, "request.json"), Path(folder, "answer.json")
         asked.write_text(json.dumps(request), encoding="utf-8")
         probe = command(prepared, "-m", "nuages.runtime.probe", str(asked), str(answered))
-        code, said = _run(probe, show=False)
+        code, said = _run(probe)
         facts = read_json(answered)
     if not facts:
         raise StartError(
@@ -198,16 +197,10 @@ def _error(fields: Mapping[str, str]) -> NuagesError:
     return found
 
 
-def _run(asked: Command, *, show: bool) -> tuple[int, list[str]]:
-    """Run a command to its end; its output is talk, so it goes to stderr, or is returned."""
-    if show:
-        done = subprocess.run(
-            asked.argv, cwd=asked.directory, env=dict(asked.environ), stdin=subprocess.DEVNULL, stdout=sys.stderr,
-            check=False,
-        )  # fmt: skip
-        return done.returncode, []
+def _run(asked: Command) -> tuple[int, list[str]]:
+    """Run a command to its end, and return its status and the lines of both its outputs."""
     told = subprocess.run(
-        asked.argv, cwd=asked.directory, env=dict(asked.environ), stdin=subprocess.DEVNULL,
+        asked.argv, cwd=asked.directory, env=dict(asked.environ), stdin=subprocess.DEVNULL, pass_fds=tuple(held),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace", check=False,
     )  # fmt: skip
     return told.returncode, told.stdout.splitlines()
@@ -226,7 +219,7 @@ def _collect(
     report("collect", f"collecting {static.get('files', 'the')} static files to {root}")
     with disk(prepared.static):
         prepared.static.mkdir(parents=True, exist_ok=True)
-    code, said = _run(collect_command(prepared, wanted.arguments), show=False)
+    code, said = _run(collect_command(prepared, wanted.arguments))
     if code:
         raise _failed("the static files cannot be collected", "nuages collect", code, said)
     return True
@@ -278,7 +271,7 @@ def _migrate(prepared: Prepared, wanted: Wanted, database: Mapping[str, Any], re
             hint="--migrate on applies them, --migrate off serves without",
         )
     report("migrate", f"applying {len(plan)} migration{'' if len(plan) == 1 else 's'} to {place}", plan=plan)
-    code, said = _run(migrate_command(prepared), show=False)
+    code, said = _run(migrate_command(prepared))
     if code:
         raise _failed("the migrations cannot be applied", "manage.py migrate", code, said)
     return True

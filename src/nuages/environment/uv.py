@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nuages.environment.home import held
 from nuages.errors import UsageError
 
 # What would make uv install somewhere else than it is told, or ask another Python.
@@ -55,6 +56,7 @@ class Uv:
             [self.program, *arguments],
             cwd=self.folder,
             env=environ,
+            pass_fds=tuple(held),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nuages.environment import bundle
+from nuages.environment import bundle, own
 from nuages.environment.failures import BuildError, Context, explain
 from nuages.environment.headers import setuptools_below
 from nuages.environment.home import (
@@ -24,7 +24,7 @@ from nuages.environment.home import (
     write,
 )
 from nuages.environment.interpreters import Interpreter
-from nuages.environment.local import Local, copied
+from nuages.environment.local import Local, copied, versions
 from nuages.environment.locks.graph import Requirements, without
 from nuages.environment.uv import Outcome, Uv
 from nuages.errors import ProjectError
@@ -55,10 +55,14 @@ class Environment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What to make: the requirements for one Python, its local packages, and how errors name things."""
+    """What to make: the requirements for one Python, its local packages, and how errors name things.
+
+    `own` are the files of the project's own metadata, where its manager would install the project itself.
+    """
 
     requirements: Requirements
     local: Sequence[Local]
+    own: Mapping[str, str]
     interpreter: Interpreter
     bundle: bundle.Bundle
     context: Context
@@ -71,6 +75,7 @@ class Order:
             _FORMAT,
             json.dumps([wanted.lines, wanted.constraints, wanted.options, wanted.indexes, wanted.find_links]),
             json.dumps([[each.spec, each.digest] for each in self.local]),
+            json.dumps(self.own, sort_keys=True),
             json.dumps([python.path, python.version, python.abi, python.platform]),
             self.bundle.digest,
         )
@@ -151,8 +156,10 @@ def _install(folder: Path, order: Order, uv: Uv, report: Report) -> None:
     wanted = without(order.requirements, OWN)
     python = folder / "bin" / "python"
     written = folder / "requirements.txt"
-    write(written, "\n".join([*wanted.options, *wanted.lines]) + "\n")
+    options = [each for each in wanted.options if each != "--pre"]
+    write(written, "\n".join([*options, *wanted.lines]) + "\n")
     arguments = ["pip", "install", "--python", str(python)]
+    arguments += ["--prerelease", "allow"] if "--pre" in wanted.options else []
     if wanted.constraints:
         write(folder / "constraints.txt", "\n".join(wanted.constraints) + "\n")
         arguments += ["--constraints", str(folder / "constraints.txt")]
@@ -168,12 +175,16 @@ def _install(folder: Path, order: Order, uv: Uv, report: Report) -> None:
         f"installing {_count(wanted)} for Python {order.context.python}",
         packages=len(wanted.lines),
     )
-    if wanted.lines:
-        verify = ["--require-hashes"] if wanted.hashed else []
-        _run([*arguments, *verify, "-r", str(written)], sources, folder, order, uv, report)
-    if order.local:
-        with copied(order.local, folder) as places:
-            _run([*arguments, *places], sources, folder, order, uv, report)
+    named = ["-r", str(written)] if wanted.lines else []
+    with copied(order.local, folder) as places:
+        if wanted.hashed:
+            # A folder has no hash, so it cannot stand among requirements that must have one.
+            _run([*arguments, "--require-hashes", *named], sources, folder, order, uv, report)
+            named = []
+        if named or places:
+            variables = {**sources, **versions(order.local)}
+            _run([*arguments, *named, *places], variables, folder, order, uv, report)
+    own.write_metadata(next((folder / "lib").glob("python*/site-packages")), order.own)
 
 
 def _count(wanted: Requirements) -> str:

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from nuages.environment import bundle
 from nuages.environment.compatibility import SERVER
 from nuages.environment.locks.graph import normalized
+from nuages.environment.own import metadata
+from nuages.project.model import Manager
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -46,6 +48,22 @@ def test_the_wheel_holds_the_package_and_its_data_but_no_bytecode() -> None:
     assert "nuages/environment/runtime-requirements.txt" in files
     assert "nuages/py.typed" in files
     assert not [name for name in files if name.endswith(".pyc")]
+
+
+def test_the_projects_own_metadata_is_what_its_manager_would_install() -> None:
+    pyproject = {
+        "build-system": {"requires": []},
+        "project": {"name": "My-Shop", "version": "1.2", "scripts": {"shop": "shop:main"}},
+    }
+
+    assert metadata(pyproject, Manager.UV) == {
+        "My_Shop-1.2.dist-info/METADATA": "Metadata-Version: 2.1\nName: My-Shop\nVersion: 1.2\n",
+        "My_Shop-1.2.dist-info/INSTALLER": "nuages\n",
+        "My_Shop-1.2.dist-info/entry_points.txt": "[console_scripts]\nshop = shop:main\n\n",
+    }
+    assert metadata({"project": {"name": "shop"}}, Manager.UV) == {}
+    assert metadata(pyproject, Manager.REQUIREMENTS) == {}
+    assert metadata({"tool": {"poetry": {"name": "shop", "package-mode": False}}}, Manager.POETRY) == {}
 
 
 @given(st.dictionaries(st.from_regex(r"nuages/[a-z]{1,8}\.py", fullmatch=True), st.binary(max_size=50)))

@@ -67,7 +67,9 @@ def test_a_users_own_choice_for_bytecode_is_kept(tmp_path: Path) -> None:
     assert environ_of(environment, tmp_path, chosen).items() >= chosen.items()
 
 
-def test_bytecode_is_written_to_the_private_folder_also_where_none_may_clutter_the_source(tmp_path: Path) -> None:
+def test_bytecode_is_written_to_the_private_folder_also_where_none_may_clutter_the_source(
+    tmp_path: Path,
+) -> None:
     found = environ_of(prepared(tmp_path).environment, tmp_path, {"PYTHONDONTWRITEBYTECODE": "1"})
 
     assert found["PYTHONPYCACHEPREFIX"] == f"{tmp_path}/bytecode"

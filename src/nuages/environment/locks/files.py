@@ -17,7 +17,7 @@ Read = Callable[[str], str]
 _VALUED = {
     "-r": "--requirement", "-c": "--constraint", "-e": "--editable", "-i": "--index-url", "-f": "--find-links",
 }  # fmt: skip
-_IGNORED = {"--prefer-binary", "--require-hashes", "--pre", "--use-feature", "--trusted-host", "--config-settings",
+_IGNORED = {"--prefer-binary", "--require-hashes", "--use-feature", "--trusted-host", "--config-settings",
             "--global-option", "--install-option", "--no-cache-dir", "--disable-pip-version-check"}  # fmt: skip
 _VCS = re.compile(r"(?:git|hg|svn|bzr)\+|(?:git)@")
 _PINNED = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*(\[[^\]]*\])?\s*={2,3}\s*[^,*;\s]+\s*(;.*)?$")
@@ -136,7 +136,7 @@ def _line(
         found.find_links.append(value if "://" in value else posixpath.join(posixpath.dirname(path), value))
     elif option in {"--no-binary", "--only-binary"}:
         found.options.append(f"{option} {value}")
-    elif option == "--no-index":
+    elif option in {"--no-index", "--pre"}:
         found.options.append(option)
     elif option not in _IGNORED:
         raise LockError(f"pip has no option {option} here")
