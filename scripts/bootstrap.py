@@ -271,11 +271,10 @@ def main(targets: list[str]) -> int:
             fcntl.flock(mutex, fcntl.LOCK_EX)
             missing = missing_apt_packages(targets)
             if missing and may_apt_install():
-                apt_install(
-                    missing, "programs that the tests need are missing", "they are not on this machine"
-                )
+                apt_install(missing, "Debian packages are missing", "they are not on this machine")
             elif missing:
-                say(f"not on this machine, so tests are skipped: sudo apt-get install {' '.join(missing)}")
+                names = " ".join(missing)
+                say(f"what needs these is skipped or fails: sudo apt-get install {names}")
             for lock in LOCKS:
                 if lock in targets and not is_current(lock):
                     install(lock)

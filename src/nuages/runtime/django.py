@@ -153,6 +153,24 @@ class Bringer:
                 self.report("settings", f"settings: {line}")
 
 
+def check_time_zone(report: Report) -> None:
+    """Warn where the time zone of the settings is not on this machine: every page that shows a time would fail.
+
+    Debian's smallest images lack its package, and `zoneinfo` then knows no zone at all, not even UTC.
+    """
+    from django.conf import settings
+    from django.utils import timezone
+
+    try:
+        timezone.get_default_timezone()
+    except Exception as error:  # noqa: BLE001 - zoneinfo and pytz raise kinds of their own
+        report(
+            "warning",
+            f"the time zone {settings.TIME_ZONE} is not on this machine, so pages that show times fail ({error}); "
+            "apt-get install tzdata, or add the package tzdata to the project's dependencies",
+        )
+
+
 def _with_manifest(snapshot: Snapshot) -> Snapshot:
     import dataclasses
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from nuages.errors import NuagesError, StartError
 from nuages.runtime.application import Application
-from nuages.runtime.django import Bringer, Report, import_django
+from nuages.runtime.django import Bringer, Report, check_time_zone, import_django
 from nuages.runtime.faults import start_error
 from nuages.runtime.filling import Wish
 from nuages.runtime.handlers import Handlers
@@ -74,6 +74,7 @@ def load(application: Application, settings: Settings, report: Report) -> Site:
     with bringer.watching(), handlers.watching():
         entries = import_entries(application, directories)
         bring_up(bringer, directories, application.settings)
+        check_time_zone(report)
         return _site(entries, handlers, directories, settings, report)
 
 
