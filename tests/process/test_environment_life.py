@@ -17,6 +17,7 @@ from tests.process.environments import (
     DEADLINE,
     PYTHON,
     Answer,
+    archive,
     environ,
     nuages,
     prepare_home,
@@ -294,3 +295,27 @@ def test_an_environment_that_lost_its_python_is_made_again(home: Path, links: Pa
 
     assert answer.code == 0, answer.err
     assert len(answer.named("install")) == 1
+
+
+def test_a_source_written_for_an_older_setuptools_is_built_with_one(
+    home: Path, links: Path, tmp_path: Path
+) -> None:
+    """It needs the index of this machine, for setuptools itself."""
+    setup = "from setuptools import convert_path, setup\nsetup(name='oldtimer', version='1', py_modules=[])\n"
+    archive(
+        links,
+        "oldtimer",
+        "1",
+        {"setup.py": setup, "PKG-INFO": "Metadata-Version: 1.0\nName: oldtimer\nVersion: 1\n"},
+    )
+    shop = project(tmp_path / "shop", "django==5.2\noldtimer==1\n")
+    variables = environ(home, None, PIP_FIND_LINKS=str(links), UV_CACHE_DIR=str(tmp_path / "cache"))
+    answer = run_python(
+        shop, variables, "import importlib.metadata; print(importlib.metadata.version('oldtimer'))"
+    )
+
+    assert answer.code == 0, answer.err
+    assert answer.out == "1\n"
+    assert [event["text"] for event in answer.named("retry")] == [
+        "oldtimer 1 was written for an older setuptools: building with setuptools<70"
+    ]
