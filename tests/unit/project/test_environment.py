@@ -222,7 +222,8 @@ def test_a_prefix_is_part_of_the_name(tree: MakeTree) -> None:
 
 def test_a_variable_of_a_dotenv_file_that_is_loaded_is_given(tree: MakeTree) -> None:
     files = {
-        "settings.py": "import os\nfrom dotenv import load_dotenv\nload_dotenv()\nX = os.environ['X']\nY = os.environ['Y']",
+        "settings.py": "import os\nfrom dotenv import load_dotenv\nload_dotenv()\n"
+        "X = os.environ['X']\nY = os.environ['Y']",
         ".env": "# secrets\nexport X='a b' # said\n",
     }
     found = variables(tree(files))
