@@ -72,6 +72,9 @@ def _needed(variable: Variable, project: Project) -> bool:
     if variable.given is not None:
         # A dotenv file that the settings load has it.
         return False
+    if project.debug and project.debug.off is not None and project.debug.variable == variable.name:
+        # `fill` turns DEBUG off through it.
+        return False
     if variable.required:
         return True
     # Read without raising, but Django itself refuses an empty SECRET_KEY.
