@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -205,12 +206,17 @@ def up(invocation: Invocation) -> int:
 
 def _prepare(invocation: Invocation) -> tuple[Project, Prepared]:
     from nuages.environment.preparation import prepare
+    from nuages.environment.variables import read_env_file
 
+    (declaration,) = _up_options()
+    options = invocation.resolve(declaration).value
+    # The file's variables decide about settings as real ones do: it may name the module, or a database.
+    invocation = dataclasses.replace(
+        invocation, environ={**read_env_file(options.env_file), **invocation.environ}
+    )
     project = _scan(invocation)
     for note in project.notes:
         invocation.console.event("note", note)
-    (declaration,) = _up_options()
-    options = invocation.resolve(declaration).value
     return project, prepare(project, options, invocation.environ, invocation.console.event)
 
 

@@ -219,3 +219,15 @@ def test_a_database_server_that_is_not_there_is_named(home: Path, tmp_path: Path
     ]
     assert "Connection refused" in answer.error
     assert lines[-1] == "hint: start it, or correct its variables; --migrate off goes on without it"
+
+
+def test_an_env_file_may_name_the_settings_module(home: Path, tmp_path: Path) -> None:
+    other = "from shop.settings import *\nSHOP_NAME = 'the other'\n"
+    shop = project(tmp_path / "shop", DJANGO, **{"shop/other.py": other})
+    (tmp_path / "shop.env").write_text("DJANGO_SETTINGS_MODULE=shop.other\n")
+    code = "from django.conf import settings; print(settings.SHOP_NAME)"
+    answer = nuages("run", str(shop), "--env-file", str(tmp_path / "shop.env"), "--", "python", "-c", code,
+                    variables=environ(home, None))  # fmt: skip
+
+    assert answer.code == 0, answer.err
+    assert answer.out == "the other\n"
