@@ -190,13 +190,17 @@ def ahead(installed: Mapping[str, str], runtime: Path) -> dict[str, str]:
     """
     from packaging.specifiers import SpecifierSet
 
-    return {
+    found = {
         name: installed[name]
         for name, specifier in SERVER.items()
         if name in installed
         and (runtime / name).is_dir()
         and not SpecifierSet(specifier).contains(installed[name], prereleases=True)
     }
+    if found and "uvicorn" in installed and (runtime / "uvicorn").is_dir():
+        # Ours were locked with our uvicorn; an older one may not know them.
+        found["uvicorn"] = installed["uvicorn"]
+    return found
 
 
 def installed_versions(site_packages: Path) -> dict[str, str]:

@@ -51,9 +51,7 @@ def prepare(project: Project, options: UpOptions, environ: Mapping[str, str], re
     environment = _environment(project, options, environ, home, private, report)
     for name, version in sorted(environment.ahead.items()):
         ours = bundle.installed_versions(environment.runtime / name).get(name, "ours")
-        report(
-            "ahead", f"the server takes its own {name} {ours}: the project's {version} is out of its range"
-        )
+        report("ahead", f"the server takes its own {name} {ours}, not the project's {version}")
     return Prepared(
         project=project,
         environment=environment,

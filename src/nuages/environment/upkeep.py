@@ -216,7 +216,8 @@ def _collect(
     root = Path(static["root"]) if static["root"] not in {"", "None"} else prepared.static
     if static["digest"] and static["digest"] == record.get("static") and root.is_dir():
         return True
-    report("collect", f"collecting {static.get('files', 'the')} static files to {root}")
+    count = static.get("files", 0)
+    report("collect", f"collecting {count or 'the'} static file{'' if count == 1 else 's'} to {root}")
     with disk(prepared.static):
         prepared.static.mkdir(parents=True, exist_ok=True)
     code, said = _run(collect_command(prepared, wanted.arguments))

@@ -104,3 +104,14 @@ def test_only_distributions_out_of_range_that_the_runtime_has_are_overtaken(tmp_
     installed = {"uvicorn": "0.11.0", "h11": "0.14.0", "websockets": "8.1", "click": "6.0", "django": "5.2"}
 
     assert bundle.ahead(installed, tmp_path) == {"uvicorn": "0.11.0", "websockets": "8.1"}
+
+
+def test_our_uvicorn_comes_along_with_anything_else_of_ours(tmp_path: Path) -> None:
+    for name in ("uvicorn", "websockets"):
+        (tmp_path / name).mkdir()
+
+    assert bundle.ahead({"uvicorn": "0.30.0", "websockets": "8.1"}, tmp_path) == {
+        "uvicorn": "0.30.0",
+        "websockets": "8.1",
+    }
+    assert bundle.ahead({"uvicorn": "0.30.0", "websockets": "13.0"}, tmp_path) == {}
