@@ -31,6 +31,19 @@ class Exchange:
     sees_end = False
     """Whether the end of the client's stream means that it is gone, as ASGI servers take it."""
 
+    # Class attributes are the values at the start: one request sets few of them.
+    route = ""
+    response: Any = None
+    stream: Any = None
+    status = 0
+    sent = 0
+    queued = 0.0
+    slot: int | None = None
+    ended = False
+    received = False
+    had_turn = False
+    lost = False
+
     def __init__(
         self, connection: Connection, request: Request | None, client: Client | None, identity: str
     ) -> None:
@@ -41,17 +54,6 @@ class Exchange:
         self.client: Any = client
         self.request_id = identity
         self.began = time.monotonic()
-        self.route = ""
-        self.response: Any = None
-        self.stream: Any = None
-        self.status = 0
-        self.sent = 0
-        self.queued = 0.0
-        self.slot: int | None = None
-        self.ended = False
-        self.received = False
-        self.had_turn = False
-        self.lost = False
 
     def turn(self) -> None:
         """Answer: the client waits for this one now."""
@@ -147,14 +149,14 @@ class StaticExchange(Exchange):
         self.task: asyncio.Task[None] | None = None
 
     def turn(self) -> None:
-        """Answer once the whole request has come."""
-        if not self.received:
+        """Answer once the whole request has come, or at once to a client that waits to be asked for its body."""
+        if not self.received and not self.request.expects_continue:
             self.waiting = True
             return
         request, connection = self.request, self.connection
         reply = self.hub.site.files.answer(self.entry, request.method, request.fields)
         self.status = reply.status
-        keep_alive = connection.keeps(request.keep_alive)
+        keep_alive = self.received and connection.keeps(request.keep_alive)
         head = (
             b"HTTP/1.1 "
             + _status_lines(reply.status)

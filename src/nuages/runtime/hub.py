@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -30,9 +31,13 @@ class Hub:
         )
         self.after_request: Callable[[], None] | None = mend_connections
         site.handlers.bridge.executor = PoolExecutor(self.pool, mend_connections)
+        watch_connections()
         header = site.ssl_header
         self.ssl_header = header.removeprefix("HTTP_").replace("_", "-").lower().encode() if header else b""
         self._defaults: tuple[Any, bytes] = (None, b"")
+        # What loading made stays for good: the collector need not walk through it again and again.
+        gc.collect()
+        gc.freeze()
 
     def defaults(self, state: Any) -> bytes:
         """Return uvicorn's default header fields (Date, Server) as they are sent; they change once a second."""
@@ -72,6 +77,13 @@ def _touch_caches() -> None:
             continue
 
 
+def watch_connections() -> None:
+    """Have Django tell which connections each thread opens: asking it after each request costs more."""
+    from django.db.backends.signals import connection_created
+
+    connection_created.connect(note_connection, dispatch_uid="nuages")
+
+
 def close_connections() -> None:
     """Close the calling thread's database connections."""
     from django.db import connections
@@ -81,31 +93,34 @@ def close_connections() -> None:
 
 def mend_connections() -> None:
     """Close a connection that a view left inside a transaction, so that the next request does not continue it."""
-    from django.db import connections
-
-    for alias in _opened(connections):
-        connection = connections[alias]
-        if connection.connection is None:
-            continue
-        if (
-            connection.in_atomic_block
-            or connection.needs_rollback
-            or (not connection.autocommit and connection.settings_dict.get("AUTOCOMMIT", True))
-        ):
-            active_exchange = getattr(active, "exchange", None)
-            if active_exchange is not None:
-                active_exchange.hub.log.event(
-                    "warning", "database", f"a view left the connection {alias!r} inside a transaction; it was closed",
-                    request_id=active_exchange.request_id,
-                )  # fmt: skip
-            connection.in_atomic_block = False
-            connection.needs_rollback = False
-            connection.savepoint_ids = []
-            connection.run_on_commit = []
-            connection.close()
+    for connection in getattr(active, "connections", ()):
+        if connection.in_atomic_block or connection.needs_rollback or not connection.autocommit:
+            _mend(connection)
 
 
-def _opened(connections: Any) -> tuple[str, ...]:
-    """Return the aliases whose connection object exists in this thread."""
-    store = connections._connections  # all() would make the missing ones before Django 4.1
-    return tuple(alias for alias in connections.settings if hasattr(store, alias))
+def _mend(connection: Any) -> None:
+    if connection.connection is None:
+        return
+    if not (
+        connection.in_atomic_block
+        or connection.needs_rollback
+        or connection.settings_dict.get("AUTOCOMMIT", True)
+    ):
+        return  # the project wants it so
+    exchange = getattr(active, "exchange", None)
+    if exchange is not None:
+        text = f"a view left the connection {connection.alias!r} inside a transaction; it was closed"
+        exchange.hub.log.event("warning", "database", text, request_id=exchange.request_id)
+    connection.in_atomic_block = False
+    connection.needs_rollback = False
+    connection.savepoint_ids = []
+    connection.run_on_commit = []
+    connection.close()
+
+
+def note_connection(sender: Any, connection: Any, **_: Any) -> None:
+    """Remember a connection that Django opened in this thread (the signal connection_created)."""
+    del sender
+    known = getattr(active, "connections", ())
+    if not any(one is connection for one in known):
+        active.connections = (*known, connection)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import http
 from dataclasses import dataclass
 
-HOP_BY_HOP = frozenset({"keep-alive", "proxy-connection", "transfer-encoding", "upgrade"})
+# What the connection owns; an application's are dropped (PEP 3333, «Other HTTP Features»).
+_HOP_BY_HOP = frozenset({"keep-alive", "proxy-connection", "transfer-encoding", "upgrade"})
+_OWN = frozenset({"x-request-id", "date", "server"})
+_SPECIAL = _HOP_BY_HOP | _OWN | {"content-length", "connection"}
+_BODILESS = frozenset({204, 304})
 
 
 class BadHeaderError(ValueError):
@@ -24,7 +28,7 @@ class Head:
     keep_alive: bool
 
 
-def render(
+def render(  # noqa: C901 - one pass over the fields is what makes it fast
     status: str,
     headers: list[tuple[str, str]],
     *,
@@ -41,30 +45,41 @@ def render(
     that are added where the application has not set them. Raises BadHeaderError for line breaks in a field.
     """
     code = int(status[:3])
-    bodiless = code in (204, 304) or code < 200
-    lines, length, closes = _application_lines(headers, bodiless=bodiless)
-    seen = {line.partition(":")[0].lower() for line in lines}
-    lines.insert(0, f"HTTP/1.1 {status}")
-    if "x-request-id" not in seen:
+    bodiless = code in _BODILESS or code < 200
+    lines = [f"HTTP/1.1 {status}"]
+    length: int | None = None
+    own = ""
+    for name, value in headers:
+        lower = name.lower()
+        if lower not in _SPECIAL:
+            lines.append(f"{name}: {value}")
+        elif lower == "content-length":
+            # Neither 1xx nor 204 may have one, and a 304's would be that of the 200 (RFC 9110, section 8.6).
+            if not bodiless:
+                length = int(value)
+        elif lower == "connection":
+            keep_alive = keep_alive and "close" not in value.lower()
+        elif lower in _OWN:
+            own += lower
+            lines.append(f"{name}: {value}")
+    if "x-request-id" not in own:
         lines.append(f"x-request-id: {request_id}")
     for default, text in defaults:
-        name = default.decode("latin-1")
-        if name not in seen:
-            lines.append(f"{name}: {text.decode('latin-1')}")
-    has_body = method != "HEAD" and not bodiless
-    keep_alive = keep_alive and not closes
+        field = default.decode("latin-1")
+        if field not in own:
+            lines.append(f"{field}: {text.decode('latin-1')}")
+    has_body = not bodiless and method != "HEAD"
     chunked = False
-    if length is None and size is not None and not bodiless:
-        # An empty body of a HEAD says nothing of the GET's (RFC 9110, section 8.6).
-        if size or has_body:
-            length = size
-    elif length is None and has_body:
-        chunked = version == "1.1"
-        keep_alive = keep_alive and chunked
+    # An empty body of a HEAD says nothing of the GET's (RFC 9110, section 8.6).
+    if length is None and size is not None and not bodiless and (size or has_body):
+        length = size
     if length is not None:
         lines.append(f"Content-Length: {length}")
-    if chunked:
-        lines.append("transfer-encoding: chunked")
+    elif size is None and has_body:
+        chunked = version == "1.1"
+        keep_alive = keep_alive and chunked
+        if chunked:
+            lines.append("transfer-encoding: chunked")
     if not keep_alive:
         lines.append("connection: close")
     elif version == "1.0":
@@ -75,26 +90,6 @@ def render(
         raise BadHeaderError("a header field of the response holds a line break or NUL")
     data = f"{text_head}\r\n\r\n".encode("latin-1")
     return Head(data, code, length if has_body else 0, chunked, has_body, keep_alive)
-
-
-def _application_lines(
-    headers: list[tuple[str, str]], *, bodiless: bool
-) -> tuple[list[str], int | None, bool]:
-    """Return the application's fields but those that frame the message, the length, and whether it wants to close."""
-    lines: list[str] = []
-    length: int | None = None
-    closes = False
-    for name, value in headers:
-        lower = name.lower()
-        if lower == "content-length":
-            # Neither 1xx nor 204 may have one, and a 304's would be that of the 200 (RFC 9110, section 8.6).
-            if not bodiless:
-                length = int(value)
-        elif lower == "connection":
-            closes = closes or "close" in value.lower()
-        elif lower not in HOP_BY_HOP:
-            lines.append(f"{name}: {value}")
-    return lines, length, closes
 
 
 def status_line(code: int) -> str:

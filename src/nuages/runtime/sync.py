@@ -31,18 +31,18 @@ class SyncExchange(Exchange):
     Methods that run in the thread say so; everything else belongs to the event loop.
     """
 
+    queued_at = 0.0
+    cancelled = False
+    running_since = 0.0
+    thread = 0
+    is_turn = False
+    flow: Flow | None = None
+    unflushed = 0
+    task: asyncio.Task[None] | None = None
+    body: Body | None = None
+
     def __init__(self, connection: Connection, request: Request, client: Client, identity: str) -> None:
         super().__init__(connection, request, client, identity)
-        self.queued_at = 0.0
-        self.cancelled = False
-        self.running_since = 0.0
-        self.thread = 0
-        self.size = 0
-        self.is_turn = False
-        self.flow: Flow | None = None
-        self.unflushed = 0
-        self.task: asyncio.Task[None] | None = None
-        self.body: Body | None = None
         if request.has_body:
             self.body = Body(
                 self.loop, on_ready=self._ready, on_error=self._disk_failed, pause=connection.pause,

@@ -12,7 +12,10 @@ import time
 from asyncio import AbstractEventLoop, TimerHandle
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
+
+from nuages.runtime.clocks import ThreadClock
 
 STALL_SECONDS = 0.001  # a queue that stands this long wants a look
 IDLE_SECONDS = 30.0  # an idle thread ends after this
@@ -21,7 +24,9 @@ WARM = 8  # the most recently used threads that keep their connections while idl
 MOST_QUEUED = 1024
 MOST_STREAMS = 1024  # threads that stream to slow clients; they are not counted against the limit
 WAITING_SHARE = 0.5  # threads whose CPU clocks advance less than this share of the time wait
-COMPUTING_SHARE = 0.9
+BUSY_SHARE = 0.9  # threads and loop together: one interpreter can do no more
+OLD_SECONDS = 0.1  # a task that runs for this long does not keep the others from their turn
+MOST_OLD = 3
 
 
 class Task(Protocol):
@@ -34,17 +39,40 @@ class Task(Protocol):
         """Do the work; must not raise."""
 
 
-def next_limit(*, running: int, limit: int, most: int, waited: float, computing: float) -> int:
-    """Return how many threads may run from now on.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What the pool sees when it looks at itself.
 
-    `waited` is how long the head of the queue stands, in seconds; `computing` is the CPU time of the running threads
-    by the time that passed, 0 to their number. Pure: this is the pool's whole policy.
+    `running` threads have a task and `old` of them for long; `waited` is how long the head of the queue stands, in
+    seconds; `threads` and `loop` are the shares of the time in which the running threads together and the event
+    loop computed or wanted to.
     """
-    if computing > COMPUTING_SHARE and limit > 2:
-        return min(limit, max(2, running)) - 1
-    if waited >= STALL_SECONDS and computing < WAITING_SHARE and running >= limit:
-        return min(most, limit + 1)
-    return limit
+
+    running: int
+    old: int
+    limit: int
+    most: int
+    waited: float
+    threads: float
+    loop: float
+
+
+def next_limit(seen: Look) -> int:
+    """Return how many threads may run from now on. Pure: this is the pool's whole policy.
+
+    Where the interpreter is busy, more threads only fight for it, so there may be as few as keep requests
+    completing: one, and one more for each of up to three that are at a long task. Where threads wait and the queue
+    stands, one more may run.
+    """
+    busy = seen.threads + seen.loop > BUSY_SHARE
+    floor = min(seen.most, 1 + min(seen.old, MOST_OLD))
+    if busy and seen.limit > floor:
+        return max(floor, min(seen.limit, seen.running) - 1)
+    if seen.waited < STALL_SECONDS or seen.running < seen.limit:
+        return seen.limit
+    if not busy and seen.threads < WAITING_SHARE:
+        return min(seen.most, seen.limit + 1)
+    return max(seen.limit, floor) if seen.waited > OLD_SECONDS else seen.limit
 
 
 class Worker(threading.Thread):
@@ -56,28 +84,38 @@ class Worker(threading.Thread):
         self.task: Task | None = None
         self.wake = threading.Lock()
         self.wake.acquire()
-        self.clock = 0
-        self.cpu_seen = 0.0
+        self.clock: ThreadClock | None = None
+        self.seen = 0.0
+        self.since = 0.0
         self.streaming = False
         self.ended = False
 
     def run(self) -> None:
         """Work until idle for long, then give back what the thread holds."""
         pool = self.pool
-        self.clock = time.pthread_getcpuclockid(threading.get_ident())
-        self.cpu_seen = time.clock_gettime(self.clock)
+        self.clock = ThreadClock()
+        self.seen = self.clock.read()
         if pool.on_begin is not None:
             pool.on_begin()
         while True:
             task = self.task
             while task is not None:
-                self.task = task
+                self.since = time.monotonic()
                 task.run()
+                self.task = task = None
                 task = pool.next_task(self)
             if not self._sleep():
                 break
         if pool.on_end is not None:
             pool.on_end()
+        self.clock.close()
+
+    def computed(self) -> float:
+        """Return the seconds that it computed since this was last asked."""
+        if self.clock is None:
+            return 0.0
+        before, self.seen = self.seen, self.clock.read()
+        return self.seen - before
 
     def _sleep(self) -> bool:
         """Wait for work; return False when the thread is to end."""
@@ -126,6 +164,8 @@ class Pool:
         self._made = 0
         self._timer: TimerHandle | None = None
         self._looked_at = 0.0
+        self._loop_clock: ThreadClock | None = None
+        self._loop_seen = 0.0
         self._closed = False
 
     @property
@@ -139,7 +179,7 @@ class Pool:
         with self._lock:
             if self.running < self.limit and not self._queue:
                 self._start(task)
-                if self.running <= 2:
+                if self.running <= 1:
                     return True
             elif len(self._queue) >= self.most_queued:
                 return False
@@ -174,6 +214,7 @@ class Pool:
                 while self._queue:
                     task = self._queue.popleft()
                     if not task.cancelled:
+                        worker.task = task
                         return task
             self.running -= 1
             if self.running == 0:
@@ -215,35 +256,43 @@ class Pool:
                 self._start(task)
 
     def _look_later(self, loop: AbstractEventLoop) -> None:
+        if self._loop_clock is None:
+            self._loop_clock = ThreadClock()
         self._looked_at = time.monotonic()
+        self._loop_seen = self._loop_clock.read()
         with self._lock:
             for worker in self.threads:
-                worker.cpu_seen = _cpu(worker)
+                worker.computed()
         self._timer = loop.call_later(STALL_SECONDS, self._look, loop)
 
     def _look(self, loop: AbstractEventLoop) -> None:
-        """See whether the queue stands although nobody computes, and let one more thread run if so."""
+        """See whether the queue stands although nobody computes, or too many do, and change the limit if so."""
+        assert self._loop_clock is not None
         now = time.monotonic()
         passed = max(now - self._looked_at, 1e-6)
         self._looked_at = now
+        loop_seen = self._loop_clock.read()
         with self._lock:
             while self._queue and self._queue[0].cancelled:
                 self._queue.popleft()
-            if not self._queue and self.running <= 2:
+            if not self._queue and self.running <= 1:
                 self._timer = None
                 return
-            spent = 0.0
-            for worker in self.threads:
-                cpu = _cpu(worker)
-                spent += cpu - worker.cpu_seen
-                worker.cpu_seen = cpu
-            waited = now - self._queue[0].queued_at if self._queue else 0.0
             before = self.limit
             self.limit = next_limit(
-                running=self.running, limit=before, most=self.most, waited=waited, computing=spent / passed
+                Look(
+                    running=self.running,
+                    old=sum(1 for one in self.threads if one.task and now - one.since > OLD_SECONDS),
+                    limit=before,
+                    most=self.most,
+                    waited=now - self._queue[0].queued_at if self._queue else 0.0,
+                    threads=sum(worker.computed() for worker in self.threads) / passed,
+                    loop=(loop_seen - self._loop_seen) / passed,
+                )
             )
             self._start_queued()
-        # Looking costs a clock read for each thread: often only while it changes something.
+        self._loop_seen = loop_seen
+        # Looking costs reading a clock for each thread: often only while it changes something.
         again = STALL_SECONDS if self.limit > before else 5 * STALL_SECONDS
         self._timer = loop.call_later(again, self._look, loop)
 
@@ -257,12 +306,3 @@ class Pool:
         for worker in idle:
             worker.ended = True
             worker.wake.release()
-
-
-def _cpu(worker: Worker) -> float:
-    if not worker.clock or not worker.is_alive():
-        return worker.cpu_seen
-    try:
-        return time.clock_gettime(worker.clock)
-    except OSError:
-        return worker.cpu_seen  # it has ended in this moment
