@@ -27,16 +27,16 @@ class Serving:
     problems: tuple[Problem, ...] = ()
 
 
-def read(tree: Tree, path: str, module: str, kind: str | None = None) -> EntryPoint | None:
+def read(tree: Tree, path: str, module: str, bases: tuple[str, ...] = (".",)) -> EntryPoint | None:
     """Return what an entry module makes, or None when it makes no application."""
     syntax = tree.module(path)
-    named = named_settings.find(tree, path)
+    named = named_settings.find_near(tree, path, bases)
     settings = named[0] if named else None
     if syntax is None:
         text = tree.text(path) or ""
         if "application" not in text:
             return None
-        kind = kind or (ASGI if posixpath.basename(path).startswith(ASGI) else WSGI)
+        kind = ASGI if posixpath.basename(path).startswith(ASGI) else WSGI
         wraps = f"get_{kind}_application" in text
         return EntryPoint(kind=kind, module=module, attribute="application", origin=Origin(path),
                           is_standard=False, wraps_django=wraps, settings=settings)  # fmt: skip
@@ -45,7 +45,7 @@ def read(tree: Tree, path: str, module: str, kind: str | None = None) -> EntryPo
         return None
     attribute, line = made
     makers = {_MAKERS[name] for node in ast.walk(syntax) if (name := _name(node)) in _MAKERS}
-    kind = kind or _kind(path, makers)
+    kind = _kind(path, makers)
     return EntryPoint(
         kind=kind,
         module=module,
@@ -141,17 +141,17 @@ def _is_plain(node: ast.stmt) -> bool:
     return False
 
 
-def find(tree: Tree, bases: tuple[str, ...]) -> tuple[EntryPoint, ...]:
-    """Return every entry module that can be imported from `bases`, the nearest first."""
+def find(tree: Tree, bases: tuple[str, ...], package: str | None = None) -> tuple[EntryPoint, ...]:
+    """Return every entry module that can be imported from `bases`, the nearest first; `package` is the project's."""
     found = []
     for path in sorted(tree.files, key=lambda path: (path.count("/"), path)):
         name = posixpath.basename(path)
-        if not path.endswith(".py") or layout.is_aside(path) or not _is_entry_name(path, name):
+        if not path.endswith(".py") or layout.is_aside(path, package) or not _is_entry_name(path, name):
             continue
         module = modules.name_of(path, bases)
         text = tree.text(path) or ""
         if module and "application" in text:
-            point = read(tree, path, module)
+            point = read(tree, path, module, bases)
             if point is not None:
                 found.append(point)
     return tuple(found)
@@ -187,7 +187,7 @@ def asked(tree: Tree, bases: tuple[str, ...], apps: tuple[str, ...]) -> tuple[En
     for app in apps:
         module, _, attribute = app.partition(":")
         path = modules.resolve(tree, module, bases)
-        point = read(tree, path, module) if path else None
+        point = read(tree, path, module, bases) if path else None
         if point is None:
             kind = ASGI if "asgi" in module else WSGI
             point = EntryPoint(kind=kind, module=module, attribute=attribute, origin=Origin("--app"),

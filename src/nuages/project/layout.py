@@ -71,10 +71,13 @@ class Layout:
     notes: tuple[str, ...] = ()
 
 
-def is_aside(path: str) -> bool:
-    """Return whether a file lies in a folder for tests, documentation, examples or templates."""
+def is_aside(path: str, package: str | None = None) -> bool:
+    """Return whether a file lies in a folder for tests, documentation, examples or templates.
+
+    `package` is the project's own top package, which may be called so itself.
+    """
     return any(
-        part.lower() in _ASIDE or "{{" in part or "{%" in part or part.startswith("__")
+        (part.lower() in _ASIDE and part != package) or "{{" in part or "{%" in part or part.startswith("__")
         for part in path.split("/")[:-1]
     )
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from nuages.errors import Origin
+from nuages.project import modules
 from nuages.project.model import Fact
 from nuages.project.tree import Tree
 
@@ -28,6 +29,20 @@ def find(tree: Tree, path: str) -> tuple[Fact[str], ...]:
     found = [fact for node in ast.walk(module) for fact in _named(node, module, path)]
     ordered = sorted(found, key=lambda fact: fact.origin.line or 0)
     return tuple({fact.value: fact for fact in reversed(ordered)}[fact.value] for fact in _unique(ordered))
+
+
+def find_near(tree: Tree, path: str, bases: tuple[str, ...]) -> tuple[Fact[str], ...]:
+    """Return what a file names, or else what the project's own modules name that it imports (`setup_env()`)."""
+    found = find(tree, path)
+    if found:
+        return found
+    module = tree.module(path)
+    for node in ast.walk(module) if module else ():
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            imported = modules.resolve(tree, node.module, bases)
+            if imported is not None and VARIABLE in (tree.text(imported) or ""):
+                found += find(tree, imported)
+    return found
 
 
 def _unique(facts: list[Fact[str]]) -> list[Fact[str]]:

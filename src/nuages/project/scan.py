@@ -76,7 +76,7 @@ def examine(
     if place.single is not None:
         return _single(tree, place, apps, environ or {}, pythons, found, notes, problems)
 
-    manage = named_settings.find(tree, place.manage.value) if place.manage else ()
+    manage = named_settings.find_near(tree, place.manage.value, (place.directory,)) if place.manage else ()
     bases, points = _bases(tree, place, manage)
     asked = entrypoints.asked(tree, bases, apps)
     package = manage[0].value.split(".")[0] if manage else None
@@ -158,7 +158,8 @@ def _bases(
 ) -> tuple[tuple[str, ...], tuple[EntryPoint, ...]]:
     """Return the folders that are on sys.path, the project's first, and the entry modules seen from them."""
     bases = [place.directory]
-    points = entrypoints.find(tree, tuple(bases))
+    package = manage[0].value.split(".")[0] if manage else None
+    points = entrypoints.find(tree, tuple(bases), package)
     named = (*manage, *(point.settings for point in points if point.settings))
     # Where one of them is found as it is, another that is not is a mistake, not a matter of sys.path.
     for fact in () if any(modules.resolve(tree, fact.value, tuple(bases)) for fact in named) else named:
@@ -166,7 +167,7 @@ def _bases(
             folder = modules.search(tree, fact.value, place.directory)
             if folder is not None and folder not in bases and not layout.is_aside(folder + "/x"):
                 bases.append(folder)
-    return tuple(bases), entrypoints.find(tree, tuple(bases)) if len(bases) > 1 else points
+    return tuple(bases), entrypoints.find(tree, tuple(bases), package) if len(bases) > 1 else points
 
 
 def _single(

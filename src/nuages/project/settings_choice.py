@@ -202,17 +202,12 @@ def _siblings(tree: Tree, bases: tuple[str, ...], named: list[str]) -> list[Fact
 
 
 def _settings_files(tree: Tree, bases: tuple[str, ...]) -> list[Fact[str]]:
-    found = []
-    for path in tree.files:
-        if (
-            path.endswith(".py")
-            and not layout.is_aside(path)
-            and "settings" in path
-            and is_settings(tree, path)
-        ):
-            name = modules.name_of(path, bases)
-            if name:
-                found.append(Fact(name, Origin(path)))
+    paths = [path for path in tree.files if path.endswith(".py") and is_settings(tree, path)]
+    # What is called settings comes first; then what does their work under another name.
+    mine = [path for path in paths if not layout.is_aside(path)] or paths
+    called = [path for path in mine if "settings" in path] or mine
+    named = [(modules.name_of(path, bases), path) for path in called]
+    found = [Fact(name, Origin(path)) for name, path in named if name]
     # A package that gathers its own modules is one module, not many.
     packages = {fact.value for fact in found if fact.origin.place.endswith("/__init__.py")}
     return [fact for fact in found if fact.value.rpartition(".")[0] not in packages] or found

@@ -36,7 +36,6 @@ SKIPPED = frozenset(
         ".nox",
         ".venv",
         "venv",
-        "env",
         ".env",
         "virtualenv",
         ".virtualenv",
@@ -91,7 +90,7 @@ class Tree:
                     entries = sorted(found, key=lambda entry: entry.name)
             except OSError:
                 continue
-            if folder and any(entry.name == "pyvenv.cfg" for entry in entries):
+            if folder and _is_virtual(frozenset(entry.name for entry in entries)):
                 del self.folders[folder.rstrip("/")]
                 continue
             for entry in entries:
@@ -186,6 +185,11 @@ class Tree:
         text = self.text(path) or ""
         found = re.search(pattern, text, re.MULTILINE)
         return Origin(path, text.count("\n", 0, found.start()) + 1 if found else None)
+
+
+def _is_virtual(names: frozenset[str]) -> bool:
+    # virtualenv wrote no pyvenv.cfg before its version 20.
+    return "pyvenv.cfg" in names or {"bin", "lib", "include"} <= names
 
 
 def decode(data: bytes, *, is_python: bool) -> str | None:
