@@ -16,7 +16,17 @@ from tests.process.sites import Talk, talking, write_site
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     project = write_site(tmp_path_factory.mktemp("site"))
     with serving(
-        project, "--workers", "1", "--header-timeout", "2s", "--timeout", "2s", "--max-body", "8M"
+        project,
+        "--workers",
+        "1",
+        "--header-timeout",
+        "2s",
+        "--body-timeout",
+        "2s",
+        "--timeout",
+        "2s",
+        "--max-body",
+        "8M",
     ) as started:
         started.wait_for("ready")
         yield started

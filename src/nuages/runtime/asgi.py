@@ -40,6 +40,9 @@ class Cycle(RequestResponseCycle):
         elif message["type"] == "http.response.body" and exchange.request.method != "HEAD":
             exchange.sent += len(message.get("body", b""))
         await super().send(message)
+        if exchange.lost or self.transport.is_closing():
+            # Nothing waits for the client any more: a generator that awaits nothing else would hold the loop for ever.
+            await asyncio.sleep(0)
 
 
 class AsyncExchange(Exchange):

@@ -155,6 +155,8 @@ class Connection(asyncio.Protocol):
         self.flow.resume_writing()
         if self.exchanges:
             self.exchanges[0].writable()
+            self._advance()
+            self._read_on()
 
     def data_received(self, data: bytes) -> None:
         """Parse."""
@@ -243,7 +245,7 @@ class Connection(asyncio.Protocol):
         exchange = self._exchange(request)
         self.receiving = exchange
         self.exchanges.append(exchange)
-        if len(self.exchanges) > 1:
+        if len(self.exchanges) > 1 or self.flow.write_paused:
             self.pause()
         self._advance()
 
@@ -330,7 +332,13 @@ class Connection(asyncio.Protocol):
             return
         self._advancing = True
         try:
-            while self.exchanges and not self.exchanges[0].had_turn and not self.transport.is_closing():
+            # A client that does not take its answers gets no more of them.
+            while (
+                self.exchanges
+                and not self.exchanges[0].had_turn
+                and not self.flow.write_paused
+                and not self.transport.is_closing()
+            ):
                 first = self.exchanges[0]
                 first.had_turn = True
                 first.turn()
@@ -350,13 +358,16 @@ class Connection(asyncio.Protocol):
         if not keep_alive or (self.half_closed and not self.exchanges):
             self._close(unread=self.refused or self.receiving is not None)
             return
-        if not self.refused and (not self.exchanges or self.exchanges[0] is self.receiving):
-            # It was paused while others were answered, but now only this one is left to be received.
-            self.flow.resume_reading()
+        self._read_on()
         if self.exchanges:
             self._advance()
         elif not self.refused and self.receiving is None:
             self.deadline = self.loop.time() + self.hub.settings.keep_alive
+
+    def _read_on(self) -> None:
+        """Read on when nothing is left to be answered before what comes next."""
+        if not self.refused and (not self.exchanges or self.exchanges[0] is self.receiving):
+            self.flow.resume_reading()
 
     def _close(self, *, unread: bool) -> None:
         """Close once all is written; a client that still sends first gets the time to read the answer.
