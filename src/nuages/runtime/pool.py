@@ -6,7 +6,7 @@ and returns the next Pool with the Actions that bring the processes in line with
 Invariants, tested on random histories:
 
 * A worker is started once and never again; its id is never used twice.
-* Never more than `workers + surge` processes are starting or serving.
+* The first worker of a server starts alone; never more than `workers + surge` are starting or serving.
 * A replacement is ready before the worker that it replaces retires (unless `surge` is 0).
 * A generation that was never ready does not take the place of one that serves.
 * Every phase but READY and KILLED ends by its deadline, and before the next deadline time alone changes nothing.
@@ -321,6 +321,9 @@ def _wanted(pool: Pool) -> int:
     serving = [worker for worker in pool.workers if worker.phase is Phase.READY]
     starting = sum(worker.phase is Phase.STARTING for worker in pool.workers)
     missing = pool.limits.workers - len(serving) - starting
+    if pool.proven is None:
+        # The first has the processors for itself: it serves sooner, and an error of the project comes once.
+        return 0 if starting else 1
     if missing > 0:
         return missing
     leaving = len(pool.workers) - len(serving) - starting

@@ -40,8 +40,8 @@ class History:
 
     def serving(self, *, settled: bool = True) -> History:
         """Let every worker get ready, and be so for long enough that its death is no failed start."""
-        for worker in self.pool.workers:
-            self.do(Ready(worker.id))
+        while starting := [worker.id for worker in self.pool.workers if worker.phase is Phase.STARTING]:
+            self.do(Ready(starting[0]))
         self.now += 60 if settled else 0
         return self
 
@@ -53,16 +53,13 @@ def kinds(actions: Actions) -> list[type[Action]]:
     return [type(action) for action in actions]
 
 
-def test_all_workers_are_started_at_once() -> None:
+def test_the_first_worker_starts_alone_and_the_others_together() -> None:
     pool, actions = step(Pool(limits=Limits(workers=3)), 0.0)
-    assert actions == (Start(1, 0), Start(2, 0), Start(3, 0))
+    assert actions == (Start(1, 0),)
     assert not ready(pool)
-
-
-def test_the_server_is_ready_with_its_first_worker() -> None:
-    history = History()
-    assert history.do(Ready(1)) == ()
-    assert ready(history.pool)
+    pool, actions = step(pool, 1.0, Ready(1))
+    assert actions == (Start(2, 0), Start(3, 0))
+    assert ready(pool)
 
 
 def test_a_dead_worker_is_replaced_at_once() -> None:
@@ -88,13 +85,7 @@ def test_workers_that_keep_dying_are_started_later_and_later() -> None:
 
 def test_an_error_of_the_project_before_any_worker_was_ready_ends_the_server_once() -> None:
     history = History(workers=3)
-    assert history.do(Exited(2, reported=True)) == (
-        GiveUp(2),
-        Kill(1, "the server cannot start"),
-        Kill(3, "the server cannot start"),
-    )
-    assert history.do(Exited(1, reported=True)) == ()
-    assert history.do(Exited(3)) == ()
+    assert history.do(Exited(1, reported=True)) == (GiveUp(1),)
     assert done(history.pool)
     assert history.pool.gave_up
 
@@ -111,11 +102,9 @@ def test_a_worker_that_dies_silently_at_the_first_start_is_tried_three_times() -
 def test_a_worker_that_is_not_ready_in_time_ends_a_server_that_never_was() -> None:
     history = History(workers=2, start=10)
     assert next_deadline(history.pool) == 110
-    assert history.do(after=10) == (
-        Kill(1, "not ready within 10 s"),
-        GiveUp(1),
-        Kill(2, "the server cannot start"),
-    )
+    assert history.do(after=10) == (Kill(1, "not ready within 10 s"), GiveUp(1))
+    assert history.do(Exited(1)) == ()
+    assert done(history.pool)
 
 
 def test_a_replacement_is_ready_before_the_old_worker_retires() -> None:
@@ -214,8 +203,14 @@ def test_a_second_stop_ends_everything_at_once() -> None:
 
 def test_a_stop_while_nothing_is_ready_yet_kills_what_starts() -> None:
     history = History()
-    assert history.do(Stop(drain=5)) == (Kill(1, "the server stops"), Kill(2, "the server stops"))
+    assert history.do(Stop(drain=5)) == (Kill(1, "the server stops"),)
     assert not history.pool.gave_up
+
+
+def test_workers_that_are_still_starting_are_killed_at_a_stop() -> None:
+    history = History()
+    history.do(Ready(1))
+    assert history.do(Stop()) == (Retire(1, "the server stops"), Kill(2, "the server stops"))
 
 
 def test_more_and_fewer_workers() -> None:

@@ -1,0 +1,53 @@
+"""How soon a server answers: below 1.5 times `django.setup()` plus 300 ms, on the example shop."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.process.harness import DEADLINE, serving, wait_until
+
+SHOP = Path(__file__).resolve().parents[2] / "examples" / "bookshop"
+ENVIRON = {"SECRET_KEY": "only for tests " * 4, "DJANGO_SETTINGS_MODULE": "bookshop.settings"}
+
+
+def _setup_seconds() -> float:
+    begun = time.perf_counter()
+    environ = {**os.environ, **ENVIRON}
+    subprocess.run([sys.executable, "-c", "import django; django.setup()"], cwd=SHOP, env=environ, check=True)
+    return time.perf_counter() - begun
+
+
+def _first_answer_seconds() -> float:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    begun = time.perf_counter()
+    app = "bookshop.wsgi:application"
+    with serving(SHOP, app=app, settings="bookshop.settings", bind=f"127.0.0.1:{port}", environ=ENVIRON):
+        wait_until(lambda: _answers(port), "the first answer", within=DEADLINE)
+        return time.perf_counter() - begun
+
+
+def _answers(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE) as sock:
+            sock.sendall(b"GET /plain/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            return sock.recv(12) == b"HTTP/1.1 200"
+    except ConnectionRefusedError:
+        return False
+
+
+def test_the_first_answer_comes_soon_after_the_start() -> None:
+    _setup_seconds(), _first_answer_seconds()  # bytecode and the disk's cache
+    seen = []
+    # Other work on the machine makes single rounds long; it does not make one short that would be long otherwise.
+    for _ in range(6):
+        setup, first = _setup_seconds(), _first_answer_seconds()
+        seen.append((round(setup, 3), round(first, 3)))
+        if first < 1.5 * setup + 0.3:
+            return
+    raise AssertionError(f"django.setup() and first answer, in seconds: {seen}")
