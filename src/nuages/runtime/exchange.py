@@ -97,7 +97,7 @@ class Exchange:
             self.hub.board.end(self.slot)
             self.slot = None
         request = self.request
-        if request is None:
+        if request is None or not self.hub.logs_access:
             return
         path = request.path.decode("latin-1")
         self.hub.log.access(

@@ -24,6 +24,7 @@ class Hub:
         self.asgi: Any = site.asgi
         self.settings = settings
         self.log = log
+        self.logs_access = getattr(log, "access_format", "json") != "off"
         self.board = board
         self.proxies = Proxies(settings.trusted_proxies)
         self.pool = Pool(

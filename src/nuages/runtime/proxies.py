@@ -30,6 +30,7 @@ class Proxies:
             ipaddress.ip_network(text, strict=False) for text in texts if text != "unix"
         )
         self.trusts = lru_cache(maxsize=4096)(self._trusts)
+        self._direct = lru_cache(maxsize=4096)(self._make_direct)
 
     def _trusts(self, address: str) -> bool:
         """Return whether a peer's address is trusted; the empty one is a Unix socket's."""
@@ -49,10 +50,12 @@ class Proxies:
         Of the addresses that proxies noted, the rightmost that is not itself a trusted proxy is the client: what
         stands left of it was written by somebody nobody vouches for. All of them trusted: the leftmost.
         """
+        forwarded = fields.get(b"forwarded")
+        if forwarded is None and b"x-forwarded-for" not in fields and b"x-forwarded-proto" not in fields:
+            return self._direct(peer, scheme)
         address, port = peer
         if not self.trusts(address):
-            return Client(address=address, port=port, scheme=scheme, is_trusted=False)
-        forwarded = fields.get(b"forwarded")
+            return self._direct(peer, scheme)
         if forwarded is not None:
             hops = parse_forwarded(forwarded.decode("latin-1"))
             addresses = [hop.get("for", "") for hop in hops]
@@ -67,6 +70,9 @@ class Proxies:
             # The proxy nearest to the client saw its scheme; a list is written left to right.
             scheme = {"ws": "http", "wss": "https"}.get(known[0], known[0])
         return Client(address=address, port=port, scheme=scheme, is_trusted=True)
+
+    def _make_direct(self, peer: tuple[str, int], scheme: str) -> Client:
+        return Client(address=peer[0], port=peer[1], scheme=scheme, is_trusted=self.trusts(peer[0]))
 
     def _rightmost_untrusted(self, addresses: list[str], peer: tuple[str, int]) -> tuple[str, int]:
         best = peer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import IO, Any
 from urllib.parse import unquote_to_bytes
 
@@ -62,6 +63,24 @@ class Errors:
 _errors = Errors()
 
 
+@lru_cache(maxsize=64)
+def _constants(server: tuple[str, int]) -> dict[str, Any]:
+    """Return what every request to one local address has in its environ."""
+    return {
+        "SCRIPT_NAME": "",
+        "SERVER_NAME": server[0],
+        "SERVER_PORT": str(server[1]),
+        "SERVER_SOFTWARE": "nuages",
+        "wsgi.version": (1, 0),
+        "wsgi.input_terminated": True,
+        "wsgi.errors": _errors,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+        "wsgi.file_wrapper": FileWrapper,
+    }
+
+
 def build_environ(
     request: Request,
     *,
@@ -77,29 +96,15 @@ def build_environ(
     """
     path = request.path
     text = unquote_to_bytes(path).decode("latin-1") if b"%" in path else path.decode("latin-1")
-    uri = request.target.decode("latin-1")
-    environ: dict[str, Any] = {
-        "REQUEST_METHOD": request.method,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": text,
-        "QUERY_STRING": request.query.decode("latin-1"),
-        "REQUEST_URI": uri,
-        "RAW_URI": uri,
-        "SERVER_PROTOCOL": f"HTTP/{request.version}",
-        "SERVER_SOFTWARE": "nuages",
-        "SERVER_NAME": server[0],
-        "SERVER_PORT": str(server[1]),
-        "REMOTE_ADDR": client.address,
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": client.scheme,
-        "wsgi.input": body,
-        "wsgi.input_terminated": True,
-        "wsgi.errors": _errors,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
-        "wsgi.file_wrapper": FileWrapper,
-    }
+    environ = _constants(server).copy()
+    environ["REQUEST_METHOD"] = request.method
+    environ["PATH_INFO"] = text
+    environ["QUERY_STRING"] = request.query.decode("latin-1")
+    environ["REQUEST_URI"] = environ["RAW_URI"] = request.target.decode("latin-1")
+    environ["SERVER_PROTOCOL"] = f"HTTP/{request.version}"
+    environ["REMOTE_ADDR"] = client.address
+    environ["wsgi.url_scheme"] = client.scheme
+    environ["wsgi.input"] = body
     if client.port:
         environ["REMOTE_PORT"] = str(client.port)
     for name, value in request.fields.items():
