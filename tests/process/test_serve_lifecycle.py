@@ -71,7 +71,7 @@ def test_an_idle_connection_is_answered_once_more_while_the_server_stops(project
         server.begin(f"/hold/?pipe={pipe}")
         with held(pipe):
             server.signal(signal.SIGTERM)
-            server.wait_for("worker-retires")
+            wait_until(lambda: _refuses(server.address), "the worker heard of it")
             idle.send("/pid/")
             response = idle.answer()
             assert response.status == 200

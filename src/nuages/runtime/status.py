@@ -68,6 +68,8 @@ def _worker(supervisor: Supervisor, worker: pool.Worker, now: float) -> dict[str
         "pid": process.pid,
         "requests": figures.requests,
         "connections": figures.connections,
+        "threads": figures.threads,
+        "threads_busy": figures.threads_busy,
         "heartbeat_age": round(now - figures.heartbeat, 3) if figures.heartbeat else None,
         "in_flight": [
             {

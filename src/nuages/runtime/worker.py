@@ -23,6 +23,7 @@ from nuages.runtime.log import Log
 from nuages.runtime.scoreboard import Board, Figures
 
 _PR_SET_PDEATHSIG = 1
+_CLOSING_SECONDS = 1.0  # for database connections to be closed properly at the end
 _STACK_BEFORE = 0.5  # seconds before its time is over, when a worker that still loads shows where it is
 
 
@@ -45,6 +46,7 @@ class Worker:
             inherited.set_inheritable(False)
         self.started = time.monotonic()
         self.server: Any = None
+        self.threads: Any = None
 
     def say(self, **message: Any) -> None:
         """Tell the supervisor something."""
@@ -65,9 +67,11 @@ class Worker:
 
         site = sites.load(self.application, self.settings, self.report)
         said = _UvicornLog(self.log)
+        protocol = protocol_class(site, self.settings, self.log, self.board)
+        self.threads = protocol.hub.pool
         config = uvicorn.Config(
             site.asgi or _no_asgi,
-            http=protocol_class(site, self.settings, self.log, self.board),
+            http=protocol,
             ws="auto" if site.asgi else "none",
             # Django's own handler has no lifespan, and agents would report what it raises to say so.
             lifespan="auto" if site.asgi and site.websockets else "off",
@@ -90,6 +94,11 @@ class Worker:
                 why="\n".join(said.texts) or "its lifespan startup failed",
                 hint="correct what its lifespan does at startup",
             )
+        # Pool threads close their database connections themselves; a stuck one is not waited for.
+        threads, until = list(self.threads.threads), time.monotonic() + _CLOSING_SECONDS
+        protocol.hub.close()
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
 
     async def _main(self) -> None:
         loop = asyncio.get_running_loop()
@@ -111,6 +120,8 @@ class Worker:
             Figures(
                 pid=os.getpid(), started=self.started, requests=state.total_requests,
                 connections=len(state.connections),
+                threads_busy=self.threads.running,
+                threads=len(self.threads.threads),
             )
         )  # fmt: skip
 
