@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -242,3 +243,22 @@ def test_a_disk_without_room(full_disk: Path, tmp_path: Path) -> None:
         "      nothing half-made was left behind: start again",
     ]
     assert not list(full_disk.glob("environments/*/complete.json"))
+
+
+def test_a_lock_that_no_longer_belongs_to_its_declaration(home: Path, tmp_path: Path) -> None:
+    shop = tmp_path / "stockroom"
+    shutil.copytree(Path(__file__).parents[2] / "examples" / "stockroom", shop)
+    pipfile = shop / "Pipfile"
+    pipfile.write_text(pipfile.read_text().replace("[packages]\n", '[packages]\nrequests = "*"\n'))
+
+    answer = nuages("run", str(shop), "--", "check", variables=environ(home, None))
+
+    assert answer.code == 1
+    found = re.sub("its hash [0-9a-f]{12}…", "its hash 000000000000…", answer.error)
+    assert found == (
+        "error: Pipfile.lock is stale\n"
+        "  Pipfile.lock:4\n"
+        "  its hash 000000000000… is not that of Pipfile\n"
+        "\n"
+        "hint: lock again, so that Pipfile.lock and Pipfile agree: pipenv lock"
+    )
