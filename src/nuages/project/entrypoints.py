@@ -27,10 +27,12 @@ class Serving:
     problems: tuple[Problem, ...] = ()
 
 
-def read(tree: Tree, path: str, module: str, bases: tuple[str, ...] = (".",)) -> EntryPoint | None:
+def read(
+    tree: Tree, path: str, module: str, bases: tuple[str, ...], environ: Mapping[str, str]
+) -> EntryPoint | None:
     """Return what an entry module makes, or None when it makes no application."""
     syntax = tree.module(path)
-    named = named_settings.find_near(tree, path, bases)
+    named = named_settings.find_near(tree, path, bases, environ)
     settings = named[0] if named else None
     if syntax is None:
         text = tree.text(path) or ""
@@ -141,7 +143,9 @@ def _is_plain(node: ast.stmt) -> bool:
     return False
 
 
-def find(tree: Tree, bases: tuple[str, ...], package: str | None = None) -> tuple[EntryPoint, ...]:
+def find(
+    tree: Tree, bases: tuple[str, ...], environ: Mapping[str, str], package: str | None = None
+) -> tuple[EntryPoint, ...]:
     """Return every entry module that can be imported from `bases`, the nearest first; `package` is the project's."""
     found = []
     for path in sorted(tree.files, key=lambda path: (path.count("/"), path)):
@@ -151,7 +155,7 @@ def find(tree: Tree, bases: tuple[str, ...], package: str | None = None) -> tupl
         module = modules.name_of(path, bases)
         text = tree.text(path) or ""
         if module and "application" in text:
-            point = read(tree, path, module, bases)
+            point = read(tree, path, module, bases, environ)
             if point is not None:
                 found.append(point)
     return tuple(found)
@@ -181,13 +185,15 @@ def pick(
     return next(iter(named or beside or mine), None)
 
 
-def asked(tree: Tree, bases: tuple[str, ...], apps: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+def asked(
+    tree: Tree, bases: tuple[str, ...], apps: tuple[str, ...], environ: Mapping[str, str]
+) -> tuple[EntryPoint, ...]:
     """Return the entry points that `--app` names; a module that is not the project's own is believed."""
     points = []
     for app in apps:
         module, _, attribute = app.partition(":")
         path = modules.resolve(tree, module, bases)
-        point = read(tree, path, module, bases) if path else None
+        point = read(tree, path, module, bases, environ) if path else None
         if point is None:
             kind = ASGI if "asgi" in module else WSGI
             point = EntryPoint(kind=kind, module=module, attribute=attribute, origin=Origin("--app"),

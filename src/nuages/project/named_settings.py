@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from nuages.errors import Origin
 from nuages.project import modules
+from nuages.project.execute import Executor, follow
 from nuages.project.model import Fact
 from nuages.project.tree import Tree
 
@@ -31,9 +32,20 @@ def find(tree: Tree, path: str) -> tuple[Fact[str], ...]:
     return tuple({fact.value: fact for fact in reversed(ordered)}[fact.value] for fact in _unique(ordered))
 
 
-def find_near(tree: Tree, path: str, bases: tuple[str, ...]) -> tuple[Fact[str], ...]:
-    """Return what a file names, or else what the project's own modules name that it imports (`setup_env()`)."""
+def find_near(
+    tree: Tree, path: str, bases: tuple[str, ...], environ: Mapping[str, str]
+) -> tuple[Fact[str], ...]:
+    """Return what a file names, or else what the project's own modules name that it imports (`setup_env()`).
+
+    Of several outcomes in one file the one comes first that `environ` leads to.
+    """
     found = find(tree, path)
+    if len(found) > 1:
+        executor = Executor(tree, bases, {name: text for name, text in environ.items() if name != VARIABLE})
+        executor.follows = False
+        follow(executor, path)
+        chosen = executor.given.get(VARIABLE)
+        return tuple(sorted(found, key=lambda fact: chosen is None or fact.value != chosen[0]))
     if found:
         return found
     module = tree.module(path)

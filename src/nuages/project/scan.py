@@ -20,7 +20,7 @@ from nuages.project import (
 )
 from nuages.project.layout import Layout
 from nuages.project.model import EntryPoint, Fact, Problem, Project
-from nuages.project.tree import Tree
+from nuages.project.tree import MAX_ENTRIES, Tree
 
 
 class ScanError(ProjectError):
@@ -63,36 +63,43 @@ def examine(
     apps: tuple[str, ...] = (),
 ) -> Project:
     """Return what was found, errors among its `problems`. Raises ProjectError only where there is no one project."""
+    environ = environ or {}
     tree = Tree(_folder(root))
     place = layout.find(tree, apps)
     folders = _folders(place.directory)
     pythons = python.find(tree, folders)
     found = dependencies.find(tree, folders)
     notes, problems = list(place.notes), list(pythons.problems)
+    if not tree.is_complete:
+        notes.append(
+            f"the project holds more than {MAX_ENTRIES} files; those furthest down are not looked at"
+        )
     notes += pythons.notes
     if found is not None:
         notes += found.notes
         problems += found.problems
     if place.single is not None:
-        return _single(tree, place, apps, environ or {}, pythons, found, notes, problems)
+        return _single(tree, place, apps, environ, pythons, found, notes, problems)
 
-    manage = named_settings.find_near(tree, place.manage.value, (place.directory,)) if place.manage else ()
-    bases, points = _bases(tree, place, manage)
-    asked = entrypoints.asked(tree, bases, apps)
+    manage = (
+        named_settings.find_near(tree, place.manage.value, (place.directory,), environ)
+        if place.manage
+        else ()
+    )
+    bases, points = _bases(tree, place, manage, environ)
+    asked = entrypoints.asked(tree, bases, apps, environ)
     package = manage[0].value.split(".")[0] if manage else None
     wsgi = entrypoints.pick(points, entrypoints.WSGI, None, package)
     asgi = entrypoints.pick(points, entrypoints.ASGI, None, package)
     serving = entrypoints.Serving(points=asked) if asked else entrypoints.serving(wsgi, asgi)
     entry = tuple(point.settings for point in (*serving.points, wsgi, asgi) if point and point.settings)
     choice = settings_choice.choose(
-        tree, bases, option=settings, environ=environ or {}, entry=entry, manage=manage,
+        tree, bases, option=settings, environ=environ, entry=entry, manage=manage,
         hints=settings_choice.hints(tree, folders),
     )  # fmt: skip
     path = modules.resolve(tree, choice.settings.value, bases) if choice.settings else None
     entries = tuple(point.origin.place for point in serving.points if point.origin.place in tree)
-    source = (
-        settings_source.read(tree, path, bases, environ or {}, entries) if path else settings_source.Source()
-    )
+    source = settings_source.read(tree, path, bases, environ, entries) if path else settings_source.Source()
     declared = found or imports.guess(tree, path)
     notes += [*choice.notes, *(() if found else declared.notes)]
     if not asked:
@@ -154,12 +161,12 @@ def _folders(directory: str) -> tuple[str, ...]:
 
 
 def _bases(
-    tree: Tree, place: Layout, manage: tuple[Fact[str], ...]
+    tree: Tree, place: Layout, manage: tuple[Fact[str], ...], environ: Mapping[str, str]
 ) -> tuple[tuple[str, ...], tuple[EntryPoint, ...]]:
     """Return the folders that are on sys.path, the project's first, and the entry modules seen from them."""
     bases = [place.directory]
     package = manage[0].value.split(".")[0] if manage else None
-    points = entrypoints.find(tree, tuple(bases), package)
+    points = entrypoints.find(tree, tuple(bases), environ, package)
     named = (*manage, *(point.settings for point in points if point.settings))
     # Where one of them is found as it is, another that is not is a mistake, not a matter of sys.path.
     for fact in () if any(modules.resolve(tree, fact.value, tuple(bases)) for fact in named) else named:
@@ -167,7 +174,7 @@ def _bases(
             folder = modules.search(tree, fact.value, place.directory)
             if folder is not None and folder not in bases and not layout.is_aside(folder + "/x"):
                 bases.append(folder)
-    return tuple(bases), entrypoints.find(tree, tuple(bases), package) if len(bases) > 1 else points
+    return tuple(bases), entrypoints.find(tree, tuple(bases), environ, package) if len(bases) > 1 else points
 
 
 def _single(
@@ -183,9 +190,9 @@ def _single(
     """Return the project of one file that configures itself."""
     path = place.single or ""
     module = modules.name_of(path, (place.directory,)) or posixpath.basename(path)[:-3]
-    points = entrypoints.asked(tree, (place.directory,), apps)
+    points = entrypoints.asked(tree, (place.directory,), apps, environ)
     if not points:
-        point = entrypoints.read(tree, path, module)
+        point = entrypoints.read(tree, path, module, (place.directory,), environ)
         points = (point,) if point else ()
     if not points:
         problems.append(

@@ -218,7 +218,7 @@ def is_settings(tree: Tree, path: str) -> bool:
     text = tree.text(path) or ""
     if _MAKES_SETTINGS.search(text):
         return True
-    return bool(_BUILDS_ON.search(text)) and bool(re.search(r"^[A-Z][A-Z_]+\s*[:=+\[]", text, re.MULTILINE)) and (
+    return bool(_BUILDS_ON.search(text)) and bool(re.search(r"^[A-Z][A-Z_0-9]*\s*[:=+\[]", text, re.MULTILINE)) and (
         role(posixpath.splitext(path)[0].replace("/", ".")) is not Role.OTHER
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ import sys
 import tokenize
 from collections import deque
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ SKIPPED = frozenset(
     }
 )
 MAX_ENTRIES = 100_000
+MAX_IN_FOLDER = 20_000
 MAX_DEPTH = 16
 MAX_BYTES = 32 << 20
 
@@ -87,7 +89,8 @@ class Tree:
             folder, depth = waiting.popleft()
             try:
                 with os.scandir(self.root / folder) as found:
-                    entries = sorted(found, key=lambda entry: entry.name)
+                    # A folder of uploads may hold millions.
+                    entries = sorted(islice(found, MAX_IN_FOLDER), key=lambda entry: entry.name)
             except OSError:
                 continue
             if folder and _is_virtual(frozenset(entry.name for entry in entries)):

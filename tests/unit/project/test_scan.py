@@ -1,0 +1,436 @@
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nuages.errors import NuagesError, Origin, ProjectError
+from nuages.project.model import to_json
+from nuages.project.scan import examine, scan
+
+from .conftest import ASGI, MANAGE, SETTINGS, WSGI
+
+Shop = Callable[..., Path]
+Write = Callable[[dict[str, str]], Path]
+
+
+def test_an_ordinary_project_is_found_whole(shop: Shop) -> None:
+    project = scan(shop())
+    assert project.directory == "."
+    assert project.manage is not None
+    assert project.manage.value == "manage.py"
+    assert project.settings is not None
+    assert (project.settings.value, project.settings.origin) == ("shop.settings", Origin("shop/asgi.py", 3))
+    assert [point.path for point in project.serving] == ["shop.asgi:application"]
+    assert project.wsgi is not None
+    assert project.wsgi.is_standard
+    assert project.django is not None
+    assert (project.django.value, str(project.django.origin)) == ("5.2.1", "requirements.txt:1")
+    assert project.notes == ()
+    assert project.problems == ()
+
+
+def test_a_scan_is_data_that_json_can_hold_and_is_the_same_twice(shop: Shop) -> None:
+    root = shop(
+        {"shop/settings.py": SETTINGS + "A = {1, 2}\nB = b'x'\nC = 1e999\nD = ...\nE = {1: (2, 3)}\n"}
+    )
+    assert to_json(scan(root)) == to_json(scan(root))
+
+
+@pytest.mark.parametrize("folder", ["src", "backend", "apps/api"])
+def test_a_project_in_a_folder_below_is_found(folder: str, write: Write) -> None:
+    root = write(
+        {
+            f"{folder}/manage.py": MANAGE.format(settings="shop.settings"),
+            f"{folder}/shop/settings.py": SETTINGS,
+            f"{folder}/shop/wsgi.py": WSGI.format(settings="shop.settings"),
+            "requirements.txt": "Django",
+        }
+    )
+    project = scan(root)
+    assert project.directory == folder
+    assert project.settings is not None
+    assert project.settings.value == "shop.settings"
+    assert [point.module for point in project.serving] == ["shop.wsgi"]
+
+
+def test_packages_in_src_beside_manage_are_found_and_src_is_put_on_the_path(write: Write) -> None:
+    root = write(
+        {
+            "manage.py": MANAGE.format(settings="shop.settings"),
+            "src/shop/settings.py": SETTINGS,
+            "src/shop/wsgi.py": WSGI.format(settings="shop.settings"),
+        }
+    )
+    project = scan(root)
+    assert project.paths == ("src",)
+    assert [point.module for point in project.serving] == ["shop.wsgi"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "tests/manage.py", "docs/manage.py", "examples/one/manage.py", "node_modules/x/manage.py",
+        ".venv/lib/django/conf/project_template/manage.py", "{{cookiecutter.slug}}/manage.py", "deep/er/manage.py",
+    ],
+)  # fmt: skip
+def test_another_manage_py_that_is_not_the_project_s_does_not_matter(other: str, shop: Shop) -> None:
+    project = scan(shop({other: MANAGE.format(settings="other.settings")}))
+    assert project.manage is not None
+    assert project.manage.value == "manage.py"
+
+
+def test_of_two_on_one_level_the_one_beside_dependency_files_is_the_project(write: Write) -> None:
+    root = write(
+        {
+            "one/manage.py": MANAGE.format(settings="a.settings"), "one/a/settings.py": SETTINGS,
+            "two/manage.py": MANAGE.format(settings="b.settings"), "two/b/settings.py": SETTINGS,
+            "two/requirements.txt": "Django",
+        }
+    )  # fmt: skip
+    project = scan(root)
+    assert project.directory == "two"
+    assert project.notes[0] == "the project is two/manage.py; not one/manage.py"
+
+
+def error(root: Path, **options: object) -> str:
+    with pytest.raises(NuagesError) as caught:
+        scan(root, **options)  # type: ignore[arg-type]
+    return caught.value.render().replace(str(root), "ROOT")
+
+
+def test_no_project_is_an_error(write: Write) -> None:
+    assert error(write({"readme.txt": "hello"})) == (
+        "error: no Django project here\n"
+        "  ROOT\n"
+        "  there is no Python file below it\n"
+        "\n"
+        "hint: give the folder that manage.py lies in: nuages up PROJECT"
+    )
+    assert error(write({"hello.py": "print(1)"})) == (
+        "error: no Django project here\n"
+        "  ROOT\n"
+        "  no manage.py, no wsgi.py or asgi.py that names DJANGO_SETTINGS_MODULE and no settings.configure() in the "
+        "1 Python files below it\n"
+        "\n"
+        "hint: give the folder that manage.py lies in: nuages up PROJECT"
+    )
+
+
+def test_a_folder_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
+    assert error(tmp_path / "nowhere") == (
+        "error: ROOT does not exist\n"
+        "  ROOT\n"
+        "  a project is the folder that manage.py lies in, or one above it\n"
+        "\n"
+        "hint: give the project's folder: nuages up PROJECT"
+    )
+
+
+def test_several_projects_are_an_error_that_lists_them(write: Write) -> None:
+    root = write({f"{name}/manage.py": MANAGE.format(settings=f"{name}.settings") for name in ("one", "two")})
+    assert error(root) == (
+        "error: there are 2 Django projects here, and nothing says which one is meant\n"
+        "  one/manage.py\n"
+        "  two/manage.py\n"
+        "  ROOT holds them side by side\n"
+        "\n"
+        "hint: name the folder: nuages up one"
+    )
+
+
+PACKAGE = {
+    "shop/settings.py": None,
+    "shop/settings/__init__.py": "",
+    "shop/settings/base.py": SETTINGS,
+    "shop/settings/dev.py": "from .base import *\nDEBUG = True\n",
+    "shop/settings/production.py": "from .base import *\nDEBUG = False\n",
+}
+
+
+def test_a_production_module_beside_a_development_one_is_taken_and_said(shop: Shop) -> None:
+    project = scan(shop(PACKAGE, settings="shop.settings.dev"))
+    assert project.settings is not None
+    assert project.settings.value == "shop.settings.production"
+    assert project.notes[0] == (
+        "settings are shop.settings.production: shop/asgi.py:3 names shop.settings.dev, a development module, and "
+        "shop/settings/production.py stands beside it; --settings shop.settings.dev takes the other"
+    )
+    assert [candidate.module for candidate in project.candidates if candidate.is_development] == [
+        "shop.settings.dev"
+    ]
+
+
+def test_several_production_modules_beside_a_development_one_are_an_error(shop: Shop) -> None:
+    root = shop(
+        {**PACKAGE, "shop/settings/live.py": "from .base import *\nA = 1\n"}, settings="shop.settings.dev"
+    )
+    assert error(root) == (
+        "error: there are 2 settings modules, and nothing says which one is meant\n"
+        "  shop.settings.live (shop/settings/live.py)\n"
+        "  shop.settings.production (shop/settings/production.py)\n"
+        "  shop/asgi.py:3 names shop.settings.dev, a development module\n"
+        "\n"
+        "hint: --settings shop.settings.live"
+    )
+    assert scan(root, settings="shop.settings.live").settings is not None
+
+
+def test_a_development_module_alone_is_taken_and_said(shop: Shop) -> None:
+    files = {**PACKAGE, "shop/settings/production.py": None}
+    project = scan(shop(files, settings="shop.settings.dev"))
+    assert project.notes[0] == (
+        "settings are shop.settings.dev (shop/asgi.py:3), a development module by its name: "
+        "no production one stands beside it"
+    )
+
+
+def test_a_module_that_is_not_for_development_is_taken_and_the_production_one_named(shop: Shop) -> None:
+    project = scan(shop(PACKAGE, settings="shop.settings.base"))
+    assert project.notes[0] == (
+        "settings are shop.settings.base (shop/asgi.py:3); "
+        "--settings shop.settings.production takes the production module beside it"
+    )
+
+
+def test_the_option_comes_before_the_environment_before_the_entry_module_before_manage(shop: Shop) -> None:
+    files = {**PACKAGE, "manage.py": MANAGE.format(settings="shop.settings.dev")}
+    root = shop(files, settings="shop.settings.production")
+    (root / "manage.py").write_text(MANAGE.format(settings="shop.settings.dev"))
+    environ = {"DJANGO_SETTINGS_MODULE": "shop.settings.dev"}
+    for options, module, origin in (
+        ({"settings": "shop.settings.base", "environ": environ}, "shop.settings.base", "--settings"),
+        ({"environ": environ}, "shop.settings.dev", "$DJANGO_SETTINGS_MODULE"),
+        ({}, "shop.settings.production", "shop/asgi.py:3"),
+    ):
+        project = scan(root, **options)  # type: ignore[arg-type]
+        assert project.settings is not None
+        assert (project.settings.value, str(project.settings.origin)) == (module, origin)
+    assert "not shop.settings.dev (manage.py:4)" in scan(root).notes[0]
+
+
+def test_a_named_module_that_does_not_exist_is_a_finding_and_the_next_is_taken(shop: Shop) -> None:
+    files = {"shop/wsgi.py": WSGI.format(settings="old.settings"), "shop/asgi.py": None}
+    project = scan(shop(files))
+    assert project.settings is not None
+    assert str(project.settings.origin) == "manage.py:3"
+    (problem,) = project.problems
+    assert problem.as_error().render() == (
+        "error: shop/wsgi.py names the settings module old.settings, which does not exist\n"
+        "  shop/wsgi.py:3\n"
+        "  the settings are taken from manage.py:3 instead\n"
+        "\n"
+        "hint: write shop.settings in shop/wsgi.py:3"
+    )
+
+
+BARE = "import sys\nfrom django.core.management import execute_from_command_line\nexecute_from_command_line(sys.argv)\n"
+
+
+def test_where_nothing_names_the_settings_the_only_module_is_taken(shop: Shop) -> None:
+    project = scan(shop({"manage.py": BARE, "shop/wsgi.py": None, "shop/asgi.py": None}))
+    assert project.notes[0] == (
+        "settings are shop.settings (shop/settings.py): the one settings module there is; "
+        "neither asgi.py, wsgi.py nor manage.py names one"
+    )
+
+
+def test_where_nothing_names_the_settings_a_deployment_file_decides(shop: Shop) -> None:
+    files = {**PACKAGE, "shop/settings/live.py": "from .base import *\nA = 1\n", "manage.py": BARE,
+             "shop/wsgi.py": None, "shop/asgi.py": None,
+             "Dockerfile": "ENV DJANGO_SETTINGS_MODULE=shop.settings.live\n"}  # fmt: skip
+    project = scan(shop(files))
+    assert project.settings is not None
+    assert (project.settings.value, str(project.settings.origin)) == ("shop.settings.live", "Dockerfile:1")
+
+
+def test_several_errors_are_told_together(shop: Shop) -> None:
+    files = {**PACKAGE, "shop/settings/live.py": "from .base import *\nA = 1\n", "pyproject.toml": "a = \n"}
+    text = error(shop(files, settings="shop.settings.dev"))
+    assert text.count("error: ") == 2
+    assert "pyproject.toml is not valid TOML" in text
+
+
+CUSTOM = "import sentry_sdk\nsentry_sdk.init()\n"
+
+
+@pytest.mark.parametrize(
+    ("wsgi", "asgi", "served"),
+    [
+        ("", "", ["shop.asgi:application"]),
+        (CUSTOM, "", ["shop.wsgi:application"]),
+        ("", CUSTOM, ["shop.asgi:application"]),
+        (CUSTOM, CUSTOM, ["shop.wsgi:application", "shop.asgi:application"]),
+        (None, "", ["shop.asgi:application"]),
+        ("", None, ["shop.wsgi:application"]),
+    ],
+)
+def test_the_entry_module_that_is_not_standard_is_served(
+    wsgi: str | None, asgi: str | None, served: list[str], shop: Shop
+) -> None:
+    files = {
+        "shop/wsgi.py": None if wsgi is None else wsgi + WSGI.format(settings="shop.settings"),
+        "shop/asgi.py": None if asgi is None else asgi + ASGI.format(settings="shop.settings"),
+    }
+    assert [point.path for point in scan(shop(files)).serving] == served
+
+
+@pytest.mark.parametrize(
+    ("extra", "is_standard"),
+    [
+        ("", True),
+        ("import sys\n", True),
+        ("from pathlib import Path\n", True),
+        ("app = application\n", True),
+        ("application = WhiteNoise(application)\n", False),
+        ("import newrelic.agent\n", False),
+        ("os.environ['A'] = 'b'\n", False),
+        ("print(1)\n", False),
+        ("f'{1}' if 1 else: syntax\n", False),
+    ],
+)
+def test_only_what_startproject_writes_is_standard(extra: str, is_standard: bool, shop: Shop) -> None:
+    project = examine(
+        shop({"shop/wsgi.py": WSGI.format(settings="shop.settings") + extra, "shop/asgi.py": None})
+    )
+    assert project.wsgi is not None
+    assert project.wsgi.is_standard is is_standard
+    assert project.wsgi.wraps_django
+
+
+def test_the_settings_say_which_of_two_wsgi_modules_is_meant(shop: Shop) -> None:
+    files = {
+        "shop/settings.py": SETTINGS + 'WSGI_APPLICATION = "shop.deploy.wsgi.app"\n',
+        "shop/asgi.py": None,
+        "shop/deploy/wsgi.py": WSGI.format(settings="shop.settings").replace("application =", "app ="),
+    }
+    assert [point.path for point in scan(shop(files)).serving] == ["shop.deploy.wsgi:app"]
+
+
+def test_the_app_option_decides(shop: Shop) -> None:
+    project = scan(shop(), apps=("shop.wsgi:application",))
+    assert [(point.kind, point.path) for point in project.serving] == [("wsgi", "shop.wsgi:application")]
+
+
+def test_a_project_that_is_called_like_a_test_folder_is_found_whole(write: Write) -> None:
+    files = {
+        "manage.py": MANAGE.format(settings="demo.settings"),
+        "demo/settings.py": SETTINGS,
+        "demo/wsgi.py": WSGI.format(settings="demo.settings"),
+    }
+    assert [point.module for point in scan(write(files)).serving] == ["demo.wsgi"]
+
+
+SINGLE = """
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+import os
+settings.configure(ROOT_URLCONF=__name__, SECRET_KEY=os.environ["KEY"])
+urlpatterns = []
+application = get_wsgi_application()
+"""
+
+
+def test_a_project_of_one_file_is_found(write: Write) -> None:
+    project = scan(write({"hello.py": SINGLE, "hello2.py": SINGLE, "requirements.txt": "Django"}))
+    assert project.settings is None
+    assert [point.path for point in project.serving] == ["hello:application"]
+    assert project.notes == ("the project is the one file hello.py; not hello2.py",)
+    assert [variable.name for variable in project.variables if variable.required] == ["KEY"]
+    asked = scan(project.root, apps=("hello2:application",))
+    assert [point.path for point in asked.serving] == ["hello2:application"]
+
+
+def test_several_one_file_projects_are_an_error(write: Write) -> None:
+    assert error(write({"one.py": SINGLE, "two.py": SINGLE})) == (
+        "error: there are 2 Django projects here, and nothing says which one is meant\n"
+        "  one.py\n"
+        "  two.py\n"
+        "  ROOT holds them side by side\n"
+        "\n"
+        "hint: name the application: --app one:application"
+    )
+
+
+def test_a_console_script_stands_for_manage_py(write: Write) -> None:
+    files = {
+        "src/shop/__init__.py": "",
+        "src/shop/__main__.py": MANAGE.format(settings="shop.settings"),
+        "src/shop/settings.py": SETTINGS,
+        "src/shop/wsgi.py": WSGI.format(settings="shop.settings"),
+    }
+    project = scan(write(files))
+    assert project.directory == "src"
+    assert project.notes[0] == "no manage.py: src/shop/__main__.py stands for it"
+
+
+def test_a_settings_module_that_is_chosen_by_a_variable_is_followed(shop: Shop) -> None:
+    wsgi = """
+        import os
+        environment = "dev" if os.environ.get("DEBUG") else "production"
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"shop.settings.{environment}")
+        from django.core.wsgi import get_wsgi_application
+        application = get_wsgi_application()
+        """
+    project = scan(shop({**PACKAGE, "shop/wsgi.py": wsgi, "shop/asgi.py": None}))
+    assert project.settings is not None
+    assert project.settings.value == "shop.settings.production"
+
+
+def test_python_2_is_read_as_far_as_it_goes(shop: Shop) -> None:
+    settings = 'import os\nSECRET_KEY = os.environ["KEY"]\nprint "hello"\nINSTALLED_APPS = ["a"]\n'
+    project = examine(shop({"shop/settings.py": settings}))
+    assert [variable.name for variable in project.variables] == ["KEY"]
+    assert [one.name for one in project.assignments] == ["SECRET_KEY", "INSTALLED_APPS"]
+    (problem,) = project.problems
+    assert (problem.what, problem.where) == ("shop/settings.py cannot be read whole: 3", "shop/settings.py:3")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\0\1\2",
+        b"\xff\xfe\x00",
+        b"# coding: latin-1\nX = '\xe9'\n",
+        b"# coding: nonsense\nX = 1\n",
+        b"X = '\xe9'\n",
+        b"X = (",
+    ],
+)
+def test_files_that_are_no_ordinary_text_do_no_harm(data: bytes, shop: Shop) -> None:
+    root = shop()
+    for name in (
+        "shop/settings.py",
+        "shop/wsgi.py",
+        "manage.py",
+        "requirements.txt",
+        "uv.lock",
+        "pyproject.toml",
+        ".python-version",
+    ):
+        before = (root / name).read_bytes() if (root / name).exists() else None
+        (root / name).write_bytes(data)
+        with contextlib.suppress(ProjectError):
+            examine(root)
+        if before is None:
+            (root / name).unlink()
+        else:
+            (root / name).write_bytes(before)
+
+
+def test_linked_folders_unreadable_files_and_pipes_do_no_harm(shop: Shop) -> None:
+    root = shop()
+    (root / "shop" / "loop").symlink_to(root)
+    (root / "dangling.py").symlink_to(root / "nowhere")
+    os.mkfifo(root / "uv.lock")
+    os.mkfifo(root / "shop" / "local_settings.py")
+    assert scan(root).django is not None
+
+
+def test_a_tree_that_is_too_large_is_read_near_its_root(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nuages.project.tree.MAX_ENTRIES", 30)
+    root = shop({f"data/deep/{number}.txt": "" for number in range(100)})
+    assert scan(root).settings is not None
