@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
+import selectors
 import signal
+import socket
+import time
 from pathlib import Path
 
 from tests.process.harness import Server, held, named_pipe, serving, write_project
 
-from nuages.runtime.management import ask, running
+from nuages.runtime.management import Answer, Management, ask, running
 from nuages.runtime.settings import Address, parse_address
+from nuages.runtime.sockets import listen
 
 
 def _address(server: Server) -> Address:
@@ -81,3 +86,38 @@ def test_a_runtime_directory_that_is_not_ours_turns_it_off_and_says_so(project: 
     ) as server:
         server.wait_for("management-off")
         assert server.get("/") == "hello"
+
+
+def test_clients_that_say_nothing_or_too_much_are_dropped_and_hold_nobody_up() -> None:
+    listener = listen([Address(host="127.0.0.1", port=0)])[0]
+    with selectors.DefaultSelector() as selector:
+        management = Management(listener, selector, {"/": lambda: Answer(status=200, body="x" * 5_000_000)})
+        place = (listener.address.host, listener.address.port)
+        with (
+            socket.create_connection(place) as silent,
+            socket.create_connection(place) as greedy,
+            socket.create_connection(place) as unread,
+        ):
+            greedy.sendall(b"x" * 9000)
+            unread.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            _turn(selector, 10)
+            assert _is_closed(greedy)
+            assert management.next_deadline() < time.monotonic() + 6
+            management.expire(time.monotonic() + 6)
+            assert _is_closed(silent)
+            assert management.next_deadline() == math.inf
+        management.close()
+
+
+def _turn(selector: selectors.BaseSelector, times: int) -> None:
+    for _ in range(times):
+        for key, _ in selector.select(0.1):
+            key.data()
+
+
+def _is_closed(sock: socket.socket) -> bool:
+    sock.settimeout(5)
+    try:
+        return sock.recv(1) == b""
+    except ConnectionResetError:
+        return True

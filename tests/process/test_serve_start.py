@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 from tests.process.harness import held, named_pipe, serving, write_project
@@ -86,3 +88,14 @@ def test_a_reload_of_broken_code_keeps_the_old_serving_and_says_why(project: Pat
         server.signal(signal.SIGHUP)
         server.wait_for("worker-ended", count=2)
         assert server.get("/") == "hello"
+
+
+def test_the_supervisor_is_small() -> None:
+    program = (
+        "import sys; before = set(sys.modules)\n"
+        "import nuages.runtime.supervisor, nuages.runtime.status\n"
+        "print(*sorted({name.partition('.')[0] for name in set(sys.modules) - before}))"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    heavy = {"uvicorn", "django", "asyncio", "logging", "subprocess", "tempfile", "ctypes", "ssl"}
+    assert heavy & set(shown.stdout.split()) == set()
