@@ -20,11 +20,14 @@ from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import re_path
 
 seen = []
+stamps = []
 
 
 def told(request):
     body = request.read()
-    seen.append(request.META.get("REQUEST_URI") or request.path)
+    target = request.META.get("REQUEST_URI") or request.get_full_path()
+    seen.append(target)
+    stamps.append([target, request.META.get("HTTP_X_STAMP", "")])
     try:
         host = request.get_host()
     except Exception as error:
@@ -47,6 +50,10 @@ async def echo_async(request):
 def what_was_seen(request):
     gc.collect()  # Django leaves an async generator to the collector when its client is gone
     return JsonResponse(seen, safe=False)
+
+
+def what_was_stamped(request):
+    return JsonResponse(stamps, safe=False)
 
 
 def large(request):
@@ -78,7 +85,8 @@ def whole(request):
 
 
 urlpatterns = urlpatterns[1:] + [
-    path("seen/", what_was_seen), path("large/", large), path("large-async/", large_async), path("whole/", whole),
+    path("seen/", what_was_seen), path("stamps/", what_was_stamped),
+    path("large/", large), path("large-async/", large_async), path("whole/", whole),
     re_path("^async/", echo_async), re_path("^(?!static/)", echo),
 ]
 '''
