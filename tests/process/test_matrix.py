@@ -26,6 +26,9 @@ TOGETHER = (
     ("3.13", "5.2"), ("3.13", "6.1"),
 )  # fmt: skip
 TOOLS = ("pytest>=8,<9", "pytest-timeout>=2", "tomli; python_version < '3.11'")
+AGENTS = (
+    "sentry-sdk", "opentelemetry-sdk", "opentelemetry-instrumentation-django", "opentelemetry-instrumentation-asgi",
+)  # fmt: skip
 RUNTIME = ("uvicorn", "httptools", "uvloop", "websockets")
 # The kinds of entry points between which the code differs; all of them run with the Django of the other tests.
 KINDS = "standard-both or wrapped-asgi"
@@ -79,11 +82,19 @@ def test_requests_are_answered_on_the_oldest_runtime_that_is_allowed() -> None:
     run_with(environment(interpreter("3.10"), "django==4.2.*", *oldest_runtime(), *TOOLS))
 
 
-def run_with(program: Path) -> None:
-    """Run the request tests in an environment; their output is shown when they fail."""
+@pytest.mark.timeout(600)
+def test_monitoring_agents_keep_requests_apart() -> None:
+    run_with(
+        environment(interpreter("3.11"), "django==5.2.*", *RUNTIME, *AGENTS, *TOOLS),
+        "tests/process/agents.py",
+    )
+
+
+def run_with(program: Path, *tests: str) -> None:
+    """Run tests in an environment, the request tests by default; their output is shown when they fail."""
     done = subprocess.run(
-        [program, "-m", "pytest", "-q", "--confcutdir", "tests/process", "-W", "default", "-k", KINDS,
-         "tests/process/test_requests_entries.py"],
+        [program, "-m", "pytest", "-q", "--confcutdir", "tests/process", "-W", "default",
+         *(tests or ("-k", KINDS, "tests/process/test_requests_entries.py"))],
         cwd=ROOT, env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}, capture_output=True,
         text=True, check=False, timeout=590,
     )  # fmt: skip
