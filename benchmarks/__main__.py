@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -55,6 +56,11 @@ def _raise_limits() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def _terminated(number: int, _frame: object) -> None:
+    """End as after Ctrl-C: servers and databases are ended with the blocks that run them."""
+    sys.exit(128 + number)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the subjects; return 0 when every server answered well, 1 when a row has faults, 2 for wrong usage."""
     options = _parser().parse_args(arguments)
@@ -65,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not shutil.which("wrk"):
         print("wrk is needed to make the load: apt-get install wrk", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, _terminated)
     _raise_limits()
     facts = machine.describe()
     print(machine.text(facts), flush=True)

@@ -92,6 +92,8 @@ def _measure(
             ) as running,
             _census(database) as census,
         ):
+            # The first worker answers before the others are there, and keep-alive connections stay where they are.
+            stage.settle(running)
             load.shoot(quick, running.port, 1, stage.load_core)
             before = census.ask(_OPENED)
             shooting = [
