@@ -6,7 +6,7 @@ import ast
 from collections.abc import Mapping
 from typing import Any
 
-from nuages.project.importing import NotFound, Returned
+from nuages.project.importing import NotFound, Returned, Skipped
 from nuages.project.reading import Condition, Raised
 from nuages.project.settings_classes import SettingsClasses
 from nuages.project.tree import Tree
@@ -42,7 +42,7 @@ class Branches(SettingsClasses):
         self.conditions.append(Condition(text, truth_value))
         try:
             self.body(statements)
-        except (Returned, NotFound, Raised):
+        except (Returned, NotFound, Raised, Skipped):
             pass
         finally:
             self.conditions.pop()
@@ -62,7 +62,7 @@ class Branches(SettingsClasses):
         chosen, other = (statement.body, statement.orelse) if known else (statement.orelse, statement.body)
         self.perhaps(opposite if known else text, other, truth_value=False)
         self.conditions.append(Condition(text if known else opposite, True))
-        unset = [name for name in touched if not self.text_of(name)]
+        unset = [name for name in touched if self.is_empty(name)]
         outer, self.deciding = self.deciding, [*self.deciding, unset]
         try:
             self.body(chosen)
@@ -104,7 +104,7 @@ class Branches(SettingsClasses):
     def _assert(self, statement: ast.Assert) -> None:
         value, touched = self.watched(statement.test)
         if truth(value) is False:
-            unset = [name for name in touched if not self.text_of(name)]
+            unset = [name for name in touched if self.is_empty(name)]
             self.need(unset[:1] if len(unset) == 1 else [])
 
     def _try(self, statement: ast.Try) -> None:
@@ -157,6 +157,12 @@ class Branches(SettingsClasses):
                     self.handling.pop()
             return
 
+    def _continue(self, _statement: ast.Continue) -> None:
+        raise Skipped(ends_loop=False)
+
+    def _break(self, _statement: ast.Break) -> None:
+        raise Skipped(ends_loop=True)
+
     def _for(self, statement: ast.For) -> None:
         items, touched = self.watched(statement.iter)
         if isinstance(items, Missing):
@@ -166,7 +172,11 @@ class Branches(SettingsClasses):
         if isinstance(items, (list, tuple)) and len(items) <= MAX_LOOP:
             for item in items:
                 self.store(statement.target, item, touched, None)
-                self.body(statement.body)
+                try:
+                    self.body(statement.body)
+                except Skipped as skipped:
+                    if skipped.ends_loop:
+                        break
         else:
             names = [part.id for part in ast.walk(statement.target) if isinstance(part, ast.Name)]
             for name in names:

@@ -37,7 +37,8 @@ def pyproject(tree: Tree, path: str) -> Declaration | None:
         if role_of(name) is Role.PRODUCTION:
             extras.append(name)
             lines += [line for line in _list(extra) if isinstance(line, str)]
-    groups = [name for name in _table(document, "dependency-groups") if role_of(name) is Role.PRODUCTION]
+    wanted = {Role.PRODUCTION} if lines or poetry else {Role.PRODUCTION, Role.BASE}
+    groups = [name for name in _table(document, "dependency-groups") if role_of(name) in wanted]
     for name in groups:
         lines += [line for line in _list(document["dependency-groups"][name]) if isinstance(line, str)]
     lines += poetry_lines(_table(poetry, "dependencies"))

@@ -73,7 +73,7 @@ def find(tree: Tree, folders: tuple[str, ...]) -> Found | None:
     if not filled:
         return None
     chosen = next((found for found in filled if any(one.django for one in found)), filled[0])
-    ranked = sorted(chosen, key=lambda one: (one.is_lock and one.django is None, one.rank))
+    ranked = sorted(chosen, key=lambda one: (one.django is None, one.rank))
     first, others = ranked[0], ranked[1:]
     notes = list(first.notes)
     notes += [

@@ -150,7 +150,11 @@ def find(
     found = []
     for path in sorted(tree.files, key=lambda path: (path.count("/"), path)):
         name = posixpath.basename(path)
-        if not path.endswith(".py") or layout.is_aside(path, package) or not _is_entry_name(path, name):
+        if (
+            not path.endswith(".py")
+            or layout.is_aside(path.removeprefix(bases[0] + "/"), package)
+            or not _is_entry_name(path, name)
+        ):
             continue
         module = modules.name_of(path, bases)
         text = tree.text(path) or ""

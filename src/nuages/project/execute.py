@@ -9,7 +9,7 @@ from typing import Any
 from nuages.errors import Origin
 from nuages.project import operations, readers
 from nuages.project.branches import Branches
-from nuages.project.importing import NotFound, Returned
+from nuages.project.importing import NotFound, Returned, Skipped
 from nuages.project.reading import Exhausted, Raised
 from nuages.project.tree import Tree
 from nuages.project.values import (
@@ -177,7 +177,7 @@ class Executor(Branches):
             if isinstance(target, ast.Name):
                 self.scope.names.pop(target.id, None)
 
-    def _nothing(self, statement: ast.stmt) -> None:
+    def _nothing(self, _statement: ast.stmt) -> None:
         """`pass`, `break`, `global` …"""
 
 
@@ -201,8 +201,8 @@ _HANDLERS: dict[type[ast.stmt], Callable[[Any, Any], None]] = {
     ast.Import: Executor._import,
     ast.ImportFrom: Executor._import_from,
     ast.Pass: Executor._nothing,
-    ast.Break: Executor._nothing,
-    ast.Continue: Executor._nothing,
+    ast.Break: Executor._break,
+    ast.Continue: Executor._continue,
     ast.Global: Executor._nothing,
     ast.Nonlocal: Executor._nothing,
 }
@@ -212,5 +212,5 @@ def follow(executor: Executor, path: str) -> Scope:
     """Return a module's scope, as far as the step limit lets it be followed."""
     try:
         return executor.module(path)
-    except (Exhausted, RecursionError, Raised, NotFound, Returned):
+    except (Exhausted, RecursionError, Raised, NotFound, Returned, Skipped):
         return executor.scopes.get(path, Scope(path))

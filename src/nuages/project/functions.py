@@ -8,7 +8,7 @@ from typing import Any
 
 from nuages.errors import Origin
 from nuages.project.effects import Effects
-from nuages.project.importing import MAX_DEPTH, Returned
+from nuages.project.importing import MAX_DEPTH, Returned, Skipped
 from nuages.project.tree import Tree
 from nuages.project.values import (
     UNKNOWN,
@@ -50,6 +50,8 @@ class Functions(Effects):
             value: Any = None
         except Returned as returned:
             value = returned.value
+        except Skipped:
+            value = UNKNOWN
         finally:
             self.running.pop()
             self.depth -= 1

@@ -30,6 +30,14 @@ class Returned(Exception):  # noqa: N818 - control flow, no error
         self.value = value
 
 
+class Skipped(Exception):  # noqa: N818 - control flow, no error
+    """A `continue` or `break` of the loop that is being followed."""
+
+    def __init__(self, *, ends_loop: bool) -> None:
+        super().__init__()
+        self.ends_loop = ends_loop
+
+
 class NotFound(Exception):  # noqa: N818 - control flow, no error
     """An import of a module that the project does not have, where a `try` catches it."""
 
@@ -63,7 +71,7 @@ class Importing(Evaluator):
         self.depth += 1
         try:
             self.body(syntax.body)
-        except (Returned, NotFound):
+        except (Returned, NotFound, Skipped):
             pass
         finally:
             self.depth -= 1

@@ -81,6 +81,13 @@ class Reading:
             return self.environ[name]
         return self.given[name][0] if name in self.given else None
 
+    def is_empty(self, name: str) -> bool:
+        """Return whether a variable has neither a text nor a default that says something."""
+        empty = {None, "None", "''", '""', "False", "0", "[]", "()"}
+        return not self.text_of(name) and all(
+            read.default in empty for read in self.reads if read.name == name
+        )
+
     def record(
         self,
         name: str,

@@ -67,8 +67,12 @@ def choose(
             notes=_alternatives(asked, named),
             problems=() if is_there else (_absent(asked),),
         )
-    there = [fact for fact in named if modules.resolve(tree, fact.value, bases)]
-    problems = tuple(_dangling(fact, there) for fact in _first_of(named) if fact not in there)
+    there = [fact for fact in named if _is_there(tree, fact.value, bases)]
+    problems = tuple(
+        _dangling(fact, there, is_there=modules.resolve(tree, fact.value, bases) is not None)
+        for fact in _first_of(named)
+        if fact not in there
+    )
     if not there:
         return _unnamed(tree, bases, named, candidates, hints, problems)
     first = there[0]
@@ -76,6 +80,15 @@ def choose(
         notes = _alternatives(first, there) + _production_beside(first, siblings)
         return Choice(settings=first, candidates=candidates, notes=notes, problems=problems)
     return _instead_of_development(first, there, siblings, hints, candidates, problems)
+
+
+def _is_there(tree: Tree, module: str, bases: tuple[str, ...]) -> bool:
+    """Return whether a module exists and says anything: a package's empty `__init__.py` is no settings module."""
+    path = modules.resolve(tree, module, bases)
+    if path is None:
+        return False
+    syntax = tree.module(path)
+    return not path.endswith("/__init__.py") or syntax is None or bool(syntax.body)
 
 
 def _first_of(named: list[Fact[str]]) -> list[Fact[str]]:
@@ -233,11 +246,12 @@ def _absent(fact: Fact[str]) -> Problem:
     )
 
 
-def _dangling(fact: Fact[str], there: list[Fact[str]]) -> Problem:
+def _dangling(fact: Fact[str], there: list[Fact[str]], *, is_there: bool) -> Problem:
+    state = "is empty" if is_there else "does not exist"
     instead = f"the settings are taken from {there[0].origin} instead" if there else "nothing else names one"
     return Problem(
         id="settings-dangling",
-        what=f"{fact.origin.place} names the settings module {fact.value}, which does not exist",
+        what=f"{fact.origin.place} names the settings module {fact.value}, which {state}",
         where=str(fact.origin),
         why=instead,
         hint=f"write {there[0].value if there else 'the module that exists'} in {fact.origin}",
@@ -287,4 +301,7 @@ def _hints(tree: Tree, folders: tuple[str, ...]) -> Iterator[Fact[str]]:
             if _HINT_FILES.match(name) and not role_of(name).is_development:
                 text = tree.text(path) or ""
                 for found in _HINT.finditer(text):
+                    # One command of the image's build says nothing about what it serves.
+                    if re.match(r"\s*RUN\b", text[text.rfind("\n", 0, found.start()) + 1 : found.start()]):
+                        continue
                     yield Fact(found[1], Origin(path, text.count("\n", 0, found.start()) + 1))

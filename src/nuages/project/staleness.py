@@ -273,7 +273,9 @@ def _differences(locked: list[Any], declared: list[str]) -> Iterator[str]:
 
 
 def _clauses(text: str) -> str:
-    parts = sorted(re.sub(r"\s+", "", clause) for clause in text.split(","))
+    # uv writes numbers without the zeros in front of them.
+    bare = re.sub(r"(?<![\d\w])0+(?=\d)", "", re.sub(r"\s+", "", text))
+    parts = sorted(bare.split(","))
     return ",".join(part for part in parts if part)
 
 

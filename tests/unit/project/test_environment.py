@@ -358,3 +358,26 @@ def test_settings_are_worked_out_as_far_as_reading_tells(tree: MakeTree) -> None
 )
 def test_hostile_source_ends_quickly_and_raises_nothing(source: str, tree: MakeTree) -> None:
     settings_source.read(tree({"settings.py": source}), "settings.py", (".",), {})
+
+
+def test_a_loop_goes_on_as_python_does(tree: MakeTree) -> None:
+    source = """
+        import os
+        hosts = "a"
+        for name in ["FIRST", "SECOND"]:
+            text = os.environ.get(name)
+            if not text:
+                continue
+            hosts += text.lower()
+        for name in ["THIRD", "FOURTH"]:
+            X = os.environ[name]
+            break
+        """
+    found = variables(tree({"settings.py": source}))
+    assert {name for name, variable in found.items() if variable.required} == {"THIRD"}
+    assert sorted(found) == ["FIRST", "SECOND", "THIRD"]
+
+
+def test_a_variable_with_a_default_is_not_to_blame_for_what_fails(tree: MakeTree) -> None:
+    source = "import os\nDEBUG = os.environ.get('DEBUG', '0') == '1'\nif not DEBUG:\n    raise RuntimeError('no')\n"
+    assert not variables(tree({"settings.py": source}))["DEBUG"].required

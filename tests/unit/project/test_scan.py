@@ -434,3 +434,21 @@ def test_a_tree_that_is_too_large_is_read_near_its_root(shop: Shop, monkeypatch:
     monkeypatch.setattr("nuages.project.tree.MAX_ENTRIES", 30)
     root = shop({f"data/deep/{number}.txt": "" for number in range(100)})
     assert scan(root).settings is not None
+
+
+def test_a_settings_package_that_is_empty_is_a_finding(shop: Shop) -> None:
+    files = {**PACKAGE, "manage.py": MANAGE.format(settings="shop.settings.base")}
+    project = scan(shop(files, settings="shop.settings"))
+    assert project.settings is not None
+    assert project.settings.value == "shop.settings.base"
+    assert {problem.what for problem in project.problems} == {
+        "shop/asgi.py names the settings module shop.settings, which is empty"
+    }
+
+
+def test_a_command_of_the_image_s_build_does_not_name_the_settings(shop: Shop) -> None:
+    docker = "RUN DJANGO_SETTINGS_MODULE=shop.settings.base python manage.py collectstatic\n"
+    files = {**PACKAGE, "shop/settings/production.py": None, "Dockerfile": docker}
+    project = scan(shop(files, settings="shop.settings.dev"))
+    assert project.settings is not None
+    assert project.settings.value == "shop.settings.dev"
