@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nuages.errors import UsageError
+from nuages.errors import NuagesError, StartError, UsageError
 from nuages.kinds import flag, text
 from nuages.options import Option, declare, options_of
 from nuages.runtime.settings import APPLICATION, FILES, Settings
@@ -141,7 +141,28 @@ def serve(invocation: Invocation) -> int:
     application = _application(invocation, settings.value)
     from nuages.runtime.supervisor import serve as run
 
-    return run(application, settings.value, origins=settings.origins)
+    try:
+        return run(application, settings.value, origins=settings.origins)
+    except StartError as error:
+        raise _missing_variables(invocation, error) or error from None
+
+
+def _missing_variables(invocation: Invocation, error: StartError) -> NuagesError | None:
+    """Return the error that lists all missing variables, where the settings failed for want of one of them.
+
+    Python reports the first; looked up only then, because what reading finds missing may not be needed in fact.
+    """
+    from nuages.environment.variables import missing_error, unset
+
+    try:
+        missing = unset(_scan(invocation), invocation.environ)
+    except NuagesError:
+        return None
+    if not any(variable.name in error.why for variable in missing):
+        return None
+    given = " ".join(f"{variable.name}=…" for variable in missing[:3])
+    hint = f"set them in the server's environment: {given} nuages serve"
+    return missing_error(missing, hint=hint, kind=StartError)
 
 
 def _application(invocation: Invocation, settings: Settings) -> Application:

@@ -70,12 +70,6 @@ def test_settings_that_django_does_not_accept(tmp_path: Path) -> None:
     assert "ImproperlyConfigured: Application labels aren't unique, duplicates: contenttypes" in said
 
 
-def test_a_missing_variable(tmp_path: Path) -> None:
-    said = refused(write_project(tmp_path, settings='import os\nKEY = os.environ["PAYMENT_KEY"]\n'))
-    assert said.startswith("error: the variable PAYMENT_KEY is not set\n  pages/settings.py:9\n")
-    assert said.endswith("hint: set PAYMENT_KEY in the environment")
-
-
 def test_an_entry_module_that_fails(tmp_path: Path) -> None:
     said = refused(write_project(tmp_path, wsgi=WSGI + "\nraise RuntimeError('no licence')\n"))
     assert said.startswith("error: the entry module pages.wsgi cannot be loaded\n  pages/wsgi.py:8\n")
@@ -142,3 +136,15 @@ def test_what_is_filled_in_is_said_and_can_be_turned_off(tmp_path: Path, choice:
         assert server.get("/age/") == ("60" if choice == "on" else "0")
         server.stop()  # what a worker said has arrived when the server has ended
         assert ("CONN_MAX_AGE = 60" in server.said) is (choice == "on")
+
+
+def test_every_missing_variable_is_named_at_once(tmp_path: Path) -> None:
+    settings = "import os\nFIRST = os.environ['SHOP_FIRST']\nSECOND = os.environ['SHOP_SECOND']\n"
+    assert refused(write_project(tmp_path, settings=settings)) == (
+        "error: 2 variables that the settings need are not set\n"
+        "  SHOP_FIRST   pages/settings.py:9  (text)\n"
+        "  SHOP_SECOND  pages/settings.py:10  (text)\n"
+        "  the settings read them without a default and cannot be loaded\n"
+        "\n"
+        "hint: set them in the server's environment: SHOP_FIRST=… SHOP_SECOND=… nuages serve"
+    )

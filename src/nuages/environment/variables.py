@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nuages.environment.home import disk, write
-from nuages.errors import Origin, ProjectError, UsageError
+from nuages.errors import NuagesError, Origin, ProjectError, UsageError
 from nuages.project.model import Project, Variable, VariableKind
 
 _FOREIGN = re.compile(
@@ -48,8 +48,7 @@ def fill(
     values = {name: text for name, text in env_file.items() if name not in environ}
     given = {**values, **environ}
     lines, generated, missing = [], {}, []
-    needed = [each for each in project.variables if each.name not in given and _needed(each, project)]
-    for variable in {each.name: each for each in reversed(needed)}.values():
+    for variable in unset(project, given):
         if not is_own_secret(variable, project):
             missing.append(variable)
         elif variable.name in kept:
@@ -58,7 +57,11 @@ def fill(
             values[variable.name] = generated[variable.name] = secret
             lines.append(f"{variable.name} was not set: a secret was generated for it ({variable.origin})")
     if missing:
-        raise _missing(sorted(missing, key=lambda each: (each.origin.place, each.origin.line or 0)))
+        first = missing[0].name
+        raise missing_error(
+            missing,
+            hint=f"write NAME=value lines to a file and name it: --env-file FILE\nor set them: {first}=… nuages up",
+        )
     switch = project.debug
     if switch and switch.off is not None and switch.variable not in given:
         values[switch.variable] = switch.off
@@ -66,6 +69,13 @@ def fill(
     if project.settings and "DJANGO_SETTINGS_MODULE" not in given:
         values["DJANGO_SETTINGS_MODULE"] = project.settings.value
     return Given(values=values, generated=generated, lines=tuple(lines))
+
+
+def unset(project: Project, given: Mapping[str, str]) -> tuple[Variable, ...]:
+    """Return the variables that the settings need and that are not among the given ones, by file and line."""
+    needed = [each for each in project.variables if each.name not in given and _needed(each, project)]
+    once = {each.name: each for each in reversed(needed)}.values()
+    return tuple(sorted(once, key=lambda each: (each.origin.place, each.origin.line or 0)))
 
 
 def _needed(variable: Variable, project: Project) -> bool:
@@ -100,17 +110,19 @@ def is_own_secret(variable: Variable, project: Project) -> bool:
     return bool(_SECRET_KEY.fullmatch(variable.name))
 
 
-def _missing(variables: Sequence[Variable]) -> ProjectError:
+def missing_error(
+    variables: Sequence[Variable], *, hint: str, kind: type[NuagesError] = ProjectError
+) -> NuagesError:
+    """Return the error that names every variable that is missing, with file and line."""
     width = max(len(each.name) for each in variables)
     rows = [f"{each.name:<{width}}  {each.origin}  ({each.kind.value})" for each in variables]
     count = len(variables)
     noun = "a variable" if count == 1 else f"{count} variables"
-    first = variables[0].name
-    return ProjectError(
+    return kind(
         f"{noun} that the settings need {'is' if count == 1 else 'are'} not set",
         where="\n".join(rows),
         why=f"the settings read {'it' if count == 1 else 'them'} without a default and cannot be loaded",
-        hint=f"write NAME=value lines to a file and name it: --env-file FILE\nor set them: {first}=… nuages up",
+        hint=hint,
     )
 
 
