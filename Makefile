@@ -22,7 +22,7 @@ test: ## The tests: unit, process, projects (a part of them: make test TESTS=tes
 
 test-all: ## The same, and images and newer Pythons in Debian roots
 	@$(PYTHON) scripts/bootstrap.py test test-all
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest $(TESTS) tests/image
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "" $(TESTS) tests/image
 
 lint: ## Formatting, lint and types
 	@$(PYTHON) scripts/bootstrap.py test

@@ -92,6 +92,7 @@ class SyncExchange(Exchange):
         )  # fmt: skip
         self.status = status
         self.lost = True
+        self._free()
         self.connection.transport.write(data)
         self.connection.done(self, keep_alive=False)
 
@@ -116,13 +117,22 @@ class SyncExchange(Exchange):
         self._answer_ourselves(504)
         return True
 
+    def withdraw(self) -> bool:
+        """Give the answer up, and the disk that the body takes with it."""
+        self._free()
+        return super().withdraw()
+
+    def _free(self) -> None:
+        """Free the body that no thread will read: a reference cycle would keep its file until it is collected."""
+        if self.body is not None and not self.running_since:
+            self.body.close()
+
     def drop(self) -> None:
         """Stop what can be stopped: a waiting task, a stream. A view that runs is left to finish."""
         super().drop()
         if not self.running_since:
             self.cancelled = True
-            if self.body is not None:
-                self.body.close()
+            self._free()
             self.end()
         if self.flow is not None:
             self.flow.lose()

@@ -9,6 +9,7 @@ import faulthandler
 import json
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -158,6 +159,7 @@ def main(control: socket.socket, assignment: dict[str, Any]) -> NoReturn:
     # In C, so that it answers whatever Python is at: an endless loop, a lock, a hanging import.
     faulthandler.register(signal.SIGUSR1)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGUSR1})
+    _raise_file_limit()
     worker = Worker(control, assignment)
     faulthandler.dump_traceback_later(max(0.01, worker.settings.start_timeout - _STACK_BEFORE))
     control.setblocking(False)
@@ -203,6 +205,15 @@ def _run(main: Any) -> None:
     else:
         uvloop.install()
         asyncio.run(main)
+
+
+def _raise_file_limit() -> None:
+    """Let this process open as many files as it may: every connection is one, and the usual limit is 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        # A hard limit of infinity is more than the kernel grants where fs.nr_open is lower.
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _end_with(supervisor: int) -> None:

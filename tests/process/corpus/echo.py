@@ -52,6 +52,13 @@ def what_was_seen(request):
     return JsonResponse(seen, safe=False)
 
 
+def count(request):
+    total = 0
+    while piece := request.read(1 << 16):
+        total += len(piece)
+    return HttpResponse(str(total))
+
+
 def what_was_stamped(request):
     return JsonResponse(stamps, safe=False)
 
@@ -85,7 +92,7 @@ def whole(request):
 
 
 urlpatterns = urlpatterns[1:] + [
-    path("seen/", what_was_seen), path("stamps/", what_was_stamped),
+    path("seen/", what_was_seen), path("stamps/", what_was_stamped), path("count/", count),
     path("large/", large), path("large-async/", large_async), path("whole/", whole),
     re_path("^async/", echo_async), re_path("^(?!static/)", echo),
 ]
