@@ -73,8 +73,11 @@ _SINCE = (
 _LAST_OF = {"2.0": "1.11", "4.0": "3.2", "5.0": "4.2"}
 
 
-def guess(tree: Tree, settings_file: str | None) -> Found:
-    """Return the dependencies of a project that declares none, by its imports and the age of its code."""
+def guess(tree: Tree, settings_file: str | None, apps: tuple[str, ...] = ()) -> Found:
+    """Return the dependencies of a project that declares none, by its imports and the age of its code.
+
+    `apps` are its INSTALLED_APPS.
+    """
     files = [path for path in tree.files if path.endswith(".py") and not layout.is_aside(path)][:MAX_FILES]
     django, reason = django_of(tree, files, settings_file)
     names: dict[str, Origin] = {}
@@ -87,6 +90,9 @@ def guess(tree: Tree, settings_file: str | None) -> Found:
     mine = {path.split("/")[-1].removesuffix(".py") for path in files} | {
         folder.rsplit("/", 1)[-1] for folder in tree.folders
     }
+    for app in apps:
+        if app.split(".")[0] in DISTRIBUTIONS:
+            names.setdefault(app.split(".")[0], Origin("INSTALLED_APPS"))
     lines = [f"Django{django.value}"]
     for name in sorted(names):
         top = name.split(".")[0]

@@ -100,7 +100,7 @@ def examine(
     path = modules.resolve(tree, choice.settings.value, bases) if choice.settings else None
     entries = tuple(point.origin.place for point in serving.points if point.origin.place in tree)
     source = settings_source.read(tree, path, bases, environ, entries) if path else settings_source.Source()
-    declared = found or imports.guess(tree, path)
+    declared = found or imports.guess(tree, path, _apps(source))
     notes += [*choice.notes, *(() if found else declared.notes)]
     if not asked:
         applications = {
@@ -136,6 +136,12 @@ def examine(
         problems=tuple(dict.fromkeys([*tree.problems, *problems])),
         pythons=pythons.everything,
     )
+
+
+def _apps(source: settings_source.Source) -> tuple[str, ...]:
+    """Return INSTALLED_APPS as far as it is known."""
+    values = [one.value for one in source.assignments if one.name == "INSTALLED_APPS"]
+    return tuple(app for value in values if isinstance(value, list) for app in value if isinstance(app, str))
 
 
 def _folder(root: Path) -> Path:

@@ -60,6 +60,8 @@ def _leave_out(lines: list[str], error: SyntaxError) -> Lost | None:
     last = line
     while last < len(lines) and _GOES_ON.match(lines[last]):
         last += 1
+    while last > line and not lines[last - 1].strip():
+        last -= 1
     # A decorator belongs to what follows it.
     while first > 1 and lines[first - 2].startswith("@"):
         first -= 1
