@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import suppress
 
 
 class ThreadClock:
-    """A clock of the thread that makes it, which other threads may read; it stands still while the thread waits.
+    """The clocks of the thread that makes this, which other threads may read; they stand still while it waits.
 
     On a machine that has other work too, a computing thread's CPU clock alone looks like that of a waiting one:
     schedstat tells how long it stood in the run queue (Documentation/scheduler/sched-stats.rst, field 2, ns).
@@ -18,22 +19,24 @@ class ThreadClock:
         self._clock = time.pthread_getcpuclockid(threading.get_ident())
         self._last = 0.0
         self._file = -1
-        try:
+        with suppress(OSError):  # not Linux, or a kernel without it
             path = f"/proc/self/task/{threading.get_native_id()}/schedstat"
             self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            pass  # not Linux, or a kernel without it
 
-    def read(self) -> float:
-        """Return the seconds that the thread ran or wanted to run; what was last read if it has ended."""
+    def computed(self) -> float:
+        """Return the CPU seconds of the thread; what was last read if it has ended."""
+        with suppress(OSError):
+            self._last = time.clock_gettime(self._clock)
+        return self._last
+
+    def stood(self) -> float:
+        """Return the seconds that the thread could have run but had no CPU; 0 where the kernel does not tell."""
+        if self._file < 0:
+            return 0.0
         try:
-            now = time.clock_gettime(self._clock)
-            if self._file >= 0:
-                now += int(os.pread(self._file, 64, 0).split(b" ", 2)[1]) * 1e-9
+            return int(os.pread(self._file, 64, 0).split(b" ", 2)[1]) * 1e-9
         except (OSError, IndexError, ValueError):
-            return self._last
-        self._last = now
-        return now
+            return 0.0
 
     def close(self) -> None:
         """Free what the clock holds."""

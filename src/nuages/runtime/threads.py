@@ -27,6 +27,7 @@ WAITING_SHARE = 0.5  # threads whose CPU clocks advance less than this share of 
 BUSY_SHARE = 0.9  # threads and loop together: one interpreter can do no more
 OLD_SECONDS = 0.1  # a task that runs for this long does not keep the others from their turn
 MOST_OLD = 3
+FEW = 4
 
 
 class Task(Protocol):
@@ -44,8 +45,8 @@ class Look:
     """What the pool sees when it looks at itself.
 
     `running` threads have a task and `old` of them for long; `waited` is how long the head of the queue stands, in
-    seconds; `threads` and `loop` are the shares of the time in which the running threads together and the event
-    loop computed or wanted to.
+    seconds. Shares of the time that passed: `computed` by the running threads together, `wanted` also with the time
+    in which they could have run but had no CPU (known for few threads only), `loop` computed by the event loop.
     """
 
     running: int
@@ -53,7 +54,8 @@ class Look:
     limit: int
     most: int
     waited: float
-    threads: float
+    computed: float
+    wanted: float
     loop: float
 
 
@@ -62,15 +64,17 @@ def next_limit(seen: Look) -> int:
 
     Where the interpreter is busy, more threads only fight for it, so there may be as few as keep requests
     completing: one, and one more for each of up to three that are at a long task. Where threads wait and the queue
-    stands, one more may run.
+    stands, one more may run. On a machine with other work a computing thread gets little CPU: a few threads that
+    want it all the time compute. Of many threads that tells nothing, for those that wake up wait for a CPU too.
     """
-    busy = seen.threads + seen.loop > BUSY_SHARE
+    few = seen.running <= FEW
+    busy = seen.computed + seen.loop > BUSY_SHARE or (few and seen.wanted > BUSY_SHARE)
     floor = min(seen.most, 1 + min(seen.old, MOST_OLD))
     if busy and seen.limit > floor:
         return max(floor, min(seen.limit, seen.running) - 1)
     if seen.waited < STALL_SECONDS or seen.running < seen.limit:
         return seen.limit
-    if not busy and seen.threads < WAITING_SHARE:
+    if not busy and max(seen.computed, seen.wanted if few else 0.0) < WAITING_SHARE:
         return min(seen.most, seen.limit + 1)
     return max(seen.limit, floor) if seen.waited > OLD_SECONDS else seen.limit
 
@@ -85,7 +89,7 @@ class Worker(threading.Thread):
         self.wake = threading.Lock()
         self.wake.acquire()
         self.clock: ThreadClock | None = None
-        self.seen = 0.0
+        self.seen = (0.0, 0.0)
         self.since = 0.0
         self.streaming = False
         self.ended = False
@@ -94,7 +98,6 @@ class Worker(threading.Thread):
         """Work until idle for long, then give back what the thread holds."""
         pool = self.pool
         self.clock = ThreadClock()
-        self.seen = self.clock.read()
         if pool.on_begin is not None:
             pool.on_begin()
         while True:
@@ -110,12 +113,12 @@ class Worker(threading.Thread):
             pool.on_end()
         self.clock.close()
 
-    def computed(self) -> float:
-        """Return the seconds that it computed since this was last asked."""
+    def spent(self, *, few: bool) -> tuple[float, float]:
+        """Return the seconds that it computed since this was last asked, and those that it stood in line for a CPU."""
         if self.clock is None:
-            return 0.0
-        before, self.seen = self.seen, self.clock.read()
-        return self.seen - before
+            return 0.0, 0.0
+        (computed, stood), self.seen = self.seen, (self.clock.computed(), self.clock.stood() if few else 0.0)
+        return self.seen[0] - computed, max(0.0, self.seen[1] - stood) if stood else 0.0
 
     def _sleep(self) -> bool:
         """Wait for work; return False when the thread is to end."""
@@ -259,10 +262,11 @@ class Pool:
         if self._loop_clock is None:
             self._loop_clock = ThreadClock()
         self._looked_at = time.monotonic()
-        self._loop_seen = self._loop_clock.read()
+        self._loop_seen = self._loop_clock.computed()
         with self._lock:
+            few = self.running <= FEW
             for worker in self.threads:
-                worker.computed()
+                worker.spent(few=few)
         self._timer = loop.call_later(STALL_SECONDS, self._look, loop)
 
     def _look(self, loop: AbstractEventLoop) -> None:
@@ -271,7 +275,7 @@ class Pool:
         now = time.monotonic()
         passed = max(now - self._looked_at, 1e-6)
         self._looked_at = now
-        loop_seen = self._loop_clock.read()
+        loop_seen = self._loop_clock.computed()
         with self._lock:
             while self._queue and self._queue[0].cancelled:
                 self._queue.popleft()
@@ -279,6 +283,9 @@ class Pool:
                 self._timer = None
                 return
             before = self.limit
+            few = self.running <= FEW
+            spent = [worker.spent(few=few) for worker in self.threads]
+            computed = sum(one for one, _ in spent) / passed
             self.limit = next_limit(
                 Look(
                     running=self.running,
@@ -286,7 +293,8 @@ class Pool:
                     limit=before,
                     most=self.most,
                     waited=now - self._queue[0].queued_at if self._queue else 0.0,
-                    threads=sum(worker.computed() for worker in self.threads) / passed,
+                    computed=computed,
+                    wanted=computed + sum(one for _, one in spent) / passed,
                     loop=(loop_seen - self._loop_seen) / passed,
                 )
             )
