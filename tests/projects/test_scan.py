@@ -30,6 +30,10 @@ def facts(project: Project) -> dict[str, Any]:
     """Return what scan finds, without the absolute path; settings by name."""
     found: dict[str, Any] = to_json(project)
     del found["root"]
+    for problem in found["problems"]:
+        if problem["id"] == "source-unreadable":
+            # What the parser says differs from one Python to the next.
+            del problem["why"]
     found["assignments"] = {row["name"]: f"{row['text']} ({row['origin']})" for row in found["assignments"]}
     return found
 
