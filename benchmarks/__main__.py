@@ -114,7 +114,7 @@ def _subject(stage: Stage, name: str) -> tuple[dict[str, Any], bool]:
     except FileNotFoundError as error:
         print(f"## {name}: {subject.title}\n\nNOT RUN: {error}\n", flush=True)
         return {"not_run": str(error)}, False
-    print(report.text(subject, outcome, rounds=stage.rounds), flush=True)
+    print(report.text(subject, outcome), flush=True)
     stage.tell(f"{name}: {time.monotonic() - began:.0f} s")
     return report.to_json(outcome), not any(sample.faults for sample in outcome.samples)
 

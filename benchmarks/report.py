@@ -80,11 +80,18 @@ def promise(bar: Bar) -> str:
     return f"  {SIGNS[bar.held]:6}  {bar.promise}: {bar.seen}"
 
 
-def text(subject: Subject, outcome: Outcome, *, rounds: int) -> str:
+def text(subject: Subject, outcome: Outcome) -> str:
     """Return the whole report of one subject."""
     commands = {sample.server: sample.command for sample in outcome.samples if sample.command}
     lines = [f"## {subject.name}: {subject.title}", ""]
-    lines += [f"Median (least–most) of {rounds} rounds.", "", *table(outcome), "", standing(outcome)]
+    rounds = 1 + max((sample.round for sample in outcome.samples), default=0)
+    lines += [
+        "One round." if rounds == 1 else f"Median (least–most) of {rounds} rounds.",
+        "",
+        *table(outcome),
+        "",
+        standing(outcome),
+    ]
     lines += [promise(bar) for bar in outcome.bars]
     lines += [f"  note: {remark}" for remark in outcome.remarks]
     lines += ["", "Command lines:", *(f"  {shlex.join(command)}" for command in commands.values()), ""]

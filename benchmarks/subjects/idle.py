@@ -110,7 +110,7 @@ def run(stage: Stage) -> Outcome:
         metrics=(HELD, MEMORY, EACH, CPU_BEFORE, CPU_WITH, P99_BEFORE, P99_WITH),
         rank=HELD,
         bars=tuple(bars),
-        remarks=("one round; gunicorn's thread worker takes 1,000 connections by default",),
+        remarks=("gunicorn's thread worker takes 1,000 connections by default",),
     )
 
 

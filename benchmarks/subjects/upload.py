@@ -140,7 +140,7 @@ def run(stage: Stage, *, form: bool) -> Outcome:
         samples.append(_measure(stage, project, server, body))
         stage.tell(f"  {server.name}: {samples[-1].numbers} {samples[-1].faults}")
     bars = (at_most(samples, PEAK, MEMORY_LIMIT_MB), at_most(samples, DISK, body.length / 1e9 * DISK_FACTOR))
-    remarks = (f"one round; {body.length / 1e9:.2f} GB; disk: files that the server's processes hold open",)
+    remarks = (f"{body.length / 1e9:.2f} GB; disk: files that the server's processes hold open",)
     return Outcome(
         samples=tuple(samples), metrics=(PEAK, DISK, TAKEN, SPENT), rank=PEAK, bars=bars, remarks=remarks
     )
