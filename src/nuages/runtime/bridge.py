@@ -156,6 +156,8 @@ class Bridge:
             return response, False
         finally:
             # The response is closed in another thread perhaps; this one's connections are seen to here.
+            if self.executor is not None and self.executor.after is not None:
+                self.executor.after()
             close_old_connections()
 
     async def _stream(self, handler: Any, response: Any, scope: Any, receive: Any, send: Any) -> None:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 from nuages.runtime.asyncstream import adapt
 from nuages.runtime.bridge import Bridge
+from nuages.runtime.connections import LentThread, active, close_connections
 from nuages.runtime.proxies import Proxies
-
-# The exchange that the current thread answers; set by wsgi.py around each call.
-active = threading.local()
 
 
 class Handlers:
@@ -123,7 +119,8 @@ class Lender:
     def __init__(self, proxies: Proxies, keep: int = 8) -> None:
         self._proxies = proxies
         self._keep = keep
-        self._idle: list[ThreadPoolExecutor] = []
+        self._idle: list[LentThread] = []
+        self.mend: Callable[[], None] = lambda: None
 
     def lending(self, app: Any) -> Callable[[Any, Any, Any], Awaitable[None]]:
         """Return `app` with a borrowed thread around each HTTP request."""
@@ -138,7 +135,7 @@ class Lender:
             if scope["type"] != "http":
                 await app(scope, receive, send)
                 return
-            executor = self._idle.pop() if self._idle else ThreadPoolExecutor(1, "nuages-async")
+            executor = self._idle.pop() if self._idle else LentThread()
             context = ThreadSensitiveContext()
             async with context:
                 executors[context] = executor
@@ -161,22 +158,18 @@ class Lender:
         scheme = "wss" if client.scheme == "https" else "ws"
         return {**scope, "client": known, "scheme": scheme, "headers": headers}
 
-    def _return(self, executor: ThreadPoolExecutor) -> None:
+    def _return(self, executor: LentThread) -> None:
+        if executor.is_astray:
+            executor.submit(self.mend)
         if len(self._idle) < self._keep:
             self._idle.append(executor)
         else:
-            executor.submit(_close_connections)
+            executor.submit(close_connections)
             executor.shutdown(wait=False)
 
     def close(self) -> None:
         """Let every idle thread close its connections and end."""
         while self._idle:
             executor = self._idle.pop()
-            executor.submit(_close_connections)
+            executor.submit(close_connections)
             executor.shutdown(wait=False)
-
-
-def _close_connections() -> None:
-    from django.db import connections
-
-    connections.close_all()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nuages.runtime.bridge import PoolExecutor
-from nuages.runtime.handlers import active
+from nuages.runtime.connections import active, close_connections, mend_connections, watch_connections
 from nuages.runtime.proxies import Proxies
 from nuages.runtime.settings import Settings
 from nuages.runtime.site import Site
@@ -30,9 +30,10 @@ class Hub:
         self.pool = Pool(
             settings.threads, on_begin=begin_thread, on_cold=close_connections, on_end=close_connections
         )
-        self.after_request: Callable[[], None] | None = mend_connections
-        site.handlers.bridge.executor = PoolExecutor(self.pool, mend_connections)
-        watch_connections()
+        self.after_request: Callable[[], None] = self.mend_connections
+        site.handlers.bridge.executor = PoolExecutor(self.pool, self.mend_connections)
+        site.handlers.lender.mend = self.mend_connections
+        watch_connections(self.mend_connections)
         header = site.ssl_header
         self.ssl_header = header.removeprefix("HTTP_").replace("_", "-").lower().encode() if header else b""
         self._defaults: tuple[Any, bytes] = (None, b"")
@@ -46,6 +47,15 @@ class Hub:
         if self._defaults[0] is not fields:
             self._defaults = (fields, b"".join(name + b": " + value + b"\r\n" for name, value in fields))
         return self._defaults[1]
+
+    def mend_connections(self) -> None:
+        """Close what a request has left open in the calling thread, and say so."""
+        mend_connections(self._say_mended)
+
+    def _say_mended(self, text: str) -> None:
+        exchange = getattr(active, "exchange", None)
+        known = {"request_id": exchange.request_id} if exchange is not None else {}
+        self.log.event("warning", "database", text, **known)
 
     def close(self) -> None:
         """Let idle threads end and close their connections."""
@@ -76,52 +86,3 @@ def _touch_caches() -> None:
             caches[alias]
         except Exception:  # noqa: BLE001 - who uses this cache will hear of it
             continue
-
-
-def watch_connections() -> None:
-    """Have Django tell which connections each thread opens: asking it after each request costs more."""
-    from django.db.backends.signals import connection_created
-
-    connection_created.connect(note_connection, dispatch_uid="nuages")
-
-
-def close_connections() -> None:
-    """Close the calling thread's database connections."""
-    from django.db import connections
-
-    connections.close_all()
-
-
-def mend_connections() -> None:
-    """Close a connection that a view left inside a transaction, so that the next request does not continue it."""
-    for connection in getattr(active, "connections", ()):
-        if connection.in_atomic_block or connection.needs_rollback or not connection.autocommit:
-            _mend(connection)
-
-
-def _mend(connection: Any) -> None:
-    if connection.connection is None:
-        return
-    if not (
-        connection.in_atomic_block
-        or connection.needs_rollback
-        or connection.settings_dict.get("AUTOCOMMIT", True)
-    ):
-        return  # the project wants it so
-    exchange = getattr(active, "exchange", None)
-    if exchange is not None:
-        text = f"a view left the connection {connection.alias!r} inside a transaction; it was closed"
-        exchange.hub.log.event("warning", "database", text, request_id=exchange.request_id)
-    connection.in_atomic_block = False
-    connection.needs_rollback = False
-    connection.savepoint_ids = []
-    connection.run_on_commit = []
-    connection.close()
-
-
-def note_connection(sender: Any, connection: Any, **_: Any) -> None:
-    """Remember a connection that Django opened in this thread (the signal connection_created)."""
-    del sender
-    known = getattr(active, "connections", ())
-    if not any(one is connection for one in known):
-        active.connections = (*known, connection)

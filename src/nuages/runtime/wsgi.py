@@ -36,6 +36,8 @@ class FileWrapper:
         self.block_size = max(block_size, BLOCK_BYTES)
         if hasattr(file, "close"):
             self.close = file.close
+        if hasattr(file, "fileno"):
+            self.fileno = file.fileno  # agents leave a result alone that has one, and wrap all others
 
     def __iter__(self) -> Iterator[bytes]:
         while block := self.file.read(self.block_size):

@@ -1,0 +1,97 @@
+"""The database connections of the threads that run Django: known, mended between requests, closed at the end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+# What the current thread has: `exchange`, the one it answers (set by sync.py around each call), `base`, the context
+# of which its requests get copies, and `connections`, those to databases that were opened in it.
+active = threading.local()
+
+
+def watch_connections(mend: Callable[[], None]) -> None:
+    """Have Django tell which connections each thread opens: asking it after each request costs more.
+
+    `mend` is called in the request's thread when it is finished, before Django drops the connections whose state it
+    does not trust without a word.
+    """
+    from django.core.signals import request_finished
+    from django.db import close_old_connections
+    from django.db.backends.signals import connection_created
+
+    def finished(**_: Any) -> None:
+        mend()
+
+    connection_created.connect(note_connection, dispatch_uid="nuages")
+    is_connected = request_finished.disconnect(close_old_connections)
+    request_finished.connect(finished, weak=False, dispatch_uid="nuages")
+    if is_connected:  # receivers are called in the order in which they were connected
+        request_finished.connect(close_old_connections)
+
+
+def note_connection(sender: Any, connection: Any, **_: Any) -> None:
+    """Remember a connection that Django opened in this thread (the signal connection_created)."""
+    del sender
+    known = getattr(active, "connections", ())
+    if not any(one is connection for one in known):
+        active.connections = (*known, connection)
+
+
+def close_connections() -> None:
+    """Close the calling thread's database connections."""
+    from django.db import connections
+
+    connections.close_all()
+
+
+def left_open() -> tuple[Any, ...]:
+    """Return the calling thread's connections that are inside a transaction."""
+    return tuple(
+        connection
+        for connection in getattr(active, "connections", ())
+        if (connection.in_atomic_block or connection.needs_rollback or not connection.autocommit)
+        and _is_astray(connection)
+    )
+
+
+def _is_astray(connection: Any) -> bool:
+    # AUTOCOMMIT False in the settings: the project wants it so.
+    return connection.connection is not None and bool(
+        connection.in_atomic_block
+        or connection.needs_rollback
+        or connection.settings_dict.get("AUTOCOMMIT", True)
+    )
+
+
+def mend_connections(say: Callable[[str], None]) -> None:
+    """Close a connection that a request left inside a transaction, so that the next one does not continue it."""
+    for connection in left_open():
+        say(f"a view left the connection {connection.alias!r} inside a transaction; it was closed")
+        connection.in_atomic_block = False
+        connection.needs_rollback = False
+        connection.savepoint_ids = []
+        connection.run_on_commit = []
+        # Closed once already, inside the transaction, Django keeps the closed connection until the block is left.
+        connection.closed_in_transaction = False
+        connection.close()
+
+
+class LentThread(ThreadPoolExecutor):
+    """The one thread of an async request. `is_astray`: what it ran last has left a transaction open."""
+
+    def __init__(self) -> None:
+        super().__init__(1, "nuages-async")
+        self.is_astray = False
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run a call in the thread."""
+        return super().submit(self._run, fn, args, kwargs)
+
+    def _run(self, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        try:
+            return fn(*args, **kwargs)
+        finally:
+            self.is_astray = bool(left_open())
