@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -146,7 +145,6 @@ class StaticExchange(Exchange):
         super().__init__(connection, request, client, identity)
         self.entry = entry
         self.waiting = False
-        self.task: asyncio.Task[None] | None = None
 
     def turn(self) -> None:
         """Answer once the whole request has come, or at once to a client that waits to be asked for its body."""
@@ -168,9 +166,7 @@ class StaticExchange(Exchange):
         elif request.version == "1.0":
             head += b"connection: keep-alive\r\n"
         if reply.body is None:
-            self.task = send_file(
-                self, head + b"\r\n", reply.path, reply.start, reply.stop, keep_alive=keep_alive
-            )
+            send_file(self, head + b"\r\n", reply.path, reply.start, reply.stop, keep_alive=keep_alive)
             return
         body = reply.body
         if request.method == "HEAD":
@@ -186,12 +182,6 @@ class StaticExchange(Exchange):
             self.waiting = False
             self.turn()
 
-    def drop(self) -> None:
-        """Stop sending."""
-        super().drop()
-        if self.task is not None:
-            self.task.cancel()
-
 
 _lines: dict[int, bytes] = {}
 
@@ -205,16 +195,16 @@ def _status_lines(status: int) -> bytes:
 
 def send_file(
     exchange: Exchange, head: bytes, file: str | int, start: int, stop: int, *, keep_alive: bool
-) -> asyncio.Task[None]:
+) -> None:
     """Send `head` and then bytes `start` to `stop` of a file, given by path or as a descriptor that is ours.
 
-    The file is read by a thread and goes through the transport, never beside it.
+    The file is read by a thread and goes through the transport, never beside it. It ends by itself when the client is
+    gone: cancelled, it would lose a descriptor that is just being opened, or close one that is just being read.
     """
     connection = exchange.connection
     task = exchange.loop.create_task(_send_file(exchange, head, file, start, stop, keep_alive=keep_alive))
     connection.server_state.tasks.add(task)
     task.add_done_callback(connection.server_state.tasks.discard)
-    return task
 
 
 async def _send_file(
@@ -225,6 +215,8 @@ async def _send_file(
     try:
         if isinstance(file, str):
             descriptor = await loop.run_in_executor(_readers, os.open, file, os.O_RDONLY | os.O_CLOEXEC)
+        if exchange.lost:
+            return
         connection.transport.write(head)
         position = start
         while position < stop:

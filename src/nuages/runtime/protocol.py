@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from typing import Any, ClassVar
 
 import httptools
@@ -69,12 +68,12 @@ class Connection(asyncio.Protocol):
         self.loop = _loop or asyncio.get_event_loop()
         self.parser = httptools.HttpRequestParser(self)
         self.transport: asyncio.Transport = None  # type: ignore[assignment]
-        self.flow: FlowControl = None  # type: ignore[assignment]
+        self._flow: FlowControl | None = None
         self.server: tuple[str, int | None] | None = None
         self.local: tuple[str, int] = ("localhost", 80)
         self.peer: tuple[str, int] = ("", 0)
         self.scheme = "http"
-        self.exchanges: deque[Exchange] = deque()
+        self.exchanges: list[Exchange] = []  # few; a deque would cost every idle connection 600 bytes
         self.receiving: Exchange | None = None
         self.in_head = False
         self.refused = False
@@ -95,6 +94,19 @@ class Connection(asyncio.Protocol):
         self._unsent_since = 0.0
         self.deadline = 0.0
 
+    @property
+    def flow(self) -> FlowControl:
+        """Which way is paused; made when it is first needed, for an idle connection needs none."""
+        if self._flow is None:
+            self._flow = FlowControl(self.transport)
+        return self._flow
+
+    def _is_reading(self) -> bool:
+        return self._flow is None or not self._flow.read_paused
+
+    def _is_writing(self) -> bool:
+        return self._flow is None or not self._flow.write_paused
+
     # What uvicorn asks
 
     @property
@@ -113,7 +125,6 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin."""
         self.transport = transport
-        self.flow = FlowControl(transport)
         self.server_state.connections.add(self)
         self.server = get_local_addr(transport)
         self.scheme = "https" if is_ssl(transport) else "http"
@@ -131,9 +142,10 @@ class Connection(asyncio.Protocol):
         """Tell every exchange that its client is gone."""
         del exc
         self.server_state.connections.discard(self)
-        self.flow.resume_writing()
+        if self._flow is not None:
+            self._flow.resume_writing()
         self.refused = True
-        exchanges, self.exchanges = self.exchanges, deque()
+        exchanges, self.exchanges = self.exchanges, []
         for exchange in exchanges:
             exchange.drop()
         self.receiving = None
@@ -234,6 +246,7 @@ class Connection(asyncio.Protocol):
         except BadRequestError as error:
             self._reject(error.status)
             return
+        self._headers, self._target = [], b""  # an idle connection need not keep its last request
         if parser.should_upgrade() and (request.has_body or self._takes_websocket(request)):
             self.upgrading = request
             return
@@ -245,7 +258,7 @@ class Connection(asyncio.Protocol):
         exchange = self._exchange(request)
         self.receiving = exchange
         self.exchanges.append(exchange)
-        if len(self.exchanges) > 1 or self.flow.write_paused:
+        if len(self.exchanges) > 1 or not self._is_writing():
             self.pause()
         self._advance()
 
@@ -324,7 +337,8 @@ class Connection(asyncio.Protocol):
 
     def resume(self) -> None:
         """Read on."""
-        self.flow.resume_reading()
+        if self._flow is not None:
+            self._flow.resume_reading()
 
     def _advance(self) -> None:
         """Give the first exchange its turn, and the next one when that was answered at once."""
@@ -336,7 +350,7 @@ class Connection(asyncio.Protocol):
             while (
                 self.exchanges
                 and not self.exchanges[0].had_turn
-                and not self.flow.write_paused
+                and self._is_writing()
                 and not self.transport.is_closing()
             ):
                 first = self.exchanges[0]
@@ -351,7 +365,7 @@ class Connection(asyncio.Protocol):
         self.server_state.total_requests += 1
         if not self.exchanges or self.exchanges[0] is not exchange:
             return
-        self.exchanges.popleft()
+        del self.exchanges[0]
         if self.receiving is exchange and (not keep_alive or exchange.request.expects_continue):
             # The rest of the body may never come, and nothing could be told apart from it.
             keep_alive = False
@@ -361,13 +375,15 @@ class Connection(asyncio.Protocol):
         self._read_on()
         if self.exchanges:
             self._advance()
-        elif not self.refused and self.receiving is None:
+        elif not self.refused and not self.in_head and self.receiving is None:
             self.deadline = self.loop.time() + self.hub.settings.keep_alive
+            if self._is_writing():
+                self._flow = None
 
     def _read_on(self) -> None:
         """Read on when nothing is left to be answered before what comes next."""
         if not self.refused and (not self.exchanges or self.exchanges[0] is self.receiving):
-            self.flow.resume_reading()
+            self.resume()
 
     def _close(self, *, unread: bool) -> None:
         """Close once all is written; a client that still sends first gets the time to read the answer.
@@ -381,7 +397,7 @@ class Connection(asyncio.Protocol):
             return
         self.receiving = None
         self.transport.write_eof()
-        self.flow.resume_reading()
+        self.resume()
         self.deadline = self.loop.time() + LINGER_SECONDS
 
     def refuse(self, status: int) -> None:
@@ -435,7 +451,7 @@ class Connection(asyncio.Protocol):
             self.refuse(408)
         elif self.receiving is not None:
             seconds = self.hub.settings.body_timeout
-            if not self.flow.read_paused and self._body_bytes - self._body_mark < SLOWEST_BODY * seconds:
+            if self._is_reading() and self._body_bytes - self._body_mark < SLOWEST_BODY * seconds:
                 self.refuse(408)
                 return
             self._body_mark = self._body_bytes

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from nuages.runtime.body import Body
-from nuages.runtime.connections import active
 from nuages.runtime.exchange import Exchange, send_file
+from nuages.runtime.handlers import active
 from nuages.runtime.response import BadHeaderError, Head, plain, render
 from nuages.runtime.wsgi import FileWrapper, Flow, Started, build_environ
 
@@ -174,9 +174,8 @@ class SyncExchange(Exchange):
             size=body.size if body else 0, ssl_header=self.hub.site.ssl_header,
         )  # fmt: skip
         started = Started()
-        result: Any = None
+        result: Any = self.hub.wsgi(environ, started)
         try:
-            result = self.hub.wsgi(environ, started)
             response = self.response
             if self.stream is not None and result is response:
                 if self._stream_async(result, started, context):
@@ -188,14 +187,15 @@ class SyncExchange(Exchange):
             else:
                 self._stream(result, started)
         finally:
-            try:
+            if result is not None:
                 close = getattr(result, "close", None)
                 if close is not None:
                     close()
-            finally:
-                if body is not None:
-                    body.close()
-                self.hub.after_request()
+            if body is not None:
+                body.close()
+            after = self.hub.after_request
+            if after is not None:
+                after()
 
     def _head(self, started: Started, size: int | None) -> Head:
         """Render the head (in the thread)."""
@@ -345,7 +345,9 @@ class SyncExchange(Exchange):
             return
         self.status = head.status
         assert head.length is not None
-        send_file(self, head.data, descriptor, start, start + head.length, keep_alive=head.keep_alive)
+        self.task = send_file(
+            self, head.data, descriptor, start, start + head.length, keep_alive=head.keep_alive
+        )  # fmt: skip
 
     def _start_async(self, head: Head, result: Any, context: contextvars.Context) -> None:
         self.sees_end = True
