@@ -1,0 +1,97 @@
+"""Fresh Debian roots: what a newcomer's machine has, and nothing of this one but its network configuration."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from nuages.environment import indexes
+
+SOURCES = Path(__file__).resolve().parents[2]
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+APT_OPTIONS = ("Acquire::Check-", "Acquire::http", "Acquire::Retries")
+USER = 1000
+
+
+@dataclass(frozen=True)
+class Root:
+    """A Debian root in a folder, with a copy of the work tree in /home/work/nuages."""
+
+    folder: Path
+
+    def command(self, *words: str, user: int = 0) -> list[str]:
+        """Return the command line that runs `words` inside, in the work tree."""
+        binds = [part for path in _machine() for part in ("--ro-bind-try", path, path)]
+        variables = {
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/home/work", "LANG": "C.UTF-8",
+            **{name: value for name, value in os.environ.items() if name.startswith("PIP_")},
+            "PIP_CERT": CERTIFICATES, "SSL_CERT_FILE": CERTIFICATES,
+        }  # fmt: skip
+        given = [part for name, value in variables.items() for part in ("--setenv", name, value)]
+        # `setpriv` inside: the folder may lie where only root can go.
+        switch = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"] if user else []
+        return [
+            "bwrap", "--bind", str(self.folder), "/", "--dev", "/dev", "--proc", "/proc", *binds, "--unshare-pid",
+            "--die-with-parent", "--clearenv", *given, "--chdir", "/home/work/nuages", *switch, *words,
+        ]  # fmt: skip
+
+    def run(self, *words: str, user: int = 0, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+        """Run a command inside to its end."""
+        return subprocess.run(
+            self.command(*words, user=user), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            check=False, timeout=timeout,
+        )  # fmt: skip
+
+
+@contextmanager
+def debian(suite: str, folder: Path, packages: Sequence[str]) -> Iterator[Root]:
+    """Make a root of a Debian suite with these packages, and remove it at the end (about 300 MB)."""
+    if os.geteuid() != 0 or not (shutil.which("mmdebstrap") and shutil.which("bwrap")):
+        pytest.skip(
+            "a Debian root takes root, mmdebstrap and bubblewrap: apt-get install mmdebstrap bubblewrap"
+        )
+    root = folder / suite
+    dump = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=True).stdout
+    options = [f"--aptopt={line}" for line in dump.splitlines() if line.startswith(APT_OPTIONS)]
+    try:
+        subprocess.run(
+            ["mmdebstrap", "--mode=root", "--variant=apt", f"--include={','.join(packages)}", *options, suite, root],
+            stdin=subprocess.DEVNULL, check=True,
+        )  # fmt: skip
+        _copy_sources(root / "home" / "work" / "nuages")
+        yield Root(root)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _machine() -> list[str]:
+    """Return the paths that say, on this machine, how to reach the network and the package index."""
+    configuration = indexes.configuration_files(os.environ, Path("/usr"))
+    places = []
+    for option in ("find-links", "extra-index-url", "index-url"):
+        for word in value.words if (value := indexes.read(os.environ).get(option)) else ():
+            places.append(unquote(urlsplit(word).path) if word.startswith("file:") else word)
+    found = ["/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs", *map(str, configuration)]
+    # An index `…/simple` refers to the files beside it.
+    return found + [str(Path(place).parent) for place in places if place.startswith("/")]
+
+
+def _copy_sources(target: Path) -> None:
+    """Copy what git would commit, for the user that owns it."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=SOURCES, check=True, capture_output=True,
+    )  # fmt: skip
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (SOURCES / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(SOURCES / name, target / name)
+    subprocess.run(["chown", "-R", f"{USER}:{USER}", str(target.parent)], check=True)
