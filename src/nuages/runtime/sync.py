@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from nuages.runtime.body import Body
+from nuages.runtime.connections import active
 from nuages.runtime.exchange import Exchange, send_file
-from nuages.runtime.handlers import active
 from nuages.runtime.response import BadHeaderError, Head, plain, render
 from nuages.runtime.wsgi import FileWrapper, Flow, Started, build_environ
 
@@ -174,8 +174,9 @@ class SyncExchange(Exchange):
             size=body.size if body else 0, ssl_header=self.hub.site.ssl_header,
         )  # fmt: skip
         started = Started()
-        result: Any = self.hub.wsgi(environ, started)
+        result: Any = None
         try:
+            result = self.hub.wsgi(environ, started)
             response = self.response
             if self.stream is not None and result is response:
                 if self._stream_async(result, started, context):
@@ -187,15 +188,14 @@ class SyncExchange(Exchange):
             else:
                 self._stream(result, started)
         finally:
-            if result is not None:
+            try:
                 close = getattr(result, "close", None)
                 if close is not None:
                     close()
-            if body is not None:
-                body.close()
-            after = self.hub.after_request
-            if after is not None:
-                after()
+            finally:
+                if body is not None:
+                    body.close()
+                self.hub.after_request()
 
     def _head(self, started: Started, size: int | None) -> Head:
         """Render the head (in the thread)."""
@@ -345,9 +345,7 @@ class SyncExchange(Exchange):
             return
         self.status = head.status
         assert head.length is not None
-        self.task = send_file(
-            self, head.data, descriptor, start, start + head.length, keep_alive=head.keep_alive
-        )  # fmt: skip
+        send_file(self, head.data, descriptor, start, start + head.length, keep_alive=head.keep_alive)
 
     def _start_async(self, head: Head, result: Any, context: contextvars.Context) -> None:
         self.sees_end = True
