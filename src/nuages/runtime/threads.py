@@ -13,7 +13,7 @@ from asyncio import AbstractEventLoop, TimerHandle
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from nuages.runtime.clocks import ThreadClock
 
@@ -170,6 +170,8 @@ class Pool:
         self._loop_clock: ThreadClock | None = None
         self._loop_seen = 0.0
         self._closed = False
+        self._told: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self._waking = False
 
     @property
     def queued(self) -> int:
@@ -258,6 +260,26 @@ class Pool:
             if not task.cancelled:
                 self._start(task)
 
+    def tell(self, loop: AbstractEventLoop, call: Callable[..., None], *arguments: Any) -> None:
+        """Have the loop call something, soon; called by the pool's threads when they have an answer.
+
+        Each waking of the loop takes the interpreter from the thread that works. While tasks are queued and the
+        loop looks at the pool every millisecond anyway, it finds the answers then.
+        """
+        self._told.append((call, arguments))
+        if self._queue and self._timer is not None and self.running <= FEW:
+            return
+        if not self._waking:
+            self._waking = True
+            loop.call_soon_threadsafe(self._hear)
+
+    def _hear(self) -> None:
+        self._waking = False
+        told = self._told
+        while told:
+            call, arguments = told.popleft()
+            call(*arguments)
+
     def _look_later(self, loop: AbstractEventLoop) -> None:
         if self._loop_clock is None:
             self._loop_clock = ThreadClock()
@@ -276,6 +298,12 @@ class Pool:
         passed = max(now - self._looked_at, 1e-6)
         self._looked_at = now
         loop_seen = self._loop_clock.computed()
+        self._change_limit(now, passed, (loop_seen - self._loop_seen) / passed, loop)
+        self._loop_seen = loop_seen
+        # Only now: whoever told something without waking us saw the timer that is gone or was set again.
+        self._hear()
+
+    def _change_limit(self, now: float, passed: float, busy: float, loop: AbstractEventLoop) -> None:
         with self._lock:
             while self._queue and self._queue[0].cancelled:
                 self._queue.popleft()
@@ -295,13 +323,13 @@ class Pool:
                     waited=now - self._queue[0].queued_at if self._queue else 0.0,
                     computed=computed,
                     wanted=computed + sum(one for _, one in spent) / passed,
-                    loop=(loop_seen - self._loop_seen) / passed,
+                    loop=busy,
                 )
             )
             self._start_queued()
-        self._loop_seen = loop_seen
-        # Looking costs reading a clock for each thread: often only while it changes something.
-        again = STALL_SECONDS if self.limit > before else 5 * STALL_SECONDS
+            # Looking costs reading a clock for each thread: often only while they are few or change in number.
+            often = self.limit > before or self.running <= FEW
+        again = STALL_SECONDS if often else 5 * STALL_SECONDS
         self._timer = loop.call_later(again, self._look, loop)
 
     def close(self) -> None:
