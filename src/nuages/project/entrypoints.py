@@ -179,7 +179,8 @@ def pick(
     """
     mine = [point for point in points if point.kind == kind]
     # Channels 2 had ASGI_APPLICATION name the routing; a server imports asgi.py, which sets Django up first.
-    mine = [point for point in mine if not point.module.endswith("routing")] or mine
+    proper = [point for point in mine if not point.module.endswith("routing")]
+    mine = proper or (mine if declared is not None else [])
     if declared is not None:
         for point in mine:
             if f"{point.module}.{point.attribute}" == declared.value or point.module == declared.value:

@@ -30,7 +30,7 @@ from nuages.project.values import (
 
 # What a server process has; a condition on these is about tests or management commands.
 _FACTS: dict[str, Any] = {
-    "sys.argv": ["nuages"],
+    "sys.argv": ["nuages", "serve"],
     "sys.platform": "linux",
     "os.name": "posix",
     "os.sep": "/",

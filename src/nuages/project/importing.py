@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import posixpath
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,9 +54,13 @@ class Importing(Evaluator):
         self.absent: dict[str, Origin] = {}
         self.depth = 0
         self.follows = True
+        self.home = ""
 
-    def module(self, path: str) -> Scope:
-        """Return the scope of a module's file, following it once."""
+    def module(self, path: str, *, is_part: bool = False) -> Scope:
+        """Return the scope of a module's file, following it once.
+
+        `is_part`: it is one of those that the settings are made of; the others count towards the limit.
+        """
         if path in self.scopes:
             return self.scopes[path]
         scope = Scope(path)
@@ -64,7 +69,10 @@ class Importing(Evaluator):
         scope.names["__name__"] = name
         self.scopes[path] = scope
         syntax = self.tree.module(path)
-        if syntax is None or self.depth > MAX_DEPTH or len(self.scopes) > MAX_MODULES:
+        is_part = is_part or posixpath.dirname(path) == self.home
+        if syntax is None or self.depth > (2 * MAX_DEPTH if is_part else MAX_DEPTH):
+            return scope
+        if len(self.scopes) > MAX_MODULES and not is_part:
             return scope
         outer = self.scope, self.handling, self.calls
         self.scope, self.handling, self.calls = scope, [], []
@@ -78,7 +86,7 @@ class Importing(Evaluator):
             self.scope, self.handling, self.calls = outer
         return scope
 
-    def named(self, name: str) -> Scope | None:
+    def named(self, name: str, *, is_part: bool = False) -> Scope | None:
         """Return the scope of a module by its name; its packages are followed first, as an import does."""
         path = modules.resolve(self.tree, name, self.bases)
         if path is None:
@@ -89,7 +97,7 @@ class Importing(Evaluator):
                 package = modules.resolve(self.tree, ".".join(parts[:count]), self.bases)
                 if package is not None and package != self.scope.path:
                     self.module(package)
-        return self.module(path)
+        return self.module(path, is_part=is_part)
 
     def submodule(self, module: Module, name: str) -> Any:
         """Return a module inside a package, or UNKNOWN."""
@@ -128,7 +136,7 @@ class Importing(Evaluator):
             for alias in node.names:
                 self.bind(alias.asname or alias.name, Dotted(f"{name}.{alias.name}"))
             return
-        scope = self.named(name) if path and (self.follows or is_star) else None
+        scope = self.named(name, is_part=is_star) if path and (self.follows or is_star) else None
         if is_star:
             if scope is not None:
                 self._take_all(scope)

@@ -73,7 +73,8 @@ def _usable(facts: list[Fact[str]], problems: list[Problem]) -> list[Fact[str]]:
     usable = []
     for fact in facts:
         try:
-            text = specifier.canonical(fact.value)
+            # `==3.12` is meant as the series; PEP 440 has it mean 3.12.0 alone.
+            text = re.sub(r"==\s*(\d+\.\d+)(?=\s*(,|$))", r"==\1.*", specifier.canonical(fact.value))
         except ValueError as error:
             problems.append(
                 Problem(

@@ -105,8 +105,11 @@ def by_dotted(function: Dotted, call: ast.Call) -> Request | None:
             name=name or _URL_HELPERS[function.name], reader=URL_HELPER, default=keywords.get("default"), kind=URL,
             raises=False,
         )  # fmt: skip
-    last = function.name.rpartition(".")[2]
-    if last in _LIKELY and isinstance(first, ast.Constant) and _is_name(first.value):
+    module, _, last = function.name.rpartition(".")
+    is_likely = last in _LIKELY or (
+        "env" in module and last.startswith(("get_", "read_", "parse_", "require_"))
+    )
+    if is_likely and isinstance(first, ast.Constant) and _is_name(first.value):
         default = keywords.get("default") or (call.args[1] if len(call.args) > 1 else None)
         return Request(name=first, reader=function.name.split(".")[0], default=default, raises=False)
     return None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import posixpath
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from nuages.project.values import EnvironPath, Missing, Scope, is_known, truth
 _OFF = ("False", "0", "false", "off", "no", "", "production", "prod")
 _MAX_TEXT = 2000
 _MAX_RUNS = 8
+_READS = re.compile(r"environ|getenv|\benv\b|\bconfig\(|BaseSettings")
 _MAX_STEPS = 200_000
 
 
@@ -64,11 +67,7 @@ def read(
         ),
         debug=switch,
         absent=tuple(executor.absent.items()),
-        problems=tuple(
-            _unparsed(tree, one)
-            for one in executor.scopes
-            if one in tree.files and (tree.lost(one) or tree.module(one) is None)
-        ),
+        problems=tuple(_unread(tree, [one for one in executor.scopes if one in tree.files], path)),
     )
 
 
@@ -78,6 +77,7 @@ class _Run:
     def __init__(self, tree: Tree, path: str, bases: tuple[str, ...], environ: Mapping[str, str]) -> None:
         self.tree, self.path, self.bases, self.environ = tree, path, bases, environ
         self.executor = Executor(tree, bases, environ)
+        self.executor.home = posixpath.dirname(path)
         self.scope = follow(self.executor, path)
 
     def again(self, variable: str, text: str) -> _Run:
@@ -186,6 +186,15 @@ def _plain(value: Any, root: str) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     return None
+
+
+def _unread(tree: Tree, paths: list[str], settings: str) -> Iterator[Problem]:
+    """Yield a problem for each file of which something is lost that the settings may need to be known."""
+    for path in paths:
+        lines = (tree.text(path) or "").split("\n")
+        lost = "\n".join("\n".join(lines[one.first - 1 : one.last]) for one in tree.lost(path))
+        if (lost and (path == settings or _READS.search(lost))) or tree.module(path) is None:
+            yield _unparsed(tree, path)
 
 
 def _unparsed(tree: Tree, path: str) -> Problem:
