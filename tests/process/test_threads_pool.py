@@ -1,0 +1,158 @@
+"""The pool with real threads: growth, reuse, limits, and what idle threads give back."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from tests.process.harness import wait_until
+
+from nuages.runtime.threads import Pool
+
+
+class Job:
+    """A task that notes its thread, then waits until it may end."""
+
+    def __init__(self, *, gate: threading.Event | None = None) -> None:
+        self.queued_at = 0.0
+        self.cancelled = False
+        self.gate = gate
+        self.thread = ""
+        self.begun = threading.Event()
+        self.done = threading.Event()
+
+    def run(self) -> None:
+        self.thread = threading.current_thread().name
+        self.begun.set()
+        if self.gate is not None:
+            self.gate.wait(20)
+        self.done.set()
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """An event loop in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+def on_loop(loop: asyncio.AbstractEventLoop, call: Callable[[], bool]) -> bool:
+    async def inside() -> bool:
+        return call()
+
+    return asyncio.run_coroutine_threadsafe(inside(), loop).result(20)
+
+
+def test_tasks_that_wait_get_threads_up_to_the_limit(loop: asyncio.AbstractEventLoop) -> None:
+    pool, gate = Pool(5), threading.Event()
+    jobs = [Job(gate=gate) for _ in range(8)]
+    assert on_loop(loop, lambda: all(pool.submit(job, loop) for job in jobs))
+    wait_until(lambda: sum(job.begun.is_set() for job in jobs) == 5, "five run at once")
+    assert pool.queued == 3
+    gate.set()
+    wait_until(lambda: all(job.done.is_set() for job in jobs), "all are done")
+    assert len({job.thread for job in jobs}) == 5
+    pool.close()
+
+
+def test_one_after_the_other_needs_one_thread(loop: asyncio.AbstractEventLoop) -> None:
+    pool = Pool(5)
+    names = set()
+    for _ in range(20):
+        job = Job()
+        on_loop(loop, lambda job=job: pool.submit(job, loop))  # type: ignore[misc]
+        assert job.done.wait(20)
+        wait_until(lambda: pool.running == 0, "it is idle again")
+        names.add(job.thread)
+    assert len(names) == 1
+    pool.close()
+
+
+def test_a_full_queue_refuses_and_a_cancelled_task_is_passed_over(loop: asyncio.AbstractEventLoop) -> None:
+    pool, gate = Pool(1, most_queued=2), threading.Event()
+    jobs = [Job(gate=gate) for _ in range(4)]
+    assert [on_loop(loop, lambda job=job: pool.submit(job, loop)) for job in jobs] == [
+        True,
+        True,
+        True,
+        False,
+    ]  # type: ignore[misc]
+    jobs[1].cancelled = True
+    gate.set()
+    assert jobs[2].done.wait(20)
+    assert not jobs[1].begun.is_set()
+    pool.close()
+
+
+def test_an_idle_thread_ends_and_gives_back_what_it_holds(loop: asyncio.AbstractEventLoop) -> None:
+    said: list[str] = []
+    pool = Pool(2, idle_seconds=0.1, on_begin=lambda: said.append("begin"), on_end=lambda: said.append("end"))
+    job = Job()
+    on_loop(loop, lambda: pool.submit(job, loop))
+    wait_until(lambda: said == ["begin", "end"], "the thread ended")
+    assert not pool.threads
+    again = Job()
+    on_loop(loop, lambda: pool.submit(again, loop))
+    assert again.done.wait(20)
+    assert again.thread != job.thread
+    pool.close()
+
+
+def test_closing_ends_idle_threads_at_once_and_busy_ones_after_their_task(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    ended = threading.Semaphore(0)
+    pool, gate = Pool(2, on_end=ended.release), threading.Event()
+    idle, busy = Job(), Job(gate=gate)
+    on_loop(loop, lambda: pool.submit(idle, loop))
+    assert idle.done.wait(20)
+    on_loop(loop, lambda: pool.submit(busy, loop))
+    assert busy.begun.wait(20)
+    pool.close()
+    gate.set()
+    assert ended.acquire(timeout=20)
+    assert busy.done.is_set()
+
+
+def test_a_stream_does_not_count_against_the_limit(loop: asyncio.AbstractEventLoop) -> None:
+    pool, gate = Pool(1), threading.Event()
+
+    class Stream(Job):
+        def run(self) -> None:
+            pool.begin_stream()
+            super().run()
+
+    stream, page = Stream(gate=gate), Job()
+    on_loop(loop, lambda: pool.submit(stream, loop))
+    assert stream.begun.wait(20)
+    on_loop(loop, lambda: pool.submit(page, loop))
+    assert page.done.wait(20)
+    gate.set()
+    wait_until(lambda: pool.running == 0 and pool.streams == 0, "both are done")
+    pool.close()
+
+
+def test_every_answer_is_heard_though_not_each_wakes_the_loop(loop: asyncio.AbstractEventLoop) -> None:
+    pool = Pool(4)
+    heard: list[int] = []
+
+    class Teller(Job):
+        def __init__(self, number: int) -> None:
+            super().__init__()
+            self.number = number
+
+        def run(self) -> None:
+            pool.tell(loop, heard.append, self.number)
+
+    tellers = [Teller(number) for number in range(500)]
+    on_loop(loop, lambda: all(pool.submit(teller, loop) for teller in tellers))
+    wait_until(lambda: len(heard) == 500, "all are heard")
+    assert sorted(heard) == list(range(500))
+    pool.close()
