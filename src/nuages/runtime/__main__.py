@@ -17,7 +17,8 @@ def _begin() -> None:
     control = socket.socket(fileno=int(sys.argv[2]))
     assignment = json.loads(control.recv(1 << 20))
     sys.path[:] = assignment["sys_path"]
-    del sys.argv[1:]
+    # Settings that look at sys.argv[1] find a word there, as under every other server.
+    sys.argv[1:] = ["serve"]
     from nuages.runtime.worker import main
 
     main(control, assignment)
