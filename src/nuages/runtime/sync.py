@@ -219,7 +219,7 @@ class SyncExchange(Exchange):
         elif head.length is not None and head.length != len(body):
             body = body[: head.length]
             keep_alive = keep_alive and len(body) == head.length
-        self.loop.call_soon_threadsafe(self._answered, head, body, keep_alive)
+        self.hub.pool.tell(self.loop, self._answered, head, body, keep_alive)
 
     def _stream(self, result: Iterable[bytes], started: Started) -> None:
         """Hand an answer over piece by piece, waiting for the client (in the thread)."""
