@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http
+import re
 from dataclasses import dataclass
 
 # What the connection owns; an application's are dropped (PEP 3333, «Other HTTP Features»).
@@ -10,6 +11,12 @@ _HOP_BY_HOP = frozenset({"keep-alive", "proxy-connection", "transfer-encoding", 
 _OWN = frozenset({"x-request-id", "date", "server"})
 _SPECIAL = _HOP_BY_HOP | _OWN | {"content-length", "connection"}
 _BODILESS = frozenset({204, 304})
+
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+_MOST_KNOWN = 1000
+_names: dict[str, str] = {}
+_codes: dict[str, int] = {}
 
 
 class BadHeaderError(ValueError):
@@ -42,21 +49,24 @@ def render(  # noqa: C901 - one pass over the fields is what makes it fast
     """Return the head for what a WSGI application gave to start_response.
 
     `size` is the body's size where it is known without the application's word. `defaults` are fields such as Date
-    that are added where the application has not set them. Raises BadHeaderError for line breaks in a field.
+    that are added where the application has not set them. Raises BadHeaderError for a status, a name or a value that
+    would make another message of it.
     """
-    code = int(status[:3])
-    bodiless = code in _BODILESS or code < 200
+    code = _codes.get(status) or _checked_code(status)
+    bodiless = code in _BODILESS
     lines = [f"HTTP/1.1 {status}"]
     length: int | None = None
     own = ""
     for name, value in headers:
-        lower = name.lower()
+        lower = _names.get(name) or _checked_name(name)
         if lower not in _SPECIAL:
             lines.append(f"{name}: {value}")
         elif lower == "content-length":
             # Neither 1xx nor 204 may have one, and a 304's would be that of the 200 (RFC 9110, section 8.6).
             if not bodiless:
                 length = int(value)
+                if length < 0:
+                    raise BadHeaderError("the response's Content-Length is negative")
         elif lower == "connection":
             keep_alive = keep_alive and "close" not in value.lower()
         elif lower in _OWN:
@@ -90,6 +100,26 @@ def render(  # noqa: C901 - one pass over the fields is what makes it fast
         raise BadHeaderError("a header field of the response holds a line break or NUL")
     data = f"{text_head}\r\n\r\n".encode("latin-1")
     return Head(data, code, length if has_body else 0, chunked, has_body, keep_alive)
+
+
+def _checked_name(name: str) -> str:
+    """Return a field's name in lower case, and remember it: the same few come with every response."""
+    if not _TOKEN.fullmatch(name):
+        raise BadHeaderError(f"{name!r} is no name of a header field")
+    lower = name.lower()
+    if len(_names) < _MOST_KNOWN:
+        _names[name] = lower
+    return lower
+
+
+def _checked_code(status: str) -> int:
+    """Return the code of a status line; an interim one (RFC 9110, section 15.2) is no answer."""
+    code = status[:3]
+    if not (code.isascii() and code.isdigit()) or status[3:4] not in ("", " ") or int(code) < 200:
+        raise BadHeaderError(f"{status!r} is no status of a response")
+    if len(_codes) < _MOST_KNOWN:
+        _codes[status] = int(code)
+    return int(code)
 
 
 def status_line(code: int) -> str:
