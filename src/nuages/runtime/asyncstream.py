@@ -7,9 +7,14 @@ itself; where the project's wrapper does, its thread pulls the pieces from the l
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import CancelledError, Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nuages.runtime.response import Head
+    from nuages.runtime.sync import SyncExchange
 
 
 class AsyncStream:
@@ -64,3 +69,41 @@ def adapt(response: Any, loop: asyncio.AbstractEventLoop) -> AsyncStream | None:
     stream = AsyncStream(response.streaming_content, loop)
     response.streaming_content = stream
     return stream
+
+
+async def send_stream(exchange: SyncExchange, head: Head, result: Any) -> None:
+    """Send a sync chain's async stream, then close its response in a thread as Django's ASGI handler does."""
+    connection = exchange.connection
+    whole = False
+    source = exchange.stream.source
+    try:
+        if exchange.lost:
+            return
+        exchange.status = head.status
+        connection.transport.write(head.data)
+        async for chunk in source:
+            if not chunk:
+                continue
+            if exchange.lost:
+                return
+            exchange.sent += len(chunk)
+            data = b"%x\r\n%b\r\n" % (len(chunk), chunk) if head.chunked else bytes(chunk)
+            connection.transport.write(data)
+            await connection.flow.drain()
+        whole = True
+    except asyncio.CancelledError:
+        pass  # the client is gone: the task ends here
+    except Exception as error:  # noqa: BLE001 - the project's generator failed; the head is out already
+        text = "".join(traceback.format_exception(error)).rstrip()
+        exchange.hub.log.event("error", "application", text, request_id=exchange.request_id)
+    finally:
+        close = getattr(source, "aclose", None)
+        if close is not None:
+            await close()
+        await exchange.loop.run_in_executor(None, result.close)
+        if exchange.lost:
+            exchange.end()
+        else:
+            if whole and head.chunked:
+                connection.transport.write(b"0\r\n\r\n")
+            connection.done(exchange, keep_alive=head.keep_alive and whole)

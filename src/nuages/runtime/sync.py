@@ -13,11 +13,12 @@ import traceback
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from nuages.runtime.asyncstream import send_stream
 from nuages.runtime.body import Body
 from nuages.runtime.connections import active
 from nuages.runtime.exchange import Exchange, send_file
 from nuages.runtime.response import BadHeaderError, Head, plain, render
-from nuages.runtime.wsgi import FileWrapper, Flow, Started, build_environ
+from nuages.runtime.wsgi import EmptyBody, FileWrapper, Flow, Started, build_environ, with_written
 
 if TYPE_CHECKING:
     from nuages.runtime.protocol import Connection
@@ -170,7 +171,7 @@ class SyncExchange(Exchange):
         connection = self.connection
         body = self.body
         environ = build_environ(
-            self.request, client=self.client, server=connection.local, body=body.stream() if body else _Empty(),
+            self.request, client=self.client, server=connection.local, body=body.stream() if body else EmptyBody(),
             size=body.size if body else 0, ssl_header=self.hub.site.ssl_header,
         )  # fmt: skip
         started = Started()
@@ -232,7 +233,7 @@ class SyncExchange(Exchange):
         iterator = iter(result)
         if started.status and self.request.method == "HEAD":
             iterator = iter(())
-        for chunk in _with_written(iterator, started):
+        for chunk in with_written(iterator, started):
             if not chunk:
                 continue
             data = chunk
@@ -349,77 +350,6 @@ class SyncExchange(Exchange):
 
     def _start_async(self, head: Head, result: Any, context: contextvars.Context) -> None:
         self.sees_end = True
-        self.task = context.run(self.loop.create_task, self._iterate(head, result))
+        self.task = context.run(self.loop.create_task, send_stream(self, head, result))
         self.connection.server_state.tasks.add(self.task)
         self.task.add_done_callback(self.connection.server_state.tasks.discard)
-
-    async def _iterate(self, head: Head, result: Any) -> None:
-        """Send an async stream, then close the response in a thread as Django's ASGI handler does."""
-        connection = self.connection
-        whole = False
-        iterator = self.stream.source
-        try:
-            if self.lost:
-                return
-            self.status = head.status
-            connection.transport.write(head.data)
-            async for chunk in iterator:
-                if not chunk:
-                    continue
-                if self.lost:
-                    return
-                self.sent += len(chunk)
-                connection.transport.write(
-                    b"%x\r\n%b\r\n" % (len(chunk), chunk) if head.chunked else bytes(chunk)
-                )
-                await connection.flow.drain()
-            whole = True
-        except asyncio.CancelledError:
-            pass  # the client is gone: the task ends here
-        except Exception as error:  # noqa: BLE001 - the project's generator failed; the head is out already
-            text = "".join(traceback.format_exception(error)).rstrip()
-            self.hub.log.event("error", "application", text, request_id=self.request_id)
-        finally:
-            close = getattr(iterator, "aclose", None)
-            if close is not None:
-                await close()
-            await self.loop.run_in_executor(None, result.close)
-            if self.lost:
-                self.end()
-            else:
-                if whole and head.chunked:
-                    connection.transport.write(b"0\r\n\r\n")
-                connection.done(self, keep_alive=head.keep_alive and whole)
-
-
-def _with_written(iterator: Iterable[bytes], started: Started) -> Iterable[bytes]:
-    """Yield what was given to `write` before each piece of the result."""
-    for chunk in iterator:
-        if started.written:
-            written, started.written[:] = b"".join(started.written), []
-            yield written
-        yield chunk
-    if started.written:
-        yield b"".join(started.written)
-
-
-class _Empty:
-    """The body of a request that has none."""
-
-    def read(self, size: int = -1) -> bytes:
-        """Return nothing."""
-        del size
-        return b""
-
-    readline = read
-
-    def readlines(self, hint: int = -1) -> list[bytes]:
-        """Return nothing."""
-        del hint
-        return []
-
-    def __iter__(self) -> Any:
-        return iter(())
-
-    def close(self) -> None:
-        """Do nothing."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import IO, Any
 from urllib.parse import unquote_to_bytes
@@ -175,3 +175,36 @@ class Flow:
         with self._changed:
             self.lost = True
             self._changed.notify_all()
+
+
+def with_written(iterator: Iterable[bytes], started: Started) -> Iterable[bytes]:
+    """Yield what was given to `write` before each piece of the result."""
+    for chunk in iterator:
+        if started.written:
+            written, started.written[:] = b"".join(started.written), []
+            yield written
+        yield chunk
+    if started.written:
+        yield b"".join(started.written)
+
+
+class EmptyBody:
+    """The body of a request that has none."""
+
+    def read(self, size: int = -1) -> bytes:
+        """Return nothing."""
+        del size
+        return b""
+
+    readline = read
+
+    def readlines(self, hint: int = -1) -> list[bytes]:
+        """Return nothing."""
+        del hint
+        return []
+
+    def __iter__(self) -> Any:
+        return iter(())
+
+    def close(self) -> None:
+        """Do nothing."""
