@@ -63,27 +63,33 @@ class Proxies:
         else:
             addresses = _list(fields.get(b"x-forwarded-for"))
             protos = _list(fields.get(b"x-forwarded-proto"))
+        hop = 0
         if addresses:
-            address, port = self._rightmost_untrusted(addresses, (address, port))
-        known = [proto.lower() for proto in protos if proto.lower() in ("http", "https", "ws", "wss")]
-        if known:
-            # The proxy nearest to the client saw its scheme; a list is written left to right.
-            scheme = {"ws": "http", "wss": "https"}.get(known[0], known[0])
+            (address, port), hop = self._rightmost_untrusted(addresses, (address, port))
+        if len(protos) != len(addresses):
+            hop = 0  # nothing says who wrote which; Django too takes the first for the one next to the client
+        if protos:
+            # Who noted the client's address saw its scheme; what stands left of that anybody could have written.
+            proto = protos[hop].lower()
+            scheme = {"http": "http", "https": "https", "ws": "http", "wss": "https"}.get(proto, scheme)
         return Client(address=address, port=port, scheme=scheme, is_trusted=True)
 
     def _make_direct(self, peer: tuple[str, int], scheme: str) -> Client:
         return Client(address=peer[0], port=peer[1], scheme=scheme, is_trusted=self.trusts(peer[0]))
 
-    def _rightmost_untrusted(self, addresses: list[str], peer: tuple[str, int]) -> tuple[str, int]:
-        best = peer
-        for text in reversed(addresses):
-            found = parse_node(text)
+    def _rightmost_untrusted(
+        self, addresses: list[str], peer: tuple[str, int]
+    ) -> tuple[tuple[str, int], int]:
+        """Return the client's address, and which of the hops noted it."""
+        best, hop = peer, 0
+        for hop in range(len(addresses) - 1, -1, -1):
+            found = parse_node(addresses[hop])
             if found is None:
                 break
             best = found
             if not self.trusts(found[0]):
                 break
-        return best
+        return best, hop
 
 
 def _list(value: bytes | None) -> list[str]:
