@@ -54,19 +54,25 @@ class Effects(Importing):
         if relative is not None and relative in self.tree.files:
             self.load_file(relative)
         elif asked is None or (isinstance(asked, (Dotted, str)) and relative is None):
-            name = asked if isinstance(asked, str) and "/" not in asked else ".env"
-            folder = posixpath.dirname(self.module_path())
-            while True:
+            self.load_near((asked if isinstance(asked, str) and "/" not in asked else ".env",))
+
+    def load_near(self, names: tuple[str, ...]) -> None:
+        """Take in the first file of one of these names, beside the current module or in a folder above it."""
+        folder = posixpath.dirname(self.module_path())
+        while True:
+            for name in names:
                 path = modules.join(folder or ".", name)
                 if path in self.tree.files:
                     self.load_file(path)
                     return
-                if not folder:
-                    return
-                folder = posixpath.dirname(folder)
+            if not folder:
+                return
+            folder = posixpath.dirname(folder)
 
     def load_file(self, path: str) -> None:
         """Take in the variables of a dotenv file; those that are set already stay as they are."""
+        if self.is_dead:
+            return
         self.files[path] = None
         for number, line in enumerate((self.tree.text(path) or "").splitlines(), 1):
             found = re.match(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*$", line)

@@ -153,6 +153,10 @@ class Executor(Branches):
     def _function(self, statement: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         # A decorator may make anything of it; functools' wrappers leave it callable as it is.
         kept = all("cache" in ast.unparse(decorator) for decorator in statement.decorator_list)
+        # Defaults are worked out where the function is defined, called or not.
+        for default in (*statement.args.defaults, *statement.args.kw_defaults, *statement.decorator_list):
+            if default is not None:
+                self.evaluate(default)
         self.bind(statement.name, Function(statement, self.scope) if kept else UNKNOWN)
 
     def _class(self, statement: ast.ClassDef) -> None:

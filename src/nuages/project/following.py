@@ -29,6 +29,7 @@ class Follower(Reading):
         super().__init__(environ)
         self.tree = tree
         self.prefixes: list[str] = []
+        self.has_looked = False
 
     def evaluate(self, node: ast.expr) -> Any:
         """Return the value of an expression; UNKNOWN where it is not told."""
@@ -40,6 +41,10 @@ class Follower(Reading):
 
     def bind(self, name: str, value: Any) -> None:
         """Give a name its value in the current scope."""
+        raise NotImplementedError
+
+    def load_near(self, names: tuple[str, ...]) -> None:
+        """Take in the variables of a dotenv file near the current module."""
         raise NotImplementedError
 
     def fails(self) -> None:

@@ -76,6 +76,10 @@ class Requests(Follower):
         if request is None:
             effect = self.call_outside(Dotted(f"{reader.library}.{method}"), node)
             return UNKNOWN if effect is None else effect
+        if reader.library == readers.DECOUPLE and not self.has_looked:
+            # It looks for its own file, from the module that calls it upwards.
+            self.has_looked = True
+            self.load_near(("settings.ini", ".env"))
         name = request.name if isinstance(request.name, str) else self.evaluate(request.name)
         known = reader.scheme.get(name) if isinstance(name, str) else None
         if known is not None and request.default is None:

@@ -14,7 +14,7 @@ from typing import Any
 from nuages.errors import Origin
 from nuages.project.environment import Read, variables
 from nuages.project.execute import Executor, follow
-from nuages.project.model import Assignment, Problem, Switch, Variable
+from nuages.project.model import Assignment, Problem, Switch, Variable, VariableKind
 from nuages.project.tree import Tree
 from nuages.project.values import EnvironPath, Missing, Scope, is_known, truth
 
@@ -60,7 +60,7 @@ def read(
     _require_set(executor, run.scope)
     merged = variables(executor.reads)
     return Source(
-        assignments=tuple(_assignments(tree, run.scope)),
+        assignments=tuple(_assignments(tree, run.scope, _secrets(executor, merged))),
         variables=merged,
         files=tuple(
             dict.fromkeys([path, *(one for one in executor.scopes if one not in entries), *executor.files])
@@ -128,7 +128,14 @@ def _require_set(executor: Executor, scope: Scope) -> None:
                 executor.require(touched[0])
 
 
-def _assignments(tree: Tree, scope: Scope) -> Iterator[Assignment]:
+def _secrets(executor: Executor, found: tuple[Variable, ...]) -> tuple[str, ...]:
+    """Return the texts that the environment or a dotenv file gives to secrets and URLs: they are shown nowhere."""
+    kinds = {VariableKind.SECRET, VariableKind.URL}
+    texts = [executor.text_of(variable.name) for variable in found if variable.kind in kinds]
+    return tuple(text for text in texts if text and len(text) >= 4)
+
+
+def _assignments(tree: Tree, scope: Scope, secrets: tuple[str, ...]) -> Iterator[Assignment]:
     for name, place in scope.assigned.items():
         if not name.isupper():
             continue
@@ -139,6 +146,8 @@ def _assignments(tree: Tree, scope: Scope) -> Iterator[Assignment]:
         text = _source(tree, place.path, place.node) if place.node is not None else ""
         try:
             known, plain = is_known(value), _plain(value, str(tree.root))
+            if secrets and any(secret in repr(plain) for secret in secrets):
+                known, plain = False, _without(plain, secrets)
         except RecursionError:
             known, plain = False, None
         yield Assignment(
@@ -150,6 +159,14 @@ def _assignments(tree: Tree, scope: Scope) -> Iterator[Assignment]:
             is_known=known,
             value=plain,
         )
+
+
+def _without(value: Any, secrets: tuple[str, ...]) -> Any:
+    if isinstance(value, list):
+        return [_without(item, secrets) for item in value]
+    if isinstance(value, dict):
+        return {key: _without(item, secrets) for key, item in value.items()}
+    return None if isinstance(value, str) and any(secret in value for secret in secrets) else value
 
 
 def _literal(node: ast.expr) -> tuple[Any, bool]:

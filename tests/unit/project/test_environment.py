@@ -381,3 +381,31 @@ def test_a_loop_goes_on_as_python_does(tree: MakeTree) -> None:
 def test_a_variable_with_a_default_is_not_to_blame_for_what_fails(tree: MakeTree) -> None:
     source = "import os\nDEBUG = os.environ.get('DEBUG', '0') == '1'\nif not DEBUG:\n    raise RuntimeError('no')\n"
     assert not variables(tree({"settings.py": source}))["DEBUG"].required
+
+
+def test_decouple_s_own_file_gives_its_variables(tree: MakeTree) -> None:
+    files = {"settings.py": "from decouple import config\nX = config('X')\nY = config('Y')", ".env": "X=a\n"}
+    found = variables(tree(files))
+    assert (found["X"].required, found["Y"].required) == (False, True)
+
+
+def test_a_default_of_a_function_is_read_where_the_function_is_defined(tree: MakeTree) -> None:
+    source = "import os\ndef f(a=os.environ['X']):\n    return os.environ['Y']\n"
+    assert list(variables(tree({"settings.py": source}))) == ["X"]
+
+
+def test_secrets_of_the_environment_are_not_among_the_values(tree: MakeTree) -> None:
+    source = """
+        import os
+        SECRET_KEY = os.environ["SECRET_KEY"]
+        DATABASES = {"default": {"ENGINE": "django.db.backends.mysql", "PASSWORD": os.environ["DB_PASSWORD"]}}
+        CACHE = f"redis://:{os.environ['REDIS_PASSWORD']}@cache"
+        """
+    environ = {"SECRET_KEY": "hush-hush", "DB_PASSWORD": "hush-db", "REDIS_PASSWORD": "hush-redis"}
+    found = settings_source.read(tree({"settings.py": source}), "settings.py", (".",), environ)
+    assert {one.name: one.value for one in found.assignments} == {
+        "SECRET_KEY": None,
+        "DATABASES": {"default": {"ENGINE": "django.db.backends.mysql", "PASSWORD": None}},
+        "CACHE": None,
+    }
+    assert "hush" not in repr(found)
