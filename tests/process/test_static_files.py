@@ -248,3 +248,43 @@ def test_output_names_another_place(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "elsewhere" / "nuages-static.json").is_file()
     assert not (project / "collected").exists()
+
+
+WHITENOISE = """
+MIDDLEWARE = ["whitenoise.middleware.WhiteNoiseMiddleware", *MIDDLEWARE]
+WHITENOISE_MIMETYPES = {".bin": "application/x-own"}
+WHITENOISE_CHARSET = "latin-1"
+WHITENOISE_IMMUTABLE_FILE_TEST = "pixel"
+WHITENOISE_MAX_AGE = 7
+WHITENOISE_NO_SUCH_THING = 1
+
+
+def WHITENOISE_ADD_HEADERS_FUNCTION(headers, path, url):
+    headers["X-Path"] = url
+    if url.endswith(".css"):
+        headers["Cache-Control"] = "no-store"
+        del headers["Access-Control-Allow-Origin"]
+"""
+
+
+def test_whitenoise_s_settings_mean_the_same_here(tmp_path: Path) -> None:
+    (tmp_path / "whitenoise").mkdir()
+    (tmp_path / "whitenoise" / "__init__.py").write_text("")
+    (tmp_path / "whitenoise" / "middleware.py").write_text(
+        "def WhiteNoiseMiddleware(get_response):\n    return get_response\n"
+    )
+    project = write_site(tmp_path, settings=EXTRA + WHITENOISE)
+    write_assets(project)
+    assert collect(project).returncode == 0
+    with serving(project, "--workers", "1") as server, talking(server.address) as talk:
+        large = talk.get("/static/large.bin", method="HEAD")
+        assert large.fields["content-type"] == "application/x-own"
+        assert large.fields["cache-control"] == "max-age=7, public"
+        assert large.fields["access-control-allow-origin"] == "*"
+        assert talk.get("/static/pixel.png").fields["cache-control"] == "max-age=31536000, public, immutable"
+        sheet = talk.get("/static/css/site.css")
+        assert sheet.fields["cache-control"] == "no-store"
+        assert sheet.fields["content-type"] == "text/css; charset=latin-1"
+        assert sheet.fields["x-path"] == "/static/css/site.css"
+        assert "access-control-allow-origin" not in sheet.fields
+        assert "WHITENOISE_NO_SUCH_THING" in server.said

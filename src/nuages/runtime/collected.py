@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from nuages.errors import ProjectError
 from nuages.runtime.manifest import NAME, Item, read_django_manifest, read_manifest
-from nuages.runtime.static import WEEK, Ages, hashed_names, index, scan, url_prefixes
+from nuages.runtime.static import WEEK, Ages, Entry, hashed_names, index, scan, url_prefixes
+from nuages.runtime.whitenoise import Tuning, tuning
 
 if TYPE_CHECKING:
     from nuages.runtime.static import Files
@@ -21,6 +22,9 @@ SLOW_SCAN = 0.25  # seconds from which on a scan is worth a word
 def files_of_project(kind: type[Files], settings: Any, *, max_age: float | None, report: Report) -> Files:
     """Return the static files that loaded settings describe; see `Files.of_project`."""
     prefixes = url_prefixes(settings.STATIC_URL, settings.FORCE_SCRIPT_NAME)
+    tuned = tuning(settings, report)
+    if tuned is not None and tuned.prefix:
+        prefixes = url_prefixes(tuned.prefix, None)
     common = common_fields(settings)
     uses_static = any("django.contrib.staticfiles" in str(app) for app in settings.INSTALLED_APPS)
     if settings.DEBUG and uses_static:
@@ -39,8 +43,43 @@ def files_of_project(kind: type[Files], settings: Any, *, max_age: float | None,
     items = _items(root, report)
     plain = plain_age(settings, max_age, has_hashes=bool(django_manifest))
     hashed = hashed_names(django_manifest, (item.path for item in items))
-    entries = index(items, str(root), prefixes, Ages(hashed=hashed, plain=plain), common)
+    ages = Ages(hashed=hashed, plain=plain)
+    entries = index(items, str(root), prefixes, ages, common)
+    if tuned is not None:
+        for url, entry in entries.items():
+            entry.tune = _tuner(tuned, url.decode("utf-8", "surrogateescape"), ages, report)
     return kind(entries)
+
+
+def _tuner(tuned: Tuning, url: str, ages: Ages, report: Report) -> Callable[[Entry], None]:
+    def tune(entry: Entry) -> None:
+        try:
+            change(entry)
+        except Exception as error:  # noqa: BLE001 - the project's own function; the file is served without it
+            report("warning", f"WhiteNoise's settings fail for {url}: {type(error).__name__}: {error}")
+
+    def change(entry: Entry) -> None:
+        path = entry.forms[0][1]
+        if tuned.is_immutable is not None:
+            entry.cache_control = ages.cache_control("", immutable=tuned.is_immutable(path, url))
+        entry.media = tuned.media_type(path, entry.media)
+        given = [("Content-Type", entry.media), ("Cache-Control", entry.cache_control)]
+        given += [(name, value) for name, _, value in (line.partition(": ") for line in _lines(entry.extra))]
+        rest = []
+        for name, value in tuned.headers(path, url, given):
+            if name.lower() == "content-type":
+                entry.media = value
+            elif name.lower() == "cache-control":
+                entry.cache_control = value
+            else:
+                rest.append(f"{name}: {value}\r\n")
+        entry.extra = "".join(rest).encode("latin-1")
+
+    return tune
+
+
+def _lines(fields: bytes) -> list[str]:
+    return [line for line in fields.decode("latin-1").split("\r\n") if line]
 
 
 def _items(root: Path, report: Report) -> tuple[Item, ...]:

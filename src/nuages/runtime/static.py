@@ -26,13 +26,17 @@ _HASHED = re.compile(r"^.+\.[0-9a-f]{12}(\.[^/]*)?$")
 
 @dataclass(slots=True)
 class Entry:
-    """One file under one URL. `forms` are the stored forms, identity first, each with its path."""
+    """One file under one URL. `forms` are the stored forms, identity first, each with its path.
+
+    `tune` completes the entry when it is first asked for.
+    """
 
     forms: tuple[tuple[Variant, str], ...]
     modified: int
     media: str
     cache_control: str
     extra: bytes = b""
+    tune: Callable[[Entry], None] | None = None
     heads: dict[tuple[int, str], bytes] = field(default_factory=dict)
     bodies: dict[str, bytes] = field(default_factory=dict)
 
@@ -123,6 +127,10 @@ class Files:
             text = b"405 Method Not Allowed\n"
             head = b"allow: GET, HEAD\r\ncontent-type: text/plain\r\ncontent-length: %d\r\n" % len(text)
             return Reply(405, head, text)
+        if entry.tune is not None:
+            # At the first request: the project's own function may be slow, and most files are never asked for.
+            tune, entry.tune = entry.tune, None
+            tune(entry)
         decision = decide(fields, entry.variants, entry.modified)
         coding, status = decision.variant.coding, decision.status
         if status == 206:
@@ -208,9 +216,9 @@ class Ages:
     hashed: frozenset[str]
     plain: int
 
-    def cache_control(self, path: str) -> str:
+    def cache_control(self, path: str, *, immutable: bool = False) -> str:
         """Return the Cache-Control of a file by its path below the static root."""
-        if path in self.hashed:
+        if immutable or path in self.hashed:
             return f"max-age={YEAR}, public, immutable"
         return f"max-age={self.plain}, public"
 
