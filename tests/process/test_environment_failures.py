@@ -218,6 +218,8 @@ def full_disk(tmp_path: Path) -> Path:
     """A file system of two megabytes."""
     folder = tmp_path / "small"
     folder.mkdir()
+    if shutil.which("mount") is None:
+        pytest.skip("needs mount: apt-get install mount")
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True
     )
