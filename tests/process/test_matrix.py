@@ -74,7 +74,9 @@ def _run(uv: Uv, *arguments: str) -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("python", "django"), TOGETHER, ids=[f"python{p}-django{d}" for p, d in TOGETHER])
 def test_requests_are_answered(python: str, django: str) -> None:
-    run_with(environment(interpreter(python), f"django=={django}.*", *RUNTIME, *TOOLS))
+    program = environment(interpreter(python), f"django=={django}.*", *RUNTIME, *TOOLS)
+    run_with(program, "tests/unit/runtime/test_django_contract.py")
+    run_with(program)
 
 
 @pytest.mark.timeout(600)

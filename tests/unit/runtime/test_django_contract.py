@@ -1,0 +1,68 @@
+"""Every name of Django and asgiref that is not documented and is used here; run with each supported version."""
+
+from __future__ import annotations
+
+import inspect
+
+import django
+import pytest
+from asgiref.sync import SyncToAsync, ThreadSensitiveContext
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.base import BaseHandler
+from django.core.handlers.wsgi import WSGIHandler
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.http.response import StreamingHttpResponse
+from django.urls.resolvers import ResolverMatch, URLPattern, URLResolver
+
+
+@pytest.mark.parametrize("name", ["load_middleware", "get_response", "get_response_async", "resolve_request"])
+def test_handlers_have_their_methods(name: str) -> None:
+    for kind in (BaseHandler, WSGIHandler, ASGIHandler):
+        assert callable(getattr(kind, name))
+
+
+@pytest.mark.parametrize(
+    "name", ["read_body", "create_request", "send_response", "chunk_size", "request_class"]
+)
+def test_the_asgi_handler_has_its_parts(name: str) -> None:
+    assert hasattr(ASGIHandler, name)
+
+
+def test_the_asgi_handler_answers_through_handle_since_django_4() -> None:
+    assert hasattr(ASGIHandler, "handle") == (django.VERSION >= (4, 0))
+
+
+def test_the_wsgi_handler_asks_its_own_get_response() -> None:
+    assert "self.get_response(request)" in inspect.getsource(WSGIHandler.__call__)
+    assert "self.get_response_async(request)" in inspect.getsource(ASGIHandler)
+
+
+def test_asgiref_finds_the_thread_of_a_context_in_a_mapping() -> None:
+    assert hasattr(SyncToAsync, "context_to_thread_executor")
+    assert "context_to_thread_executor" in inspect.getsource(ThreadSensitiveContext.__aexit__)
+    assert "executor" in inspect.signature(SyncToAsync.__init__).parameters
+
+
+def test_connections_tell_what_a_request_left_open() -> None:
+    source = inspect.getsource(BaseDatabaseWrapper.__init__)
+    for name in (
+        "in_atomic_block",
+        "needs_rollback",
+        "savepoint_ids",
+        "run_on_commit",
+        "autocommit",
+        "connection",
+    ):
+        assert f"self.{name}" in source
+
+
+def test_responses_tell_whether_they_stream() -> None:
+    assert StreamingHttpResponse.streaming is True
+    if django.VERSION >= (4, 2):
+        assert "self.is_async" in inspect.getsource(StreamingHttpResponse)
+
+
+def test_resolvers_can_be_walked() -> None:
+    assert hasattr(URLResolver, "url_patterns")
+    assert "self.callback" in inspect.getsource(URLPattern.__init__)
+    assert "self.route" in inspect.getsource(ResolverMatch.__init__)
