@@ -92,6 +92,12 @@ def test_monitoring_agents_keep_requests_apart() -> None:
     )
 
 
+@pytest.mark.timeout(600)
+def test_channels_sockets_and_pages_share_the_loop() -> None:
+    program = environment(interpreter("3.11"), "django==5.2.*", "channels>=4", *RUNTIME, *TOOLS)
+    run_with(program, "tests/process/sockets_of_channels.py")
+
+
 def run_with(program: Path, *tests: str) -> None:
     """Run tests in an environment, the request tests by default; their output is shown when they fail."""
     done = subprocess.run(
