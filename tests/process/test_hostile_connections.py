@@ -393,3 +393,30 @@ def test_a_client_that_asks_and_never_reads_is_not_read_for_ever(server: Server)
         assert sent < 32 * MB
         assert memory(server) - before < 64 * MB
         assert server.get("/pid/")
+
+
+@pytest.mark.parametrize("path", ["/x", "/async/x", "/static/small.txt"])
+def test_thousands_of_requests_behind_one_that_waits_are_not_begun(
+    server: Server, tmp_path: Path, path: str
+) -> None:
+    server.get("/pid/")
+    before = memory(server)
+    pipe = named_pipe(tmp_path)
+    data = GET.format(path).encode() * 20_000
+    with contextlib.ExitStack() as stack:
+        talks = [stack.enter_context(talking(server.address)) for _ in range(8)]
+        for talk in talks:
+            talk.send(GET.format(f"/hold/?pipe={pipe}"))
+            talk.socket.setblocking(False)
+        sent = dict.fromkeys(talks, 0)
+
+        def stuck() -> int:
+            for talk in talks:
+                with contextlib.suppress(BlockingIOError):
+                    sent[talk] += talk.socket.send(data)
+            return sum(sent.values())
+
+        with held(pipe):
+            wait_until(stands_still(stuck), "the server stops reading")  # type: ignore[arg-type]
+            assert memory(server) - before < 12 * MB
+    assert server.get("/pid/")

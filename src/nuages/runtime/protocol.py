@@ -32,9 +32,8 @@ from nuages.runtime.sync import SyncExchange
 
 SLOWEST_BODY = 500  # bytes a second that a body must bring, looked at once in every body timeout
 SILENT_SECONDS = 60.0  # seconds that a client may take nothing of what was written to it
-LINGER_SECONDS = (
-    5.0  # seconds that what a refused client still sends is thrown away, so that it reads the answer
-)
+LINGER_SECONDS = 5.0  # seconds that a refused client's data are thrown away, so that it reads the answer
+SLICE = 4 << 10  # bytes that are parsed before it is looked whether the client has to wait
 
 
 def protocol_class(site: Site, settings: Settings, log: Any, board: Any) -> type[Connection]:
@@ -86,6 +85,9 @@ class Connection(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._fields = 0
         self._head_bytes = 0
+        self._raw_bytes = 0
+        self._held = b""
+        self._successor: Any = None
         self._status = 0
         self._body_bytes = 0
         self._body_mark = 0
@@ -145,6 +147,7 @@ class Connection(asyncio.Protocol):
         if self._flow is not None:
             self._flow.resume_writing()
         self.refused = True
+        self._held = b""
         exchanges, self.exchanges = self.exchanges, []
         for exchange in exchanges:
             exchange.drop()
@@ -171,22 +174,43 @@ class Connection(asyncio.Protocol):
             self._read_on()
 
     def data_received(self, data: bytes) -> None:
-        """Parse."""
-        if self.refused:
-            return
+        """Parse, or keep it while the client has to wait."""
+        if self._held:
+            self._held += data
+            self.pause()  # an ASGI application that waits for its client's end resumed it
+        elif not self.refused:
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        """Parse piece by piece: one read can hold thousands of requests, which is too many to begin at once."""
+        start = 0
+        while start < len(data) and not self.refused:
+            if len(self.exchanges) > 1 or (self.exchanges and not self.exchanges[0].had_turn):
+                self._held = data[start:]
+                return
+            receiving = self.receiving
+            size = SLICE
+            if receiving is not None:
+                size = max(16 * SLICE, (receiving.request.length or 0) - self._body_bytes)
+            piece = data[start : start + size] if start or len(data) > size else data
+            start += len(piece)
+            self._take_piece(piece)
+        if self._successor is not None and start < len(data):
+            self._successor.data_received(data[start:])
+
+    def _take_piece(self, data: bytes) -> None:
         receiving, body_bytes = self.receiving, self._body_bytes
         self._parse(data)
         if receiving is not None and receiving is self.receiving:
             # The length of chunk extensions, and of a trailer that does not end, is known here only.
             if receiving.request.chunked:
-                self._head_bytes += len(data) - 8 * (self._body_bytes - body_bytes)
-                if self._head_bytes > LONGEST_HEAD:
+                self._raw_bytes = max(0, self._raw_bytes + len(data) - 8 * (self._body_bytes - body_bytes))
+                if self._raw_bytes > LONGEST_HEAD:
                     self.refuse(400)
-                self._head_bytes = max(0, self._head_bytes)
         elif self.in_head:
             # httptools keeps an unfinished line to itself, so the bytes are counted here.
-            self._head_bytes += len(data)
-            if self._head_bytes > LONGEST_HEAD + LONGEST_TARGET:
+            self._raw_bytes += len(data)
+            if self._raw_bytes > LONGEST_HEAD + LONGEST_TARGET:
                 self.refuse(431)
 
     def _parse(self, data: bytes) -> None:
@@ -208,7 +232,7 @@ class Connection(asyncio.Protocol):
         self._target = b""
         self._headers = []
         self._fields = 0
-        self._head_bytes = 0
+        self._head_bytes = self._raw_bytes = 0
         self.in_head = True
         self.deadline = self.loop.time() + self.hub.settings.header_timeout
 
@@ -237,7 +261,7 @@ class Connection(asyncio.Protocol):
         """Decide which way the request takes."""
         parser = self.parser
         self.in_head = False
-        self._head_bytes = 0
+        self._head_bytes = self._raw_bytes = 0
         try:
             request = Request(
                 parser.get_method().decode("ascii"), self._target, parser.get_http_version(), self._headers,
@@ -324,6 +348,7 @@ class Connection(asyncio.Protocol):
         protocol.connection_made(self.transport)
         protocol.data_received(request.head() + rest)
         self.transport.set_protocol(protocol)
+        self._successor = protocol
 
     # Answers
 
@@ -369,20 +394,24 @@ class Connection(asyncio.Protocol):
         if self.receiving is exchange and (not keep_alive or exchange.request.expects_continue):
             # The rest of the body may never come, and nothing could be told apart from it.
             keep_alive = False
-        if not keep_alive or (self.half_closed and not self.exchanges):
+        if not keep_alive or (self.half_closed and not self.exchanges and not self._held):
             self._close(unread=self.refused or self.receiving is not None)
             return
+        self._advance()
         self._read_on()
-        if self.exchanges:
-            self._advance()
-        elif not self.refused and not self.in_head and self.receiving is None:
+        if not self.exchanges and not self.refused and not self.in_head and self.receiving is None:
             self.deadline = self.loop.time() + self.hub.settings.keep_alive
             if self._is_writing():
                 self._flow = None
 
     def _read_on(self) -> None:
         """Read on when nothing is left to be answered before what comes next."""
-        if not self.refused and (not self.exchanges or self.exchanges[0] is self.receiving):
+        if self.refused or (self.exchanges and self.exchanges[0] is not self.receiving):
+            return
+        if self._held:
+            held, self._held = self._held, b""
+            self._take(held)
+        if not self._held and len(self.exchanges) < 2:
             self.resume()
 
     def _close(self, *, unread: bool) -> None:
@@ -403,6 +432,7 @@ class Connection(asyncio.Protocol):
     def refuse(self, status: int) -> None:
         """Answer a request that cannot be served with a status of our own, after those before it, and close."""
         self.refused = True
+        self._held = b""
         self.in_head = False
         self.deadline = 0.0
         broken, self.receiving = self.receiving, None
