@@ -12,13 +12,26 @@ from pathlib import Path
 from tests.process.harness import DEADLINE, serving, wait_until
 
 SHOP = Path(__file__).resolve().parents[2] / "examples" / "bookshop"
-ENVIRON = {"SECRET_KEY": "only for tests " * 4, "DJANGO_SETTINGS_MODULE": "bookshop.settings"}
 
 
-def _setup_seconds() -> float:
+def _environ(place: Path) -> dict[str, str]:
+    """Return the shop's variables: what it writes goes into `place`."""
+    return {
+        "SECRET_KEY": "only for tests " * 4,
+        "DJANGO_SETTINGS_MODULE": "bookshop.settings",
+        "STATIC_ROOT": str(place / "static"),
+        "DATABASE_PATH": str(place / "db.sqlite3"),
+    }
+
+
+def _run(place: Path, *words: str) -> None:
+    environ = {**os.environ, **_environ(place)}
+    subprocess.run([sys.executable, *words], cwd=SHOP, env=environ, check=True, stdout=subprocess.DEVNULL)
+
+
+def _setup_seconds(place: Path) -> float:
     begun = time.perf_counter()
-    environ = {**os.environ, **ENVIRON}
-    subprocess.run([sys.executable, "-c", "import django; django.setup()"], cwd=SHOP, env=environ, check=True)
+    _run(place, "-c", "import django; django.setup()")
     return time.perf_counter() - begun
 
 
@@ -27,7 +40,7 @@ def _first_answer_seconds(place: Path) -> float:
     path = place / "shop.sock"
     begun = time.perf_counter()
     app = "bookshop.wsgi:application"
-    with serving(SHOP, app=app, settings="bookshop.settings", bind=f"unix:{path}", environ=ENVIRON):
+    with serving(SHOP, app=app, settings="bookshop.settings", bind=f"unix:{path}", environ=_environ(place)):
         wait_until(lambda: _answers(path), "the first answer", within=DEADLINE)
         return time.perf_counter() - begun
 
@@ -44,11 +57,12 @@ def _answers(path: Path) -> bool:
 
 
 def test_the_first_answer_comes_soon_after_the_start(tmp_path: Path) -> None:
-    _setup_seconds(), _first_answer_seconds(tmp_path)  # bytecode and the disk's cache
+    _run(tmp_path, "manage.py", "collectstatic", "--noinput")
+    _setup_seconds(tmp_path), _first_answer_seconds(tmp_path)  # bytecode and the disk's cache
     seen = []
     # Other work on the machine makes single rounds long; it does not make one short that would be long otherwise.
     for _ in range(6):
-        setup, first = _setup_seconds(), _first_answer_seconds(tmp_path)
+        setup, first = _setup_seconds(tmp_path), _first_answer_seconds(tmp_path)
         seen.append((round(setup, 3), round(first, 3)))
         if first < 1.5 * setup + 0.3:
             return

@@ -194,8 +194,9 @@ def _holder(address: Address) -> str:
 def _inodes(address: Address) -> Iterator[str]:
     """Inodes of sockets that listen at an address; see proc_net_tcp(5) and proc_net_unix(5)."""
     if address.path:
-        lines = _read("/proc/net/unix").splitlines()
-        yield from (words[6] for line in lines if (words := line.split()) and words[-1] == address.path)
+        # Connections bear the path too; what listens has the flag SO_ACCEPTCON.
+        rows = (line.split() for line in _read("/proc/net/unix").splitlines())
+        yield from (row[6] for row in rows if row and row[-1] == address.path and row[3] == "00010000")
         return
     listening = "0A"
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
@@ -206,7 +207,8 @@ def _inodes(address: Address) -> Iterator[str]:
 
 
 def _pids_with(link: str) -> Iterator[int]:
-    for process in Path("/proc").glob("[0-9]*"):
+    # By number: the process that opened a socket usually comes before those that inherited it.
+    for process in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
         with contextlib.suppress(OSError):  # another user's, or gone in the meantime
             if any(os.readlink(descriptor) == link for descriptor in (process / "fd").iterdir()):  # noqa: PTH115
                 yield int(process.name)
