@@ -34,7 +34,7 @@ OLDEST_DJANGO: Series = (3, 2)
 
 SERVER: Mapping[str, str] = {
     "uvicorn": ">=0.21,<1",
-    "httptools": ">=0.6.1,<1",
+    "httptools": ">=0.6.3,<1",  # older ones take folded fields and spaces before colons: request smuggling
     "uvloop": ">=0.19,<1",
     "h11": ">=0.14,<1",
     "websockets": ">=12",
