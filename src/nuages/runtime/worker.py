@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ctypes
 import faulthandler
+import importlib.util
 import json
 import logging
 import os
@@ -194,11 +195,12 @@ def _unforeseen(error: BaseException, *, started: bool) -> StartError:
 
 def _run(main: Any) -> None:
     """Run on uvloop where it is installed, else on asyncio."""
-    try:
-        import uvloop
-    except ImportError:
+    # Never inside an `except`: asgiref keeps sys.exc_info(), whose traceback would keep every request alive.
+    if importlib.util.find_spec("uvloop") is None:
         asyncio.run(main)
         return
+    import uvloop
+
     if sys.version_info >= (3, 11):
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(main)
