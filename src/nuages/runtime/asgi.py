@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from nuages.runtime.exchange import Exchange
+from nuages.runtime.scope import build_scope
 
 if TYPE_CHECKING:
     from nuages.runtime.protocol import Connection
@@ -55,7 +55,7 @@ class AsyncExchange(Exchange):
         super().__init__(connection, request, client, identity)
         self.size = 0
         self.cycle = Cycle(
-            scope=self._scope(),
+            scope=build_scope(self),  # type: ignore[arg-type]
             transport=connection.transport,
             flow=connection.flow,
             logger=_logger,
@@ -68,29 +68,6 @@ class AsyncExchange(Exchange):
             on_response=self._answered,
         )
         self.cycle.exchange = self
-
-    def _scope(self) -> Any:
-        connection, request, client = self.connection, self.request, self.client
-        path = request.path.decode("latin-1")
-        ssl_header = b"" if client.is_trusted else self.hub.ssl_header
-        return {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": request.version,
-            "server": connection.server,
-            "client": (client.address, client.port) if client.address else None,
-            "scheme": client.scheme,
-            "root_path": "",
-            "method": request.method,
-            "path": unquote(path) if "%" in path else path,
-            "raw_path": request.path,
-            "query_string": request.query,
-            "headers": [
-                pair for pair in request.headers if b"_" not in pair[0] and pair[0] != ssl_header
-            ],
-            "state": connection.app_state.copy(),
-            "nuages.exchange": self,
-        }  # fmt: skip
 
     def turn(self) -> None:
         """Start the application."""

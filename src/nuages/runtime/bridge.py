@@ -161,7 +161,8 @@ class Bridge:
             close_old_connections()
 
     async def _stream(self, handler: Any, response: Any, scope: Any, receive: Any, send: Any) -> None:
-        if getattr(response, "is_async", False):
+        # Nobody takes the body that a HEAD leaves out, and an endless one would run until the client leaves.
+        if getattr(response, "is_async", False) and scope["method"] != "HEAD":
             await self._until_gone(handler.send_response(response, send), receive)
             return
         from asgiref.sync import sync_to_async

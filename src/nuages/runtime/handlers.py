@@ -10,6 +10,7 @@ from nuages.runtime.asyncstream import adapt
 from nuages.runtime.bridge import Bridge
 from nuages.runtime.connections import LentThread, active, close_connections
 from nuages.runtime.proxies import Proxies
+from nuages.runtime.scope import Scope
 
 
 class Handlers:
@@ -80,9 +81,11 @@ def watch_wsgi(handler: Any) -> Any:
     """Let a WSGI handler tell the active exchange its route and its response."""
 
     def get_response(request: Any) -> Any:
+        exchange = getattr(active, "exchange", None)
+        if exchange is not None:
+            request.scope = Scope(exchange)
         # Looked up at each call: agents patch the class whenever they like.
         response = type(handler).get_response(handler, request)
-        exchange = getattr(active, "exchange", None)
         if exchange is not None:
             match = request.resolver_match
             if match is not None:

@@ -249,11 +249,12 @@ class SyncExchange(Exchange):
             if head.chunked:
                 data = b"%x\r\n%b\r\n" % (size, data)
             number += 1
-            if number == 2:
-                self.hub.pool.begin_stream()
             if not flow.wait(size):
                 return
             self.loop.call_soon_threadsafe(self._write, head if number == 1 else None, data, size)
+            if number == 1:
+                # It may wait for whatever comes next: events, a slow client.
+                self.hub.pool.begin_stream()
         if head is None:
             head = self._head(started, 0)
         if number == 0:

@@ -17,6 +17,7 @@ class Views:
 
     def __init__(self) -> None:
         self._resolver: Any = None
+        self._get_resolver: Any = None
         self._known: dict[bytes, bool] = {}
         self.any_async = False
         self.refresh()
@@ -25,12 +26,19 @@ class Views:
         """Read the URLconf; raises whatever the project's urls.py raises."""
         from django.urls import get_resolver
 
+        self._get_resolver = get_resolver
         self._resolver = get_resolver()
         self._known = {}
         self.any_async = has_async(self._resolver)
 
     def is_async(self, path: bytes) -> bool:
         """Return whether the view for a raw path, as sent and without its query, is a coroutine function."""
+        if self._get_resolver() is not self._resolver:
+            # ROOT_URLCONF is another, or somebody has called clear_url_caches after changing the patterns.
+            try:
+                self.refresh()
+            except Exception:  # noqa: BLE001 - the new urls.py is broken: Django will say so, with its own page
+                self.any_async = False
         if not self.any_async:
             return False
         known = self._known.get(path)
@@ -44,7 +52,7 @@ class Views:
 
     def is_async_path(self, path: str) -> bool:
         """Return the same for a decoded path, as ASGI has it."""
-        return self.any_async and self.is_async(quote(path).encode())
+        return self.is_async(quote(path).encode())
 
     def _look(self, path: bytes) -> bool:
         from django.urls import Resolver404

@@ -32,6 +32,8 @@ EXPECTED: tuple[tuple[str, str, str], ...] = (
     ("servers.tests.LiveServerViews.test_closes_connection_without_content_length", "both", DEV),
     ("servers.tests.LiveServerViews.test_keep_alive_*", "both", DEV),
     ("view_tests.tests.test_i18n.I18NViewTests.*", "both", THREAD),
+    ("admin_views.tests.AdminViewBasicTest.test_i18n_language_non_english_default", "both", THREAD),
+    ("admin_views.tests.AdminViewBasicTest.test_jsi18n_format_fallback", "both", THREAD),
     ("view_tests.tests.test_static.*.test_chunked", "both", BLOCKS),
     ("middleware_exceptions.tests.RootUrlconfTests.test_missing_root_urlconf", "both", RAISES),
     ("urlpatterns_reverse.tests.RequestURLconfTests.test_reverse_outer_in_streaming", "both", RAISES),
@@ -43,5 +45,6 @@ EXPECTED: tuple[tuple[str, str, str], ...] = (
     ("middleware_exceptions.tests.MiddlewareNotUsedTests.test_log*", "loop", LOGS),
     ("middleware_exceptions.tests.MiddlewareSyncAsyncTests.test_async_middleware", "loop", LOGS),
     ("i18n.patterns.tests.URLRedirectWithScriptAliasTests.*", "loop", PREFIX),
+    ("admin_views.tests.AdminSiteFinalCatchAllPatternTests.*script_name*", "loop", PREFIX),
     *((("file_uploads.tests.DirectoryCreationTests.test_readonly_root", "both", ROOT),) if os.geteuid() == 0 else ()),
 )  # fmt: skip
