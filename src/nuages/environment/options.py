@@ -8,6 +8,7 @@ from nuages.kinds import choice, text
 from nuages.options import declare
 
 ENVIRONMENT = "Environment"
+DATABASE = "Database"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ class UpOptions:
         choice("auto", "on", "off"),
         default="auto",
         help="apply migrations first; auto: only to SQLite and to databases on this machine",
-        group=ENVIRONMENT,
+        group=DATABASE,
     )
     home: str | None = declare(
         text("DIR"),
