@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,12 @@ SOURCES = Path(__file__).resolve().parents[2]
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 APT_OPTIONS = ("Acquire::Check-", "Acquire::http", "Acquire::Retries")
 USER = 1000
+# What of pip's configuration says where packages come from and how they are reached.
+PIP_OPTIONS = (
+    "index-url", "extra-index-url", "find-links", "no-index", "trusted-host", "proxy", "timeout", "retries",
+    "only-binary", "no-binary",
+)  # fmt: skip
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,8 @@ class Root:
         binds = [part for path in _machine() for part in ("--ro-bind-try", path, path)]
         variables = {
             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/home/work", "LANG": "C.UTF-8",
-            **{name: value for name, value in os.environ.items() if name.startswith("PIP_")},
+            **{name: value for name, value in os.environ.items() if name.lower() in PROXIES},
+            **_pip_variables(), "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PIP_CERT": CERTIFICATES, "SSL_CERT_FILE": CERTIFICATES,
         }  # fmt: skip
         given = [part for name, value in variables.items() for part in ("--setenv", name, value)]
@@ -69,7 +77,7 @@ def debian(suite: str, folder: Path, packages: Sequence[str], *, variant: str = 
         subprocess.run(
             [
                 "mmdebstrap", "--mode=root", f"--variant={variant}", f"--include={','.join(packages)}", *options,
-                suite, root,
+                suite, root, *_mirrors(suite),
             ],
             stdin=subprocess.DEVNULL, check=True,
         )  # fmt: skip
@@ -79,16 +87,48 @@ def debian(suite: str, folder: Path, packages: Sequence[str], *, variant: str = 
         shutil.rmtree(root, ignore_errors=True)
 
 
+def _mirrors(suite: str) -> list[str]:
+    """Return this machine's own Debian sources for another suite; none where it has none: mmdebstrap's are used."""
+    words = [
+        "apt-get",
+        "indextargets",
+        "--format",
+        "$(REPO_URI) $(RELEASE) $(COMPONENT)",
+        "Created-By: Packages",
+    ]
+    listed = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    release = platform.freedesktop_os_release()
+    own = release.get("VERSION_CODENAME", "") if release["ID"] == "debian" else ""
+    rows = [line.split() for line in dict.fromkeys(listed.splitlines())]
+    # «bookworm», «bookworm-updates» and «bookworm-security» become those of the suite.
+    return [
+        f"deb {address} {suite}{name.removeprefix(own)} {component}"
+        for address, name, component in rows
+        if own and component == "main" and name in {own, f"{own}-updates", f"{own}-security"}
+    ]
+
+
+def _pip_variables() -> dict[str, str]:
+    """Return pip's configuration on this machine as variables: its files lie where nobody inside would look."""
+    found = indexes.read(os.environ)
+    return {
+        f"PIP_{option.upper().replace('-', '_')}": found[option].text
+        for option in PIP_OPTIONS
+        if option in found
+    }
+
+
 def _machine() -> list[str]:
-    """Return the paths that say, on this machine, how to reach the network and the package index."""
-    configuration = indexes.configuration_files(os.environ, Path("/usr"))
-    places = []
+    """Return the paths that say, on this machine, how to reach the network, and the package folders it has."""
+    found = ["/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs"]
+    configured = indexes.read(os.environ)
     for option in ("find-links", "extra-index-url", "index-url"):
-        for word in value.words if (value := indexes.read(os.environ).get(option)) else ():
-            places.append(unquote(urlsplit(word).path) if word.startswith("file:") else word)
-    found = ["/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs", *map(str, configuration)]
-    # An index `…/simple` refers to the files beside it.
-    return found + [str(Path(place).parent) for place in places if place.startswith("/")]
+        for word in configured[option].words if option in configured else ():
+            place = Path(unquote(urlsplit(word).path) if word.startswith("file:") else word)
+            if place.is_absolute():
+                # An index `…/simple` refers to the files beside it.
+                found.append(str(place.parent if place.name == "simple" else place))
+    return found
 
 
 def _copy_sources(target: Path) -> None:

@@ -52,6 +52,9 @@ def test_make_up_serves_the_bookshop(fresh: Root) -> None:
             page = _page(f"http://127.0.0.1:{port}/", making)
             took = time.monotonic() - began
             assert page.count(b'class="cover"') == 64
+            style = re.search(rb'href="(/static/shop/shop\.\w{12}\.css)"', page)
+            assert style
+            assert b"{" in _page(f"http://127.0.0.1:{port}{style[1].decode()}", making)
             assert b"Django administration" in _page(f"http://127.0.0.1:{port}/admin/login/", making)
             return took
         finally:
