@@ -504,26 +504,20 @@ def test_an_upload_that_a_handler_stops_is_still_answered(talk: Talk) -> None:
 
 
 @pytest.mark.parametrize("name", ["told", "told-file"])
-def test_a_stream_is_closed_where_it_was_made(server: Server, talk: Talk, is_asgi: bool, name: str) -> None:
+def test_a_stream_is_closed_where_it_was_made(server: Server, talk: Talk, name: str) -> None:
     kind = "file" if name == "told-file" else "stream"
     before = len(closed(server, kind))
     answer = talk.get(f"/{name}/")
     assert answer.body == (b"abc" if kind == "stream" else b"y" * 4096 * 100)
-    now = wait_until(lambda: closed(server, kind)[before:], "the stream is closed")
-    assert len(now) == 1
-    if not is_asgi:  # a customised ASGI application holds the response itself; see docs/behaviour.md
-        assert now == [True]
+    assert wait_until(lambda: closed(server, kind)[before:], "the stream is closed") == [True]
 
 
-def test_a_stream_is_closed_where_it_was_made_when_the_client_leaves(server: Server, is_asgi: bool) -> None:
+def test_a_stream_is_closed_where_it_was_made_when_the_client_leaves(server: Server) -> None:
     before = len(closed(server, "endless"))
     with talking(server.address) as talk:
         talk.send("GET /told-endless/ HTTP/1.1\r\nHost: x\r\n\r\n")
         talk.take(300_000)
-    now = wait_until(lambda: closed(server, "endless")[before:], "the stream is closed")
-    assert len(now) == 1
-    if not is_asgi:
-        assert now == [True]
+    assert wait_until(lambda: closed(server, "endless")[before:], "the stream is closed") == [True]
 
 
 def test_an_endless_async_stream_from_a_sync_chain_runs_on_the_loop(server: Server) -> None:
@@ -551,11 +545,7 @@ def percentile(times: list[float], share: float) -> float:
 
 
 @pytest.mark.parametrize("page", ["/slow/", "/large/"])
-def test_200_who_wait_for_events_or_read_slowly_leave_pages_fast(
-    server: Server, is_asgi: bool, page: str
-) -> None:
-    if is_asgi:
-        pytest.skip("under a customised ASGI application: see docs/behaviour.md")
+def test_200_who_wait_for_events_or_read_slowly_leave_pages_fast(server: Server, page: str) -> None:
     with contextlib.ExitStack() as stack:
         waiting = [stack.enter_context(talking(server.address)) for _ in range(200)]
         for each in waiting:

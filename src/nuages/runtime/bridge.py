@@ -14,8 +14,6 @@ from typing import Any
 from nuages.runtime.threads import Pool
 from nuages.runtime.views import Views
 
-_END = object()
-
 
 class FullError(Exception):
     """The pool's queue is full."""
@@ -63,6 +61,28 @@ class PoolExecutor(Executor):
         if not self.pool.submit(call, asyncio.get_running_loop()):
             raise FullError
         return call.future
+
+
+class _Out:
+    """An ASGI `send` for a thread."""
+
+    def __init__(self, scope: Any, send: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self.is_head = scope["method"] == "HEAD"
+        self._exchange = scope.get("nuages.exchange")
+        self._send = send
+        self._loop = loop
+
+    @property
+    def is_lost(self) -> bool:
+        """Return whether the client is gone."""
+        return self._exchange is not None and bool(self._exchange.lost)
+
+    def send(self, message: Any) -> None:
+        """Send one message and wait until it is taken."""
+        asyncio.run_coroutine_threadsafe(self._sending(message), self._loop).result()
+
+    async def _sending(self, message: Any) -> None:
+        await self._send(message)
 
 
 class Bridge:
@@ -119,12 +139,15 @@ class Bridge:
             return
         try:
             answer = sync_to_async(self._answer, thread_sensitive=False, executor=self.executor)
-            response, refused = await answer(handler, scope, body)
+            out = _Out(scope, send, asyncio.get_running_loop())
+            response = await answer(handler, scope, body, out)
+            if response is None:
+                return
             try:
-                if refused or not response.streaming:
-                    await handler.send_response(response, send)
+                if response.streaming:
+                    await self._until_gone(handler.send_response(response, send), receive)
                 else:
-                    await self._stream(handler, response, scope, receive, send)
+                    await handler.send_response(response, send)
             finally:
                 await sync_to_async(response.close, thread_sensitive=False, executor=self.executor)()
         except FullError:
@@ -132,8 +155,8 @@ class Bridge:
         finally:
             body.close()
 
-    def _answer(self, handler: Any, scope: Any, body: Any) -> tuple[Any, bool]:
-        """Run middleware and view (in the thread); return the response, and whether there was no request at all."""
+    def _answer(self, handler: Any, scope: Any, body: Any, out: _Out) -> Any:
+        """Run middleware and view (in the thread); return the response, None for a stream that is sent already."""
         from django.core import signals
         from django.db import close_old_connections
         from django.http import FileResponse
@@ -144,7 +167,7 @@ class Bridge:
         try:
             request, refused = handler.create_request(scope, body)
             if request is None:
-                return refused, True
+                return refused
             set_script_prefix(request.script_name if hasattr(request, "script_name") else "")
             response = self._chain.get_response(request)
             response._handler_class = type(handler)
@@ -153,32 +176,34 @@ class Bridge:
             exchange = scope.get("nuages.exchange")
             if exchange is not None and request.resolver_match is not None:
                 exchange.route = request.resolver_match.route
-            return response, False
+            # Nobody takes the body that a HEAD leaves out, and an endless async one would run until the client leaves.
+            if response.streaming and (out.is_head or not getattr(response, "is_async", False)):
+                self._stream(response, out)
+                return None
+            return response
         finally:
             # The response is closed in another thread perhaps; this one's connections are seen to here.
             if self.executor is not None and self.executor.after is not None:
                 self.executor.after()
             close_old_connections()
 
-    async def _stream(self, handler: Any, response: Any, scope: Any, receive: Any, send: Any) -> None:
-        # Nobody takes the body that a HEAD leaves out, and an endless one would run until the client leaves.
-        if getattr(response, "is_async", False) and scope["method"] != "HEAD":
-            await self._until_gone(handler.send_response(response, send), receive)
-            return
-        from asgiref.sync import sync_to_async
-
-        exchange = scope.get("nuages.exchange")
-        await send(
-            {"type": "http.response.start", "status": response.status_code, "headers": _headers(response)}
-        )
-        if scope["method"] != "HEAD":
-            iterator = iter(response)
-            following = sync_to_async(next, thread_sensitive=False, executor=self.executor)
-            while (part := await following(iterator, _END)) is not _END:
-                if exchange is not None and exchange.lost:
-                    return
-                await send({"type": "http.response.body", "body": part, "more_body": True})
-        await send({"type": "http.response.body"})
+    def _stream(self, response: Any, out: _Out) -> None:
+        """Send a stream from the thread and the context that made it, and close it there."""
+        try:
+            out.send(
+                {"type": "http.response.start", "status": response.status_code, "headers": _headers(response)}
+            )
+            if not out.is_head:
+                for part in response:
+                    if out.is_lost:
+                        return
+                    out.send({"type": "http.response.body", "body": part, "more_body": True})
+                    if self.executor is not None:
+                        # It may wait for whatever comes next: events, a slow client.
+                        self.executor.pool.begin_stream()
+            out.send({"type": "http.response.body"})
+        finally:
+            response.close()
 
     async def _until_gone(self, sending: Any, receive: Any) -> None:
         """Send until all is sent or the client is gone, as Django does."""
