@@ -193,6 +193,17 @@ def test_a_body_behind_a_slow_answer_is_received_when_its_turn_comes(hasty: Serv
         assert talk.get("/pid/").status == 200
 
 
+def test_requests_that_are_held_back_are_not_late(hasty: Server, tmp_path: Path) -> None:
+    pipe = named_pipe(tmp_path)
+    count = 1001  # many reads, and a head that is cut wherever we stop parsing
+    with talking(hasty.address) as talk:
+        talk.send(GET.format(f"/hold/?pipe={pipe}"), GET.format("/x") * count)
+        with held(pipe):
+            assert select.select([talk.socket], [], [], 0.7)[0] == []
+        assert talk.answer().text.startswith("released")
+        assert [talk.answer().status for _ in range(count)] == [200] * count
+
+
 # In order
 
 
@@ -298,6 +309,19 @@ def test_an_unfinished_request_of_a_half_closed_client_reaches_nobody(server: Se
         talk.socket.shutdown(socket.SHUT_WR)
         talk.rest()
     assert server.get("/seen/") == before
+
+
+def test_a_half_closed_client_gets_the_answers_before_its_unfinished_request(
+    server: Server, tmp_path: Path
+) -> None:
+    pipe = named_pipe(tmp_path)
+    with talking(server.address) as talk:
+        talk.send(GET.format(f"/hold/?pipe={pipe}"))
+        with held(pipe):
+            talk.send(POST.format("/s", 100), "x")
+            talk.socket.shutdown(socket.SHUT_WR)
+        assert talk.answer().text.startswith("released")
+        assert talk.rest()[:12] in (b"HTTP/1.1 400", b"")
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["sized", "chunked"])

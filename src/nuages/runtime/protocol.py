@@ -10,22 +10,14 @@ import asyncio
 import time
 from typing import Any, ClassVar
 
-import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
 from nuages.runtime.asgi import AsyncExchange
 from nuages.runtime.exchange import Exchange, Refusal, StaticExchange
 from nuages.runtime.hub import Hub
-from nuages.runtime.request import (
-    LONGEST_HEAD,
-    LONGEST_TARGET,
-    MOST_FIELDS,
-    BadRequestError,
-    Request,
-    request_id,
-    status_of_line,
-)
+from nuages.runtime.reception import Reception
+from nuages.runtime.request import Request, request_id
 from nuages.runtime.settings import Settings
 from nuages.runtime.site import Site
 from nuages.runtime.sync import SyncExchange
@@ -33,7 +25,6 @@ from nuages.runtime.sync import SyncExchange
 SLOWEST_BODY = 500  # bytes a second that a body must bring, looked at once in every body timeout
 SILENT_SECONDS = 60.0  # seconds that a client may take nothing of what was written to it
 LINGER_SECONDS = 5.0  # seconds that a refused client's data are thrown away, so that it reads the answer
-SLICE = 4 << 10  # bytes that are parsed before it is looked whether the client has to wait
 
 
 def protocol_class(site: Site, settings: Settings, log: Any, board: Any) -> type[Connection]:
@@ -46,7 +37,7 @@ def protocol_class(site: Site, settings: Settings, log: Any, board: Any) -> type
     )
 
 
-class Connection(asyncio.Protocol):
+class Connection(Reception, asyncio.Protocol):
     """One client connection. uvicorn makes it with keywords and calls `shutdown`; see CONTRIBUTING for the list."""
 
     hub: ClassVar[Hub]
@@ -59,42 +50,24 @@ class Connection(asyncio.Protocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
+        super().__init__()
         if not config.loaded:
             config.load()
         self.config = config
         self.server_state = server_state
         self.app_state = app_state
         self.loop = _loop or asyncio.get_event_loop()
-        self.parser = httptools.HttpRequestParser(self)
         self.transport: asyncio.Transport = None  # type: ignore[assignment]
         self._flow: FlowControl | None = None
         self.server: tuple[str, int | None] | None = None
         self.local: tuple[str, int] = ("localhost", 80)
         self.peer: tuple[str, int] = ("", 0)
         self.scheme = "http"
-        self.exchanges: list[Exchange] = []  # few; a deque would cost every idle connection 600 bytes
-        self.receiving: Exchange | None = None
-        self.in_head = False
-        self.refused = False
         self.closing = False
         self.half_closed = False
-        self.upgrading: Request | None = None
-        self.paused = False
         self._advancing = False
-        self._target = b""
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._fields = 0
-        self._head_bytes = 0
-        self._raw_bytes = 0
-        self._held = b""
-        self._successor: Any = None
-        self._status = 0
-        self._body_bytes = 0
-        self._body_mark = 0
-        self._first_line = True
         self._unsent = 0
         self._unsent_since = 0.0
-        self.deadline = 0.0
 
     @property
     def flow(self) -> FlowControl:
@@ -156,9 +129,11 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Answer what was asked before the client closed its side; return False to close the transport."""
-        if self.scheme == "https" or not self.exchanges or self.receiving is not None:
+        if self.scheme == "https" or not self.exchanges or self.exchanges[0] is self.receiving:
             return False
         self.half_closed = True
+        if self.receiving is not None:
+            self.refuse(400)  # the rest of it never comes, but those before it are answered
         return not any(exchange.sees_end for exchange in self.exchanges)
 
     def pause_writing(self) -> None:
@@ -181,115 +156,35 @@ class Connection(asyncio.Protocol):
         elif not self.refused:
             self._take(data)
 
-    def _take(self, data: bytes) -> None:
-        """Parse piece by piece: one read can hold thousands of requests, which is too many to begin at once."""
-        start = 0
-        while start < len(data) and not self.refused:
-            if len(self.exchanges) > 1 or (self.exchanges and not self.exchanges[0].had_turn):
-                self._held = data[start:]
-                return
-            receiving = self.receiving
-            size = SLICE
-            if receiving is not None:
-                size = max(16 * SLICE, (receiving.request.length or 0) - self._body_bytes)
-            piece = data[start : start + size] if start or len(data) > size else data
-            start += len(piece)
-            self._take_piece(piece)
-        if self._successor is not None and start < len(data):
-            self._successor.data_received(data[start:])
+    def takes_websocket(self, request: Request) -> bool:
+        """Return whether the ASGI application answers this request's wish for a WebSocket."""
+        return bool(
+            self.hub.site.websockets and self.config.ws_protocol_class and request.upgrade() == b"websocket"
+        )
 
-    def _take_piece(self, data: bytes) -> None:
-        receiving, body_bytes = self.receiving, self._body_bytes
-        self._parse(data)
-        if receiving is not None and receiving is self.receiving:
-            # The length of chunk extensions, and of a trailer that does not end, is known here only.
-            if receiving.request.chunked:
-                self._raw_bytes = max(0, self._raw_bytes + len(data) - 8 * (self._body_bytes - body_bytes))
-                if self._raw_bytes > LONGEST_HEAD:
-                    self.refuse(400)
-        elif self.in_head:
-            # httptools keeps an unfinished line to itself, so the bytes are counted here.
-            self._raw_bytes += len(data)
-            if self._raw_bytes > LONGEST_HEAD + LONGEST_TARGET:
-                self.refuse(431)
-
-    def _parse(self, data: bytes) -> None:
-        self._first_line = not self.in_head and self.receiving is None
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._upgraded(data[upgrade.args[0] :])
-        except httptools.HttpParserError as error:
-            if not self.refused:
-                unknown = isinstance(error, httptools.HttpParserInvalidMethodError)
-                line = data if self._first_line else b""
-                self.refuse(self._status or status_of_line(line, unknown_method=unknown))
-
-    # What the parser calls
-
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        self._target = b""
-        self._headers = []
-        self._fields = 0
-        self._head_bytes = self._raw_bytes = 0
-        self.in_head = True
-        self.deadline = self.loop.time() + self.hub.settings.header_timeout
-
-    def on_url(self, url: bytes) -> None:
-        """Take a piece of the target."""
-        self._target += url
-        if len(self._target) > LONGEST_TARGET:
-            self._reject(414)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a field."""
-        if self.in_head:
-            # httptools leaves tabs at the end; and a trailer is no field of the request (RFC 9110, section 6.5.1).
-            self._headers.append((name.lower(), value.rstrip(b" \t")))
-        self._fields += 1
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > LONGEST_HEAD or self._fields > MOST_FIELDS:
-            self._reject(431)
-
-    def _reject(self, status: int) -> None:
-        """Leave the parser, which has no other way out of a callback than an exception."""
-        self._status = status
-        raise BadRequestError(status)
-
-    def on_headers_complete(self) -> None:
-        """Decide which way the request takes."""
-        parser = self.parser
-        self.in_head = False
-        self._head_bytes = self._raw_bytes = 0
-        try:
-            request = Request(
-                parser.get_method().decode("ascii"), self._target, parser.get_http_version(), self._headers,
-                keep_alive=parser.should_keep_alive(),
-            )  # fmt: skip
-        except BadRequestError as error:
-            self._reject(error.status)
+    def hand_over(self, request: Request, rest: bytes) -> None:
+        """Let uvicorn's WebSocket protocol go on with the connection; `rest` came behind the head."""
+        if self.exchanges:
+            self.refuse(400)
             return
-        self._headers, self._target = [], b""  # an idle connection need not keep its last request
-        if parser.should_upgrade() and (request.has_body or self._takes_websocket(request)):
-            self.upgrading = request
-            return
-        settings = self.hub.settings
-        if request.length is not None and request.length > settings.max_body:
-            self._reject(413)
-        self._body_bytes = self._body_mark = 0
-        self.deadline = self.loop.time() + settings.body_timeout
+        self.server_state.connections.discard(self)
+        protocol: Any = self.config.ws_protocol_class(
+            config=self.config, server_state=self.server_state, app_state=self.app_state
+        )
+        self.refused = True
+        protocol.connection_made(self.transport)
+        protocol.data_received(request.head() + rest)
+        self.transport.set_protocol(protocol)
+        self._successor = protocol
+
+    def begin(self, request: Request) -> None:
+        """Decide which way a request takes, and give it its turn when it is the first."""
         exchange = self._exchange(request)
         self.receiving = exchange
         self.exchanges.append(exchange)
         if len(self.exchanges) > 1 or not self._is_writing():
             self.pause()
         self._advance()
-
-    def _takes_websocket(self, request: Request) -> bool:
-        return bool(
-            self.hub.site.websockets and self.config.ws_protocol_class and request.upgrade() == b"websocket"
-        )
 
     def _exchange(self, request: Request) -> Exchange:
         hub = self.hub
@@ -303,52 +198,6 @@ class Connection(asyncio.Protocol):
         if site.wsgi is None or (site.views is not None and site.views.is_async(request.path)):
             return AsyncExchange(self, request, client, identity)
         return SyncExchange(self, request, client, identity)
-
-    def on_body(self, body: bytes) -> None:
-        """Take a piece of the body."""
-        exchange = self.receiving
-        if exchange is None:
-            return
-        self._body_bytes += len(body)
-        if self._body_bytes > self.hub.settings.max_body:
-            self._reject(413)
-        exchange.feed(body)
-
-    def on_message_complete(self) -> None:
-        """The request is whole."""
-        self._first_line = False
-        exchange, self.receiving = self.receiving, None
-        if exchange is None:
-            return
-        self.deadline = 0.0
-        exchange.complete()
-
-    # Upgrades
-
-    def _upgraded(self, rest: bytes) -> None:
-        request, self.upgrading = self.upgrading, None
-        if request is None:
-            # A protocol that is not served here: the request was answered as plain HTTP, and the connection goes on.
-            if rest and not self.refused:
-                self._parse(rest)
-            return
-        if request.has_body:
-            # httptools takes the body for the other protocol's data: the same again, but without the wish to change.
-            self.parser = httptools.HttpRequestParser(self)
-            self._parse(request.head(without=b"upgrade") + rest)
-            return
-        if self.exchanges:
-            self.refuse(400)
-            return
-        self.server_state.connections.discard(self)
-        protocol: Any = self.config.ws_protocol_class(
-            config=self.config, server_state=self.server_state, app_state=self.app_state
-        )
-        self.refused = True
-        protocol.connection_made(self.transport)
-        protocol.data_received(request.head() + rest)
-        self.transport.set_protocol(protocol)
-        self._successor = protocol
 
     # Answers
 
@@ -477,11 +326,13 @@ class Connection(asyncio.Protocol):
         elif self.idle or self.refused:
             self.refused = True
             self.transport.close()
+        elif self._held or not self._is_reading():
+            self.deadline = now + self.hub.settings.body_timeout  # it is we who make this client wait
         elif self.in_head:
             self.refuse(408)
         elif self.receiving is not None:
             seconds = self.hub.settings.body_timeout
-            if self._is_reading() and self._body_bytes - self._body_mark < SLOWEST_BODY * seconds:
+            if self._body_bytes - self._body_mark < SLOWEST_BODY * seconds:
                 self.refuse(408)
                 return
             self._body_mark = self._body_bytes

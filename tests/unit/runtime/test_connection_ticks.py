@@ -1,0 +1,97 @@
+"""When a connection is given up: its clock is turned by hand here, for the real limits are minutes."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from nuages.runtime.protocol import LINGER_SECONDS, SILENT_SECONDS, Connection
+
+
+class Transport:
+    """Stands in for a transport: notes how it was ended, and says how much is not sent yet."""
+
+    def __init__(self) -> None:
+        self.unsent = 0
+        self.ended = ""
+
+    def get_extra_info(self, name: str) -> None:
+        return None
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
+
+    def is_closing(self) -> bool:
+        return bool(self.ended)
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write(self, data: bytes) -> None:
+        self.unsent += len(data)
+
+    def write_eof(self) -> None:
+        self.ended = "half closed"
+
+    def close(self) -> None:
+        self.ended = "closing" if self.unsent else "closed"
+
+    def abort(self) -> None:
+        self.ended = "aborted"
+
+
+def connected() -> tuple[Connection, Transport, SimpleNamespace]:
+    clock = SimpleNamespace(now=1000.0, time=lambda: clock.now)
+    options = SimpleNamespace(
+        keep_alive=75.0, header_timeout=15.0, body_timeout=15.0, timeout=30.0, max_body=100
+    )
+    kind: Any = type("Tested", (Connection,), {"hub": SimpleNamespace(settings=options), "sweeping": True})
+    state = SimpleNamespace(connections=set(), total_requests=0, default_headers=[])
+    connection = kind(SimpleNamespace(loaded=True), state, {}, _loop=clock)
+    transport = Transport()
+    connection.connection_made(transport)
+    return connection, transport, clock
+
+
+def ended_after(connection: Connection, transport: Transport, clock: Any) -> float:
+    """Return after how many seconds of ticks the connection is closed or aborted."""
+    began = clock.now
+    while transport.ended not in ("closed", "aborted"):
+        clock.now += 1
+        connection.tick(clock.now)
+        assert clock.now - began < 1000
+    return float(clock.now - began)
+
+
+def test_an_idle_connection_is_closed_after_the_keep_alive_time() -> None:
+    assert ended_after(*connected()) == 75
+
+
+def test_a_refused_client_has_a_little_time_to_read_why() -> None:
+    connection, transport, clock = connected()
+    connection.data_received(b"rubbish\r\n\r\n")
+    assert transport.ended == "half closed"
+    transport.unsent = 0
+    assert ended_after(connection, transport, clock) == LINGER_SECONDS
+
+
+def test_a_client_that_takes_nothing_of_a_refusal_is_aborted() -> None:
+    connection, transport, clock = connected()
+    connection.data_received(b"rubbish\r\n\r\n")
+    # Closing waits until all is sent, which may be never.
+    assert SILENT_SECONDS < ended_after(connection, transport, clock) <= SILENT_SECONDS + 2
+    assert transport.ended == "aborted"
+
+
+def test_a_client_that_stops_reading_is_aborted() -> None:
+    connection, transport, clock = connected()
+    connection.exchanges.append(SimpleNamespace(expired=bool))  # type: ignore[arg-type]
+    connection.deadline = 0.0
+    transport.unsent = 10_000_000
+    for _ in range(20):
+        clock.now += SILENT_SECONDS / 2
+        transport.unsent -= 1  # slowly, but it reads
+        connection.tick(clock.now)
+    assert transport.ended == ""
+    assert SILENT_SECONDS < ended_after(connection, transport, clock) <= SILENT_SECONDS + 2
+    assert transport.ended == "aborted"
