@@ -30,7 +30,7 @@ PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 @dataclass(frozen=True)
 class Root:
-    """A Debian root in a folder, with a copy of the work tree in /home/work/nuages."""
+    """A Debian root in a folder, with a copy of the work tree in /home/visitor/nuages."""
 
     folder: Path
 
@@ -48,7 +48,7 @@ class Root:
         switch = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"] if user else []
         return [
             "bwrap", "--bind", str(self.folder), "/", "--dev", "/dev", "--proc", "/proc", *binds, "--unshare-pid",
-            "--die-with-parent", "--clearenv", *given, "--chdir", "/home/work/nuages", *switch, *words,
+            "--die-with-parent", "--clearenv", *given, "--chdir", "/home/visitor/nuages", *switch, *words,
         ]  # fmt: skip
 
     def run(self, *words: str, user: int = 0, timeout: float = 600) -> subprocess.CompletedProcess[str]:
