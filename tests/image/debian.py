@@ -38,7 +38,7 @@ class Root:
         """Return the command line that runs `words` inside, in the work tree."""
         binds = [part for path in _machine() for part in ("--ro-bind-try", path, path)]
         variables = {
-            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/home/work", "LANG": "C.UTF-8",
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/home/visitor", "LANG": "C.UTF-8",
             **{name: value for name, value in os.environ.items() if name.lower() in PROXIES},
             **_pip_variables(), "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PIP_CERT": CERTIFICATES, "SSL_CERT_FILE": CERTIFICATES,
@@ -81,7 +81,7 @@ def debian(suite: str, folder: Path, packages: Sequence[str], *, variant: str = 
             ],
             stdin=subprocess.DEVNULL, check=True,
         )  # fmt: skip
-        _copy_sources(root / "home" / "work" / "nuages")
+        _copy_sources(root / "home" / "visitor" / "nuages")
         yield Root(root)
     finally:
         shutil.rmtree(root, ignore_errors=True)

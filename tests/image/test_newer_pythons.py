@@ -29,7 +29,7 @@ from nuages.environment import uv as installer
 # Debian's suites and the Python that each of them has.
 PYTHONS = {"trixie": "3.13", "forky": "3.14"}
 DJANGO = "6.1"
-WORK = "/home/work"
+WORK = "/home/visitor"
 PYTHON = f"{WORK}/environment/bin/python"
 SHOP = f"{WORK}/nuages/examples/bookshop"
 
