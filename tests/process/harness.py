@@ -259,10 +259,17 @@ class Server:
     def wait_for_line(
         self, text: str, number: signal.Signals | None = None, *, within: float = DEADLINE
     ) -> None:
-        """Wait for a line on stderr that has this text, sending a signal again and again if one is given."""
+        """Wait for a line on stderr that has this text, sending a signal now and then if one is given.
+
+        Not at every look: faulthandler reads the stacks of threads that go on running, and a storm of signals finds
+        the moment in which that ends the worker.
+        """
+        sent = -1.0
 
         def seen() -> bool:
-            if number is not None:
+            nonlocal sent
+            if number is not None and time.monotonic() - sent > 0.5:
+                sent = time.monotonic()
                 self.signal(number)
             return any(text in line for line in self.events.all())
 
