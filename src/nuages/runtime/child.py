@@ -1,7 +1,7 @@
-"""One worker's process, seen from the supervisor: started by exec, talked to over a socket pair.
+"""One worker's process, seen from the supervisor: started by exec or forked, talked to over a socket pair.
 
 Both sides send JSON, one object a line. The supervisor's first line says what to serve (`Assignment`), later ones
-are orders: drain, retire, cut. The worker says ready, error, due, report.
+are orders: drain, retire, cut. The worker says ready, error, due, report. How a worker comes to be is `nursery`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,10 @@ _PROGRAM = str(Path(__file__).absolute().with_name("__main__.py"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """All that a worker process is told at its start; descriptors are inherited under the same numbers."""
+    """All that a process is told at its start; descriptors are inherited under the same numbers.
+
+    Of a zygote `worker` is 0 and `slot` means nothing: it learns both with each order to fork.
+    """
 
     worker: int
     generation: int
@@ -45,39 +49,52 @@ class Assignment:
         return json.dumps(dataclasses.asdict(self)).encode() + b"\n"
 
 
-class Child:
-    """A running worker process, its end of the control channel and what is known of it."""
+class Process:
+    """A process of ours and our end of its control channel. `pid` is 0 while it does not exist."""
 
-    def __init__(self, assignment: Assignment, environ: dict[str, str]) -> None:
-        self.id = assignment.worker
-        self.slot = assignment.slot
-        self.generation = assignment.generation
+    def __init__(self, generation: int) -> None:
+        self.generation = generation
+        self.pid = 0
         self.started = time.monotonic()
-        self.ready_after = 0.0
         self.error: NuagesError | None = None
-        self.told_to_end = ""
-        self.lost_told = False
         self.status: int | None = None
+        self.told_to_end = ""
         self._received = b""
-        self.control, theirs = socket.socketpair(socket.AF_UNIX, _control_type())
+        self.control, self._theirs = socket.socketpair(socket.AF_UNIX, _control_type())
         self.control.setblocking(False)
-        theirs.set_inheritable(True)
+
+    def execute(self, name: str, assignment: Assignment, environ: Mapping[str, str]) -> None:
+        """Start it as a program of its own, with a word for its command line; raises OSError."""
         self.send_bytes(assignment.to_line())
-        argv = [sys.executable, *interpreter_flags(), _PROGRAM, f"worker-{self.id}", str(theirs.fileno())]
+        theirs = self._theirs
+        theirs.set_inheritable(True)
+        argv = [sys.executable, *interpreter_flags(), _PROGRAM, name, str(theirs.fileno())]
         try:
-            # Blocked until the worker has handlers for them. Ctrl-C reaches the whole foreground process group, and
+            # Blocked until the process has handlers for them. Ctrl-C reaches the whole foreground process group, and
             # only the supervisor is to act on it.
             blocked = [signal.SIGINT, signal.SIGUSR1]
-            self.pid = os.posix_spawn(sys.executable, argv, environ, setsigmask=blocked)
+            self.pid = os.posix_spawn(sys.executable, argv, {**environ}, setsigmask=blocked)
         except OSError:
             self.control.close()
             raise
         finally:
             theirs.close()
 
+    def close(self) -> None:
+        """Close the channel; a process that waits at its other end ends."""
+        self.control.close()
+        self._theirs.close()
+
     def order(self, order: str, **fields: Any) -> None:
-        """Tell the worker to do something; a worker that is gone has its exit reported by the kernel anyway."""
+        """Tell the process to do something; of one that is gone the kernel reports the exit anyway."""
         self.send_bytes(json.dumps({"order": order, **fields}).encode() + b"\n")
+
+    def hand_over(self, other: Process, order: str, **fields: Any) -> None:
+        """Give an order together with the far end of another process's channel, which is then only there."""
+        line = json.dumps({"order": order, **fields}).encode() + b"\n"
+        with contextlib.suppress(OSError):
+            socket.send_fds(self.control, [line], [other._theirs.fileno()])
+        other._theirs.close()
 
     def send_bytes(self, data: bytes) -> None:
         """Send without ever waiting."""
@@ -85,7 +102,7 @@ class Child:
             self.control.send(data)
 
     def messages(self) -> list[dict[str, Any]] | None:
-        """Return what the worker has said since the last call; None when its end of the channel is closed."""
+        """Return what the process has said since the last call; None when its end of the channel is closed."""
         closed = False
         while not closed:
             try:
@@ -103,6 +120,8 @@ class Child:
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal; the process is ours and not reaped yet, so its number cannot be another's."""
+        if not self.pid:  # to kill(2) it would mean our whole process group
+            return
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
@@ -115,6 +134,22 @@ class Child:
         # Nobody but the kernel's OOM killer sends SIGKILL unasked, and it says so only in the kernel's log.
         perhaps = ": perhaps out of memory" if name == "SIGKILL" and not self.told_to_end else ""
         return f"was killed by {name}{perhaps}"
+
+
+class Child(Process):
+    """A worker's process and what is known of it.
+
+    `asked_at` is when its zygote was told to fork it; `doomed`: it is to be killed as soon as it is there.
+    """
+
+    def __init__(self, worker: int, slot: int, generation: int) -> None:
+        super().__init__(generation)
+        self.id = worker
+        self.slot = slot
+        self.ready_after = 0.0
+        self.lost_told = False
+        self.asked_at = 0.0
+        self.doomed = False
 
 
 def error_fields(error: NuagesError) -> dict[str, Any]:

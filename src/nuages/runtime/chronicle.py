@@ -11,8 +11,9 @@ from nuages.runtime.pool import Phase, Stage
 
 if TYPE_CHECKING:
     from nuages.runtime.capacity import Capacity
-    from nuages.runtime.child import Child
+    from nuages.runtime.child import Child, Process
     from nuages.runtime.log import Log
+    from nuages.runtime.nursery import Zygote
     from nuages.runtime.scoreboard import InFlight
     from nuages.runtime.settings import Settings
 
@@ -74,7 +75,7 @@ class Chronicle:
         text = "the new code could not be loaded: the old goes on serving"
         self.log.event("error", "reload-failed", text, worker=worker)
 
-    def reported(self, process: Child, message: dict[str, Any]) -> None:
+    def reported(self, process: Process, message: dict[str, Any]) -> None:
         """What a worker found while loading; every worker of a generation finds the same, and it is said once."""
         key = (process.generation, message["report"], message["text"])
         if key in self._said:
@@ -83,6 +84,26 @@ class Chronicle:
         fields = dict(message["fields"])
         level = fields.pop("level", "warning" if message["report"] == "warning" else "info")
         self.log.event(level, message["report"], message["text"], **fields)
+
+    # Of a zygote
+
+    def preloaded(self, zygote: Zygote, why_not: str) -> None:
+        """The project is loaded, and workers are forked from it, or why they cannot be."""
+        fields = {"generation": zygote.generation, "pid": zygote.pid, "seconds": round(zygote.loaded, 3)}
+        if why_not:
+            text = f"every worker loads the project itself: {why_not}"
+            self.log.event("warning", "preload-off", text, why=why_not, **fields)
+        else:
+            text = f"the project is loaded after {zygote.loaded:.2f} s; workers are forked from it"
+            self.log.event("info", "preloaded", text, **fields)
+
+    def zygote_died(self, zygote: Zygote) -> None:
+        """The process that workers are forked from has ended unasked."""
+        text = f"the process that workers are forked from {zygote.ending()}; the workers go on"
+        text += f"\n{zygote.error.render()}" if zygote.error else ""
+        self.log.event(
+            "error", "zygote-died", text, generation=zygote.generation, pid=zygote.pid, status=zygote.status
+        )
 
     # Of one worker
 

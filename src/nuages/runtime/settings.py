@@ -143,6 +143,22 @@ class Settings:
         help="worker processes; auto: by the CPU and memory this container may use",
         aliases={"WEB_CONCURRENCY": str},
     )  # fmt: skip
+    preload: str = declare(
+        choice("auto", "on", "off"), default="auto", group=PROCESSES,
+        help="load the project once and fork the workers from it; auto: where that is safe",
+    )  # fmt: skip
+    before_fork: str | None = declare(
+        import_path, default=None, default_text="none", group=PROCESSES,
+        help="called once, without arguments, when the project is loaded and before workers are forked from it",
+    )  # fmt: skip
+    after_fork: str | None = declare(
+        import_path, default=None, default_text="none", group=PROCESSES,
+        help="called without arguments in every worker before it serves",
+    )  # fmt: skip
+    warmup_url: tuple[str, ...] = declare(
+        text("PATH"), default=(), default_text="none", group=PROCESSES, repeatable=True,
+        help="requested inside every worker before it serves, for at most 5 s together; repeatable",
+    )  # fmt: skip
     threads: int = declare(
         integer(1), default=64, group=PROCESSES,
         help="the most threads a worker takes for sync views; it uses as few as it can",

@@ -42,9 +42,13 @@ class Signals:
         self._writer.close()
 
 
-def become_subreaper() -> None:
-    """Let orphans of our workers become our children, so that they are reaped; prctl(2), Linux only."""
-    if sys.platform == "linux":
-        import ctypes  # late: the workers are started before it is needed
+def become_subreaper() -> bool:
+    """Let orphans of our workers become our children, so that they are reaped; return whether they do.
 
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    See prctl(2); Linux only.
+    """
+    if sys.platform != "linux":
+        return False
+    import ctypes  # late: the workers are started before it is needed
+
+    return bool(ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)

@@ -18,7 +18,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from nuages.errors import NuagesError, Origin
-from nuages.runtime import capacity, child, chronicle, messages, pool, sockets
+from nuages.runtime import capacity, child, chronicle, messages, nursery, pool, sockets
 from nuages.runtime import settings as options
 from nuages.runtime.log import Log, open_log
 from nuages.runtime.scoreboard import Figures, InFlight, Scoreboard
@@ -98,6 +98,11 @@ class Supervisor:
         self._had_terminal = os.isatty(2)
         self._management: Management | None = None
         self._selector = selectors.DefaultSelector()
+        self._adopts = os.getpid() == 1
+        self.nursery = nursery.Nursery(
+            environ, self._selector, self.say, preload=settings.preload, failed=self._exited,
+            adopts=lambda: self._adopts,
+        )  # fmt: skip
         self._signals = Signals()
         self._selector.register(self._signals.reader, selectors.EVENT_READ, self._read_signals)
         # Events that come up while others are acted on wait here for their turn.
@@ -118,7 +123,7 @@ class Supervisor:
         # Everything else has time while the workers load the project.
         self.say.listening(self.urls, self.capacity, self.settings)
         self._open_management()
-        become_subreaper()
+        self._adopts = become_subreaper() or self._adopts
         while not pool.done(self.pool):
             for key, _ in self._selector.select(self._timeout()):
                 key.data()
@@ -137,6 +142,8 @@ class Supervisor:
         """Give everything back: sockets and their files, shared memory, signals; no child is left behind."""
         for process in self.children.values():
             process.signal(signal.SIGKILL)
+        self.nursery.close()
+        self.nursery.wait()
         self._close_listeners()
         if self._management:
             self._management.close()
@@ -163,6 +170,7 @@ class Supervisor:
             self.say.stage(self.pool.stage)
             if self.pool.stage is pool.Stage.STOPPING:
                 self._close_listeners()
+                self.nursery.close()  # a zygote has them too
         for action in actions:
             self._act(action)
 
@@ -188,7 +196,7 @@ class Supervisor:
                 case signal.SIGTTIN | signal.SIGTTOU:
                     self._resize(1 if number == signal.SIGTTIN else -1, number.name)
                 case signal.SIGUSR1:
-                    for process in self.children.values():
+                    for process in (*self.children.values(), *self.nursery.zygotes()):
                         process.signal(signal.SIGUSR1)
 
     def _on_stop(self, number: signal.Signals) -> None:
@@ -214,7 +222,6 @@ class Supervisor:
 
     def _reap(self) -> None:
         """Take every exit status there is: our workers', and as PID 1 or subreaper those of anybody's orphans."""
-        by_pid = {process.pid: process for process in self.children.values()}
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -222,14 +229,17 @@ class Supervisor:
                 return
             if pid == 0:
                 return
-            if process := by_pid.get(pid):
+            if self.nursery.reaped(pid, status):
+                continue
+            self.nursery.hear()  # the number of a worker that was forked and died may be in a message still
+            if process := next((one for one in self.children.values() if one.pid == pid), None):
                 process.status = status
                 self._exited(process)
 
     def _exited(self, process: child.Child) -> None:
         self._hear(process)  # what it said before it died comes before the news of its death
         self._forget_control(process)
-        process.control.close()
+        process.close()
         del self.children[process.id]
         self._last_ended = process
         worker = pool.find(self.pool, process.id)
@@ -263,6 +273,7 @@ class Supervisor:
         self.say.worker_ready(process)
         first = self.pool.proven is None
         self._step(messages.Ready(process.id))
+        self.nursery.keep(self.pool.proven or 0)
         if first:
             self.say.ready(self.urls, time.monotonic() - self.started)
             self._measure(process)
@@ -290,6 +301,7 @@ class Supervisor:
                     failed, self.settings.start_timeout, self._refused
                 )
             case messages.Abandon():
+                self.nursery.drop(action.generation)
                 self.say.abandoned(action.id)
             case messages.Drain() if process:
                 process.order("drain")
@@ -304,7 +316,7 @@ class Supervisor:
                 process.told_to_end = process.told_to_end or reason
                 self.say.worker_killed(process, reason)
                 self._tell_lost(process, f"cut off: {reason}")
-                process.signal(signal.SIGKILL)
+                self.nursery.kill(process)
 
     def _start(self, action: messages.Start) -> None:
         used = {process.slot for process in self.children.values()}
@@ -317,7 +329,7 @@ class Supervisor:
             slot=slot, access_log=self.log.access_format, events_log=self.log.events_format,
         )  # fmt: skip
         try:
-            process = child.Child(assignment, self._environ)
+            process = self.nursery.start(assignment)
         except OSError as error:
             self._refused = error
             self.say.not_started(action.id, error)

@@ -1,4 +1,4 @@
-"""One worker process: loads the project, serves it on the inherited sockets, obeys the supervisor."""
+"""One worker process: loads the project or has it from its zygote, serves it, obeys the supervisor."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ import socket
 import sys
 import time
 from collections import deque
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from nuages.errors import NuagesError, StartError
 from nuages.runtime import child
 from nuages.runtime import settings as options
 from nuages.runtime.log import Log
 from nuages.runtime.scoreboard import Board, Figures
+
+if TYPE_CHECKING:
+    from nuages.runtime.site import Site
 
 _PR_SET_PDEATHSIG = 1
 _CLOSING_SECONDS = 1.0  # for database connections to be closed properly at the end
@@ -59,15 +62,19 @@ class Worker:
         """Let the supervisor say something once for all workers: what was filled in, what was found."""
         self.say(report=event, text=text, fields=fields)
 
-    def serve(self) -> None:
-        """Load the project and serve it until told to end; raises NuagesError when it cannot start."""
+    def serve(self, site: Site | None = None) -> None:
+        """Serve the project until told to end, and load it first if nobody has; raises NuagesError when it cannot."""
         import uvicorn
 
-        from nuages.runtime import site as sites
+        from nuages.runtime import hooks
         from nuages.runtime.protocol import protocol_class
         from nuages.runtime.server import Server
 
-        site = sites.load(self.application, self.settings, self.report)
+        if site is None:
+            from nuages.runtime import site as sites
+
+            site = sites.load(self.application, self.settings, self.report)
+        hooks.call(self.settings.after_fork, "--after-fork", self.application)
         said = _UvicornLog(self.log)
         protocol = protocol_class(site, self.settings, self.log, self.board)
         self.threads = protocol.hub.pool
@@ -153,34 +160,47 @@ class Worker:
 
 
 def main(control: socket.socket, assignment: dict[str, Any]) -> NoReturn:
+    """Run a worker that loads the project itself."""
+    end_with(assignment["supervisor"])
+    prepare()
+    begin(control, assignment)
+
+
+def begin(control: socket.socket, assignment: dict[str, Any], site: Site | None = None) -> NoReturn:
     """Run a worker; a failure to start is told to the supervisor, which prints it once for all workers."""
-    _end_with(assignment["supervisor"])
+    worker = Worker(control, assignment)
+    watch_start(worker.settings.start_timeout)
+    control.setblocking(False)
+    try:
+        worker.serve(site)
+    except NuagesError as error:
+        worker.say(error=child.error_fields(error))
+        worker.end(error.exit_code)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, somebody must say it
+        started = bool(worker.server and worker.server.started)
+        worker.say(error=child.error_fields(unforeseen(error, started=started)))
+        worker.end(StartError.exit_code)
+    worker.log.flush()
+    sys.exit(0)
+
+
+def prepare() -> None:
+    """Make a process that was just started obey as it should; signals were blocked until now."""
     # A handler and not SIG_IGN: programs that the project starts would inherit that.
     signal.signal(signal.SIGINT, lambda _signal, _frame: None)
     # In C, so that it answers whatever Python is at: an endless loop, a lock, a hanging import.
     faulthandler.register(signal.SIGUSR1)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGUSR1})
     _raise_file_limit()
-    worker = Worker(control, assignment)
-    faulthandler.dump_traceback_later(max(0.01, worker.settings.start_timeout - _STACK_BEFORE))
-    control.setblocking(False)
-    try:
-        worker.serve()
-    except NuagesError as error:
-        worker.say(error=child.error_fields(error))
-        worker.end(error.exit_code)
-    except BaseException as error:  # noqa: BLE001 - whatever it is, somebody must say it
-        worker.say(
-            error=child.error_fields(
-                _unforeseen(error, started=bool(worker.server and worker.server.started))
-            )
-        )
-        worker.end(StartError.exit_code)
-    worker.log.flush()
-    sys.exit(0)
 
 
-def _unforeseen(error: BaseException, *, started: bool) -> StartError:
+def watch_start(seconds: float) -> None:
+    """Show where a start hangs, shortly before its time is over."""
+    faulthandler.dump_traceback_later(max(0.01, seconds - _STACK_BEFORE))
+
+
+def unforeseen(error: BaseException, *, started: bool) -> StartError:
+    """Return the error for an exception that nobody had reckoned with."""
     import traceback
 
     what = "a worker failed" if started else "the application failed to start"
@@ -218,7 +238,7 @@ def _raise_file_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _end_with(supervisor: int) -> None:
+def end_with(supervisor: int) -> None:
     """See that the kernel kills this process when its supervisor dies; prctl(2), PR_SET_PDEATHSIG."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

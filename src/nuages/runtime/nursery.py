@@ -1,0 +1,238 @@
+"""Where workers come from: forked from their generation's zygote, or started by exec to load the project themselves.
+
+A zygote (`zygote`) loads the project once. Until it has, the workers that are asked for wait here without a process
+of their own. Where it finds that the project cannot be forked safely it becomes the first of them, for it has loaded
+everything, and the others are started by exec. A zygote that dies is followed by a new one; its workers, which are
+the supervisor's own children, go on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import selectors
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from nuages.errors import OutsideError
+from nuages.runtime import child
+from nuages.runtime.child import Assignment, Child, Process
+
+if TYPE_CHECKING:
+    from nuages.runtime.chronicle import Chronicle
+
+# glibc and OpenBLAS read these when a process starts, and only then (mallopt(3)). One arena for each of 64 threads
+# costs memory that is never given back; a thread pool inside a numeric library does not survive a fork, and every
+# worker computes on one processor anyway.
+ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"}
+_SETTLED = 5.0  # seconds; a zygote that dies sooner after it had loaded is followed by another only when one is needed
+_ANSWERS = (
+    2.0  # seconds that a zygote may take to fork, before an order to kill the worker means the zygote too
+)
+
+
+class Zygote(Process):
+    """A generation's zygote. `waiting` are the workers that it is to make; `loaded` is how long loading took."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        super().__init__(assignment.generation)
+        self.assignment = dataclasses.replace(assignment, worker=0, slot=0)
+        self.waiting: dict[int, Child] = {}
+        self.loaded = 0.0
+        self.loaded_at = 0.0
+
+
+class Nursery:
+    """Makes workers.
+
+    `failed` is called with a worker that never came to be, out of the loop and never from inside of `start`.
+    `adopts` says whether orphans become children of this process; it is asked when the first zygote has loaded.
+    """
+
+    def __init__(
+        self, environ: Mapping[str, str], selector: selectors.BaseSelector, say: Chronicle, *, preload: str,
+        failed: Callable[[Child], None], adopts: Callable[[], bool],
+    ) -> None:  # fmt: skip
+        self._environ = {**ENVIRONMENT, **environ}
+        self._selector, self._say, self._failed, self._adopts = selector, say, failed, adopts
+        self._preloads = preload != "off" and sys.platform == "linux"
+        self._zygotes: dict[int, Zygote] = {}  # by generation
+        self._ending: dict[int, Zygote] = {}  # by pid; told to end, and not reaped yet
+        self._unsafe: set[int] = set()  # generations whose workers load the project themselves
+
+    # What the supervisor asks
+
+    def start(self, assignment: Assignment) -> Child:
+        """Return a new worker; it may get its process (`pid`) later. Raises OSError when none can be made."""
+        worker = Child(assignment.worker, assignment.slot, assignment.generation)
+        if not self._preloads or assignment.generation in self._unsafe:
+            worker.execute(f"worker-{worker.id}", assignment, self._environ)
+            return worker
+        zygote = self._zygotes.get(assignment.generation) or self._begin(assignment)
+        zygote.waiting[worker.id] = worker
+        if zygote.loaded_at:
+            self._ask(zygote, worker)
+        return worker
+
+    def kill(self, worker: Child) -> None:
+        """SIGKILL a worker, also one that has no process yet."""
+        if worker.pid:
+            worker.signal(signal.SIGKILL)
+            return
+        zygote = self._zygotes.get(worker.generation)
+        if zygote is None or worker.id not in zygote.waiting:
+            return
+        worker.doomed = True  # it dies as soon as it lives
+        asked = worker.asked_at
+        hangs = asked and time.monotonic() - asked > _ANSWERS
+        if hangs or all(other.doomed for other in zygote.waiting.values() if not asked):
+            self._end(zygote)
+
+    def keep(self, oldest: int) -> None:
+        """Let the zygotes of generations before `oldest` end: no worker will be asked of them any more."""
+        for generation in [number for number in self._zygotes if number < oldest]:
+            self._end(self._zygotes[generation])
+        self._unsafe = {number for number in self._unsafe if number >= oldest}
+
+    def drop(self, generation: int) -> None:
+        """Let a generation's zygote end: its code is given up."""
+        if zygote := self._zygotes.get(generation):
+            self._end(zygote)
+
+    def reaped(self, pid: int, status: int) -> bool:
+        """Take the news that a process has ended; return whether it was a zygote."""
+        zygote = self._ending.pop(pid, None)
+        if zygote is None:
+            zygote = next((one for one in self._zygotes.values() if one.pid == pid), None)
+        if zygote is None:
+            return False
+        zygote.status = status
+        self._hear(zygote)  # what it said, and whom it forked, before it died
+        self._forget(zygote)
+        lost, zygote.waiting = list(zygote.waiting.values()), {}
+        if not zygote.told_to_end and not (lost and zygote.error):  # else its error is told as theirs
+            self._say.zygote_died(zygote)
+        for worker in lost:
+            worker.error, worker.status = zygote.error, status
+            self._failed(worker)
+        settled = zygote.loaded_at and time.monotonic() - zygote.loaded_at > _SETTLED
+        if settled and not zygote.told_to_end and zygote.generation not in self._zygotes:
+            try:
+                self._begin(zygote.assignment)
+            except OSError as error:
+                self._say.not_started(0, error)
+        return True
+
+    def hear(self) -> None:
+        """Read what the zygotes have said: the number of a process that has ended already may be among it."""
+        for zygote in list(self._zygotes.values()):
+            self._hear(zygote)
+
+    def zygotes(self) -> Iterator[Zygote]:
+        """The zygotes that there are."""
+        return iter(tuple(self._zygotes.values()))
+
+    def close(self) -> None:
+        """End every zygote; who waits for one is told to `failed` when it has been reaped."""
+        for zygote in self.zygotes():
+            self._end(zygote)
+
+    def wait(self) -> None:
+        """Wait until the zygotes that were told to end are gone: until then they have the listening sockets."""
+        for pid, zygote in self._ending.items():
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+            self._forget(zygote)
+        self._ending.clear()
+
+    # The zygotes
+
+    def _begin(self, assignment: Assignment) -> Zygote:
+        zygote = Zygote(assignment)
+        zygote.execute(f"zygote-{zygote.generation}", zygote.assignment, self._environ)
+        self._zygotes[zygote.generation] = zygote
+        self._selector.register(zygote.control, selectors.EVENT_READ, lambda: self._hear(zygote))
+        return zygote
+
+    def _end(self, zygote: Zygote) -> None:
+        zygote.told_to_end = "it is not needed any more"
+        self._ending[zygote.pid] = zygote
+        self._zygotes.pop(zygote.generation, None)
+        zygote.signal(signal.SIGKILL)
+
+    def _forget(self, zygote: Zygote) -> None:
+        if self._zygotes.get(zygote.generation) is zygote:
+            del self._zygotes[zygote.generation]
+        self._deafen(zygote)
+        zygote.close()
+
+    def _deafen(self, zygote: Zygote) -> None:
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.unregister(zygote.control)
+
+    def _ask(self, zygote: Zygote, worker: Child) -> None:
+        worker.asked_at = time.monotonic()
+        zygote.hand_over(worker, "fork", worker=worker.id, slot=worker.slot)
+
+    def _hear(self, zygote: Zygote) -> None:
+        heard = zygote.messages()
+        if heard is None:
+            self._deafen(zygote)
+        for message in heard or ():
+            self._take(zygote, message)
+
+    def _take(self, zygote: Zygote, message: dict[str, Any]) -> None:
+        if "loaded" in message:
+            self._loaded(zygote, message)
+        elif "forked" in message:
+            worker = zygote.waiting.pop(message["forked"], None)
+            if worker:
+                worker.pid = message["pid"]
+                if worker.doomed:
+                    worker.signal(signal.SIGKILL)
+        elif "refused" in message:
+            worker = zygote.waiting.pop(message["refused"], None)
+            if worker:
+                worker.error = OutsideError(
+                    "no worker could be started", where="fork(2)", why=message["why"],
+                    hint="see the limits of processes and memory: `ulimit -u`, pids.max, memory.max",
+                )  # fmt: skip
+                self._failed(worker)
+        elif "error" in message:
+            zygote.error = child.error_from(message["error"])
+        elif "report" in message:
+            self._say.reported(zygote, message)
+
+    def _loaded(self, zygote: Zygote, message: dict[str, Any]) -> None:
+        zygote.loaded, zygote.loaded_at = message["loaded"], time.monotonic()
+        why = message["why"]
+        if not why and not self._adopts():
+            why = "this kernel does not let orphans become our children (prctl(2), PR_SET_CHILD_SUBREAPER)"
+        self._say.preloaded(zygote, why)
+        if not why:
+            for worker in list(zygote.waiting.values()):
+                self._ask(zygote, worker)
+            return
+        self._unsafe.add(zygote.generation)
+        waiting = [worker for worker in zygote.waiting.values() if not worker.doomed]
+        if not waiting:
+            self._end(zygote)
+            return
+        for worker in zygote.waiting.values():
+            if worker.doomed:
+                self._failed(worker)
+        first, *others = waiting
+        zygote.hand_over(first, "become", worker=first.id, slot=first.slot)
+        first.pid = zygote.pid
+        self._forget(zygote)
+        for worker in others:
+            assignment = dataclasses.replace(zygote.assignment, worker=worker.id, slot=worker.slot)
+            try:
+                worker.execute(f"worker-{worker.id}", assignment, self._environ)
+            except OSError as error:
+                self._say.not_started(worker.id, error)
+                self._failed(worker)

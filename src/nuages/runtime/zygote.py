@@ -1,0 +1,154 @@
+"""The process that loads the project once and forks workers from it.
+
+Nothing of it serves: it has no event loop and no thread, and between two orders it sleeps. What it has loaded is in
+memory that its workers share for as long as they do not write to it.
+
+A worker is forked twice: the one in between says its number and ends, so that the supervisor, a child subreaper
+(prctl(2), PR_SET_CHILD_SUBREAPER), becomes its parent and gets its true exit status.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import gc
+import json
+import os
+import random
+import socket
+import sys
+import time
+import warnings
+from typing import Any, NoReturn
+
+from nuages.errors import NuagesError, StartError
+from nuages.runtime import child, worker
+from nuages.runtime import settings as options
+from nuages.runtime.application import Application
+
+_LONGEST_ORDER = 1 << 16
+
+
+class Zygote:
+    """The loaded project and the line to the supervisor."""
+
+    def __init__(self, control: socket.socket, assignment: dict[str, Any]) -> None:
+        self.control, self.assignment = control, assignment
+        self.settings = options.from_json(assignment["settings"])
+        self.application = Application.from_json(assignment["application"])
+        for descriptor in (control.fileno(), assignment["board"], *assignment["sockets"]):
+            os.set_inheritable(descriptor, False)
+        self.site: Any = None
+
+    def say(self, **message: Any) -> None:
+        """Tell the supervisor something."""
+        with contextlib.suppress(OSError):  # it is gone, and this process will be in a moment
+            self.control.send(json.dumps(message, default=str).encode() + b"\n")
+
+    def report(self, event: str, text: str = "", **fields: Any) -> None:
+        """Let the supervisor say what was filled in and found."""
+        self.say(report=event, text=text, fields=fields)
+
+    def load(self) -> None:
+        """Load the project and say so, and why workers must not be forked from it, if they must not."""
+        from nuages.runtime import hooks, preload
+
+        begun = time.monotonic()
+        self.site, why = preload.load(self.application, self.settings, self.report)
+        hooks.call(self.settings.before_fork, "--before-fork", self.application)
+        faulthandler.cancel_dump_traceback_later()  # it has a thread
+        why = why or preload.obstacle(self.settings, self.report)
+        self.say(loaded=round(time.monotonic() - begun, 3), why=why)
+
+    def obey(self) -> tuple[socket.socket, dict[str, Any]]:
+        """Fork workers until the supervisor is gone; return in each worker, with its channel and its assignment."""
+        while True:
+            line, descriptors, _, _ = socket.recv_fds(
+                self.control, _LONGEST_ORDER, 1, socket.MSG_CMSG_CLOEXEC
+            )
+            if not line:
+                os._exit(0)
+            order = json.loads(line)
+            assignment = {**self.assignment, "worker": order["worker"], "slot": order["slot"]}
+            control = socket.socket(fileno=descriptors[0])
+            if order["order"] == "become" or self._fork(assignment):
+                self.control.close()
+                gc.enable()
+                return control, assignment
+            control.close()
+
+    def _fork(self, assignment: dict[str, Any]) -> bool:
+        """Fork a worker; return whether this is it."""
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()  # what is in its buffer would be written by every worker
+        waits, goes = os.pipe()
+        gc.freeze()  # the collector does not touch, and so copy, what is there already
+        try:
+            between = _fork()
+        except OSError as error:
+            self.say(refused=assignment["worker"], why=error.strerror)
+            os.close(waits)
+            os.close(goes)
+            return False
+        if between == 0:
+            self._fork_again(assignment)
+            os.close(goes)
+            os.read(waits, 1)
+            os.close(waits)
+            worker.end_with(assignment["supervisor"])
+            _reseed()
+            return True
+        os.close(waits)
+        with contextlib.suppress(ChildProcessError):  # the project ignores SIGCHLD
+            os.waitpid(between, 0)
+        # Now the kernel has given the worker its new parent: it sees the end of this pipe.
+        os.close(goes)
+        return False
+
+    def _fork_again(self, assignment: dict[str, Any]) -> None:
+        """Return in the worker; the process between it and the zygote ends here."""
+        try:
+            pid = _fork()
+        except OSError as error:
+            self.say(refused=assignment["worker"], why=error.strerror)
+            os._exit(0)
+        if pid:
+            self.say(forked=assignment["worker"], pid=pid)
+            os._exit(0)
+
+
+def _fork() -> int:
+    with warnings.catch_warnings():
+        # Python 3.12 warns of threads; those that are there are known to stand it, or were asked for.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+def _reseed() -> None:
+    """Give this process random numbers of its own. OpenSSL's and the kernel's are already: they know of forks."""
+    random.seed()
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        with contextlib.suppress(Exception):
+            numpy_random.seed()
+
+
+def main(control: socket.socket, assignment: dict[str, Any]) -> NoReturn:
+    """Run a zygote; an error of the project is told to the supervisor, once for all workers."""
+    worker.end_with(assignment["supervisor"])
+    # A collection would make holes in what is shared, and each worker would fill, and so copy, them anew.
+    gc.disable()
+    worker.prepare()
+    zygote = Zygote(control, assignment)
+    worker.watch_start(zygote.settings.start_timeout)
+    try:
+        zygote.load()
+        control, assignment = zygote.obey()
+    except NuagesError as error:
+        zygote.say(error=child.error_fields(error))
+        os._exit(error.exit_code)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, somebody must say it
+        zygote.say(error=child.error_fields(worker.unforeseen(error, started=False)))
+        os._exit(StartError.exit_code)
+    worker.begin(control, assignment, zygote.site)
