@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """One verb. `function` names the function of this module that carries it out.
+    """One verb. `function` names the function of this module, or of `MODULE:NAME`, that carries it out.
 
     `classes` gives the option classes it reads; of these it takes the options in `groups`, all where that is empty.
     """
@@ -42,7 +43,10 @@ class Command:
 
     def load(self) -> Callable[[Invocation], int]:
         """Return the function that carries it out."""
-        return globals()[self.function]  # type: ignore[no-any-return]
+        module, colon, name = self.function.partition(":")
+        if not colon:
+            return globals()[module]  # type: ignore[no-any-return]
+        return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
 
 
 TALK = "Output"
@@ -284,6 +288,14 @@ def _up_options() -> tuple[type[Any], ...]:
     return (UpOptions,)
 
 
+def _image_options(*more: str) -> tuple[type[Any], ...]:
+    from nuages.image import options
+
+    return (options.ImageOptions, *(getattr(options, name) for name in more), Settings)
+
+
+_OF_AN_IMAGE = ("Image", "Build", APPLICATION)
+
 COMMANDS = (
     Command(
         name="up",
@@ -318,5 +330,26 @@ COMMANDS = (
         function="check",
         classes=lambda: (CheckOptions, Settings, Talk),
         groups=(APPLICATION, TALK),
+    ),
+    Command(
+        name="plan",
+        summary="Print what the image is made of, as JSON, and where each fact came from.",
+        function="nuages.making:plan",
+        classes=lambda: _image_options(),
+        groups=_OF_AN_IMAGE,
+    ),
+    Command(
+        name="dockerfile",
+        summary="Print the multi-stage Dockerfile of the project's image, or write it.",
+        function="nuages.making:write",
+        classes=lambda: _image_options("WriteOptions"),
+        groups=_OF_AN_IMAGE,
+    ),
+    Command(
+        name="build",
+        summary="Build the image with docker, podman or buildah, and print its digest.",
+        function="nuages.making:build",
+        classes=lambda: _image_options("BuildOptions"),
+        groups=_OF_AN_IMAGE,
     ),
 )

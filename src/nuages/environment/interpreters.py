@@ -168,7 +168,7 @@ def choose(found: Sequence[Interpreter], needs: Needs) -> list[Interpreter]:
 
     Raises ProjectError that names what is present and what is needed when none fits.
     """
-    fitting = [each for each in found if not _objections(each, needs)]
+    fitting = [each for each in found if not objections(each, needs)]
     if not fitting:
         raise _none_fits(found, needs)
     lacking = needs.lacking or {}
@@ -179,7 +179,8 @@ def choose(found: Sequence[Interpreter], needs: Needs) -> list[Interpreter]:
     return sorted(fitting, key=rank, reverse=True)
 
 
-def _objections(each: Interpreter, needs: Needs) -> list[str]:
+def objections(each: Interpreter, needs: Needs) -> list[str]:
+    """Return who objects to this Python: `nuages`, `--python`, `project`, `django`; nobody: it fits."""
     from packaging.specifiers import SpecifierSet
 
     full = each.markers["python_full_version"]

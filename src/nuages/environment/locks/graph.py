@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from nuages.errors import Origin
@@ -213,11 +213,36 @@ def lacking_wheels(files: Iterable[str], tags: Iterable[str]) -> int:
     return sum(not fits for fits in usable.values())
 
 
-def tags_for(series: tuple[int, int]) -> frozenset[str]:
-    """Return the wheel tags that CPython of this series takes on this machine."""
+def compiled_ones(files: Iterable[str], tags: Iterable[str]) -> tuple[str, ...]:
+    """Return the packages among these archives that come as source, because no wheel of theirs has such a tag."""
+    from packaging.utils import (
+        InvalidSdistFilename,
+        InvalidWheelFilename,
+        parse_sdist_filename,
+        parse_wheel_filename,
+    )
+
+    allowed = set(tags)
+    has_wheel: dict[str, bool] = {}
+    for name in files:
+        try:
+            if name.endswith(".whl"):
+                project, _, _, found = parse_wheel_filename(name)
+                has_wheel[project] = has_wheel.get(project, False) or any(
+                    str(tag) in allowed for tag in found
+                )
+            else:
+                has_wheel.setdefault(parse_sdist_filename(name)[0], False)
+        except (InvalidWheelFilename, InvalidSdistFilename):
+            continue
+    return tuple(sorted(project for project, has in has_wheel.items() if not has))
+
+
+def tags_for(series: tuple[int, int], platforms: Sequence[str] = ()) -> frozenset[str]:
+    """Return the wheel tags that CPython of this series takes on these platforms, or on this machine's."""
     from packaging import tags
 
-    platforms = list(tags.platform_tags())
+    platforms = list(platforms or tags.platform_tags())
     interpreter = f"cp{series[0]}{series[1]}"
     found = [*tags.cpython_tags(series, abis=[interpreter, "abi3", "none"], platforms=platforms)]
     found += tags.compatible_tags(series, interpreter=interpreter, platforms=platforms)

@@ -1,0 +1,81 @@
+"""Container engines as command lines: docker, podman and buildah build the same Dockerfile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+ENGINES = ("docker", "podman", "buildah")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What to build: files and folders on this machine. `secrets` maps ids to files, `volumes` are folders that the
+    installers read (a local package index), which docker cannot mount into a build."""
+
+    context: str
+    dockerfile: str
+    tags: Sequence[str]
+    iidfile: str
+    secrets: Sequence[tuple[str, str]] = ()
+    volumes: Sequence[str] = ()
+    platform: str | None = None
+    cache: bool = True
+    timestamp: int | None = None
+    isolation: str = ""
+    """`chroot` where no container can be started, as inside another one (buildah)."""
+
+
+def build(engine: str, order: Order) -> list[str]:
+    """Return the command line that builds the image and writes its id to `iidfile`."""
+    words = {
+        "docker": ["docker", "buildx", "build", "--load"],
+        "podman": ["podman", "build", "--layers"],
+        "buildah": ["buildah", "build", "--layers"],
+    }[engine]
+    words = [*words, "--file", order.dockerfile, "--iidfile", order.iidfile]
+    words += [word for tag in order.tags for word in ("--tag", tag)]
+    for name, path in order.secrets:
+        words += ["--secret", f"id={name},src={path}"]
+    if engine != "docker":
+        words += ["--network=host"]
+        words += [word for place in order.volumes for word in ("--volume", f"{place}:{place}:ro")]
+        if order.isolation:
+            words += ["--isolation", order.isolation]
+        if order.timestamp is not None:
+            words += ["--timestamp", str(order.timestamp)]
+    if order.platform:
+        words += ["--platform", order.platform]
+    if not order.cache:
+        words += ["--no-cache"]
+    return [*words, order.context]
+
+
+def push(engine: str, tag: str, digest_file: str) -> list[str]:
+    """Return the command line that pushes a tag and, where the engine can, writes the digest to a file."""
+    if engine == "docker":
+        return ["docker", "push", tag]
+    return [engine, "push", "--digestfile", digest_file, tag]
+
+
+def save(engine: str, image: str, path: str) -> list[str]:
+    """Return the command line that writes the image as an OCI archive."""
+    if engine == "docker":
+        return ["docker", "save", "--output", path, image]
+    if engine == "podman":
+        return ["podman", "save", "--format", "oci-archive", "--output", path, image]
+    return ["buildah", "push", image, f"oci-archive:{path}"]
+
+
+def digest(engine: str, image: str) -> list[str]:
+    """Return the command line that prints the digest of a built image's manifest, or its id where there is none."""
+    if engine == "docker":
+        return ["docker", "image", "inspect", "--format", "{{.Id}}", image]
+    if engine == "podman":
+        return ["podman", "image", "inspect", "--format", "{{.Digest}}", image]
+    return ["buildah", "inspect", "--type", "image", "--format", "{{.FromImageDigest}}", image]
+
+
+def names(found: Iterable[str]) -> str:
+    """Return names as they are told: `docker, podman`."""
+    return ", ".join(found)

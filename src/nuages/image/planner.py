@@ -1,0 +1,179 @@
+"""From what was found to what is made: `plan` decides, and reads nothing but its arguments."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nuages.errors import ProjectError, UsageError
+from nuages.image.options import SUITE, ImageOptions
+from nuages.image.plan import Base, FrontEnd, Install, Package, Plan, Runtime, Stated
+from nuages.image.stand_ins import stand_in
+from nuages.project.model import Project, Variable
+
+APP = "/app"
+VENV = "/opt/venv"
+RUNTIME = "/opt/nuages"
+STATIC = f"{APP}/staticfiles"
+
+_DEBIAN_BASE = re.compile(r"(?:.*/)?python:")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What the edge read for the planner beside the project: nothing here needs a disk any more.
+
+    `python` is the Python and why. `build` and `run` are Debian packages. `unset` are the variables that the settings
+    need. `pins` maps images to digests.
+    """
+
+    python: Stated
+    install: Install
+    runtime: Runtime
+    build: tuple[Package, ...] = ()
+    run: tuple[Package, ...] = ()
+    unset: tuple[Variable, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
+    pins: Mapping[str, str] = field(default_factory=dict)
+    front_end: FrontEnd | None = None
+    messages: bool = False
+    debug: bool | None = None
+    version: str = ""
+
+
+def plan(project: Project, found: Findings, options: ImageOptions) -> Plan:
+    """Return the plan of the project's image. Raises ProjectError and UsageError for what cannot be an image."""
+    image = options.base or f"python:{found.python.value}-slim-{SUITE}"
+    name = _name(options.name or project.root.name)
+    return Plan(
+        name=name,
+        python=found.python,
+        base=Base(
+            image=image, digest=found.pins.get(image, ""), origin="--base" if options.base else "default"
+        ),
+        build_packages=_packages(found.build, _for_base(image)),
+        run_packages=_packages(found.run, (Package(name=one, wanted_by="--apt") for one in options.apt)),
+        install=found.install,
+        runtime=found.runtime,
+        directory=project.directory,
+        manage=project.manage.value if project.manage else "",
+        settings=_stated(project.settings) if project.settings else None,
+        apps=tuple(Stated(value=entry.path, origin=str(entry.origin)) for entry in project.serving),
+        environ=_environ(project, found, options),
+        stand_ins=_stand_ins(found),
+        static_root=_static_root(project),
+        messages=found.messages,
+        front_end=found.front_end if options.front_end else None,
+        required=tuple(Stated(value=each.name, origin=str(each.origin)) for each in found.unset),
+        sources=dict(found.sources),
+        excluded=options.exclude,
+        port=options.port,
+        labels=_labels(name, found),
+        healthcheck=options.healthcheck,
+        notes=project.notes,
+    )
+
+
+def _stated(fact: Any) -> Stated:
+    return Stated(value=str(fact.value), origin=str(fact.origin))
+
+
+def _name(text: str) -> str:
+    """Return a text as the repository part of an image's name (distribution's reference grammar)."""
+    plain = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    return plain[:80].rstrip("-") or "project"
+
+
+def _for_base(image: str) -> tuple[Package, ...]:
+    """Return what building needs on Debian's own Python and `python:X.Y-slim` brings along."""
+    if _DEBIAN_BASE.fullmatch(image.partition("@")[0].rpartition(":")[0] + ":"):
+        return ()
+    return tuple(
+        Package(name=name, wanted_by="Debian's own Python") for name in ("python3-dev", "python3-venv")
+    )
+
+
+def _packages(*groups: Iterable[Package]) -> tuple[Package, ...]:
+    """Return the packages once each, by name; the first that wants one is named."""
+    found: dict[str, Package] = {}
+    for group in groups:
+        for package in group:
+            if not re.fullmatch(r"[a-z0-9][a-z0-9.+-]+", package.name):
+                raise UsageError(
+                    f"{package.name!r} is no name of a Debian package", where=f"given by {package.wanted_by}",
+                    why="names are lower-case letters, digits and + - . (Debian policy, section 5.6.1)",
+                    hint="--apt PACKAGE, for example --apt poppler-utils",
+                )  # fmt: skip
+            found.setdefault(package.name, package)
+    return tuple(found[name] for name in sorted(found))
+
+
+def _environ(project: Project, found: Findings, options: ImageOptions) -> dict[str, Stated]:
+    values: dict[str, Stated] = {}
+    if project.settings:
+        values["DJANGO_SETTINGS_MODULE"] = _stated(project.settings)
+    if project.serving:
+        apps = " ".join(entry.path for entry in project.serving)
+        values["NUAGES_APP"] = Stated(value=apps, origin=str(project.serving[0].origin))
+    if project.paths:
+        folders = ":".join(posixpath.join(APP, path) for path in project.paths)
+        values["PYTHONPATH"] = Stated(value=folders, origin="where the settings and entry modules lie")
+    values["NUAGES_BIND"] = Stated(value=f"0.0.0.0:{options.port}", origin="--port")
+    values["NUAGES_MANAGEMENT"] = Stated(value="0.0.0.0:9000", origin="default")
+    if _static_root(project) is None or not _assigned(project, "STATIC_ROOT"):
+        values["NUAGES_STATIC_ROOT"] = Stated(value=STATIC, origin="STATIC_ROOT is unset")
+    values.update(_debug(project, found))
+    return values
+
+
+def _debug(project: Project, found: Findings) -> dict[str, Stated]:
+    """Return how DEBUG is kept off in the image. Raises ProjectError where the source says True and nobody agreed."""
+    if found.debug is not None:
+        return {"NUAGES_DEBUG": Stated(value="on" if found.debug else "off", origin="--debug")}
+    switch = project.debug
+    if switch and switch.off is not None:
+        return {switch.variable: Stated(value=switch.off, origin=str(switch.origin))}
+    literal = next((one for one in project.assignments if one.name == "DEBUG" and one.is_known), None)
+    if literal is not None and literal.value is True and switch is None:
+        raise ProjectError(
+            "the image would run with DEBUG on", where=literal.origin, why=f"there stands: DEBUG = {literal.text}",
+            hint="read it from a variable there, or build with --debug off, which the image then keeps",
+        )  # fmt: skip
+    return {}
+
+
+def _assigned(project: Project, name: str) -> bool:
+    return any(each.name == name and each.text not in {"None", '""', "''"} for each in project.assignments)
+
+
+def _static_root(project: Project) -> Stated | None:
+    """Return where the collected files lie in the image; None where only running the settings could tell."""
+    for each in reversed(project.assignments):
+        if each.name != "STATIC_ROOT" or each.text in {"None", '""', "''"}:
+            continue
+        if not each.is_known or not each.value:
+            return None
+        path = str(each.value)
+        root = str(project.root)
+        if path == root or path.startswith(root + "/"):
+            return Stated(value=posixpath.join(APP, path[len(root) + 1 :]), origin=str(each.origin))
+        place = path if posixpath.isabs(path) else posixpath.join(APP, project.directory, path)
+        return Stated(value=posixpath.normpath(place), origin=str(each.origin))
+    return Stated(value=STATIC, origin="STATIC_ROOT is unset")
+
+
+def _stand_ins(found: Findings) -> dict[str, Stated]:
+    return {
+        each.name: Stated(value=stand_in(each, found.install.requirements), origin=str(each.origin))
+        for each in found.unset
+    }
+
+
+def _labels(name: str, found: Findings) -> dict[str, str]:
+    labels = {"org.opencontainers.image.title": name}
+    if found.version:
+        labels["org.opencontainers.image.version"] = found.version
+    return labels
