@@ -10,6 +10,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from nuages.runtime.exchange import Exchange
+from nuages.runtime.retirement import event_stream_end
 from nuages.runtime.scope import build_scope
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class Cycle(RequestResponseCycle):
         exchange = self.exchange
         if message["type"] == "http.response.start":
             exchange.status = message["status"]
+            version = exchange.request.version
+            exchange.events_end = event_stream_end(message.get("headers", ()), chunked=version == "1.1")
             if not self.exchange.connection.keeps(keep_alive=True):
                 self.keep_alive = False
             if not any(name.lower() == b"x-request-id" for name, _ in message.get("headers", ())):

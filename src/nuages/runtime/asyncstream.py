@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import CancelledError, Future
 from typing import TYPE_CHECKING, Any
 
+from nuages.runtime.retirement import ends_with
+
 if TYPE_CHECKING:
     from nuages.runtime.response import Head
     from nuages.runtime.sync import SyncExchange
@@ -80,6 +82,7 @@ async def send_stream(exchange: SyncExchange, head: Head, result: Any) -> None:
         if exchange.lost:
             return
         exchange.status = head.status
+        exchange.events_end = ends_with(head.data)
         connection.transport.write(head.data)
         async for chunk in source:
             if not chunk:

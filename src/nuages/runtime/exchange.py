@@ -34,6 +34,8 @@ class Exchange:
     route = ""
     response: Any = None
     stream: Any = None
+    events_end: bytes | None = None
+    """What ends the answer early if it is an event stream; None while it is none."""
     status = 0
     sent = 0
     queued = 0.0

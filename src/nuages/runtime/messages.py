@@ -24,10 +24,35 @@ class Exited:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A worker is to be replaced, for a reason that is logged: requests, age, memory, a stuck thread …"""
+    """A worker is to be replaced, for a reason that is logged: requests, age, memory, a stuck thread …
+
+    One that is `stalled` cannot finish anything: it is cut off once its replacement is ready.
+    """
 
     id: int
     reason: str
+    stalled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """A worker that seemed stalled goes on; what it is due for, it can do in order."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lingers:
+    """A retiring worker has only what may take long: WebSockets, begun answers, idle connections."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Another worker fits into the memory beside those that serve, or not any more."""
+
+    fits: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +74,7 @@ class Stop:
     drain: float = 0.0
 
 
-Event = Ready | Exited | Due | Reload | Resize | Stop
+Event = Ready | Exited | Due | Recovered | Lingers | Room | Reload | Resize | Stop
 
 
 # What to do about it.
@@ -72,10 +97,16 @@ class Drain:
 
 @dataclass(frozen=True, slots=True)
 class Retire:
-    """Tell a worker to accept nothing new, finish its requests and end."""
+    """Tell a worker to accept nothing new, finish its requests and end.
+
+    One that `lingers` may keep what takes long; a second order without it says that this is over. `first`: nobody
+    has taken its place yet, for a second one does not fit the memory.
+    """
 
     id: int
     reason: str
+    lingers: bool = False
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,11 @@ Invariants, tested on random histories:
 
 * A worker is started once and never again; its id is never used twice.
 * The first worker of a server starts alone; never more than `workers + surge` are starting or serving.
-* A replacement is ready before the worker that it replaces retires (unless `surge` is 0).
+* A replacement is ready before the worker that it replaces retires; where no second one fits the memory (`surge` 0),
+  it starts when the old one has ended.
+* A worker that goes may linger with what takes long; never more linger than serve, none while memory is short or the
+  server stops.
+* Only what is stalled is cut off without having been asked to finish.
 * A generation that was never ready does not take the place of one that serves.
 * Every phase but READY and KILLED ends by its deadline, and before the next deadline time alone changes nothing.
 * After a stop no worker is started, and every worker ends.
@@ -30,10 +34,13 @@ from nuages.runtime.messages import (
     Exited,
     GiveUp,
     Kill,
+    Lingers,
     Ready,
+    Recovered,
     Reload,
     Resize,
     Retire,
+    Room,
     Start,
     Stop,
 )
@@ -45,6 +52,7 @@ class Phase(Enum):
     STARTING = "starting"  # its process runs and loads the project
     READY = "ready"  # it accepts connections
     RETIRING = "retiring"  # it accepts nothing new and finishes what it has
+    LINGERING = "lingering"  # it has only what may take long: WebSockets, begun answers, idle connections
     CUT = "cut"  # it was told to drop what is left
     KILLED = "killed"  # it was killed; its exit status is still to come
 
@@ -59,13 +67,18 @@ class Stage(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """One worker process. `since` is when it entered its phase; `due` says why it is to be replaced, if it is."""
+    """One worker process. `since` is when it entered its phase; `due` says why it is to be replaced, if it is.
+
+    One that is `stalled` cannot be asked for anything. One that retires and `lingers` may keep what takes long.
+    """
 
     id: int
     generation: int
     phase: Phase
     since: float
     due: str = ""
+    stalled: bool = False
+    lingers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +93,7 @@ class Limits:
     workers: int
     start: float = 120.0
     grace: float = 30.0
+    linger: float = 3600.0
     cut: float = 1.0
     settled: float = 5.0
     surge: int = 1
@@ -109,7 +123,7 @@ class Pool:
     hurried: bool = False
 
 
-_LIMITED = {Phase.STARTING, Phase.RETIRING, Phase.CUT}
+_LIMITED = {Phase.STARTING, Phase.RETIRING, Phase.LINGERING, Phase.CUT}
 _FAILURES_FORGOTTEN = 60.0  # seconds after which an earlier death no longer counts
 _FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
 
@@ -156,11 +170,18 @@ def _note(pool: Pool, now: float, event: Event | None) -> tuple[Pool, Actions]:
             return _became_ready(pool, now, id), ()
         case Exited(id, reported):
             return _exited(pool, now, id, reported=reported)
-        case Due(id, reason):
+        case Due(id, reason, stalled):
+            return _became_due(pool, id, reason, stalled=stalled), ()
+        case Recovered(id):
             worker = find(pool, id)
-            if worker and not worker.due and worker.phase in {Phase.STARTING, Phase.READY}:
-                pool = _put(pool, replace(worker, due=reason))
+            return (_put(pool, replace(worker, stalled=False)) if worker else pool), ()
+        case Lingers(id):
+            worker = find(pool, id)
+            if worker and worker.phase is Phase.RETIRING and worker.lingers:
+                pool = _put(pool, replace(worker, phase=Phase.LINGERING, since=now))
             return pool, ()
+        case Room(fits):
+            return replace(pool, limits=replace(pool.limits, surge=int(fits))), ()
         case Reload():
             if pool.stage is not Stage.RUNNING:
                 return pool, ()
@@ -179,6 +200,15 @@ def _became_ready(pool: Pool, now: float, worker_id: int) -> Pool:
         return pool  # it was told to end in the meantime
     pool = _put(pool, replace(worker, phase=Phase.READY, since=now))
     return replace(pool, proven=max(worker.generation, -1 if pool.proven is None else pool.proven))
+
+
+def _became_due(pool: Pool, worker_id: int, reason: str, *, stalled: bool) -> Pool:
+    worker = find(pool, worker_id)
+    if worker is None or worker.phase not in {Phase.STARTING, Phase.READY}:
+        return pool
+    # What it was due for before is true too, but a stall is what decides how it ends.
+    due = reason if stalled else worker.due or reason
+    return _put(pool, replace(worker, due=due, stalled=worker.stalled or stalled))
 
 
 def _exited(pool: Pool, now: float, worker_id: int, *, reported: bool) -> tuple[Pool, Actions]:
@@ -228,7 +258,7 @@ def _stop(pool: Pool, now: float, drain: float) -> tuple[Pool, Actions]:
         return replace(pool, stage=Stage.STOPPING), ()
     actions: list[Action] = []
     for worker in pool.workers:
-        if worker.phase in {Phase.READY, Phase.RETIRING}:
+        if worker.phase in {Phase.READY, Phase.RETIRING, Phase.LINGERING}:
             pool = _put(pool, replace(worker, phase=Phase.CUT, since=now))
             actions.append(Cut(worker.id, "a second signal came"))
     return replace(pool, stage=Stage.STOPPING, hurried=True), tuple(actions)
@@ -252,7 +282,7 @@ def _enforce(pool: Pool, now: float) -> tuple[Pool, Actions]:
         found = _next_phase(pool, now, worker)
         if found:
             phase, action = found
-            pool = _put(pool, replace(worker, phase=phase, since=now))
+            pool = _put(pool, replace(worker, phase=phase, since=now, lingers=False))
             actions.append(action)
     return pool, tuple(actions)
 
@@ -265,6 +295,17 @@ def _next_phase(pool: Pool, now: float, worker: Worker) -> tuple[Phase, Action] 
         return Phase.KILLED, Kill(worker.id, reason)
     if worker.phase is Phase.READY and stopping:
         return Phase.RETIRING, Retire(worker.id, "the server stops")
+    if worker.phase is Phase.LINGERING and (stopping or late or not pool.limits.surge):
+        reason = (
+            "the server stops"
+            if stopping
+            else "memory is short"
+            if not late
+            else "it has lingered long enough"
+        )
+        return Phase.RETIRING, Retire(worker.id, reason)
+    if worker.phase is Phase.RETIRING and stopping and worker.lingers:
+        return Phase.RETIRING, Retire(worker.id, "the server stops")
     if worker.phase is Phase.RETIRING and late:
         return Phase.CUT, Cut(worker.id, f"not finished within {pool.limits.grace:g} s")
     if worker.phase is Phase.CUT and late:
@@ -276,7 +317,10 @@ def _deadline(pool: Pool, worker: Worker) -> float:
     if worker.phase not in _LIMITED:
         return inf
     limits = pool.limits
-    allowed = {Phase.STARTING: limits.start, Phase.RETIRING: limits.grace, Phase.CUT: limits.cut}
+    allowed = {
+        Phase.STARTING: limits.start, Phase.RETIRING: limits.grace, Phase.LINGERING: limits.linger,
+        Phase.CUT: limits.cut,
+    }  # fmt: skip
     return worker.since + allowed[worker.phase]
 
 
@@ -286,9 +330,11 @@ def _deadline(pool: Pool, worker: Worker) -> float:
 def _balance(pool: Pool, now: float) -> tuple[Pool, Actions]:
     actions: list[Action] = []
     if pool.stage is not Stage.STOPPING:
-        for worker, reason in _dispensable(pool):
-            pool = _put(pool, replace(worker, phase=Phase.RETIRING, since=now))
-            actions.append(Retire(worker.id, reason))
+        for worker, action in _dispensable(pool):
+            phase = Phase.CUT if isinstance(action, Cut) else Phase.RETIRING
+            lingers = isinstance(action, Retire) and action.lingers
+            pool = _put(pool, replace(worker, phase=phase, since=now, lingers=lingers))
+            actions.append(action)
     if now >= _resume_at(pool):
         for _ in range(_wanted(pool)):
             worker = Worker(id=pool.next_id, generation=pool.generation, phase=Phase.STARTING, since=now)
@@ -302,35 +348,52 @@ def _reason(pool: Pool, worker: Worker) -> str:
     return worker.due or ("new code" if worker.generation < pool.generation else "")
 
 
-def _dispensable(pool: Pool) -> list[tuple[Worker, str]]:
-    """The workers that may retire now, and why: due ones first, then the newest of too many."""
+def _dispensable(pool: Pool) -> list[tuple[Worker, Action]]:
+    """The workers that may go now, and how: due ones first, then the newest of too many, and who is in their way."""
+    limits = pool.limits
     serving = [worker for worker in pool.workers if worker.phase is Phase.READY]
-    due = [worker for worker in serving if _reason(pool, worker)]
+    due = sorted(
+        (worker for worker in serving if _reason(pool, worker)), key=lambda worker: not worker.stalled
+    )
     fresh = [worker for worker in reversed(serving) if not _reason(pool, worker)]
-    surplus = max(0, len(serving) - pool.limits.workers)
-    if due and not surplus and not pool.limits.surge and len(serving) == pool.limits.workers:
-        surplus = 1  # stop first: a second one does not fit
-    fewer = "fewer workers were asked for"
-    return [(worker, _reason(pool, worker) or fewer) for worker in (due + fresh)[:surplus]]
+    surplus = max(0, len(serving) - limits.workers)
+    # Stop first: a second one does not fit.
+    first = bool(due) and not surplus and not limits.surge and len(serving) == limits.workers
+    going: list[tuple[Worker, Action]] = []
+    for worker in (due + fresh)[: 1 if first else surplus]:
+        reason = _reason(pool, worker) or "fewer workers were asked for"
+        lingers = limits.linger > 0 and bool(limits.surge)
+        order = Cut(worker.id, reason) if worker.stalled else Retire(worker.id, reason, lingers, first)
+        going.append((worker, order))
+    leaving = [worker for worker in pool.workers if worker.phase not in {Phase.READY, Phase.STARTING}]
+    if due and not going and len(leaving) >= limits.workers and _all_linger(leaving):
+        oldest = min(leaving, key=lambda worker: worker.since)
+        going.append((oldest, Retire(oldest.id, "another one is to linger in its place")))
+    return going
+
+
+def _all_linger(workers: list[Worker]) -> bool:
+    return all(worker.phase is Phase.LINGERING for worker in workers)
 
 
 def _wanted(pool: Pool) -> int:
     """How many processes to start as soon as the back-off allows."""
     if pool.stage is Stage.STOPPING:
         return 0
+    limits = pool.limits
     serving = [worker for worker in pool.workers if worker.phase is Phase.READY]
     starting = sum(worker.phase is Phase.STARTING for worker in pool.workers)
-    missing = pool.limits.workers - len(serving) - starting
+    missing = limits.workers - len(serving) - starting
     if pool.proven is None:
         # The first has the processors for itself: it serves sooner, and an error of the project comes once.
         return 0 if starting else 1
-    if missing > 0:
-        return missing
     leaving = len(pool.workers) - len(serving) - starting
+    if missing > 0:
+        return missing if limits.surge else max(0, missing - leaving)
     replaceable = pool.stage is Stage.RUNNING and any(_reason(pool, worker) for worker in serving)
     # Those that still finish their requests take memory too: never more than one for each that serves.
-    if replaceable and not starting and missing == 0 and leaving < pool.limits.workers:
-        return pool.limits.surge
+    if replaceable and not starting and missing == 0 and leaving < limits.workers:
+        return limits.surge
     return 0
 
 

@@ -64,6 +64,7 @@ class Connection(Reception, asyncio.Protocol):
         self.peer: tuple[str, int] = ("", 0)
         self.scheme = "http"
         self.closing = False
+        self._last: Exchange | None = None
         self.half_closed = False
         self._advancing = False
         self._unsent = 0
@@ -90,9 +91,18 @@ class Connection(Reception, asyncio.Protocol):
         return not self.exchanges and not self.in_head
 
     def shutdown(self) -> None:
-        """Close now if idle, else after the answer."""
+        """Close now if idle, else after the answers to what has come."""
+        if not self.closing:
+            self._last = self.exchanges[-1] if self.exchanges else None
         self.closing = True
         if self.idle:
+            self.transport.close()
+
+    def end_events(self) -> None:
+        """End the answer that is being sent if it is an event stream: its client connects again by itself."""
+        end = self.exchanges[0].events_end if self.exchanges else None
+        if end is not None and not self.transport.is_closing():
+            self.transport.write(end)
             self.transport.close()
 
     # What the transport calls
@@ -202,8 +212,12 @@ class Connection(Reception, asyncio.Protocol):
     # Answers
 
     def keeps(self, keep_alive: bool) -> bool:
-        """Return whether the connection goes on after an answer; any thread may ask."""
-        return keep_alive and not self.closing and not getattr(self.server_state, "retiring", False)
+        """Return whether the connection goes on after the first exchange's answer; any thread may ask."""
+        if not keep_alive:
+            return False
+        if self.closing:  # what was pipelined behind it is answered too
+            return self._last is not None and self._last is not self.exchanges[0] and len(self.exchanges) > 1
+        return not getattr(self.server_state, "retiring", False) or len(self.exchanges) > 1
 
     def pause(self) -> None:
         """Read no more for now."""

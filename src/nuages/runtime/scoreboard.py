@@ -3,6 +3,8 @@
 One slot per worker: a head with a few figures, then the requests in flight. The worker alone writes its slot and
 takes no lock; a reader that catches it in the middle of a write sees two different sequence numbers and skips
 the entry. Written as the machine writes numbers: both sides are processes of one machine.
+
+Behind the slots stands the tally, one number per slot, by which the workers share connections out among themselves.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import mmap
 import os
 import struct
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 # Sequence number, start (time.monotonic, seconds), method, path, request id, sequence number again.
@@ -20,6 +23,7 @@ _HEAD = struct.Struct("=IIddQIII")
 _HEAD_BYTES = 256
 ENTRIES = 256  # requests in flight that a worker can note; what is beyond is served but not noted
 SLOT_BYTES = _HEAD_BYTES + ENTRIES * _ENTRY.size
+_TALLY = struct.Struct("=I")  # 0: this slot accepts no connections; else one more than it has
 _FREE = bytes(8)
 
 
@@ -52,10 +56,29 @@ class Board:
     def __init__(self, descriptor: int, slot: int) -> None:
         self._memory = mmap.mmap(descriptor, 0)
         self._start = slot * SLOT_BYTES
+        slots = len(self._memory) // (SLOT_BYTES + _TALLY.size)
+        self._tally = memoryview(self._memory)[slots * SLOT_BYTES :].cast("I")
+        self._slot = slot
         first = self._start + _HEAD_BYTES
         self._free = [first + number * _ENTRY.size for number in reversed(range(ENTRIES))]
         self._sequence = 0
         self._begun = 0
+        self._until_limit = 0
+        self._on_limit: Callable[[], None] = _nothing
+
+    def limit(self, requests: int, on_limit: Callable[[], None]) -> None:
+        """Have `on_limit` called when so many requests have begun; what `begin` is not called for is not counted."""
+        self._until_limit, self._on_limit = requests, on_limit
+
+    def tally(self, connections: int | None) -> None:
+        """Tell the other workers how many connections this one has; None: it accepts no more."""
+        self._tally[self._slot] = 0 if connections is None else connections + 1
+
+    def share(self) -> float:
+        """Return the mean number of connections of the workers that accept."""
+        row = self._tally.tolist()
+        accepting = len(row) - row.count(0)
+        return (sum(row) - accepting) / accepting if accepting else 0.0
 
     @property
     def in_flight(self) -> int:
@@ -65,6 +88,10 @@ class Board:
     def begin(self, method: str, path: str, request_id: str) -> int:
         """Note that a request has begun; return what `end` wants. May be called by one thread only: the loop's."""
         self._begun += 1
+        if self._until_limit:
+            self._until_limit -= 1
+            if not self._until_limit:
+                self._on_limit()
         if not self._free:
             return -1
         offset = self._free.pop()
@@ -95,13 +122,19 @@ class Scoreboard:
 
     def __init__(self, slots: int) -> None:
         self.slots = slots
-        self.descriptor = _shared_memory(slots * SLOT_BYTES)
-        self._memory = mmap.mmap(self.descriptor, slots * SLOT_BYTES)
+        size = slots * (SLOT_BYTES + _TALLY.size)
+        self.descriptor = _shared_memory(size)
+        self._memory = mmap.mmap(self.descriptor, size)
 
     def clear(self, slot: int) -> None:
         """Make a slot new for the next worker."""
         start = slot * SLOT_BYTES
         self._memory[start : start + SLOT_BYTES] = bytes(SLOT_BYTES)
+        self.leave(slot)
+
+    def leave(self, slot: int) -> None:
+        """Note that nobody accepts for a slot: its worker has ended, perhaps without a word."""
+        _TALLY.pack_into(self._memory, self.slots * SLOT_BYTES + slot * _TALLY.size, 0)
 
     def figures(self, slot: int) -> Figures:
         """Return what the worker of that slot last said of itself."""
@@ -133,6 +166,10 @@ class Scoreboard:
         """Give the memory back."""
         self._memory.close()
         os.close(self.descriptor)
+
+
+def _nothing() -> None:
+    pass
 
 
 def _text(field: bytes) -> str:

@@ -1,4 +1,4 @@
-"""uvicorn's Server with another end: no signals, no idle connection closed under a request, no fixed half second.
+"""uvicorn's Server with another beginning and end: no signals, connections shared out evenly, none lost at the end.
 
 CONTRIBUTING lists the names of uvicorn that are not documented and are used here («Private names of uvicorn we rely
 on»); the contract test checks that list for every supported version.
@@ -9,20 +9,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvicorn
 
+from nuages.runtime.accepting import Acceptor, Tally
+from nuages.runtime.retirement import Order, Retirement
+
 _TICK = 1.0  # seconds between two heartbeats and two values of the Date header
-_POLL = 0.02  # seconds between two looks at what is still open, while ending
-IDLE_LINGER = 1.0  # seconds that an idle connection is kept for a request that may be on its way already
 
 
 class Server(uvicorn.Server):
-    """One worker's server. `on_ready` is called once it accepts, `on_tick_done` every second.
+    """One worker's server. `on_ready` is called once it accepts, `beat` every second.
 
-    `server_state.retiring` tells protocols that answers should say `Connection: close`.
+    `busy` tells how many requests have begun and not ended; `on_lingers` is called when a retiring server has only
+    what may take long. `server_state.retiring` tells protocols that answers should say `Connection: close`.
     """
 
     def __init__(
@@ -32,12 +34,17 @@ class Server(uvicorn.Server):
         on_ready: Callable[[], None],
         beat: Callable[[], None],
         busy: Callable[[], int],
+        tally: Tally,
+        on_lingers: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(config)
         self.server_state.retiring = False  # type: ignore[attr-defined]
-        self._on_ready, self._beat, self._busy = on_ready, beat, busy
+        self._on_ready, self._beat, self._busy, self._on_lingers = on_ready, beat, busy, on_lingers
+        self._tally = tally
         self._told: asyncio.Event | None = None
-        self._linger = IDLE_LINGER
+        self._order = Order()
+        self._acceptor: Acceptor | None = None
+        self._retirement: Retirement | None = None
 
     @property
     def connections(self) -> set[Any]:
@@ -48,13 +55,15 @@ class Server(uvicorn.Server):
         """Go on accepting, but let every answer end its connection."""
         self.server_state.retiring = True  # type: ignore[attr-defined]
 
-    def retire(self, *, linger: float = IDLE_LINGER) -> None:
-        """Accept nothing new, finish the requests and end; keep idle connections for `linger` seconds."""
+    def retire(self, order: Order) -> None:
+        """Accept nothing new, finish the requests and end; a second order may be stricter."""
         self.drain()
-        self._linger = linger
+        self._order = order
         self.should_exit = True
         if self._told:
             self._told.set()
+        if self._retirement:
+            self._retirement.obey(order)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -67,9 +76,12 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application and accept connections."""
         self._told = asyncio.Event()
-        await super().startup(sockets=sockets)
+        await super().startup(sockets=[])
         if self.started and not self.should_exit:
             await self.on_tick(0)  # the Date header, before the first request
+            self._acceptor = Acceptor(sockets or (), self._tally, self._protocol, self.config.ssl)
+            self.server_state.connections = self._acceptor.connections
+            self._acceptor.start()
             self._beat()
             self._on_ready()
 
@@ -84,45 +96,24 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting, finish every request, then close; the supervisor sees to the deadline."""
+        del sockets
         loop = asyncio.get_running_loop()
-        await self._accept_the_rest(loop, sockets or ())
-        close_idle_at = loop.time() + self._linger
-        while self.connections or self.server_state.tasks or self._busy():
-            late = loop.time() >= close_idle_at
-            for connection in list(self.connections):
-                # A busy connection closes after its answer; uvicorn's protocols close an idle one at once.
-                if late or not is_idle(connection):
-                    connection.shutdown()
-            await asyncio.sleep(_POLL)
+        retirement = self._retirement = Retirement(loop, self.connections, self._on_lingers)
+        retirement.obey(self._order)
+        acceptor = self._acceptor
+        if acceptor:
+            if self._order.last:
+                acceptor.take_the_rest()
+            acceptor.stop()
+        beat_at = loop.time()
+        while self.connections or self.server_state.tasks or self._busy() or (acceptor and acceptor.own):
+            await retirement.look(self._busy())
+            if loop.time() >= beat_at:
+                beat_at = loop.time() + _TICK
+                await self.on_tick(0)
+                self._beat()
         await self.lifespan.shutdown()
-
-    async def _accept_the_rest(
-        self, loop: asyncio.AbstractEventLoop, sockets: Iterable[socket.socket]
-    ) -> None:
-        """Close the listening sockets, but first accept who is in their queues: the kernel would reset them."""
-        queues = [sock.dup() for sock in sockets]
-        for server in self.servers:
-            server.close()
-        for sock in sockets:
-            sock.close()
-        for queue in queues:
-            with queue, contextlib.suppress(OSError):  # BlockingIOError: the queue is empty
-                while True:
-                    accepted, _ = queue.accept()
-                    accepted.setblocking(False)
-                    await loop.connect_accepted_socket(self._protocol, accepted, ssl=self.config.ssl)
 
     def _protocol(self) -> asyncio.Protocol:
         make: Any = self.config.http_protocol_class
         return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)  # type: ignore[no-any-return]
-
-
-def is_idle(connection: Any) -> bool:
-    """Return whether no request of a connection is being answered; WebSockets never are idle."""
-    own = getattr(connection, "idle", None)
-    if own is not None:
-        return bool(own)
-    if not hasattr(connection, "cycle"):
-        return False
-    cycle = connection.cycle
-    return cycle is None or bool(cycle.response_complete)

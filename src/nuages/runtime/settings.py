@@ -171,6 +171,10 @@ class Settings:
         word_or("auto", duration), default=None, default_text="auto", group=PROCESSES,
         help="how long to go on accepting after SIGTERM; auto: 5s in Kubernetes, else 0s",
     )  # fmt: skip
+    recycle_linger: float = declare(
+        duration, default=3600.0, default_text="1h", group=PROCESSES,
+        help="how long a replaced worker lives on for WebSockets and answers that have begun",
+    )  # fmt: skip
     start_timeout: float = declare(
         duration, default=120.0, default_text="2m", group=PROCESSES,
         help="how long a worker may take to get ready",

@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nuages.errors import NuagesError, Origin
 from nuages.runtime import capacity, child, chronicle, messages, nursery, pool, sockets
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 CUT_OFF = 1  # exit code when requests did not finish within the grace
 IDLE_LINGER = (
     1.0  # seconds; how long a retiring worker keeps idle connections for a request that is on its way
+)
+STREAMS_BEFORE = (
+    0.5  # seconds before the grace is over, when event streams are ended: their clients come again
 )
 _KUBERNETES_DRAIN = 5.0
 _ECHO = (
@@ -113,7 +116,10 @@ class Supervisor:
         for listener in listeners:
             listener.socket.set_inheritable(True)
         limits = pool.Limits(
-            workers=self.capacity.workers, start=settings.start_timeout, grace=settings.grace
+            workers=self.capacity.workers,
+            start=settings.start_timeout,
+            grace=settings.grace,
+            linger=settings.recycle_linger,
         )
         self.pool = pool.Pool(limits=limits)
 
@@ -241,6 +247,7 @@ class Supervisor:
         self._forget_control(process)
         process.close()
         del self.children[process.id]
+        self._board.leave(process.slot)
         self._last_ended = process
         worker = pool.find(self.pool, process.id)
         phase = worker.phase if worker else pool.Phase.KILLED
@@ -259,6 +266,8 @@ class Supervisor:
                 self._became_ready(process)
             elif "error" in message:
                 process.error = child.error_from(message["error"])
+            elif "lingers" in message:
+                self._step(messages.Lingers(process.id))
             elif "due" in message:
                 self._step(messages.Due(process.id, message["due"]))
             elif "report" in message:
@@ -305,10 +314,12 @@ class Supervisor:
                 self.say.abandoned(action.id)
             case messages.Drain() if process:
                 process.order("drain")
+            case messages.Retire(_, reason) if process and process.told_to_end:
+                process.order("retire", how=self._how_to_retire(action))
             case messages.Retire(_, reason) if process:
                 process.told_to_end = reason
                 self.say.worker_retires(process, reason)
-                process.order("retire", linger=0.0 if self._stop_signal == signal.SIGINT else IDLE_LINGER)
+                process.order("retire", how=self._how_to_retire(action))
             case messages.Cut(_, reason) if process:
                 self._tell_lost(process, f"cut off: {reason}")
                 process.order("cut")
@@ -317,6 +328,15 @@ class Supervisor:
                 self.say.worker_killed(process, reason)
                 self._tell_lost(process, f"cut off: {reason}")
                 self.nursery.kill(process)
+
+    def _how_to_retire(self, action: messages.Retire) -> dict[str, Any]:
+        """The worker's `retirement.Order`: who stops has little time, who is replaced has as much as it wants."""
+        last = self.pool.stage is pool.Stage.STOPPING
+        idle = self.settings.keep_alive if action.lingers else IDLE_LINGER
+        streams = max(0.0, self.settings.grace - STREAMS_BEFORE) if last or action.first else 0.0
+        if self._stop_signal == signal.SIGINT:
+            idle = 0.0
+        return {"last": last, "idle": idle, "lingers": action.lingers, "streams": streams}
 
     def _start(self, action: messages.Start) -> None:
         used = {process.slot for process in self.children.values()}

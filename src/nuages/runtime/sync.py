@@ -18,6 +18,7 @@ from nuages.runtime.body import Body
 from nuages.runtime.connections import active
 from nuages.runtime.exchange import Exchange, send_file
 from nuages.runtime.response import BadHeaderError, Head, plain, render
+from nuages.runtime.retirement import ends_with
 from nuages.runtime.wsgi import EmptyBody, FileWrapper, Flow, Started, build_environ, with_written
 
 if TYPE_CHECKING:
@@ -323,6 +324,7 @@ class SyncExchange(Exchange):
             return
         if head is not None:
             self.status = head.status
+            self.events_end = ends_with(head.data)
             data = head.data + data
         self.sent += size
         connection = self.connection

@@ -22,6 +22,7 @@ from nuages.errors import NuagesError, StartError
 from nuages.runtime import child
 from nuages.runtime import settings as options
 from nuages.runtime.log import Log
+from nuages.runtime.retirement import Order
 from nuages.runtime.scoreboard import Board, Figures
 
 if TYPE_CHECKING:
@@ -93,7 +94,10 @@ class Worker:
             workers=1,
             timeout_keep_alive=int(self.settings.keep_alive),
         )
-        self.server = Server(config, on_ready=self._ready, beat=self._beat, busy=lambda: self.board.in_flight)
+        self.server = Server(
+            config, on_ready=self._ready, beat=self._beat, busy=lambda: self.board.in_flight, tally=self.board,
+            on_lingers=lambda: self.say(lingers=True),
+        )  # fmt: skip
         with contextlib.suppress(SystemExit):  # uvicorn's way to say that the application's lifespan failed
             _run(self._main())
         if not self.server.started:
@@ -149,7 +153,7 @@ class Worker:
                 case "drain":
                     self.server.drain()
                 case "retire":
-                    self.server.retire(linger=order["linger"])
+                    self.server.retire(Order(**order["how"]))
                 case "cut":
                     self.end(0)
 

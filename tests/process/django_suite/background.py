@@ -14,6 +14,7 @@ import uvloop
 from nuages.runtime.handlers import Handlers
 from nuages.runtime.log import Log
 from nuages.runtime.protocol import protocol_class
+from nuages.runtime.retirement import Order
 from nuages.runtime.scoreboard import Board, Scoreboard
 from nuages.runtime.server import Server
 from nuages.runtime.settings import Settings
@@ -44,7 +45,7 @@ class Background:
             access_log=False, proxy_headers=False, server_header=False,
         )  # fmt: skip
         self._server = Server(
-            config, on_ready=self._ready.set, beat=lambda: None, busy=lambda: board.in_flight
+            config, on_ready=self._ready.set, beat=lambda: None, busy=lambda: board.in_flight, tally=board
         )
         self._loop: Any = None
         self._thread = threading.Thread(target=self._run, name="django-suite-loop", daemon=True)
@@ -59,7 +60,7 @@ class Background:
 
     def close(self) -> None:
         """Finish the requests and end."""
-        self._loop.call_soon_threadsafe(lambda: self._server.retire(linger=0))
+        self._loop.call_soon_threadsafe(lambda: self._server.retire(Order(idle=0)))
         self._thread.join(DEADLINE)
         self.protocol.hub.close()
         self._scoreboard.close()

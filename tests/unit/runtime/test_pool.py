@@ -15,10 +15,13 @@ from nuages.runtime.messages import (
     Exited,
     GiveUp,
     Kill,
+    Lingers,
     Ready,
+    Recovered,
     Reload,
     Resize,
     Retire,
+    Room,
     Start,
     Stop,
 )
@@ -28,8 +31,8 @@ from nuages.runtime.pool import Limits, Phase, Pool, Stage, done, next_deadline,
 class History:
     """A pool to which things happen; `do` returns what is to be done about them."""
 
-    def __init__(self, workers: int = 2, **limits: float) -> None:
-        self.pool = Pool(limits=Limits(workers=workers, **limits))  # type: ignore[arg-type]
+    def __init__(self, workers: int = 2, *, linger: float = 0.0, **limits: float) -> None:
+        self.pool = Pool(limits=Limits(workers=workers, linger=linger, **limits))  # type: ignore[arg-type]
         self.now = 100.0
         self.do()
 
@@ -123,11 +126,92 @@ def test_workers_are_replaced_one_at_a_time() -> None:
     assert history.do(Ready(4)) == (Retire(2, "age"),)
 
 
-def test_where_a_second_worker_does_not_fit_the_old_one_goes_first() -> None:
+def test_where_a_second_worker_does_not_fit_the_old_one_goes_and_ends_first() -> None:
     history = History(surge=0).serving()
-    assert history.do(Due(1, "memory")) == (Retire(1, "memory"), Start(3, 0))
+    assert history.do(Due(1, "memory")) == (Retire(1, "memory", first=True),)
     assert history.do(Due(2, "memory")) == ()
-    assert history.do(Ready(3)) == (Retire(2, "memory"), Start(4, 0))
+    assert history.do(Exited(1)) == (Start(3, 0),)
+    assert history.do(Ready(3)) == (Retire(2, "memory", first=True),)
+    assert history.do(Exited(2)) == (Start(4, 0),)
+
+
+def test_whether_a_second_worker_fits_is_known_when_it_is_needed() -> None:
+    history = History().serving()
+    assert history.do(Room(fits=False)) == ()
+    assert history.do(Reload()) == (Retire(1, "new code", first=True),)
+    assert history.do(Room(fits=True)) == (Start(3, 1),)
+    assert history.do(Ready(3)) == (Start(4, 1),)
+    assert history.do(Ready(4)) == (Retire(2, "new code"),)
+
+
+def test_a_worker_lingers_with_what_takes_long_until_its_time_is_over() -> None:
+    history = History(workers=1, linger=3600, grace=30).serving()
+    history.do(Due(1, "age"))
+    assert history.do(Ready(2)) == (Retire(1, "age", lingers=True),)
+    assert history.do(Lingers(1), after=5) == ()
+    assert history.phases()[1] is Phase.LINGERING
+    assert history.do(after=3599) == ()
+    assert history.do(after=1) == (Retire(1, "it has lingered long enough"),)
+    assert history.do(after=30) == (Cut(1, "not finished within 30 s"),)
+
+
+def test_requests_of_a_lingering_worker_have_the_grace_and_no_more() -> None:
+    history = History(workers=1, linger=3600, grace=30).serving()
+    history.do(Due(1, "age"))
+    history.do(Ready(2))
+    assert history.do(after=30) == (Cut(1, "not finished within 30 s"),)
+    assert history.do(Lingers(1)) == ()
+
+
+def test_one_lingers_in_the_place_of_another() -> None:
+    history = History(workers=1, linger=3600).serving()
+    for old, new in ((1, 2), (2, 3)):
+        history.do(Due(old, "age"))
+        if old == 2:
+            assert history.phases() == {1: Phase.RETIRING, 2: Phase.READY}
+            history.do(Exited(1))
+        history.do(Ready(new))
+        history.do(Lingers(old))
+    assert history.phases() == {2: Phase.LINGERING, 3: Phase.READY}
+    assert history.do(Due(3, "age")) == (Retire(2, "another one is to linger in its place"),)
+    assert history.do(Exited(2)) == (Start(4, 0),)
+
+
+def test_a_lingering_worker_makes_room_when_memory_is_short_and_when_the_server_stops() -> None:
+    for event, reason in ((Room(fits=False), "memory is short"), (Stop(), "the server stops")):
+        history = History(workers=1, linger=3600).serving()
+        history.do(Due(1, "age"))
+        history.do(Ready(2))
+        history.do(Lingers(1))
+        assert history.do(event)[0] == Retire(1, reason)
+
+
+def test_a_worker_that_may_linger_is_told_when_the_server_stops() -> None:
+    history = History(workers=1, linger=3600).serving()
+    history.do(Due(1, "age"))
+    history.do(Ready(2))
+    assert history.do(Stop()) == (Retire(1, "the server stops"), Retire(2, "the server stops"))
+
+
+def test_a_stalled_worker_is_cut_off_once_its_replacement_is_ready() -> None:
+    history = History().serving()
+    assert history.do(Due(1, "its loop stands still", stalled=True)) == (Start(3, 0),)
+    assert history.do(Ready(3)) == (Cut(1, "its loop stands still"),)
+    assert history.do(after=1) == (Kill(1, "it did not end when told to"),)
+
+
+def test_a_worker_that_only_seemed_stalled_retires_in_order() -> None:
+    history = History().serving()
+    history.do(Due(1, "its loop stands still", stalled=True))
+    assert history.do(Recovered(1)) == ()
+    assert history.do(Ready(3)) == (Retire(1, "its loop stands still"),)
+
+
+def test_a_stalled_worker_goes_before_those_that_are_due() -> None:
+    history = History().serving()
+    history.do(Due(1, "age"))
+    history.do(Due(2, "its loop stands still", stalled=True))
+    assert history.do(Ready(3)) == (Cut(2, "its loop stands still"), Start(4, 0))
 
 
 def test_a_reload_replaces_every_worker_by_new_code() -> None:

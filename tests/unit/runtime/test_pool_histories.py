@@ -20,23 +20,26 @@ from nuages.runtime.messages import (
     Exited,
     GiveUp,
     Kill,
+    Lingers,
     Ready,
+    Recovered,
     Reload,
     Resize,
     Retire,
+    Room,
     Start,
     Stop,
 )
 from nuages.runtime.pool import Limits, Phase, Pool, Stage
 
-START, GRACE, CUT, DRAIN = 10.0, 5.0, 1.0, 3.0
+START, GRACE, CUT, DRAIN, LINGER = 10.0, 5.0, 1.0, 3.0, 60.0
 
 
 class Histories(RuleBasedStateMachine):
     """Plays the operating system: it has processes, carries out actions and lets things happen to processes."""
 
-    @initialize(workers=st.integers(1, 4), surge=st.integers(0, 1))
-    def begin(self, workers: int, surge: int) -> None:
+    @initialize(workers=st.integers(1, 4), surge=st.integers(0, 1), linger=st.sampled_from([0.0, LINGER]))
+    def begin(self, workers: int, surge: int, linger: float) -> None:
         self.now = 0.0
         self.alive: dict[int, Phase] = {}
         self.generations: dict[int, int] = {}
@@ -44,7 +47,11 @@ class Histories(RuleBasedStateMachine):
         self.said_ready: set[int] = set()
         self.stopped = False
         self.gave_up = False
-        self.pool = Pool(limits=Limits(workers=workers, surge=surge, start=START, grace=GRACE, cut=CUT))
+        self.stalled: set[int] = set()
+        self.most_workers = workers
+        self.may_linger: set[int] = set()
+        limits = Limits(workers=workers, surge=surge, start=START, grace=GRACE, cut=CUT, linger=linger)
+        self.pool = Pool(limits=limits)
         self.happen(None)
 
     def happen(self, event: Event | None) -> Actions:
@@ -61,9 +68,19 @@ class Histories(RuleBasedStateMachine):
             assert len(running) <= self.pool.limits.workers + self.pool.limits.surge, (
                 "only the surge comes on top"
             )
+            assert (
+                self.pool.limits.surge or len(self.alive) <= self.pool.limits.workers or not self.said_ready
+            ), "where no second one fits, the old one has ended before the new one starts"
         retired = {action.id for action in actions if isinstance(action, Retire)}
         fewer = isinstance(event, Resize)
-        if retired and not self.stopped and not self.gave_up and before.limits.surge and not fewer:
+        retired |= {action.id for action in actions if isinstance(action, Cut)} & ready_before
+        if (
+            retired & ready_before
+            and not self.stopped
+            and not self.gave_up
+            and self.pool.limits.surge
+            and not fewer
+        ):
             still = {number for number, phase in self.alive.items() if phase is Phase.READY}
             assert len(still) >= self.pool.limits.workers, "a replacement is ready before the old one retires"
         if isinstance(event, Reload | Due) and before.limits.surge:
@@ -83,11 +100,24 @@ class Histories(RuleBasedStateMachine):
                 self.generations[number] = generation
             case Drain(number):
                 assert self.alive[number] is Phase.READY
-            case Retire(number):
-                assert self.alive[number] is Phase.READY, "only a worker that serves can retire"
+            case Retire(number, _, lingers, first):
+                if number in self.may_linger:
+                    assert not lingers, "what lingers is told to linger once"
+                else:
+                    assert self.alive[number] is Phase.READY, "only a worker that serves can retire"
+                assert not (lingers and self.stopped), "nothing lingers in a server that stops"
+                assert not (first and self.pool.limits.surge), (
+                    "only where no second one fits the old one goes first"
+                )
+                self.may_linger -= {number}
+                self.may_linger |= {number} if lingers else set()
                 self.alive[number] = Phase.RETIRING
             case Cut(number):
-                assert self.alive[number] in {Phase.READY, Phase.RETIRING}
+                if self.alive[number] is Phase.READY:
+                    assert number in self.stalled or self.stopped, (
+                        "only what is stalled is cut without being asked"
+                    )
+                assert self.alive[number] in {Phase.READY, Phase.RETIRING, Phase.LINGERING}
                 self.alive[number] = Phase.CUT
             case Kill(number):
                 assert self.alive[number] in {Phase.STARTING, Phase.CUT}, (
@@ -133,6 +163,32 @@ class Histories(RuleBasedStateMachine):
     def a_worker_is_due(self, data: st.DataObject, reason: str) -> None:
         self.happen(Due(data.draw(st.sampled_from(self.ids(Phase.READY, Phase.STARTING))), reason))
 
+    @precondition(lambda self: self.ids(Phase.READY, Phase.STARTING))
+    @rule(data=st.data())
+    def a_worker_stalls(self, data: st.DataObject) -> None:
+        number = data.draw(st.sampled_from(self.ids(Phase.READY, Phase.STARTING)))
+        self.stalled.add(number)
+        self.happen(Due(number, "it stands still", stalled=True))
+
+    @precondition(lambda self: self.stalled & set(self.alive))
+    @rule(data=st.data())
+    def a_stalled_worker_goes_on(self, data: st.DataObject) -> None:
+        number = data.draw(st.sampled_from(sorted(self.stalled & set(self.alive))))
+        self.stalled.discard(number)
+        self.happen(Recovered(number))
+
+    @precondition(lambda self: self.ids(Phase.RETIRING))
+    @rule(data=st.data())
+    def a_worker_has_only_what_takes_long(self, data: st.DataObject) -> None:
+        number = data.draw(st.sampled_from(self.ids(Phase.RETIRING)))
+        if number in self.may_linger:
+            self.alive[number] = Phase.LINGERING
+        self.happen(Lingers(number))
+
+    @rule(fits=st.booleans())
+    def the_memory_changes(self, fits: bool) -> None:
+        self.happen(Room(fits))
+
     @rule()
     def new_code_comes(self) -> None:
         self.happen(Reload())
@@ -140,6 +196,7 @@ class Histories(RuleBasedStateMachine):
     @rule(by=st.sampled_from([-1, 1]))
     def the_number_changes(self, by: int) -> None:
         self.happen(Resize(by))
+        self.most_workers = max(self.most_workers, self.pool.limits.workers)
 
     @rule(drain=st.sampled_from([0.0, DRAIN]))
     def a_stop_comes(self, drain: float) -> None:
@@ -148,7 +205,7 @@ class Histories(RuleBasedStateMachine):
         self.stopped = self.stopped or actions_to_come
         self.happen(Stop(drain))
         if before is not Stage.RUNNING:
-            assert not self.ids(Phase.READY, Phase.RETIRING, Phase.STARTING), (
+            assert not self.ids(Phase.READY, Phase.RETIRING, Phase.LINGERING, Phase.STARTING), (
                 "a second stop ends everything at once"
             )
 
@@ -189,7 +246,7 @@ class Histories(RuleBasedStateMachine):
         if pools.next_deadline(self.pool) < inf or pools.done(self.pool):
             return
         ready = self.ids(Phase.READY)
-        leaving = self.ids(Phase.KILLED)
+        leaving = self.ids(Phase.KILLED)  # every other way of leaving has a deadline
         assert len(ready) >= self.pool.limits.workers or leaving, (
             "too few workers, and nothing would change it"
         )
@@ -197,7 +254,24 @@ class Histories(RuleBasedStateMachine):
     @invariant()
     def after_a_stop_every_worker_is_on_its_way_out(self) -> None:
         if self.pool.stage is Stage.STOPPING:
-            assert not self.ids(Phase.STARTING, Phase.READY)
+            assert not self.ids(Phase.STARTING, Phase.READY, Phase.LINGERING)
+
+    @invariant()
+    def nothing_lingers_while_memory_is_short(self) -> None:
+        assert self.pool.limits.surge or not self.ids(Phase.LINGERING)
+
+    @invariant()
+    def only_so_many_linger_as_serve(self) -> None:
+        most = max(self.pool.limits.workers, self.most_workers)
+        assert len(self.ids(Phase.LINGERING)) <= most + self.pool.limits.surge
+
+    @invariant()
+    def whoever_is_due_is_replaced_some_day(self) -> None:
+        due = [worker for worker in self.pool.workers if worker.phase is Phase.READY and worker.due]
+        if due and self.pool.stage is Stage.RUNNING:
+            assert self.ids(Phase.STARTING, Phase.KILLED) or pools.next_deadline(self.pool) < inf, (
+                "somebody is due, and nothing would change it"
+            )
 
     def teardown(self) -> None:
         """Whatever happened: two stops and no more help than the deadlines end everything."""

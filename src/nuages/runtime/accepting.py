@@ -1,0 +1,169 @@
+"""Take connections from the listening sockets that all workers share, so that each gets its share of them.
+
+Whoever is woken first could take all that wait, and kept-alive connections stay where they are: without a rule one
+worker ends with most of the load. Here a worker that has more connections than the mean lets the others go first for
+a moment. What still waits then it takes itself, more and more of it while nobody else comes: a peer may be busy.
+
+uvloop's own servers accept until nothing waits and cannot pause, so the sockets are read here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+MOST_AT_ONCE = 16  # connections taken before other work of the loop has its turn
+SHORT_WAIT, LONG_WAIT = 0.002, 0.010  # seconds that peers get to take a connection first
+FAR_ABOVE = 1.25  # times the mean, from which on peers get the long one
+OUT_OF_FILES_WAIT = 1.0  # seconds, where the kernel refuses another file descriptor
+
+
+class Tally(Protocol):
+    """How many connections each worker has; see `scoreboard.Board`."""
+
+    def tally(self, connections: int | None) -> None:
+        """Tell how many this worker has."""
+
+    def share(self) -> float:
+        """Return the mean of all workers."""
+
+
+class Counted(set[Any]):
+    """The open connections of a server, which tells when their number changes; uvicorn's protocols add themselves."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        super().__init__()
+        self._changed = changed
+
+    def add(self, connection: Any, /) -> None:
+        """Note a new connection."""
+        super().add(connection)
+        self._changed()
+
+    def discard(self, connection: Any, /) -> None:
+        """Note that one is gone."""
+        super().discard(connection)
+        self._changed()
+
+
+def may_take(own: int, mean: float) -> bool:
+    """Return whether a worker with so many connections takes the next one at once. Pure.
+
+    An eighth more than the mean is even enough, and waiting for the last of it would hold up bursts.
+    """
+    return own < mean * 1.125 + 1
+
+
+class Acceptor:
+    """The listening sockets of one worker. `make` makes the protocol of a connection."""
+
+    def __init__(
+        self, sockets: Iterable[socket.socket], tally: Tally, make: Callable[[], asyncio.Protocol], ssl: Any
+    ) -> None:
+        self._sockets = list(sockets)
+        self._tally, self._make, self._ssl = tally, make, ssl
+        self._loop = asyncio.get_running_loop()
+        self.connections = Counted(self._count)
+        self._arriving = 0  # accepted, but their protocols have not begun
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._alone = 1  # how many are taken after a wait in which nobody else came
+        self._accepts = False
+
+    def start(self) -> None:
+        """Begin to accept."""
+        self._accepts = True
+        self._count()
+        for sock in self._sockets:
+            sock.setblocking(False)
+        self._listen()
+
+    def stop(self) -> None:
+        """Accept no more, and close the sockets."""
+        self._pause()
+        self._accepts = False
+        self._tally.tally(None)
+        for sock in self._sockets:
+            sock.close()
+        self._sockets = []
+
+    def take_the_rest(self) -> None:
+        """Accept whoever is in the sockets' queues: when nobody listens any more, the kernel would reset them."""
+        for sock in self._sockets:
+            while self._take(sock):
+                pass
+
+    @property
+    def own(self) -> int:
+        """How many connections this worker has."""
+        return len(self.connections) + self._arriving
+
+    def _count(self) -> None:
+        if self._accepts:
+            self._tally.tally(self.own)
+
+    def _listen(self) -> None:
+        for sock in self._sockets:
+            self._loop.add_reader(sock.fileno(), self._readable, sock)
+
+    def _pause(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for sock in self._sockets:
+            self._loop.remove_reader(sock.fileno())
+
+    def _readable(self, sock: socket.socket) -> None:
+        for _ in range(MOST_AT_ONCE):
+            mean = self._tally.share()
+            if not may_take(self.own, mean):
+                self._wait(SHORT_WAIT if self.own < FAR_ABOVE * mean + 2 else LONG_WAIT)
+                return
+            if not self._take(sock):
+                self._alone = 1
+                return
+
+    def _wait(self, seconds: float) -> None:
+        self._pause()
+        self._timer = self._loop.call_later(seconds, self._resume)
+
+    def _resume(self) -> None:
+        """Take what the others have left, then go on as usual."""
+        self._timer = None
+        for sock in self._sockets:
+            taken = 0
+            while taken < self._alone and self._take(sock):
+                taken += 1
+            self._alone = min(2 * self._alone, MOST_AT_ONCE) if taken == self._alone else 1
+        if self._timer is None:
+            self._listen()
+
+    def _take(self, sock: socket.socket) -> bool:
+        """Accept one connection; return False when none waits."""
+        try:
+            accepted, _ = sock.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return False
+        except OSError:
+            if self._accepts:
+                self._wait(OUT_OF_FILES_WAIT)
+            return False
+        accepted.setblocking(False)
+        self._arriving += 1
+        self._count()
+        task = self._loop.create_task(self._begin(accepted))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return True
+
+    async def _begin(self, accepted: socket.socket) -> None:
+        try:
+            # A client that leaves in the middle of a TLS handshake is no event of ours.
+            with contextlib.suppress(OSError, EOFError):
+                await self._loop.connect_accepted_socket(self._make, accepted, ssl=self._ssl)
+        finally:
+            self._arriving -= 1
+            self._count()

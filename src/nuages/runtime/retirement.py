@@ -1,0 +1,138 @@
+"""How a worker's connections come to their end, so that no client finds one closed under its request.
+
+A worker that is replaced has time: kept-alive connections live as long as they would have, and say with their next
+answer that it is the last; WebSockets and answers that have begun go on while the worker lingers. A worker of a
+server that stops has none: idle connections get a moment, WebSockets close with 1012 (RFC 6455, section 7.4.1).
+"""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import fcntl
+import termios
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from math import inf
+from typing import Any
+
+POLL_SECONDS = 0.02  # between two looks at what is still open
+LINGERING_POLL = 0.25  # the same, when only what takes long is left
+STREAMS_BEFORE = (
+    0.5  # seconds before the grace is over, when event streams are ended: their clients come again
+)
+
+
+class State(Enum):
+    """What a connection is at."""
+
+    IDLE = "idle"  # nothing of a request has come that is not answered
+    BUSY = "busy"  # somebody waits for an answer to begin
+    STREAM = "stream"  # an answer has begun and is not complete
+    SOCKET = "socket"  # it is a WebSocket
+
+
+def state_of(connection: Any) -> State:
+    """Return what a connection is at: one of ours, or uvicorn's WebSocket protocol."""
+    exchanges = getattr(connection, "exchanges", None)
+    if exchanges is None:
+        return State.SOCKET
+    if connection.idle:
+        return State.IDLE
+    return State.STREAM if len(exchanges) == 1 and exchanges[0].status else State.BUSY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """How to retire. `last`: the server stops, and nobody accepts what waits in the queues.
+
+    `idle` is how many seconds idle connections are kept, infinity: as long as ever. `lingers`: WebSockets and begun
+    answers go on. `streams` is how many seconds event streams go on otherwise.
+    """
+
+    last: bool = True
+    idle: float = 1.0
+    lingers: bool = False
+    streams: float = inf
+
+
+class Retirement:
+    """Ends connections as an Order says, which may be followed by a stricter one."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, connections: set[Any], on_lingers: Callable[[], None]
+    ) -> None:
+        self._loop, self._connections, self._on_lingers = loop, connections, on_lingers
+        self._order = Order(lingers=True)
+        self._since = 0.0
+        self._said = False
+        self._changed = asyncio.Event()
+
+    def obey(self, order: Order) -> None:
+        """Take an order."""
+        self._order, self._since = order, self._loop.time()
+        self._changed.set()
+
+    async def look(self, in_flight: int) -> None:
+        """End what may end now, and wait a moment; `in_flight` requests have begun and not ended."""
+        self._changed.clear()
+        order, passed = self._order, self._loop.time() - self._since
+        waiting = False
+        streams = 0
+        for connection in list(self._connections):
+            state = state_of(connection)
+            if state is State.IDLE:
+                if passed >= order.idle and not _has_unread(connection):
+                    connection.shutdown()
+            elif state is State.BUSY:
+                waiting = True
+                connection.shutdown()  # after its answers
+            elif state is State.STREAM:
+                streams += connection.exchanges[0].slot is not None
+                connection.shutdown()
+                if not order.lingers and passed >= order.streams:
+                    connection.end_events()
+            elif not order.lingers:
+                connection.shutdown()
+        # A view whose client has gone runs on too.
+        lingers = order.lingers and not waiting and in_flight <= streams
+        if lingers and not self._said and self._connections:
+            self._said = True
+            self._on_lingers()
+        try:
+            await asyncio.wait_for(self._changed.wait(), LINGERING_POLL if lingers else POLL_SECONDS)
+        except asyncio.TimeoutError:
+            return
+
+
+def _has_unread(connection: Any) -> bool:
+    """Return whether a request is in the kernel already, which would be answered with a reset; ioctl_tty(2)."""
+    sock = connection.transport.get_extra_info("socket")
+    if sock is None or sock.fileno() < 0:
+        return False
+    waiting = array.array("i", [0])
+    try:
+        fcntl.ioctl(sock.fileno(), termios.FIONREAD, waiting)
+    except OSError:
+        return False
+    return waiting[0] > 0
+
+
+def ends_with(head: bytes) -> bytes | None:
+    """Return what ends an answer with this head early if it is an event stream; None where it is none.
+
+    Clients of event streams connect again by themselves (HTML, section 9.2), so these alone may be ended at any event.
+    """
+    fields = head.lower()
+    if b"\r\ncontent-type: text/event-stream" not in fields:
+        return None
+    return b"0\r\n\r\n" if b"\r\ntransfer-encoding: chunked" in fields else b""
+
+
+def event_stream_end(headers: Iterable[tuple[bytes, bytes]], *, chunked: bool) -> bytes | None:
+    """Return the same for the fields of an ASGI response."""
+    for name, value in headers:
+        if name.lower() == b"content-type" and value.lower().startswith(b"text/event-stream"):
+            return b"0\r\n\r\n" if chunked else b""
+    return None
