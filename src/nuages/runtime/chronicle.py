@@ -114,9 +114,12 @@ class Chronicle:
             process, "info", "worker-ready", f"is ready after {seconds:.2f} s", seconds=round(seconds, 3)
         )
 
-    def worker_retires(self, process: Child, reason: str) -> None:
-        """A worker was told to accept nothing new."""
-        self._say(process, "info", "worker-retires", f"retires: {reason}", reason=reason)
+    def worker_retires(self, process: Child, reason: str, *, first: bool) -> None:
+        """A worker was told to accept nothing new; `first`: before another takes its place."""
+        text = f"retires: {reason}"
+        if first:
+            text += "; a second one does not fit the memory, so another starts when it has ended"
+        self._say(process, "warning" if first else "info", "worker-retires", text, reason=reason)
 
     def worker_killed(self, process: Child, reason: str) -> None:
         """A worker was killed by us."""

@@ -49,21 +49,21 @@ def status(supervisor: Supervisor, now: float) -> dict[str, Any]:
         "addresses": supervisor.urls,
         "uptime": round(now - supervisor.started, 3),
         "generation": supervisor.pool.generation,
-        "restarts": supervisor.restarts,
+        "restarts": supervisor.crew.restarts,
         "workers_wanted": supervisor.pool.limits.workers,
         "workers": [_worker(supervisor, worker, now) for worker in supervisor.pool.workers],
     }
 
 
 def _worker(supervisor: Supervisor, worker: pool.Worker, now: float) -> dict[str, Any]:
-    process = supervisor.children.get(worker.id)
+    process = supervisor.crew.children.get(worker.id)
     known: dict[str, Any] = {
         "id": worker.id, "generation": worker.generation, "phase": worker.phase.value, "due": worker.due,
         "since": round(now - worker.since, 3),
     }  # fmt: skip
     if process is None:
         return known
-    figures, in_flight = supervisor.figures(process)
+    figures, in_flight = supervisor.crew.figures(process)
     return known | {
         "pid": process.pid,
         "requests": figures.requests,

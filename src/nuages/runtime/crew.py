@@ -1,0 +1,197 @@
+"""The workers' processes: started, listened to, told what to do, reaped; what the pool orders is carried out here."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from nuages.runtime import child, messages, nursery, pool
+from nuages.runtime import settings as options
+from nuages.runtime.scoreboard import Figures, InFlight, Scoreboard
+
+if TYPE_CHECKING:
+    from nuages.runtime.application import Application
+    from nuages.runtime.chronicle import Chronicle
+    from nuages.runtime.settings import Settings
+    from nuages.runtime.sockets import Listener
+
+IDLE_LINGER = (
+    1.0  # seconds; how long a retiring worker keeps idle connections for a request that is on its way
+)
+STREAMS_BEFORE = (
+    0.5  # seconds before the grace is over, when event streams are ended: their clients come again
+)
+_LEAST_SLOTS = (
+    64  # of the scoreboard; workers that still finish requests have one too, and TTIN may add workers
+)
+
+
+class Crew:
+    """The processes of all workers, by id.
+
+    `state` returns the pool as it is, `happen` tells it what a worker said or did; what comes up while an order is
+    carried out goes to `later`. `interrupted` tells that nobody is to wait for idle connections (SIGINT).
+    """
+
+    def __init__(
+        self, application: Application, settings: Settings, listeners: list[Listener], environ: Mapping[str, str],
+        selector: selectors.BaseSelector, say: Chronicle, *, workers: int, adopts: Callable[[], bool],
+        state: Callable[[], pool.Pool], happen: Callable[[messages.Event], None],
+        later: Callable[[messages.Event], None],
+    ) -> None:  # fmt: skip
+        self.settings, self.say = settings, say
+        self.children: dict[int, child.Child] = {}
+        self.last_ended: child.Child | None = None
+        self.refused: OSError | None = None
+        self.restarts = 0
+        self.cut_requests = 0
+        self.interrupted = False
+        self.nursery = nursery.Nursery(
+            environ, selector, say, preload=settings.preload, failed=self._exited, adopts=adopts
+        )
+        self.board = Scoreboard(max(_LEAST_SLOTS, 4 * workers))
+        os.set_inheritable(self.board.descriptor, True)
+        for listener in listeners:
+            listener.socket.set_inheritable(True)
+        self._listeners, self._application, self._selector = listeners, application, selector
+        self._state, self._happen, self._later = state, happen, later
+
+    def figures(self, process: child.Child) -> tuple[Figures, tuple[InFlight, ...]]:
+        """Return what a worker says of itself and the requests it is at."""
+        return self.board.figures(process.slot), self.board.in_flight(process.slot)
+
+    def close(self) -> None:
+        """End every process that is left and give the shared memory back."""
+        for process in self.children.values():
+            process.signal(signal.SIGKILL)
+        self.nursery.close()
+        self.nursery.wait()
+        self.board.close()
+
+    # What happens
+
+    def reap(self) -> None:
+        """Take every exit status there is: our workers', and as PID 1 or subreaper those of anybody's orphans."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if self.nursery.reaped(pid, status):
+                continue
+            self.nursery.hear()  # the number of a worker that was forked and died may be in a message still
+            if process := next((one for one in self.children.values() if one.pid == pid), None):
+                process.status = status
+                self._exited(process)
+
+    def _exited(self, process: child.Child) -> None:
+        self._hear(process)  # what it said before it died comes before the news of its death
+        self._forget_control(process)
+        process.close()
+        del self.children[process.id]
+        self.board.leave(process.slot)
+        self.last_ended = process
+        state = self._state()
+        worker = pool.find(state, process.id)
+        phase = worker.phase if worker else pool.Phase.KILLED
+        self.restarts += phase in {pool.Phase.STARTING, pool.Phase.READY}
+        self.say.worker_ended(process, phase, later=state.proven is not None)
+        if phase is not pool.Phase.STARTING:
+            self._tell_lost(process, "lost with its worker")
+        self._happen(messages.Exited(process.id, reported=process.error is not None))
+
+    def _hear(self, process: child.Child) -> None:
+        heard = process.messages()
+        if heard is None:
+            self._forget_control(process)
+        for message in heard or ():
+            if "ready" in message:
+                process.ready_after = time.monotonic() - process.started
+                self.say.worker_ready(process)
+                self._happen(messages.Ready(process.id))
+                self.nursery.keep(self._state().proven or 0)
+            elif "error" in message:
+                process.error = child.error_from(message["error"])
+            elif "lingers" in message:
+                self._happen(messages.Lingers(process.id))
+            elif "due" in message:
+                self._happen(messages.Due(process.id, message["due"]))
+            elif "report" in message:
+                self.say.reported(process, message)
+
+    def _forget_control(self, process: child.Child) -> None:
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.unregister(process.control)
+
+    def _tell_lost(self, process: child.Child, why: str) -> None:
+        """Log the requests that a worker did not finish, once; what a stop cuts off is counted."""
+        if process.lost_told:
+            return
+        process.lost_told = True
+        requests = self.board.in_flight(process.slot)
+        if self._state().stage is not pool.Stage.RUNNING:
+            self.cut_requests += len(requests)
+        self.say.lost(process, requests, why, time.monotonic())
+
+    # What is done
+
+    def act(self, action: messages.Action) -> None:
+        """Carry out an order that concerns one worker."""
+        process = self.children.get(action.id)
+        match action:
+            case messages.Start():
+                self._start(action)
+            case messages.Drain() if process:
+                process.order("drain")
+            case messages.Retire() if process:
+                if not process.told_to_end:
+                    self.say.worker_retires(process, action.reason, first=action.first)
+                process.told_to_end = action.reason
+                process.order("retire", how=self._how_to_retire(action))
+            case messages.Cut(_, reason) if process:
+                process.told_to_end = process.told_to_end or reason
+                self._tell_lost(process, f"cut off: {reason}")
+                process.order("cut")
+            case messages.Kill(_, reason) if process:
+                process.told_to_end = process.told_to_end or reason
+                self.say.worker_killed(process, reason)
+                self._tell_lost(process, f"cut off: {reason}")
+                self.nursery.kill(process)
+
+    def _how_to_retire(self, action: messages.Retire) -> dict[str, Any]:
+        """The worker's `retirement.Order`: who stops has little time, who is replaced has as much as it wants."""
+        last = self._state().stage is pool.Stage.STOPPING
+        idle = self.settings.keep_alive if action.lingers else IDLE_LINGER
+        streams = max(0.0, self.settings.grace - STREAMS_BEFORE) if last or action.first else 0.0
+        if self.interrupted:
+            idle = 0.0
+        return {"last": last, "idle": idle, "lingers": action.lingers, "streams": streams}
+
+    def _start(self, action: messages.Start) -> None:
+        used = {process.slot for process in self.children.values()}
+        slot = next(number for number in range(self.board.slots) if number not in used)
+        self.board.clear(slot)
+        log = self.say.log
+        assignment = child.Assignment(
+            worker=action.id, generation=action.generation, supervisor=os.getpid(), sys_path=tuple(sys.path),
+            application=self._application.to_json(), settings=options.to_json(self.settings),
+            sockets=tuple(listener.socket.fileno() for listener in self._listeners), board=self.board.descriptor,
+            slot=slot, access_log=log.access_format, events_log=log.events_format,
+        )  # fmt: skip
+        try:
+            process = self.nursery.start(assignment)
+        except OSError as error:
+            self.refused = error
+            self.say.not_started(action.id, error)
+            self._later(messages.Exited(action.id))
+            return
+        self.children[process.id] = process
+        self._selector.register(process.control, selectors.EVENT_READ, lambda: self._hear(process))
