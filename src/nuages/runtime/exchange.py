@@ -90,22 +90,29 @@ class Exchange:
         self.slot = self.hub.board.begin(self.request.method, path, self.request_id)
 
     def end(self) -> None:
-        """Take it off the board and write the access log; once."""
+        """Take it off the board, count it and write the access log; once."""
         if self.ended:
             return
         self.ended = True
         if self.slot is not None:
             self.hub.board.end(self.slot)
             self.slot = None
+        duration = time.monotonic() - self.began
+        self._count(duration)
         request = self.request
         if request is None or not self.hub.logs_access:
             return
         path = request.path.decode("latin-1")
         self.hub.log.access(
             method=request.method, path=unquote(path) if "%" in path else path, query=request.query.decode("latin-1"),
-            route=self.route, status=self.status or 499, sent=self.sent, duration=time.monotonic() - self.began,
+            route=self.route, status=self.status or 499, sent=self.sent, duration=duration,
             queued=self.queued, client=self.client.address, request_id=self.request_id, user="",
         )  # fmt: skip
+
+    def _count(self, seconds: float) -> None:
+        request = self.request
+        method = request.method if request is not None else ""
+        self.hub.count(method, self.route, self.status, seconds, self.queued, self.sent)
 
 
 class Refusal(Exchange):
@@ -183,6 +190,10 @@ class StaticExchange(Exchange):
         if self.waiting:
             self.waiting = False
             self.turn()
+
+    def _count(self, seconds: float) -> None:
+        del seconds  # what an answer out of memory takes tells nothing
+        self.hub.count_static(self.status, self.sent)
 
 
 _lines: dict[int, bytes] = {}

@@ -26,6 +26,7 @@ class Hub:
         self.log = log
         self.logs_access = getattr(log, "access_format", "json") != "off"
         self.board = board
+        self.count, self.count_static = board.counting.count, board.counting.count_static
         self.proxies = Proxies(settings.trusted_proxies)
         self.pool = Pool(
             settings.threads, on_begin=begin_thread, on_cold=close_connections, on_end=close_connections

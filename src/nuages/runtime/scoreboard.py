@@ -1,10 +1,10 @@
 """Shared memory in which every worker notes what it is doing, for the supervisor to read, also after its death.
 
-One slot per worker: a head with a few figures, then the requests in flight. The worker alone writes its slot and
-takes no lock; a reader that catches it in the middle of a write sees two different sequence numbers and skips
-the entry. Written as the machine writes numbers: both sides are processes of one machine.
-
-Behind the slots stands the tally, one number per slot, by which the workers share connections out among themselves.
+A front part for all: what the supervisor tells every worker, and rows of one number or note per slot that workers read
+of each other, such as the tally by which they share connections out. Then one slot per worker: a head with a few
+figures, the requests in flight, and what was counted (`counts`). The worker alone writes its slot and takes no lock; a
+reader that catches it in the middle of a write sees two different sequence numbers and skips the entry. Written as the
+machine writes numbers: both sides are processes of one machine.
 """
 
 from __future__ import annotations
@@ -16,14 +16,25 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from nuages.runtime import counts
+from nuages.runtime.counts import COUNTS_BYTES, Counting, Counts
+
 # Sequence number, start (time.monotonic, seconds), method, path, request id, sequence number again.
 _ENTRY = struct.Struct("=Qd10s158s64sQ")
-# pid, padding, started, heartbeat, requests answered, connections, threads busy, threads (time.monotonic, seconds).
-_HEAD = struct.Struct("=IIddQIII")
-_HEAD_BYTES = 256
-ENTRIES = 256  # requests in flight that a worker can note; what is beyond is served but not noted
-SLOT_BYTES = _HEAD_BYTES + ENTRIES * _ENTRY.size
+# pid, padding, started, heartbeat, requests answered, connections, threads busy, threads, queued, database connections
+# (time.monotonic, seconds).
+_HEAD = struct.Struct("=IIddQIIIII")
+# Sequence number, when (time.monotonic, seconds), why not; empty: the database answered. Sequence number again.
+_CHECK = struct.Struct("=Qd104sQ")
 _TALLY = struct.Struct("=I")  # 0: this slot accepts no connections; else one more than it has
+_FRONT = struct.Struct("=II")  # how many slots there are; whether balancers should send requests here
+_ACCEPTS = 4
+_FRONT_BYTES = 64
+_HEAD_BYTES = 256
+_PAGE = 4096
+ENTRIES = 256  # requests in flight that a worker can note; what is beyond is served but not noted
+_NOTES_BYTES = _HEAD_BYTES + ENTRIES * _ENTRY.size
+SLOT_BYTES = -(-(_NOTES_BYTES + COUNTS_BYTES) // _PAGE) * _PAGE
 _FREE = bytes(8)
 
 
@@ -48,6 +59,16 @@ class Figures:
     connections: int = 0
     threads_busy: int = 0
     threads: int = 0
+    queued: int = 0
+    database_connections: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseCheck:
+    """Whether the database answered a worker, and when (monotonic seconds); `why` is empty where it did."""
+
+    at: float
+    why: str = ""
 
 
 class Board:
@@ -55,13 +76,16 @@ class Board:
 
     def __init__(self, descriptor: int, slot: int) -> None:
         self._memory = mmap.mmap(descriptor, 0)
-        self._start = slot * SLOT_BYTES
-        slots = len(self._memory) // (SLOT_BYTES + _TALLY.size)
-        self._tally = memoryview(self._memory)[slots * SLOT_BYTES :].cast("I")
+        self._start = _start(slot, _slots(self._memory))
         self._slot = slot
+        self._accepts = memoryview(self._memory)[_ACCEPTS : _ACCEPTS + 1]
+        row = _FRONT_BYTES + _slots(self._memory) * _TALLY.size
+        self._tally = memoryview(self._memory)[_FRONT_BYTES:row].cast("I")
+        self.counting = Counting(_counts(self._memory, slot))
         first = self._start + _HEAD_BYTES
         self._free = [first + number * _ENTRY.size for number in reversed(range(ENTRIES))]
         self._sequence = 0
+        self._checks = 0
         self._begun = 0
         self._until_limit = 0
         self._on_limit: Callable[[], None] = _nothing
@@ -113,8 +137,28 @@ class Board:
         """Write this worker's figures, with the heartbeat of now."""
         _HEAD.pack_into(
             self._memory, self._start, figures.pid, 0, figures.started, time.monotonic(), figures.requests,
-            figures.connections, figures.threads_busy, figures.threads,
+            figures.connections, figures.threads_busy, figures.threads, figures.queued, figures.database_connections,
         )  # fmt: skip
+
+    def note_check(self, why: str) -> None:
+        """Note that the database was asked just now; `why` it did not answer, empty where it did."""
+        self._checks += 1
+        text = why.encode("utf-8", "replace")
+        _CHECK.pack_into(
+            self._memory, _check_at(self._slot, _slots(self._memory)), self._checks, time.monotonic(), text,
+            self._checks,
+        )  # fmt: skip
+
+    def newest_check(self) -> DatabaseCheck | None:
+        """Return what the last worker has noted that asked the database, whichever that was."""
+        slots = _slots(self._memory)
+        found = [check for slot in range(slots) if (check := _check(self._memory, slot))]
+        return max(found, key=lambda check: check.at, default=None)
+
+    @property
+    def accepts(self) -> bool:
+        """Whether balancers should send requests to this server: the supervisor says so."""
+        return bool(self._accepts[0])
 
 
 class Scoreboard:
@@ -122,33 +166,50 @@ class Scoreboard:
 
     def __init__(self, slots: int) -> None:
         self.slots = slots
-        size = slots * (SLOT_BYTES + _TALLY.size)
+        size = _start(slots, slots)
         self.descriptor = _shared_memory(size)
         self._memory = mmap.mmap(self.descriptor, size)
+        _FRONT.pack_into(self._memory, 0, slots, 0)
+
+    def show_accepting(self, accepts: bool) -> None:
+        """Let workers know whether balancers should send requests here."""
+        self._memory[_ACCEPTS] = accepts
 
     def clear(self, slot: int) -> None:
         """Make a slot new for the next worker."""
-        start = slot * SLOT_BYTES
-        self._memory[start : start + SLOT_BYTES] = bytes(SLOT_BYTES)
+        start = _start(slot, self.slots)
+        self._memory[start : start + _NOTES_BYTES] = bytes(_NOTES_BYTES)
+        self._memory[_check_at(slot, self.slots) : _check_at(slot + 1, self.slots)] = bytes(_CHECK.size)
+        with _counts(self._memory, slot) as memory:
+            counts.clear(memory)
         self.leave(slot)
 
     def leave(self, slot: int) -> None:
         """Note that nobody accepts for a slot: its worker has ended, perhaps without a word."""
-        _TALLY.pack_into(self._memory, self.slots * SLOT_BYTES + slot * _TALLY.size, 0)
+        _TALLY.pack_into(self._memory, _FRONT_BYTES + slot * _TALLY.size, 0)
+
+    def counted(self, slot: int) -> Counts:
+        """Return what the worker of that slot has counted."""
+        with _counts(self._memory, slot) as memory:
+            return counts.read(memory)
+
+    def check(self, slot: int) -> DatabaseCheck | None:
+        """Return what the worker of that slot last noted of the database; None when it never asked."""
+        return _check(self._memory, slot)
 
     def figures(self, slot: int) -> Figures:
         """Return what the worker of that slot last said of itself."""
-        pid, _, started, heartbeat, requests, connections, busy, threads = _HEAD.unpack_from(
-            self._memory, slot * SLOT_BYTES
+        pid, _, started, heartbeat, requests, connections, busy, threads, queued, database = (
+            _HEAD.unpack_from(self._memory, _start(slot, self.slots))
         )
         return Figures(
             pid=pid, started=started, heartbeat=heartbeat, requests=requests, connections=connections,
-            threads_busy=busy, threads=threads,
+            threads_busy=busy, threads=threads, queued=queued, database_connections=database,
         )  # fmt: skip
 
     def in_flight(self, slot: int) -> tuple[InFlight, ...]:
         """Return the requests that the worker of that slot has begun and not ended, the oldest first."""
-        first = slot * SLOT_BYTES + _HEAD_BYTES
+        first = _start(slot, self.slots) + _HEAD_BYTES
         found = []
         for number in range(ENTRIES):
             before, since, method, path, request_id, after = _ENTRY.unpack_from(
@@ -170,6 +231,29 @@ class Scoreboard:
 
 def _nothing() -> None:
     pass
+
+
+def _slots(memory: mmap.mmap) -> int:
+    slots, _ = _FRONT.unpack_from(memory)
+    return int(slots)
+
+
+def _check_at(slot: int, slots: int) -> int:
+    return _FRONT_BYTES + slots * _TALLY.size + slot * _CHECK.size
+
+
+def _start(slot: int, slots: int) -> int:
+    return -(-_check_at(slots, slots) // _PAGE) * _PAGE + slot * SLOT_BYTES
+
+
+def _counts(memory: mmap.mmap, slot: int) -> memoryview:
+    start = _start(slot, _slots(memory)) + _NOTES_BYTES
+    return memoryview(memory)[start : start + COUNTS_BYTES]
+
+
+def _check(memory: mmap.mmap, slot: int) -> DatabaseCheck | None:
+    before, at, why, after = _CHECK.unpack_from(memory, _check_at(slot, _slots(memory)))
+    return DatabaseCheck(at=at, why=_text(why)) if before and before == after else None
 
 
 def _text(field: bytes) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+from nuages.runtime.counts import COUNTS_BYTES, Counting
 from nuages.runtime.protocol import LINGER_SECONDS, SILENT_SECONDS, Connection
 
 
@@ -45,7 +46,8 @@ def connected() -> tuple[Connection, Transport, SimpleNamespace]:
     options = SimpleNamespace(
         keep_alive=75.0, header_timeout=15.0, body_timeout=15.0, timeout=30.0, max_body=100
     )
-    kind: Any = type("Tested", (Connection,), {"hub": SimpleNamespace(settings=options), "sweeping": True})
+    hub = SimpleNamespace(settings=options, count=Counting(memoryview(bytearray(COUNTS_BYTES))).count)
+    kind: Any = type("Tested", (Connection,), {"hub": hub, "sweeping": True})
     state = SimpleNamespace(connections=set(), total_requests=0, default_headers=[])
     connection = kind(SimpleNamespace(loaded=True), state, {}, _loop=clock)
     transport = Transport()
