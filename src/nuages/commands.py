@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nuages.errors import NuagesError, StartError, UsageError
-from nuages.kinds import flag, text
+from nuages.kinds import file, flag, text
 from nuages.options import Option, declare, options_of
 from nuages.runtime.settings import APPLICATION, FILES, Settings
 
@@ -259,7 +259,11 @@ def _serve_arguments(invocation: Invocation, prepared: Prepared, wanted: Wanted)
         arguments += ["--static-root", str(prepared.static)]
     # Variables reach the server by themselves; a configuration file may lie above the folder it runs in.
     given = {name: value.texts for name, value in invocation.file.items()} | dict(invocation.flags)
+    settings = invocation.resolve(Settings).value
     for option in options_of(Settings):
+        path = getattr(settings, option.field) if option.kind is file else None
+        if path is not None:
+            given[option.name] = (path,)  # its folder is another than this one
         if option.name in given and option.flag not in arguments:
             arguments += [word for text in given[option.name] for word in (option.flag, text)]
     return arguments

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -107,6 +108,13 @@ def text(metavar: str) -> Kind[str]:
     """Any text that is not empty."""
     return Kind(metavar, _text)
 
+
+def _path(text: str) -> str:
+    return str(Path(_text(text)).absolute())
+
+
+file: Kind[str] = Kind("FILE", _path)
+"""A file, whose relative name counts from the folder that nuages was called in."""
 
 flag: Kind[bool] = Kind("", _on_off, ("on", "off"))
 """A flag that takes no value on the command line; `on` or `off` as a variable."""

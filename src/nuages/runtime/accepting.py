@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 MOST_AT_ONCE = 16  # connections taken before other work of the loop has its turn
@@ -58,13 +58,17 @@ def may_take(own: int, mean: float) -> bool:
 
 
 class Acceptor:
-    """The listening sockets of one worker. `make` makes the protocol of a connection."""
+    """The listening sockets of one worker. `make` makes the protocol of a connection.
+
+    `handshake` is what `loop.connect_accepted_socket` takes for TLS; Unix sockets do without.
+    """
 
     def __init__(
-        self, sockets: Iterable[socket.socket], tally: Tally, make: Callable[[], asyncio.Protocol], ssl: Any
+        self, sockets: Iterable[socket.socket], tally: Tally, make: Callable[[], asyncio.Protocol],
+        handshake: Mapping[str, Any],
     ) -> None:
         self._sockets = list(sockets)
-        self._tally, self._make, self._ssl = tally, make, ssl
+        self._tally, self._make, self._handshake = tally, make, handshake
         self._loop = asyncio.get_running_loop()
         self.connections = Counted(self._count)
         self._arriving = 0  # accepted, but their protocols have not begun
@@ -95,6 +99,11 @@ class Acceptor:
         for sock in self._sockets:
             while self._take(sock):
                 pass
+
+    def give_up(self) -> None:
+        """Leave those who have not come through their handshake."""
+        for task in self._tasks:
+            task.cancel()
 
     @property
     def own(self) -> int:
@@ -163,7 +172,9 @@ class Acceptor:
         try:
             # A client that leaves in the middle of a TLS handshake is no event of ours.
             with contextlib.suppress(OSError, EOFError):
-                await self._loop.connect_accepted_socket(self._make, accepted, ssl=self._ssl)
+                # A Unix socket does not leave this machine.
+                options = self._handshake if accepted.family != socket.AF_UNIX else {}
+                await self._loop.connect_accepted_socket(self._make, accepted, **options)
         finally:
             self._arriving -= 1
             self._count()

@@ -18,6 +18,7 @@ from nuages.runtime.exchange import Exchange, Refusal, StaticExchange
 from nuages.runtime.hub import Hub
 from nuages.runtime.reception import Reception
 from nuages.runtime.request import Request, request_id
+from nuages.runtime.secure import SecureTransport
 from nuages.runtime.settings import Settings
 from nuages.runtime.site import Site
 from nuages.runtime.sync import SyncExchange
@@ -63,6 +64,7 @@ class Connection(Reception, asyncio.Protocol):
         self.local: tuple[str, int] = ("localhost", 80)
         self.peer: tuple[str, int] = ("", 0)
         self.scheme = "http"
+        self.secure: SecureTransport | None = None
         self.closing = False
         self._last: Exchange | None = None
         self.half_closed = False
@@ -91,12 +93,17 @@ class Connection(Reception, asyncio.Protocol):
         return not self.exchanges and not self.in_head
 
     def shutdown(self) -> None:
-        """Close now if idle, else after the answers to what has come."""
+        """Close now if idle, else after the answers to what has come.
+
+        A client that does not end its side of TLS is not waited for.
+        """
         if not self.closing:
             self._last = self.exchanges[-1] if self.exchanges else None
         self.closing = True
         if self.idle:
             self.transport.close()
+            if self.secure is not None and self.secure.is_forgotten(self.loop.time()):
+                self.transport.abort()
 
     def end_events(self) -> None:
         """End the answer that is being sent if it is an event stream: its client connects again by itself."""
@@ -110,9 +117,11 @@ class Connection(Reception, asyncio.Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin."""
         self.transport = transport
+        if is_ssl(transport):
+            self.transport = self.secure = SecureTransport(transport)
+            self.scheme = "https"
         self.server_state.connections.add(self)
         self.server = get_local_addr(transport)
-        self.scheme = "https" if is_ssl(transport) else "http"
         if self.server is not None and self.server[1] is not None:
             self.local = (self.server[0], self.server[1])
         elif self.scheme == "https":
@@ -148,10 +157,14 @@ class Connection(Reception, asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client takes less than it is sent."""
+        if self.secure is not None:
+            self.secure.paused()
         self.flow.pause_writing()
 
     def resume_writing(self) -> None:
         """The client has taken most of it."""
+        if self.secure is not None and not self.secure.resumed():
+            return
         self.flow.resume_writing()
         if self.exchanges:
             self.exchanges[0].writable()
@@ -174,17 +187,18 @@ class Connection(Reception, asyncio.Protocol):
 
     def hand_over(self, request: Request, rest: bytes) -> None:
         """Let uvicorn's WebSocket protocol go on with the connection; `rest` came behind the head."""
-        if self.exchanges:
+        if self.exchanges or (self.secure is not None and self.secure.is_held):
             self.refuse(400)
             return
+        transport = self.transport if self.secure is None else self.secure.release()
         self.server_state.connections.discard(self)
         protocol: Any = self.config.ws_protocol_class(
             config=self.config, server_state=self.server_state, app_state=self.app_state
         )
         self.refused = True
-        protocol.connection_made(self.transport)
+        protocol.connection_made(transport)
         protocol.data_received(request.head() + rest)
-        self.transport.set_protocol(protocol)
+        transport.set_protocol(protocol)
         self._successor = protocol
 
     def begin(self, request: Request) -> None:

@@ -74,6 +74,11 @@ class Retirement:
         self._order, self._since = order, self._loop.time()
         self._changed.set()
 
+    @property
+    def gives_up_idle(self) -> bool:
+        """Whether idle connections have had their moment."""
+        return self._loop.time() - self._since >= self._order.idle
+
     async def look(self, in_flight: int) -> None:
         """End what may end now, and wait a moment; `in_flight` requests have begun and not ended."""
         self._changed.clear()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ import uvicorn
 
 from nuages.runtime.accepting import Acceptor, Tally
 from nuages.runtime.retirement import Order, Retirement
+from nuages.runtime.secure import SHUTDOWN_SECONDS
 
 _TICK = 1.0  # seconds between two heartbeats and two values of the Date header
 
@@ -24,7 +26,7 @@ class Server(uvicorn.Server):
     """One worker's server. `on_ready` is called once it accepts, `beat` every second.
 
     `busy` tells how many requests have begun and not ended; `on_lingers` is called when a retiring server has only
-    what may take long. `server_state.retiring` tells protocols that answers should say `Connection: close`.
+    what may take long. `tls` is an SSLContext, and `handshake_seconds` what a client has to get through with it. `server_state.retiring` tells protocols that answers should say `Connection: close`.
     """
 
     def __init__(
@@ -35,12 +37,15 @@ class Server(uvicorn.Server):
         beat: Callable[[], None],
         busy: Callable[[], int],
         tally: Tally,
+        tls: Any = None,
+        handshake_seconds: float = 15.0,
         on_lingers: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(config)
         self.server_state.retiring = False  # type: ignore[attr-defined]
         self._on_ready, self._beat, self._busy, self._on_lingers = on_ready, beat, busy, on_lingers
         self._tally = tally
+        self._tls, self._handshake_seconds = tls, handshake_seconds
         self._told: asyncio.Event | None = None
         self._order = Order()
         self._acceptor: Acceptor | None = None
@@ -79,7 +84,7 @@ class Server(uvicorn.Server):
         await super().startup(sockets=[])
         if self.started and not self.should_exit:
             await self.on_tick(0)  # the Date header, before the first request
-            self._acceptor = Acceptor(sockets or (), self._tally, self._protocol, self.config.ssl)
+            self._acceptor = Acceptor(sockets or (), self._tally, self._protocol, self._handshake())
             self.server_state.connections = self._acceptor.connections
             self._acceptor.start()
             self._beat()
@@ -108,11 +113,22 @@ class Server(uvicorn.Server):
         beat_at = loop.time()
         while self.connections or self.server_state.tasks or self._busy() or (acceptor and acceptor.own):
             await retirement.look(self._busy())
+            if acceptor and retirement.gives_up_idle:
+                acceptor.give_up()
             if loop.time() >= beat_at:
                 beat_at = loop.time() + _TICK
                 await self.on_tick(0)
                 self._beat()
         await self.lifespan.shutdown()
+
+    def _handshake(self) -> dict[str, Any]:
+        """Return what makes a connection TLS, as arguments of `loop.connect_accepted_socket`."""
+        if self._tls is None:
+            return {}
+        options: dict[str, Any] = {"ssl": self._tls, "ssl_handshake_timeout": self._handshake_seconds}
+        if sys.version_info >= (3, 11) or type(asyncio.get_running_loop()).__module__.startswith("uvloop"):
+            options["ssl_shutdown_timeout"] = SHUTDOWN_SECONDS
+        return options
 
     def _protocol(self) -> asyncio.Protocol:
         make: Any = self.config.http_protocol_class

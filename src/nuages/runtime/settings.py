@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nuages.kinds import Kind, choice, duration, integer, size, switch, text, word_or
+from nuages.kinds import Kind, choice, duration, file, integer, size, switch, text, word_or
 from nuages.options import declare
 
 NETWORK = "Network"
@@ -97,6 +97,14 @@ class Settings:
         repeatable=True,
         aliases={"PORT": lambda port: f"0.0.0.0:{port}"},
     )
+    tls_cert: str | None = declare(
+        file, default=None, default_text="", group=NETWORK,
+        help="serve HTTPS on every TCP address with this certificate, its chain behind it, in PEM",
+    )  # fmt: skip
+    tls_key: str | None = declare(
+        file, default=None, default_text="in the certificate's file", group=NETWORK,
+        help="the certificate's private key, in PEM and not encrypted",
+    )  # fmt: skip
     trusted_proxies: tuple[str, ...] = declare(
         proxy,
         default=("127.0.0.0/8", "::1/128", "unix"),

@@ -28,10 +28,9 @@ class Listener:
     inherited: bool = False
     inode: int = 0
 
-    @property
-    def url(self) -> str:
-        """`http://127.0.0.1:8000`, or `unix:PATH`."""
-        return str(self.address) if self.address.path else f"http://{self.address}"
+    def url(self, *, secure: bool = False) -> str:
+        """`http://127.0.0.1:8000`, or `unix:PATH`, which speaks no TLS."""
+        return str(self.address) if self.address.path else f"http{'s' if secure else ''}://{self.address}"
 
     def close(self) -> None:
         """Close the socket; remove its file if it is still the one that we made."""

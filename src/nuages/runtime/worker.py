@@ -27,6 +27,7 @@ from nuages.runtime.scoreboard import Board, Figures
 
 if TYPE_CHECKING:
     from nuages.runtime.site import Site
+    from nuages.runtime.tls import Tls
 
 _PR_SET_PDEATHSIG = 1
 _CLOSING_SECONDS = 1.0  # for database connections to be closed properly at the end
@@ -53,6 +54,7 @@ class Worker:
         self.started = time.monotonic()
         self.server: Any = None
         self.threads: Any = None
+        self.tls: Tls | None = None
 
     def say(self, **message: Any) -> None:
         """Tell the supervisor something."""
@@ -67,10 +69,12 @@ class Worker:
         """Serve the project until told to end, and load it first if nobody has; raises NuagesError when it cannot."""
         import uvicorn
 
-        from nuages.runtime import hooks
+        from nuages.runtime import hooks, tls
         from nuages.runtime.protocol import protocol_class
         from nuages.runtime.server import Server
 
+        files = tls.files_of(self.settings.tls_cert, self.settings.tls_key)
+        self.tls = tls.Tls(files) if files else None
         if site is None:
             from nuages.runtime import site as sites
 
@@ -96,6 +100,7 @@ class Worker:
         )
         self.server = Server(
             config, on_ready=self._ready, beat=self._beat, busy=lambda: self.board.in_flight, tally=self.board,
+            tls=self.tls.context if self.tls else None, handshake_seconds=self.settings.header_timeout,
             on_lingers=lambda: self.say(lingers=True),
         )  # fmt: skip
         with contextlib.suppress(SystemExit):  # uvicorn's way to say that the application's lifespan failed
@@ -154,8 +159,19 @@ class Worker:
                     self.server.drain()
                 case "retire":
                     self.server.retire(Order(**order["how"]))
+                case "certificate":
+                    self.reload_certificate()
                 case "cut":
                     self.end(0)
+
+    def reload_certificate(self) -> None:
+        """Read certificate and key again for the handshakes to come; what is wrong with them is logged."""
+        if self.tls is None:
+            return
+        try:
+            self.tls.reload()
+        except NuagesError as error:
+            self.log.event("error", "tls", f"the certificate is not read again\n{error.render()}")
 
     def end(self, code: int) -> NoReturn:
         """End this process at once, whatever its threads do, with everything logged that was noted."""
