@@ -14,6 +14,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -218,6 +219,7 @@ class Server:
     """A running server."""
 
     process: subprocess.Popen[bytes]
+    tls: ssl.SSLContext | None = None  # how to speak with it, where it has a certificate
     events: Lines = field(init=False)
     requests: Lines = field(init=False)
     _opened: list[socket.socket] = field(default_factory=list)
@@ -291,7 +293,7 @@ class Server:
     def address(self) -> str:
         """The first address it listens on, as it says itself: `127.0.0.1:40123` or the path of a socket."""
         url: str = self.wait_for("listening")["addresses"][0]
-        return url.removeprefix("http://").removeprefix("unix:")
+        return url.removeprefix("http://").removeprefix("https://").removeprefix("unix:")
 
     def connect(self) -> Exchange:
         """Open a connection."""
@@ -304,6 +306,8 @@ class Server:
         else:
             host, _, port = address.rpartition(":")
             sock = socket.create_connection((host.strip("[]"), int(port)), timeout=DEADLINE)
+            if self.tls is not None:
+                sock = self.tls.wrap_socket(sock, server_hostname="localhost")
             self._opened.append(sock)
         return Exchange(sock)
 
@@ -371,12 +375,12 @@ def _plain(value: Any) -> bool:
 def serving(
     project: Path, *arguments: str, environ: Mapping[str, str] | None = None, bind: str | None = "127.0.0.1:0",
     app: str = APP, settings: str = "pages.settings", wrapper: Sequence[str] = (), pass_fds: Sequence[int] = (),
-    python: str = sys.executable,
+    python: str = sys.executable, tls: ssl.SSLContext | None = None,
 ) -> Iterator[Server]:  # fmt: skip
     """Run `nuages serve` on a project and see that nothing of it is left at the end.
 
     `wrapper` is a command that runs the server as its argument; `bind` None leaves --bind away; `python` is that
-    of another environment.
+    of another environment; `tls` is how to speak with a server that has a certificate.
     """
     command = [python, "-m", "nuages", "serve", str(project), "--settings", settings, "--app", app]
     command += [] if bind is None else ["--bind", bind]
@@ -387,7 +391,7 @@ def serving(
         [*wrapper, *command, *arguments], cwd=project, env=whole, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=pass_fds,
     )  # fmt: skip
-    server = Server(process)
+    server = Server(process, tls)
     try:
         yield server
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -324,8 +325,12 @@ class Talk:
 
 
 @contextlib.contextmanager
-def talking(address: str) -> Iterator[Talk]:
-    """Open a connection to `HOST:PORT`."""
+def talking(address: str, tls: ssl.SSLContext | None = None) -> Iterator[Talk]:
+    """Open a connection to `HOST:PORT`, under TLS if a context is given."""
     host, _, port = address.rpartition(":")
     with socket.create_connection((host.strip("[]"), int(port)), timeout=DEADLINE) as sock:
-        yield Talk(sock)
+        if tls is None:
+            yield Talk(sock)
+            return
+        with tls.wrap_socket(sock, server_hostname="localhost") as secure:
+            yield Talk(secure)

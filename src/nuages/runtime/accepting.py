@@ -64,7 +64,10 @@ class Acceptor:
     """
 
     def __init__(
-        self, sockets: Iterable[socket.socket], tally: Tally, make: Callable[[], asyncio.Protocol],
+        self,
+        sockets: Iterable[socket.socket],
+        tally: Tally,
+        make: Callable[[], asyncio.Protocol],
         handshake: Mapping[str, Any],
     ) -> None:
         self._sockets = list(sockets)

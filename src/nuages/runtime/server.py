@@ -26,7 +26,8 @@ class Server(uvicorn.Server):
     """One worker's server. `on_ready` is called once it accepts, `beat` every second.
 
     `busy` tells how many requests have begun and not ended; `on_lingers` is called when a retiring server has only
-    what may take long. `tls` is an SSLContext, and `handshake_seconds` what a client has to get through with it. `server_state.retiring` tells protocols that answers should say `Connection: close`.
+    what may take long. `tls` is an SSLContext, and a client has `handshake_seconds` to get through with it.
+    `server_state.retiring` tells protocols that answers should say `Connection: close`.
     """
 
     def __init__(

@@ -12,7 +12,6 @@ import signal
 import time
 from collections import deque
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -50,7 +49,10 @@ def serve(
     environ = dict(os.environ if environ is None else environ)
     log = log or open_log(settings.access_log)
     origin = (origins or {}).get("bind", "--bind")
-    _check_certificate(settings, origins or {}, log)
+    if settings.tls_cert or settings.tls_key:
+        from nuages.runtime import tls  # late: few need OpenSSL here
+
+        tls.check(settings.tls_cert, settings.tls_key, origins or {}, say=log.event)
     listeners = sockets.inherited(environ, pid=os.getpid())
     if listeners and str(origin) != "--bind" and str(origin) != "default":
         log.event("warning", "bind-ignored", f"{origin} is ignored: systemd handed over the sockets")
@@ -62,19 +64,6 @@ def serve(
         return supervisor.run()
     finally:
         supervisor.close()
-
-
-def _check_certificate(settings: Settings, origins: Mapping[str, Origin], log: Log) -> None:
-    """Raise UsageError for a certificate or key that no worker could use; warn when its time is over."""
-    if settings.tls_cert is None and settings.tls_key is None:
-        return
-    from nuages.runtime import tls  # late: few need OpenSSL here
-
-    files = tls.files_of(settings.tls_cert, settings.tls_key, origins)
-    if files:
-        tls.Tls(files)
-        if doubt := tls.doubt(files, datetime.now(timezone.utc)):
-            log.event("warning", "tls", doubt)
 
 
 class Supervisor:
@@ -188,8 +177,8 @@ class Supervisor:
                     self._on_stop(signal.SIGTERM)
                 case signal.SIGHUP:
                     self.say.signal(number.name, ": loading the new code beside the old")
-                    for process in self.children.values():
-                        process.order("certificate")
+                    for serving in self.children.values():
+                        serving.order("certificate")
                     self._step(messages.Reload())
                 case signal.SIGTTIN | signal.SIGTTOU:
                     self._resize(1 if number == signal.SIGTTIN else -1, number.name)

@@ -9,7 +9,7 @@ import os
 import re
 import ssl
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -47,6 +47,20 @@ def files_of(
         certificate=certificate, key=key or certificate, certificate_origin=origin,
         key_origin=str(origins.get("tls_key", "--tls-key")) if key else origin,
     )  # fmt: skip
+
+
+def check(
+    certificate: str | None,
+    key: str | None,
+    origins: Mapping[str, Origin],
+    say: Callable[[str, str, str], object],
+) -> None:
+    """Raise UsageError for files that no worker could use; say, as `Log.event`, that their time is over."""
+    files = files_of(certificate, key, origins)
+    if files:
+        Tls(files)
+        if text := doubt(files, datetime.now(timezone.utc)):
+            say("warning", "tls", text)
 
 
 class Tls:
