@@ -177,7 +177,7 @@ class Supervisor:
                     self._on_stop(signal.SIGTERM)
                 case signal.SIGHUP:
                     self.say.signal(number.name, ": loading the new code beside the old")
-                    for serving in self.children.values():
+                    for serving in self.crew.children.values():
                         serving.order("certificate")
                     self._step(messages.Reload())
                 case signal.SIGTTIN | signal.SIGTTOU:
