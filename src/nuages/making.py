@@ -19,6 +19,7 @@ from nuages.environment.export import ARCHITECTURES, Export, export
 from nuages.environment.variables import unset
 from nuages.errors import OutsideError, ProjectError, UsageError
 from nuages.image import context, dockerfile, engine, planner
+from nuages.image.build_stage import FOLDER
 from nuages.image.options import SUITE, BuildOptions, ImageOptions, WriteOptions
 from nuages.image.plan import Install, Package, Plan, Runtime, Stated, to_json
 from nuages.invocation import Invocation
@@ -210,12 +211,12 @@ def _make(invocation: Invocation, *, platform: str | None = None) -> Made:
         debug=settings.debug,
     )  # fmt: skip
     made = planner.plan(project, found, options)
-    texts = {f"{dockerfile.FOLDER}/{name}": text for name, text in dockerfile.files(made).items()}
-    texts[f"{dockerfile.FOLDER}/uv.txt"] = _INSTALLER.read_text(encoding="utf-8")
+    texts = {f"{FOLDER}/{name}": text for name, text in dockerfile.files(made).items()}
+    texts[f"{FOLDER}/uv.txt"] = _INSTALLER.read_text(encoding="utf-8")
     texts["Dockerfile"] = dockerfile.render(made)
     texts[".dockerignore"] = dockerfile.ignore(made, context.patterns())
     files = {name: text.encode() for name, text in texts.items()}
-    files[f"{dockerfile.FOLDER}/{made.runtime.wheel}"] = wheel
+    files[f"{FOLDER}/{made.runtime.wheel}"] = wheel
     return Made(project=project, plan=made, files=dict(sorted(files.items())))
 
 
@@ -241,6 +242,10 @@ def _install(project: Project, wanted: Export) -> Install:
 def _debian(wanted: Export) -> tuple[tuple[Package, ...], tuple[Package, ...]]:
     names = [match[0] for line in wanted.requirements.lines if (match := re.match(r"[A-Za-z0-9._-]+", line))]
     build_needs, run_needs = debian.needs(names, wanted.compiled, known=wanted.known)
+    if not wanted.known:
+        build_needs += (
+            debian.Need(package="build-essential", wanted_by="whatever has no wheel: no lock tells"),
+        )
     return (
         tuple(Package(name=one.package, wanted_by=one.wanted_by) for one in build_needs),
         tuple(Package(name=one.package, wanted_by=one.wanted_by) for one in run_needs),

@@ -4,33 +4,32 @@ from __future__ import annotations
 
 import json
 import posixpath
-import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from nuages.image.instructions import apt, comment, labels, quoted, run
-from nuages.image.plan import FrontEnd, Package, Plan, Stated
-from nuages.image.planner import APP, RUNTIME, VENV
-
-FOLDER = ".nuages"
-"""What travels in the context beside the project: requirements, this nuages, its server."""
-
-_AHEAD = "/opt/ahead"
-_LOCAL = "/opt/local"
-_BUILD = "/build"
-_PYTHON = f"{VENV}/bin/python"
-
-_FETCH = (
-    "--mount=type=secret,id=packages",
-    "--mount=type=secret,id=ca",
-    "--mount=type=cache,target=/root/.cache",
+from nuages.image.build_stage import (
+    AHEAD,
+    FETCH,
+    FOLDER,
+    INDEXES,
+    LOCAL,
+    PYTHON,
+    build_stage,
+    only,
+    site_packages,
+    uv,
 )
-_INDEXES = "{ [ ! -e /run/secrets/packages ] || . /run/secrets/packages; }"
+from nuages.image.instructions import apt, comment, labels, quoted, run
+from nuages.image.plan import FrontEnd, Plan, Stated
+from nuages.image.planner import APP, DATA, RUNTIME, VENV
+
+_OWNER = "65532:0"
+"""The image's user, and the group that platforms give to any other number (OpenShift's guide to images)."""
 
 
 def render(plan: Plan) -> str:
     """Return the text of the Dockerfile."""
-    stages = [_head(plan), _front_end(plan), _build(plan), _project(plan), _static(plan), _final(plan)]
+    stages = [_head(plan), _front_end(plan), build_stage(plan), _project(plan), _static(plan), _final(plan)]
     lines: list[str] = []
     for line in "\n".join(block.rstrip() + "\n" for block in stages if block).splitlines():
         # A comment belongs to what follows it, and stands apart from what was before.
@@ -56,7 +55,7 @@ def files(plan: Plan) -> dict[str, str]:
     if plan.install.constraints:
         found["constraints.txt"] = plan.install.constraints
     if plan.runtime.ahead:
-        found["ahead.txt"] = _only(plan.runtime.requirements, plan.runtime.ahead)
+        found["ahead.txt"] = only(plan.runtime.requirements, plan.runtime.ahead)
     if plan.sources:
         found["sources.sha256"] = "".join(
             f"{digest}  {path}\n" for path, digest in sorted(plan.sources.items())
@@ -80,115 +79,6 @@ def _head(plan: Plan) -> str:
         else "# Not pinned: name a digest (…@sha256:…) to get the same base each time.\n"
     )
     return f"{text}\n{pinned}ARG BASE={plan.base.reference}\n"
-
-
-def _build(plan: Plan) -> str:
-    blocks = [
-        comment(
-            "Compilers, headers and installers stay in this stage; only their results are copied out of it.",
-            rule="build",
-        ),
-        "FROM ${BASE} AS build",
-    ]
-    wanted = (*plan.build_packages, *plan.run_packages)
-    if plan.messages:
-        wanted = (*wanted, Package(name="gettext", wanted_by="message catalogues"))
-    if wanted:
-        blocks.append(apt(wanted))
-    blocks += [
-        comment("uv installs from hashed requirements, in seconds. Its release is fixed in uv.txt."),
-        f"COPY {FOLDER}/uv.txt {_BUILD}/",
-        run(
-            _FETCH,
-            [
-                _INDEXES,
-                f"python3 -m venv {_BUILD}/tools",
-                f"{_BUILD}/tools/bin/pip install --quiet --disable-pip-version-check --require-hashes"
-                f" -r {_BUILD}/uv.txt",
-            ],
-        ),
-        _dependencies(plan),
-        _runtime(plan),
-    ]
-    return "\n".join(blocks)
-
-
-def _dependencies(plan: Plan) -> str:
-    install = plan.install
-    sources = [f"{FOLDER}/requirements.txt"]
-    if install.constraints:
-        sources.append(f"{FOLDER}/constraints.txt")
-    return "\n".join(
-        [
-            comment(
-                f"The project's dependencies, from {install.origin}. They change seldom: before its code.",
-                "Private package indexes: `--secret id=packages,src=FILE` with lines such as `export UV_INDEX=…`;",
-                "nothing of it stays in a layer. `--secret id=ca,src=FILE` is there for a certificate that it names.",
-            ),
-            f"COPY {' '.join(sources)} {_BUILD}/",
-            *([f"COPY {FOLDER}/metadata {_BUILD}/metadata"] if install.metadata else []),
-            run(
-                _FETCH,
-                [
-                    _INDEXES,
-                    f"python3 -m venv --without-pip {VENV}",
-                    _uv_install(plan),
-                    f"echo {RUNTIME} > {_site()}/nuages.pth",
-                    *([f"cp -r {_BUILD}/metadata/. {_site()}/"] if install.metadata else []),
-                    f"{_PYTHON} -m compileall -q --invalidation-mode unchecked-hash {VENV}/lib",
-                ],
-            ),
-        ]
-    )
-
-
-def _site() -> str:
-    return f'"$({_PYTHON} -c "import site; print(site.getsitepackages()[0])")"'
-
-
-def _uv(*words: str) -> str:
-    return " ".join([f"UV_LINK_MODE=copy {_BUILD}/tools/bin/uv pip install --quiet", *words])
-
-
-def _uv_install(plan: Plan) -> str:
-    install = plan.install
-    words = [f"--python {VENV}"]
-    words += ["--no-deps"] if install.closed else []
-    words += ["--require-hashes"] if install.hashed else []
-    words += ["--prerelease allow"] if install.prereleases else []
-    words += [f"--constraints {_BUILD}/constraints.txt"] if install.constraints else []
-    words += [f"--find-links {shlex.quote(place)}" for place in install.find_links]
-    return _uv(*words, f"-r {_BUILD}/requirements.txt")
-
-
-def _runtime(plan: Plan) -> str:
-    runtime = plan.runtime
-    copied = [f"{FOLDER}/runtime.txt", f"{FOLDER}/{runtime.wheel}"]
-    python = f"--python {_PYTHON}"
-    commands = [
-        _INDEXES,
-        _uv(python, f"--target {RUNTIME} --no-deps --require-hashes -r {_BUILD}/runtime.txt"),
-        _uv(python, f"--target {RUNTIME} --no-deps {_BUILD}/{runtime.wheel}"),
-    ]
-    folders = RUNTIME
-    if runtime.ahead:
-        copied.append(f"{FOLDER}/ahead.txt")
-        commands.append(_uv(python, f"--target {_AHEAD} --no-deps --require-hashes -r {_BUILD}/ahead.txt"))
-        folders = f"{RUNTIME} {_AHEAD}"
-    commands.append(f"{_PYTHON} -m compileall -q --invalidation-mode unchecked-hash {folders}")
-    return "\n".join(
-        [
-            comment(
-                "The server, behind the project's own packages on sys.path: it never replaces one of them."
-                if not runtime.ahead
-                else "The server. Of "
-                + ", ".join(runtime.ahead)
-                + " it takes its own release, in the server process alone.",
-            ),
-            f"COPY {' '.join(copied)} {_BUILD}/",
-            run(_FETCH, commands),
-        ]
-    )
 
 
 def _front_end(plan: Plan) -> str:
@@ -246,19 +136,24 @@ def _project(plan: Plan) -> str:
     if plan.install.local:
         places = " ".join(shlex.quote(_in_app(one)) for one in plan.install.local)
         target = (
-            f"--python {_PYTHON} --target {_LOCAL} --no-deps" if plan.install.closed else f"--python {VENV}"
+            f"--python {PYTHON} --target {LOCAL} --no-deps" if plan.install.closed else f"--python {VENV}"
         )
-        then = [f"echo {_LOCAL} >> {_site()}/nuages.pth"] if plan.install.closed else []
+        then = [f"echo {LOCAL} >> {site_packages()}/nuages.pth"] if plan.install.closed else []
         blocks += [
             comment("Packages that lie in the project itself."),
-            run(_FETCH, [_INDEXES, _uv(target, places), *then]),
+            run(FETCH, [INDEXES, uv(target, places), *then]),
         ]
     if plan.messages:
         blocks += [
             comment("Message catalogues."),
-            f"RUN {_PYTHON} -m django compilemessages --verbosity 0 --ignore node_modules",
+            f"RUN {PYTHON} -m django compilemessages --verbosity 0 --ignore node_modules",
         ]
-    commands.append(f"({_PYTHON} -m compileall -q --invalidation-mode unchecked-hash {APP} || true)")
+    if plan.state:
+        blocks += [
+            comment("What the project writes beside its code lies in the volume."),
+            run((), _links(plan.state)),
+        ]
+    commands.append(f"({PYTHON} -m compileall -q --invalidation-mode unchecked-hash {APP} || true)")
     blocks += [
         comment(
             "Bytecode that is never checked against its source (PEP 552): nothing changes in an image, and a read-only",
@@ -267,6 +162,18 @@ def _project(plan: Plan) -> str:
         run((), commands),
     ]
     return "\n".join(blocks)
+
+
+def _links(state: Mapping[str, Stated]) -> list[str]:
+    """Return the commands that put links to the volume in the place of files and folders; samples go along."""
+    commands = []
+    for path, stated in sorted(state.items()):
+        place, target = shlex.quote(path.rstrip("/")), shlex.quote(stated.value)
+        commands.append(f"mkdir -p {posixpath.dirname(path.rstrip('/'))} {DATA}")
+        if path.endswith("/"):
+            commands.append(f"{{ [ ! -d {place} ] || mv {place} {target}; }} && mkdir -p {target}")
+        commands.append(f"ln -sfn {target} {place}")
+    return [*commands, f"chown -R {_OWNER} {DATA} && chmod -R ug+rwX {DATA}"]
 
 
 def _in_app(spec: str) -> str:
@@ -278,6 +185,8 @@ def _static(plan: Plan) -> str:
     for name in ("NUAGES_BIND", "NUAGES_MANAGEMENT"):
         values.pop(name, None)
     words = [f"{name}={shlex.quote(value)}" for name, value in values.items()]
+    # A project without static files collects none, but the folder is copied all the same.
+    made = f" \\\n && mkdir -p {shlex.quote(plan.static_root.value)}" if plan.static_root else ""
     said = ["Static files: collected, hashed, compressed, with a manifest that the server starts from."]
     if plan.stand_ins:
         said.append("The settings need these to load. No value is real, and none is in the image:")
@@ -286,7 +195,7 @@ def _static(plan: Plan) -> str:
         [
             comment(*said, rule="static files"),
             "FROM project AS static",
-            "RUN " + " \\\n    ".join([*words, f"{_PYTHON} -m nuages collect ."]),
+            "RUN " + " \\\n    ".join([*words, f"{PYTHON} -m nuages collect ."]) + made,
         ]
     )
 
@@ -297,20 +206,27 @@ def _final(plan: Plan) -> str:
         "FROM ${BASE}",
     ]
     if plan.run_packages:
-        blocks.append(apt(plan.run_packages))
+        blocks.append(apt(plan.run_packages, "run"))
     # Packages of the project that are installed with their own dependencies change the environment.
     venv_from = "project" if plan.install.local and not plan.install.closed else "build"
     blocks.append(f"COPY --from={venv_from} {VENV} {VENV}")
     blocks.append(f"COPY --from=build {RUNTIME} {RUNTIME}")
     if plan.runtime.ahead:
-        blocks.append(f"COPY --from=build {_AHEAD} {_AHEAD}")
+        blocks.append(f"COPY --from=build {AHEAD} {AHEAD}")
     if plan.install.local and plan.install.closed:
-        blocks.append(f"COPY --from=project {_LOCAL} {_LOCAL}")
+        blocks.append(f"COPY --from=project {LOCAL} {LOCAL}")
     if plan.static_root is None:
         blocks.append(f"COPY --from=static {APP} {APP}")
     else:
         root = plan.static_root.value
         blocks += [f"COPY --from=static {root} {root}", f"COPY --from=project {APP} {APP}"]
+    if plan.state:
+        said = [f"  {path} → {stated.value}  {stated.origin}" for path, stated in sorted(plan.state.items())]
+        blocks += [
+            comment("Mount a volume here, or what is written is lost with the container:", *said),
+            f"COPY --from=project --chown={_OWNER} {DATA} {DATA}",
+            f"VOLUME {DATA}",
+        ]
     blocks.append(_environ(plan))
     blocks.append(labels(plan.labels))
     blocks += [
@@ -326,7 +242,7 @@ def _final(plan: Plan) -> str:
     if plan.healthcheck:
         probe = f"import urllib.request as r; r.urlopen('http://127.0.0.1:{plan.management_port}/-/live', timeout=3)"
         blocks.append(
-            f"HEALTHCHECK --interval=30s --start-period=60s CMD {json.dumps([_PYTHON, '-c', probe])}"
+            f"HEALTHCHECK --interval=30s --start-period=60s CMD {json.dumps([PYTHON, '-c', probe])}"
         )
     blocks += [
         comment(
@@ -340,9 +256,9 @@ def _final(plan: Plan) -> str:
 
 def _entry(plan: Plan) -> list[str]:
     if not plan.runtime.ahead:
-        return [_PYTHON, "-m", "nuages"]
-    code = f"import sys; sys.path[1:1] = ['{_AHEAD}']; from nuages.cli import main; sys.exit(main())"
-    return [_PYTHON, "-c", code]
+        return [PYTHON, "-m", "nuages"]
+    code = f"import sys; sys.path[1:1] = ['{AHEAD}']; from nuages.cli import main; sys.exit(main())"
+    return [PYTHON, "-c", code]
 
 
 def _environ(plan: Plan) -> str:
@@ -364,13 +280,3 @@ def _required(required: Sequence[Stated]) -> list[str]:
         "Set at run time, for the settings need them:",
         *(f"  {one.value}  {one.origin}" for one in required),
     ]
-
-
-def _only(requirements: str, names: Sequence[str]) -> str:
-    """Return the lines of a hashed requirements file that are about these distributions."""
-    found = []
-    for line in requirements.replace("\\\n", " ").splitlines():
-        match = re.match(r"([A-Za-z0-9._-]+)", line)
-        if match and re.sub(r"[-_.]+", "-", match[1]).lower() in names:
-            found.append(" ".join(line.split()))
-    return "\n".join(found) + "\n"

@@ -7,10 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from nuages.image.plan import Package
 
-_APT = (
-    "--mount=type=cache,target=/var/cache/apt,sharing=locked",
-    "--mount=type=cache,target=/var/lib/apt/lists,sharing=locked",
-)
+
+def _apt_caches(stage: str) -> tuple[str, ...]:
+    # A cache of its own for each stage: some releases of buildah keep a lock to the end of the build.
+    return tuple(
+        f"--mount=type=cache,id={stage}-{name},target={place},sharing=locked"
+        for name, place in (("apt", "/var/cache/apt"), ("lists", "/var/lib/apt/lists"))
+    )
 
 
 def comment(*lines: str, rule: str = "") -> str:
@@ -32,8 +35,8 @@ def quoted(value: str) -> str:
     return f'"{escaped}"'
 
 
-def apt(packages: Iterable[Package]) -> str:
-    """Return the installation of Debian packages with what wants each."""
+def apt(packages: Iterable[Package], stage: str) -> str:
+    """Return the installation of Debian packages in a stage, with what wants each."""
     named = sorted({package.name: package for package in packages}.values(), key=lambda package: package.name)
     width = max(len(package.name) for package in named)
     reasons = [f"  {package.name:<{width}}  {package.wanted_by}" for package in named]
@@ -44,7 +47,7 @@ def apt(packages: Iterable[Package]) -> str:
             "# Their releases are the suite's: security fixes come with the next build.",
             "# hadolint ignore=DL3008",
             run(
-                _APT,
+                _apt_caches(stage),
                 [
                     "rm -f /etc/apt/apt.conf.d/docker-clean",
                     "apt-get update -q",

@@ -113,6 +113,9 @@ class Plan:
     """Values that only the build sees, for variables which the settings need to load."""
     static_root: Stated | None
     """Where collected static files lie in the image; None: the project has none."""
+    state: Mapping[str, Stated] = field(default_factory=dict)
+    """What the project writes beside its code, by path in the image (an SQLite file, a folder of uploads; a folder
+    ends with `/`), and its place in the volume."""
     messages: bool = False
     """Whether message catalogues are compiled."""
     front_end: FrontEnd | None = None
@@ -153,7 +156,7 @@ _ONE: Mapping[str, Callable[..., Any]] = {
 }  # fmt: skip
 _MANY: Mapping[str, Callable[..., Any]] = {
     "build_packages": Package, "run_packages": Package, "apps": Stated, "required": Stated,
-    "environ": Stated, "stand_ins": Stated,
+    "environ": Stated, "stand_ins": Stated, "state": Stated,
 }  # fmt: skip
 
 

@@ -18,6 +18,8 @@ APP = "/app"
 VENV = "/opt/venv"
 RUNTIME = "/opt/nuages"
 STATIC = f"{APP}/staticfiles"
+DATA = "/data"
+"""The volume of what the project writes: SQLite files and uploads."""
 
 _DEBIAN_BASE = re.compile(r"(?:.*/)?python:")
 
@@ -65,6 +67,7 @@ def plan(project: Project, found: Findings, options: ImageOptions) -> Plan:
         environ=_environ(project, found, options),
         stand_ins=_stand_ins(found),
         static_root=_static_root(project),
+        state=_state(project),
         messages=found.messages,
         front_end=found.front_end if options.front_end else None,
         required=tuple(Stated(value=each.name, origin=str(each.origin)) for each in found.unset),
@@ -156,13 +159,49 @@ def _static_root(project: Project) -> Stated | None:
             continue
         if not each.is_known or not each.value:
             return None
-        path = str(each.value)
-        root = str(project.root)
-        if path == root or path.startswith(root + "/"):
-            return Stated(value=posixpath.join(APP, path[len(root) + 1 :]), origin=str(each.origin))
-        place = path if posixpath.isabs(path) else posixpath.join(APP, project.directory, path)
-        return Stated(value=posixpath.normpath(place), origin=str(each.origin))
+        place = _place(project, str(each.value), is_literal=each.is_literal)
+        return Stated(value=place, origin=str(each.origin))
     return Stated(value=STATIC, origin="STATIC_ROOT is unset")
+
+
+def _place(project: Project, path: str, *, is_literal: bool) -> str:
+    """Return a path of the settings as a path in the image.
+
+    Reading gives places in the project relative to its root; a text as it stands is relative to where Django runs.
+    """
+    base = posixpath.join(APP, project.directory) if is_literal else APP
+    return posixpath.normpath(posixpath.join(base, path))
+
+
+def _state(project: Project) -> dict[str, Stated]:
+    """Return the SQLite files and the folder of uploads that lie in the project, with their places in the volume."""
+    found: dict[str, Stated] = {}
+    last = {each.name: each for each in project.assignments}
+    databases = last.get("DATABASES")
+    for one in (databases.value if databases and isinstance(databases.value, dict) else {}).values():
+        if not isinstance(one, dict) or (
+            "sqlite" not in str(one.get("ENGINE")) and "spatialite" not in str(one.get("ENGINE"))
+        ):
+            continue
+        name = one.get("NAME")
+        if (
+            databases
+            and isinstance(name, str)
+            and name not in {"", ":memory:"}
+            and not name.startswith("file:")
+        ):
+            place = _place(project, name, is_literal=databases.is_literal)
+            if place.startswith(f"{APP}/"):
+                target = posixpath.join(DATA, posixpath.basename(place))
+                if target in {stated.value for stated in found.values()}:
+                    target = posixpath.join(DATA, place.removeprefix(f"{APP}/").replace("/", "-"))
+                found[place] = Stated(value=target, origin=str(databases.origin))
+    media = last.get("MEDIA_ROOT")
+    if media and media.is_known and media.value:
+        place = _place(project, str(media.value), is_literal=media.is_literal)
+        if place.startswith(f"{APP}/"):
+            found[f"{place}/"] = Stated(value=f"{DATA}/media", origin=str(media.origin))
+    return found
 
 
 def _stand_ins(found: Findings) -> dict[str, Stated]:
