@@ -1,0 +1,83 @@
+"""The plan and the Dockerfile of each example, compared with a file each; the same input gives the same bytes.
+
+A change that is wanted: remove the file in plans/ and run the test, which writes it anew and fails once; then read
+the difference.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from nuages import __version__, cli
+from nuages.image.plan import from_json, to_json
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+PLANS = Path(__file__).parent / "plans"
+WRITTEN = shutil.ignore_patterns("*.sqlite3*", "staticfiles", "media", "__pycache__")
+NAMES = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
+
+
+def _run(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    assert cli.main(argv) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_dockerfile_is_written_as_it_was(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = Path(shutil.copytree(EXAMPLES / name, tmp_path / name, ignore=WRITTEN))
+    found = _run(capsys, "dockerfile", str(project)).replace(__version__, "VERSION")
+    snapshot = PLANS / f"{name}.Dockerfile"
+    if not snapshot.exists():
+        snapshot.parent.mkdir(exist_ok=True)
+        snapshot.write_text(found, encoding="utf-8")
+        pytest.fail(f"{snapshot.name} was written anew: read it, and run the test again")
+    assert found == snapshot.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_two_plans_of_a_project_are_the_same_wherever_it_lies(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = Path(shutil.copytree(EXAMPLES / name, tmp_path / "here" / name, ignore=WRITTEN))
+    second = Path(shutil.copytree(EXAMPLES / name, tmp_path / "there" / "below" / name, ignore=WRITTEN))
+    plan = _run(capsys, "plan", str(first))
+    assert plan == _run(capsys, "plan", str(second))
+    assert str(tmp_path) not in plan
+    assert to_json(from_json(plan)) == plan
+
+
+def test_debug_that_is_written_in_the_source_is_no_image(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = Path(shutil.copytree(EXAMPLES / "bookshop", tmp_path / "bookshop", ignore=WRITTEN))
+    settings = project / "bookshop" / "settings.py"
+    lines = [
+        "DEBUG = True" if line.startswith("DEBUG =") else line
+        for line in settings.read_text(encoding="utf-8").splitlines()
+    ]
+    settings.write_text("\n".join(lines), encoding="utf-8")
+    number = lines.index("DEBUG = True") + 1
+    assert cli.main(["plan", str(project)]) == 1
+    assert capsys.readouterr().err == (
+        "error: the image would run with DEBUG on\n"
+        f"  bookshop/settings.py:{number}\n"
+        "  there stands: DEBUG = True\n"
+        "\n"
+        "hint: read it from a variable there, or build with --debug off, which the image then keeps\n"
+    )
+    assert '"NUAGES_DEBUG"' in _run(capsys, "plan", str(project), "--debug", "off")
+
+
+def test_a_dockerfile_of_somebody_else_is_never_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = Path(shutil.copytree(EXAMPLES / "bookshop", tmp_path / "bookshop", ignore=WRITTEN))
+    (project / "Dockerfile").write_text("FROM scratch\n")
+    assert cli.main(["dockerfile", str(project), "--write"]) == 1
+    assert (project / "Dockerfile").read_text() == "FROM scratch\n"
+    assert "there is a Dockerfile already" in capsys.readouterr().err
