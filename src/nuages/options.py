@@ -54,6 +54,8 @@ KNOWN_ELSEWHERE: Mapping[str, str] = {
     "max-worker-lifetime": "recycle-age",
     "module": "app",
     "port": "bind",
+    "post-buffering": "buffer-requests",
+    "proxy-request-buffering": "buffer-requests",
     "processes": "workers",
     "reload-on-rss": "recycle-memory",
     "socket": "bind",

@@ -19,6 +19,8 @@ from tests.process.corpus.echo import write_echo
 from tests.process.harness import DEADLINE, Server, serving, wait_until
 from tests.process.sites import talking
 
+from nuages.runtime.spool import give_back
+
 MB = 1 << 20
 REQUEST = b"GET /pid/ HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -136,6 +138,55 @@ def test_a_large_upload_costs_no_memory_and_lies_on_the_disk_once(
         assert 0 < max(disk) <= size + MB
         wait_until(lambda: spooled(pid, tmp_path) == 0, "the file is gone")
         assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "size", [300 * MB, pytest.param(5 << 30, marks=pytest.mark.long)], ids=["300M", "5G"]
+)
+def test_a_large_file_in_a_form_lies_on_the_disk_about_once(project: Path, tmp_path: Path, size: int) -> None:
+    """Django writes it to the disk while it reads what we have stored, which is given back on the way."""
+    if shutil.disk_usage(tmp_path).free < 2 * size:
+        pytest.skip(f"{tmp_path} has no room for {size >> 20} MB")
+    with (tmp_path / "trial").open("w+b") as trial:
+        trial.write(bytes(MB))
+        trial.flush()
+        if not give_back(trial.fileno(), 0, MB):
+            pytest.skip(f"the file system of {tmp_path} cannot free a part of a file (fallocate punch hole)")
+    (tmp_path / "trial").unlink()
+    with serving(project, "--workers", "1", "--max-body", "6G", environ={"TMPDIR": str(tmp_path)}) as server:
+        server.wait_for("ready")
+        server.get("/pid/")
+        (pid,) = server.workers()
+        ended = threading.Event()
+        memory, disk = [pss(server)], [0]
+
+        def watch() -> None:
+            while not ended.wait(0.02):
+                memory.append(pss(server))
+                disk.append(spooled(pid, tmp_path))
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        before = b'--edge\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n'
+        after = b"\r\n--edge--\r\n"
+        try:
+            with talking(server.address) as talk:
+                talk.socket.settimeout(300)
+                talk.send(
+                    "POST /uploads/ HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=edge\r\n"
+                )
+                talk.send(f"Content-Length: {len(before) + size + len(after)}\r\n\r\n", before)
+                for _ in range(size // MB):
+                    talk.send(bytes(MB))
+                talk.send(after)
+                assert json.loads(talk.answer().text) == {"file": size}
+        finally:
+            ended.set()
+            watcher.join()
+        print(f"{size >> 20} MB: {max(memory) / MB:.0f} MB of memory, {max(disk) / MB:.0f} MB of disk")
+        assert max(memory) < 100 * MB
+        assert size * 0.9 < max(disk) <= size + 40 * MB
+        wait_until(lambda: spooled(pid, tmp_path) == 0, "the files are gone")
 
 
 def send_body(sock: socket.socket, size: int, *, chunked: bool) -> None:

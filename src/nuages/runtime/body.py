@@ -12,6 +12,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO
 
+from nuages.runtime.spool import Spooled
+
 IN_MEMORY = 1 << 20  # bytes
 _writers = ThreadPoolExecutor(4, "nuages-body")
 
@@ -65,11 +67,11 @@ class Body:
         else:
             self._on_ready()
 
-    def stream(self) -> IO[bytes]:
+    def stream(self) -> Spooled | io.BytesIO:
         """Return the whole body as a file at its start, for WSGI's `wsgi.input`; once."""
         if self._file is not None:
             self._file.seek(0)
-            return self._file
+            return Spooled(self._file)
         data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._chunks = []
         return io.BytesIO(data)

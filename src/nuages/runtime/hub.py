@@ -9,6 +9,7 @@ from typing import Any
 
 from nuages.runtime.bridge import PoolExecutor
 from nuages.runtime.connections import active, close_connections, mend_connections, watch_connections
+from nuages.runtime.inflow import Prefixes
 from nuages.runtime.proxies import Proxies
 from nuages.runtime.settings import Settings
 from nuages.runtime.site import Site
@@ -28,6 +29,7 @@ class Hub:
         self.board = board
         self.count, self.count_static = board.counting.count, board.counting.count_static
         self.proxies = Proxies(settings.trusted_proxies)
+        self.unbuffered = Prefixes(settings.unbuffered if settings.buffer_requests else ("/",))
         self.pool = Pool(
             settings.threads, on_begin=begin_thread, on_cold=close_connections, on_end=close_connections
         )

@@ -238,8 +238,11 @@ class Connection(Reception, asyncio.Protocol):
         self.flow.pause_reading()
 
     def resume(self) -> None:
-        """Read on."""
+        """Read on; the client has its time again."""
         if self._flow is not None:
+            if self._flow.read_paused and self.receiving is not None and self.deadline:
+                self.deadline = self.loop.time() + self.hub.settings.body_timeout
+                self._body_mark = self._body_bytes
             self._flow.resume_reading()
 
     def _advance(self) -> None:
@@ -268,7 +271,7 @@ class Connection(Reception, asyncio.Protocol):
         if not self.exchanges or self.exchanges[0] is not exchange:
             return
         del self.exchanges[0]
-        if self.receiving is exchange and (not keep_alive or exchange.request.expects_continue):
+        if self.receiving is exchange and (not keep_alive or self.rest_is_long(exchange.request)):
             # The rest of the body may never come, and nothing could be told apart from it.
             keep_alive = False
         if not keep_alive or (self.half_closed and not self.exchanges and not self._held):

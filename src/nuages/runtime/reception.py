@@ -18,6 +18,7 @@ from nuages.runtime.request import (
     status_of_line,
 )
 
+LONGEST_REST = 1 << 20  # bytes of an answered request that are thrown away for the sake of the next one
 SLICE = 4 << 10  # bytes that are parsed before it is looked whether the client has to wait
 
 
@@ -68,6 +69,12 @@ class Reception:
     def hand_over(self, request: Request, rest: bytes) -> None:
         """Let another protocol go on with the connection; `rest` came behind the head."""
         raise NotImplementedError
+
+    def rest_is_long(self, request: Request) -> bool:
+        """Return whether what may still come of a request is more than is worth to be thrown away."""
+        if request.expects_continue or request.length is None:
+            return True
+        return request.length - self._body_bytes > LONGEST_REST
 
     # Bytes
 

@@ -84,6 +84,15 @@ def _import_path(text: str) -> str:
 import_path: Kind[str] = Kind("MODULE:NAME", _import_path)
 
 
+def _path_prefix(text: str) -> str:
+    if not text.startswith("/") or "?" in text:
+        raise ValueError("it is not the beginning of a path, such as /upload")
+    return text
+
+
+path_prefix: Kind[str] = Kind("/PATH", _path_prefix)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The options of `nuages serve`. Durations are seconds, sizes bytes."""
@@ -195,6 +204,15 @@ class Settings:
     max_body: int = declare(
         size, default=1 << 30, default_text="1G", group=REQUESTS, help="the largest request body"
     )
+
+    buffer_requests: bool = declare(
+        switch, default=True, group=REQUESTS,
+        help="store a request's body before a thread is taken; off: sync views read it while it comes, slow or not",
+    )  # fmt: skip
+    unbuffered: tuple[str, ...] = declare(
+        path_prefix, default=(), group=REQUESTS, repeatable=True,
+        help="where views read the body while it comes: this path and all below it; repeatable",
+    )  # fmt: skip
 
     static_root: str | None = declare(
         text("DIR"), default=None, default_text="staticfiles beside manage.py", group=FILES,

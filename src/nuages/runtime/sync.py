@@ -17,6 +17,8 @@ from nuages.runtime.asyncstream import send_stream
 from nuages.runtime.body import Body
 from nuages.runtime.connections import active
 from nuages.runtime.exchange import Exchange, send_file
+from nuages.runtime.inflow import Inflow
+from nuages.runtime.reception import LONGEST_REST
 from nuages.runtime.response import BadHeaderError, Head, plain, render
 from nuages.runtime.retirement import ends_with
 from nuages.runtime.wsgi import EmptyBody, FileWrapper, Flow, Started, build_environ, with_written
@@ -41,11 +43,17 @@ class SyncExchange(Exchange):
     flow: Flow | None = None
     unflushed = 0
     task: asyncio.Task[None] | None = None
-    body: Body | None = None
+    body: Body | Inflow | None = None
+    inflow: Inflow | None = None
 
     def __init__(self, connection: Connection, request: Request, client: Client, identity: str) -> None:
         super().__init__(connection, request, client, identity)
-        if request.has_body:
+        if request.has_body and self.hub.unbuffered.take(request):
+            self.body = self.inflow = Inflow(
+                self.loop, request.length or 0, on_wanted=self._wanted, on_wait=self.hub.pool.begin_stream,
+                pause=connection.pause, resume=connection.resume,
+            )  # fmt: skip
+        elif request.has_body:
             self.body = Body(
                 self.loop, on_ready=self._ready, on_error=self._disk_failed, pause=connection.pause,
                 resume=connection.resume,
@@ -54,7 +62,7 @@ class SyncExchange(Exchange):
     def turn(self) -> None:
         """Start, or ask for the body."""
         self.is_turn = True
-        if self.received:
+        if self.received or self.inflow is not None:
             self._start()
         elif self.request.expects_continue and self.body is not None and not self.body.size:
             self.connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -66,10 +74,21 @@ class SyncExchange(Exchange):
 
     def complete(self) -> None:
         """Start once the body is stored."""
-        if self.body is not None:
-            self.body.complete()
-        else:
+        if self.body is None:
             self._ready()
+        else:
+            self.body.complete()
+
+    def _wanted(self) -> None:
+        """Ask for the body that a view wants to read."""
+        if (
+            self.request.expects_continue
+            and not self.lost
+            and not self.status
+            and self.body
+            and not self.body.size
+        ):
+            self.connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _ready(self) -> None:
         self.received = True
@@ -94,6 +113,7 @@ class SyncExchange(Exchange):
         )  # fmt: skip
         self.status = status
         self.lost = True
+        self._lose_body("the request was answered for its view")
         self._free()
         self.connection.transport.write(data)
         self.connection.done(self, keep_alive=False)
@@ -108,7 +128,8 @@ class SyncExchange(Exchange):
             self.cancelled = True
             self._answer_ourselves(503)
             return True
-        if now - self.running_since <= self.hub.settings.timeout:
+        waited = self.inflow.waited(now) if self.inflow is not None else 0.0
+        if now - self.running_since - waited <= self.hub.settings.timeout:
             return False
         frame = sys._current_frames().get(self.thread)
         stack = "".join(traceback.format_stack(frame)) if frame else ""
@@ -121,8 +142,13 @@ class SyncExchange(Exchange):
 
     def withdraw(self) -> bool:
         """Give the answer up, and the disk that the body takes with it."""
+        self._lose_body("the client sent its body too slowly, or broke it")
         self._free()
         return super().withdraw()
+
+    def _lose_body(self, why: str) -> None:
+        if self.inflow is not None:
+            self.inflow.lose(why)
 
     def _free(self) -> None:
         """Free the body that no thread will read: a reference cycle would keep its file until it is collected."""
@@ -132,6 +158,7 @@ class SyncExchange(Exchange):
     def drop(self) -> None:
         """Stop what can be stopped: a waiting task, a stream. A view that runs is left to finish."""
         super().drop()
+        self._lose_body("the client is gone, and its body is not whole")
         if not self.running_since:
             self.cancelled = True
             self._free()
@@ -199,6 +226,11 @@ class SyncExchange(Exchange):
                     body.close()
                 self.hub.after_request()
 
+    def _ends_soon(self) -> bool:
+        """Return whether the connection can go on when the rest of the request has come (in the thread)."""
+        most = 0 if self.request.expects_continue else LONGEST_REST
+        return self.inflow is None or self.inflow.rest <= most
+
     def _head(self, started: Started, size: int | None) -> Head:
         """Render the head (in the thread)."""
         connection = self.connection
@@ -206,7 +238,7 @@ class SyncExchange(Exchange):
             raise AssertionError("the application did not call start_response")
         return render(
             started.status, started.headers, method=self.request.method, version=self.request.version,
-            keep_alive=connection.keeps(self.request.keep_alive), size=size,
+            keep_alive=connection.keeps(self.request.keep_alive) and self._ends_soon(), size=size,
             defaults=connection.server_state.default_headers, request_id=self.request_id,
         )  # fmt: skip
 

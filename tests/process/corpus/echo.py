@@ -59,6 +59,10 @@ def count(request):
     return HttpResponse(str(total))
 
 
+def form(request):
+    return JsonResponse({name: file.size for name, file in request.FILES.items()})
+
+
 def what_was_stamped(request):
     return JsonResponse(stamps, safe=False)
 
@@ -92,7 +96,7 @@ def whole(request):
 
 
 urlpatterns = urlpatterns[1:] + [
-    path("seen/", what_was_seen), path("stamps/", what_was_stamped), path("count/", count),
+    path("seen/", what_was_seen), path("stamps/", what_was_stamped), path("count/", count), path("uploads/", form),
     path("large/", large), path("large-async/", large_async), path("whole/", whole),
     re_path("^async/", echo_async), re_path("^(?!static/)", echo),
 ]
