@@ -91,7 +91,7 @@ def test_a_runtime_directory_that_is_not_ours_turns_it_off_and_says_so(project: 
 def test_clients_that_say_nothing_or_too_much_are_dropped_and_hold_nobody_up() -> None:
     listener = listen([Address(host="127.0.0.1", port=0)])[0]
     with selectors.DefaultSelector() as selector:
-        management = Management(listener, selector, {"/": lambda: Answer(status=200, body="x" * 5_000_000)})
+        management = Management(listener, selector, {"/": lambda _: Answer(status=200, body="x" * 5_000_000)})
         place = (listener.address.host, listener.address.port)
         with (
             socket.create_connection(place) as silent,

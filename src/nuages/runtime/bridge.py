@@ -175,7 +175,7 @@ class Bridge:
                 response.block_size = handler.chunk_size
             exchange = scope.get("nuages.exchange")
             if exchange is not None and request.resolver_match is not None:
-                exchange.route = request.resolver_match.route
+                exchange.route = request.resolver_match.route or "/"
             # Nobody takes the body that a HEAD leaves out, and an endless async one would run until the client leaves.
             if response.streaming and (out.is_head or not getattr(response, "is_async", False)):
                 self._stream(response, out)

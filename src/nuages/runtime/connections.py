@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 # What the current thread has: `exchange`, the one it answers (set by sync.py around each call), `base`, the context
 # of which its requests get copies, and `connections`, those to databases that were opened in it.
 active = threading.local()
+_opened: weakref.WeakSet[Any] = weakref.WeakSet()  # the connections of all threads
 
 
 def watch_connections(mend: Callable[[], None]) -> None:
@@ -38,6 +41,21 @@ def note_connection(sender: Any, connection: Any, **_: Any) -> None:
     known = getattr(active, "connections", ())
     if not any(one is connection for one in known):
         active.connections = (*known, connection)
+    _opened.add(connection)
+
+
+def count_open() -> int:
+    """Return how many database connections this process has open, those in Django's pools included."""
+    wrappers: list[Any] = []
+    with suppress(RuntimeError):  # a thread opens one at this very moment: then it is not counted yet
+        wrappers = list(_opened)
+    # psycopg's pools belong to all threads; Django keeps them in the class, by alias.
+    pooled = {id(pools): pools for one in wrappers if (pools := getattr(one, "_connection_pools", None))}
+    aliases = {alias for pools in pooled.values() for alias in pools}
+    count = sum(one.connection is not None for one in wrappers if one.alias not in aliases)
+    for pools in pooled.values():
+        count += sum(int(one.get_stats().get("pool_size", 0)) for one in list(pools.values()))
+    return count
 
 
 def close_connections() -> None:

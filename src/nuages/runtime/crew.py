@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nuages.runtime import child, messages, nursery, pool
 from nuages.runtime import settings as options
+from nuages.runtime.ledger import CRASH, Ledger
 from nuages.runtime.scoreboard import Figures, InFlight, Scoreboard
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Crew:
             environ, selector, say, preload=settings.preload, failed=self._exited, adopts=adopts
         )
         self.board = Scoreboard(max(_LEAST_SLOTS, 4 * workers))
+        self.ledger = Ledger(self.board)
         os.set_inheritable(self.board.descriptor, True)
         for listener in listeners:
             listener.socket.set_inheritable(True)
@@ -98,12 +100,15 @@ class Crew:
         process.close()
         del self.children[process.id]
         self.board.leave(process.slot)
+        self.ledger.ended(process.slot)
         self.last_ended = process
         state = self._state()
         worker = pool.find(state, process.id)
         phase = worker.phase if worker else pool.Phase.KILLED
         self.restarts += phase in {pool.Phase.STARTING, pool.Phase.READY}
         self.say.worker_ended(process, phase, later=state.proven is not None)
+        if phase is pool.Phase.READY:
+            self.ledger.replaced(process.id, CRASH)
         if phase is not pool.Phase.STARTING:
             self._tell_lost(process, "lost with its worker")
         self._happen(messages.Exited(process.id, reported=process.error is not None))
@@ -154,17 +159,26 @@ class Crew:
             case messages.Retire() if process:
                 if not process.told_to_end:
                     self.say.worker_retires(process, action.reason, first=action.first)
+                self._told_to_end(process, action.reason)
                 process.told_to_end = action.reason
                 process.order("retire", how=self._how_to_retire(action))
             case messages.Cut(_, reason) if process:
-                process.told_to_end = process.told_to_end or reason
+                self._told_to_end(process, reason)
                 self._tell_lost(process, f"cut off: {reason}")
                 process.order("cut")
             case messages.Kill(_, reason) if process:
-                process.told_to_end = process.told_to_end or reason
+                self._told_to_end(process, reason)
                 self.say.worker_killed(process, reason)
                 self._tell_lost(process, f"cut off: {reason}")
                 self.nursery.kill(process)
+
+    def _told_to_end(self, process: child.Child, reason: str) -> None:
+        """Remember the first reason, and that a worker which served is replaced for it."""
+        if process.told_to_end:
+            return
+        process.told_to_end = reason
+        if process.ready_after and self._state().stage is pool.Stage.RUNNING:
+            self.ledger.replaced(process.id, reason)
 
     def _how_to_retire(self, action: messages.Retire) -> dict[str, Any]:
         """The worker's `retirement.Order`: who stops has little time, who is replaced has as much as it wants."""

@@ -89,7 +89,7 @@ def watch_wsgi(handler: Any) -> Any:
         if exchange is not None:
             match = request.resolver_match
             if match is not None:
-                exchange.route = match.route
+                exchange.route = match.route or "/"
             exchange.response = response
             exchange.stream = adapt(response, exchange.loop)
         return response
@@ -105,7 +105,7 @@ def watch_asgi(handler: Any) -> Any:
         response = await type(handler).get_response_async(handler, request)
         exchange = request.scope.get("nuages.exchange")
         if exchange is not None and request.resolver_match is not None:
-            exchange.route = request.resolver_match.route
+            exchange.route = request.resolver_match.route or "/"
         return response
 
     handler.get_response_async = get_response_async

@@ -34,15 +34,23 @@ _PHRASES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What of a request an answer may depend on: its Accept fields."""
+
+    accept: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A status code and a body, text or what becomes JSON."""
+    """A status code and a body: text of some kind, or what becomes JSON."""
 
     status: int
     body: str | Mapping[str, Any]
+    kind: str = "text/plain; charset=utf-8"
 
 
-Answers = Mapping[str, Callable[[], Answer]]
+Answers = Mapping[str, Callable[[Asked], Answer]]
 
 
 class _Client:
@@ -127,21 +135,29 @@ def respond(head: bytes, answers: Answers) -> bytes:
     """Return the whole response to a request's head; pure but for what the answers read."""
     words = head.split(b"\r\n", 1)[0].decode("latin-1").split()
     if len(words) != 3 or not words[2].startswith("HTTP/1."):
-        return _response(Answer(status=400, body="not an HTTP/1 request"), with_body=True)
+        return _response(Answer(status=400, body="not an HTTP/1 request\n"), with_body=True)
     method, target, _ = words
     found = answers.get(target.partition("?")[0])
     if method not in {"GET", "HEAD"}:
-        answer = Answer(status=405, body="only GET and HEAD")
+        answer = Answer(status=405, body="only GET and HEAD\n")
     elif found is None:
-        answer = Answer(status=404, body="there is " + ", ".join(sorted(answers)))
+        answer = Answer(status=404, body="there is " + ", ".join(sorted(answers)) + "\n")
     else:
-        answer = found()
+        answer = found(Asked(_accept(head)))
     return _response(answer, with_body=method != "HEAD")
+
+
+def _accept(head: bytes) -> str:
+    """Return the Accept fields of a request's head as one (RFC 9110, section 5.3)."""
+    fields = (line.partition(b":") for line in head.splitlines()[1:])
+    return ", ".join(
+        value.decode("latin-1").strip() for name, _, value in fields if name.lower() == b"accept"
+    )
 
 
 def _response(answer: Answer, *, with_body: bool) -> bytes:
     if isinstance(answer.body, str):
-        kind, body = "text/plain; charset=utf-8", answer.body.encode() + b"\n"
+        kind, body = answer.kind, answer.body.encode()
     else:
         kind, body = "application/json", json.dumps(answer.body).encode() + b"\n"
     head = (
@@ -185,7 +201,7 @@ def running(environ: Mapping[str, str]) -> list[Address]:
     return [Address(path=str(path)) for path in _sockets(folder(environ)) if _connects(str(path))]
 
 
-def ask(address: Address, path: str, *, timeout: float = _SECONDS) -> tuple[int, bytes]:
+def ask(address: Address, path: str, *, accept: str = "", timeout: float = _SECONDS) -> tuple[int, bytes]:
     """Return the status code and body that a management socket answers; raise OSError when nobody does."""
     sock = (
         socket.socket(socket.AF_UNIX)
@@ -196,7 +212,8 @@ def ask(address: Address, path: str, *, timeout: float = _SECONDS) -> tuple[int,
         sock.settimeout(timeout)
         if address.path:
             sock.connect(address.path)
-        sock.sendall(f"GET {path} HTTP/1.1\r\nHost: nuages\r\nConnection: close\r\n\r\n".encode())
+        field = f"Accept: {accept}\r\n" if accept else ""
+        sock.sendall(f"GET {path} HTTP/1.1\r\nHost: nuages\r\n{field}Connection: close\r\n\r\n".encode())
         received = b""
         while data := sock.recv(65536):
             received += data

@@ -232,6 +232,14 @@ class Settings:
         default_text="auto, a Unix socket in the runtime directory",
         help="where health checks, metrics and status are answered",
     )  # fmt: skip
+    health_path: str | None = declare(
+        text("PATH"), default=None, default_text="off", group=LOGS,
+        help="answer health checks on this path of the main address too, before Django and its ALLOWED_HOSTS",
+    )  # fmt: skip
+    ready_database: bool = declare(
+        switch, default=False, group=LOGS,
+        help="ready only while the default database answers; asked by a worker every 5 s",
+    )  # fmt: skip
 
 
 def to_json(settings: Settings) -> dict[str, Any]:

@@ -216,6 +216,7 @@ class Supervisor:
                     failed, self.settings.start_timeout, self.crew.refused
                 )
             case messages.Abandon():
+                self.crew.ledger.failed_reloads += 1
                 self.crew.nursery.drop(action.generation)
                 self.say.abandoned(action.id)
             case _:

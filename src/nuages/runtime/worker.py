@@ -133,6 +133,8 @@ class Worker:
         self.say(ready=round(time.monotonic() - self.started, 3))
 
     def _beat(self) -> None:
+        from nuages.runtime.connections import count_open
+
         state = self.server.server_state
         self.board.beat(
             Figures(
@@ -140,6 +142,8 @@ class Worker:
                 connections=len(state.connections),
                 threads_busy=self.threads.running,
                 threads=len(self.threads.threads),
+                queued=self.threads.queued,
+                database_connections=count_open(),
             )
         )  # fmt: skip
 

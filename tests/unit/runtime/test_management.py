@@ -13,9 +13,9 @@ from nuages.runtime.pool import Limits, Phase, Pool, Stage, Worker
 from nuages.runtime.status import ready, startup
 
 ANSWERS = {
-    "/-/live": lambda: Answer(status=200, body="alive"),
-    "/-/ready": lambda: Answer(status=503, body="no worker is ready"),
-    "/-/status": lambda: Answer(status=200, body={"ready": False}),
+    "/-/live": lambda _: Answer(status=200, body="alive\n"),
+    "/-/ready": lambda _: Answer(status=503, body="no worker is ready\n"),
+    "/-/status": lambda _: Answer(status=200, body={"ready": False}),
 }
 
 
@@ -56,7 +56,7 @@ def _pool(phase: Phase, stage: Stage = Stage.RUNNING, proven: int | None = 0) ->
 def test_it_is_ready_only_while_a_worker_is_and_nothing_stops() -> None:
     assert ready(_pool(Phase.READY)).status == 200
     assert ready(_pool(Phase.STARTING)).status == 503
-    assert ready(_pool(Phase.READY, Stage.DRAINING)) == Answer(status=503, body="the server is draining")
+    assert ready(_pool(Phase.READY, Stage.DRAINING)) == Answer(status=503, body="the server is draining\n")
 
 
 def test_started_once_is_started_for_good() -> None:

@@ -1,0 +1,99 @@
+"""/-/metrics of a running server: right with many workers, and never going back when workers are replaced."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
+from prometheus_client.parser import text_string_to_metric_families as text_families
+from tests.process.harness import Server, held, named_pipe, serving, wait_until
+
+from nuages.runtime.management import ask
+from nuages.runtime.settings import Address, parse_address
+
+
+def address(server: Server) -> Address:
+    return parse_address(server.wait_for("management")["address"])
+
+
+def values(server: Server, *, accept: str = "") -> dict[str, float]:
+    """Return what the server tells, by `name{label="value",…}` as queries have it."""
+    status, body = ask(address(server), "/-/metrics", accept=accept)
+    assert status == 200
+    parse = openmetrics_families if accept else text_families
+    return {
+        sample.name + "".join(f"[{value}]" for _, value in sorted(sample.labels.items())): sample.value
+        for family in parse(body.decode())
+        for sample in family.samples
+    }
+
+
+def when(server: Server, name: str, value: float, *, accept: str = "") -> dict[str, float]:
+    """Wait until a metric has a value, for an answer is sent a moment before it is counted; return all values."""
+
+    def seen() -> dict[str, float] | None:
+        found = values(server, accept=accept)
+        return found if found.get(name) == value else None
+
+    return wait_until(seen, f"{name} is {value}")
+
+
+def test_requests_of_all_workers_are_counted_and_replacing_them_forgets_none(project: Path) -> None:
+    with serving(project, "--workers", "2", "--management", "127.0.0.1:0") as server:
+        server.wait_for("worker-ready", count=2)
+        for _ in range(30):
+            server.get("/")
+        server.begin("/nowhere/", headers="Connection: close\r\n").answer()
+        pids = {server.get("/pid/") for _ in range(40)}
+        seen = when(server, "nuages_request_queue_seconds_count", 71)
+        assert seen["nuages_requests_total[GET][(none)][4xx]"] == 1
+        assert seen["nuages_requests_total[GET][/][2xx]"] == 30
+        assert seen["nuages_requests_total[GET][pid/][2xx]"] == 40
+        assert seen["nuages_request_duration_seconds_count[pid/]"] == 40
+        assert seen["nuages_workers[ready]"] == 2
+        assert seen["nuages_worker_memory_bytes[0]"] > 1 << 20
+        bytes_before = seen["nuages_response_body_bytes_total"]
+        assert bytes_before > 30 * len("hello")
+
+        server.signal(signal.SIGHUP)
+        server.wait_for("worker-ended", count=2)
+        assert server.get("/pid/") not in pids
+        openmetrics = "application/openmetrics-text"
+        seen = when(server, "nuages_requests_total[GET][pid/][2xx]", 41, accept=openmetrics)
+        assert seen["nuages_response_body_bytes_total"] > bytes_before
+        assert seen["nuages_worker_replacements_total[reload]"] == 2
+        assert seen["nuages_worker_replacements_total[crash]"] == 0
+        assert seen["nuages_generation"] == 1
+
+
+def test_what_a_worker_had_counted_when_it_was_killed_is_kept(project: Path) -> None:
+    with serving(project, "--workers", "1", "--management", "127.0.0.1:0") as server:
+        server.wait_for("ready")
+        for _ in range(5):
+            server.get("/")
+        server.begin("/leave/")
+        server.wait_for("worker-died")
+        server.wait_for("worker-ready", count=2)
+        assert server.get("/") == "hello"
+        seen = when(server, "nuages_requests_total[GET][/][2xx]", 6)
+        assert seen["nuages_worker_replacements_total[crash]"] == 1
+        _, body = ask(address(server), "/-/status")
+        status = json.loads(body)
+        assert (status["requests"], status["restarts"], status["replacements"]["crash"]) == (6, 1, 1)
+        assert status["last_replacement"]["reason"] == "crash"
+
+
+def test_what_is_in_flight_and_how_threads_are_used_is_told(project: Path) -> None:
+    pipe = named_pipe(project)
+    with serving(project, "--workers", "1", "--management", "127.0.0.1:0") as server:
+        server.wait_for("ready")
+        server.begin(f"/hold/?pipe={pipe}")
+        with held(pipe):
+            seen = when(server, "nuages_threads[busy]", 1)
+            assert seen["nuages_requests_in_flight"] == 1
+            assert seen["nuages_oldest_request_seconds"] > 0
+            assert seen["nuages_connections"] == 1
+            assert seen["nuages_worker_heartbeat_age_seconds[0]"] < 20
+        assert when(server, "nuages_requests_in_flight", 0)["nuages_oldest_request_seconds"] == 0
