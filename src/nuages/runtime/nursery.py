@@ -190,22 +190,27 @@ class Nursery:
             self._loaded(zygote, message)
         elif "forked" in message:
             worker = zygote.waiting.pop(message["forked"], None)
-            if worker:
+            if worker and message["pid"] < 0:
+                self._refused(worker, "the process between the zygote and the worker could not fork")
+            elif worker:
                 worker.pid = message["pid"]
                 if worker.doomed:
                     worker.signal(signal.SIGKILL)
         elif "refused" in message:
             worker = zygote.waiting.pop(message["refused"], None)
             if worker:
-                worker.error = OutsideError(
-                    "no worker could be started", where="fork(2)", why=message["why"],
-                    hint="see the limits of processes and memory: `ulimit -u`, pids.max, memory.max",
-                )  # fmt: skip
-                self._failed(worker)
+                self._refused(worker, message["why"])
         elif "error" in message:
             zygote.error = child.error_from(message["error"])
         elif "report" in message:
             self._say.reported(zygote, message)
+
+    def _refused(self, worker: Child, why: str) -> None:
+        worker.error = OutsideError(
+            "no worker could be started", where="fork(2)", why=why,
+            hint="see the limits of processes and memory: `ulimit -u`, pids.max, memory.max",
+        )  # fmt: skip
+        self._failed(worker)
 
     def _loaded(self, zygote: Zygote, message: dict[str, Any]) -> None:
         zygote.loaded, zygote.loaded_at = message["loaded"], time.monotonic()

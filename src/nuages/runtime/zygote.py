@@ -18,13 +18,13 @@ import random
 import socket
 import sys
 import time
-import warnings
 from typing import Any, NoReturn
 
 from nuages.errors import NuagesError, StartError
-from nuages.runtime import child, worker
+from nuages.runtime import child, obstacles, worker
 from nuages.runtime import settings as options
 from nuages.runtime.application import Application
+from nuages.runtime.forking import Forks
 
 _LONGEST_ORDER = 1 << 16
 
@@ -53,11 +53,16 @@ class Zygote:
         """Load the project and say so, and why workers must not be forked from it, if they must not."""
         from nuages.runtime import hooks, preload
 
-        begun = time.monotonic()
-        self.site, why = preload.load(self.application, self.settings, self.report)
+        begun, known, noted = time.monotonic(), obstacles.open_descriptors(), obstacles.Hooks()
+        self.site = preload.load(self.application, self.settings, self.report)
         hooks.call(self.settings.before_fork, "--before-fork", self.application)
+        noted.close()
         faulthandler.cancel_dump_traceback_later()  # it has a thread
-        why = why or preload.obstacle(self.settings, self.report)
+        why = obstacles.obstacle(obstacles.read_state(known, noted.packages))
+        if why and self.settings.preload == "on":
+            self.report("warning", f"workers are forked as --preload on says, but {why}")
+            why = ""
+        self._forks = Forks()
         self.say(loaded=round(time.monotonic() - begun, 3), why=why)
 
     def obey(self) -> tuple[socket.socket, dict[str, Any]]:
@@ -82,47 +87,17 @@ class Zygote:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()  # what is in its buffer would be written by every worker
-        waits, goes = os.pipe()
         gc.freeze()  # the collector does not touch, and so copy, what is there already
+        message = f'{{"forked": {assignment["worker"]}, "pid": %d}}\n'
         try:
-            between = _fork()
+            is_worker = self._forks.fork(self.control, message)
         except OSError as error:
             self.say(refused=assignment["worker"], why=error.strerror)
-            os.close(waits)
-            os.close(goes)
             return False
-        if between == 0:
-            self._fork_again(assignment)
-            os.close(goes)
-            os.read(waits, 1)
-            os.close(waits)
+        if is_worker:
             worker.end_with(assignment["supervisor"])
             _reseed()
-            return True
-        os.close(waits)
-        with contextlib.suppress(ChildProcessError):  # the project ignores SIGCHLD
-            os.waitpid(between, 0)
-        # Now the kernel has given the worker its new parent: it sees the end of this pipe.
-        os.close(goes)
-        return False
-
-    def _fork_again(self, assignment: dict[str, Any]) -> None:
-        """Return in the worker; the process between it and the zygote ends here."""
-        try:
-            pid = _fork()
-        except OSError as error:
-            self.say(refused=assignment["worker"], why=error.strerror)
-            os._exit(0)
-        if pid:
-            self.say(forked=assignment["worker"], pid=pid)
-            os._exit(0)
-
-
-def _fork() -> int:
-    with warnings.catch_warnings():
-        # Python 3.12 warns of threads; those that are there are known to stand it, or were asked for.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return os.fork()
+        return is_worker
 
 
 def _reseed() -> None:
