@@ -72,6 +72,9 @@ uwsgi_4 = Server(
 
 _GUNICORN = "{bin}/gunicorn --bind 127.0.0.1:{port} --workers {workers} --keep-alive 75 --log-level warning"
 gunicorn = _peer("gunicorn", f"{_GUNICORN} --worker-class gthread --threads 4", WSGI)
+gunicorn_preload = _peer(
+    "gunicorn-preload", f"{_GUNICORN} --preload --worker-class gthread --threads 4", WSGI
+)
 gunicorn_sync = _peer("gunicorn-sync", f"{_GUNICORN} --worker-class sync", WSGI)
 
 _UVICORN = (
@@ -86,6 +89,6 @@ KNOWN = {
     server.name: server
     for server in (
         handler, nuages, nuages_1, granian, granian_1, granian_4, granian_asgi, uwsgi, uwsgi_4, gunicorn,
-        gunicorn_sync, uvicorn, waitress,
+        gunicorn_preload, gunicorn_sync, uvicorn, waitress,
     )
 }  # fmt: skip

@@ -9,6 +9,7 @@ from benchmarks.subjects import (
     computing,
     connections,
     idle,
+    memory,
     plain,
     query,
     static,
@@ -18,6 +19,18 @@ from benchmarks.subjects import (
 
 SUBJECTS: dict[str, Subject] = {
     subject.name: subject
-    for module in (bare, plain, query, computing, waiting, asynchronous, static, connections, idle, upload)
+    for module in (
+        bare,
+        plain,
+        query,
+        computing,
+        waiting,
+        asynchronous,
+        static,
+        connections,
+        idle,
+        memory,
+        upload,
+    )
     for subject in module.SUBJECTS
 }

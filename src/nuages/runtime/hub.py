@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -40,9 +39,6 @@ class Hub:
         header = site.ssl_header
         self.ssl_header = header.removeprefix("HTTP_").replace("_", "-").lower().encode() if header else b""
         self._defaults: tuple[Any, bytes] = (None, b"")
-        # What loading made stays for good: the collector need not walk through it again and again.
-        gc.collect()
-        gc.freeze()
 
     def defaults(self, state: Any) -> bytes:
         """Return uvicorn's default header fields (Date, Server) as they are sent; they change once a second."""

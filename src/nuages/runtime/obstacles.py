@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ SURVIVORS = {
 # Libraries that do not use a connection which another process has opened.
 # redis 3.2 and newer: connection.py, ConnectionPool._checkpid; valkey is its fork.
 LEAVING = frozenset({"redis", "valkey"})
+_ENDING_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,16 +103,24 @@ class Hooks:
 
     def close(self) -> None:
         """Take no more notes."""
-        os.register_at_fork = self._original  # type: ignore[assignment]
+        os.register_at_fork = self._original
 
 
-def read_state(known: set[int], hooked: Iterable[str]) -> State:
-    """Return what this process has; `known` are the descriptors that it had before the project was loaded."""
+def read_state(known: set[int], hooked: frozenset[str]) -> State:
+    """Return what this process has; `known` are the descriptors that it had before the project was loaded.
+
+    A thread that is just ending (one of `faulthandler` always is, see worker.watch_start) is waited for, shortly.
+    """
+    until = time.monotonic() + _ENDING_SECONDS
+    threads = tuple(_threads())
+    while time.monotonic() < until and not all(survives(thread, hooked) for thread in threads):
+        time.sleep(0.002)
+        threads = tuple(_threads())
     descriptors = tuple(_descriptors(known))
     if descriptors:
         gc.collect()  # the collector is off, and a connection may be in something that nobody has any more
         descriptors = tuple(_descriptors(known))
-    return State(threads=tuple(_threads()), descriptors=descriptors, hooked=frozenset(hooked))
+    return State(threads=threads, descriptors=descriptors, hooked=hooked)
 
 
 def open_descriptors() -> set[int]:
@@ -151,11 +161,11 @@ def _descriptors(known: set[int]) -> Iterator[Descriptor]:
         except OSError:
             continue  # that of the folder itself
         if link.startswith("anon_inode:[eventpoll]"):
-            yield Descriptor(what="an event loop", module=_owner(number, ()))
+            yield Descriptor(what="an event loop", module=_owner(number))
         elif link.startswith("socket:"):
             peer = _peer(number)
             if peer:
-                yield Descriptor(what=f"a connection to {peer}", module=_owner(number, ("socket", "ssl")))
+                yield Descriptor(what=f"a connection to {peer}", module=_owner(number))
 
 
 def _peer(descriptor: int) -> str:
@@ -171,7 +181,7 @@ def _peer(descriptor: int) -> str:
     return f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else str(peer) or "this process itself"
 
 
-def _owner(descriptor: int, _skip: tuple[str, ...]) -> str:
+def _owner(descriptor: int) -> str:
     """The module of the first object outside of the standard library that holds the descriptor's object."""
     found = [one for one in gc.get_objects() if _holds(one, descriptor)]
     seen = {id(one) for one in found}

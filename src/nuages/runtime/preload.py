@@ -28,7 +28,7 @@ def load(application: Application, settings: Settings, report: Report) -> Site:
     for module in _MODULES:
         with contextlib.suppress(ImportError):
             importlib.import_module(module)
-    if site.websockets:
+    if site.asgi:  # what uvicorn then loads, and knows WebSockets by
         with contextlib.suppress(ImportError):
             importlib.import_module("uvicorn.protocols.websockets.auto")
     for step in (_databases, _templates, _translations, _urls, _models, _backends, _close):

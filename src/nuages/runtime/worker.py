@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ctypes
 import faulthandler
+import gc
 import importlib.util
 import json
 import logging
@@ -75,6 +76,7 @@ class Worker:
 
         files = tls.files_of(self.settings.tls_cert, self.settings.tls_key)
         self.tls = tls.Tls(files) if files else None
+        loads = site is None
         if site is None:
             from nuages.runtime import site as sites
 
@@ -83,6 +85,10 @@ class Worker:
         said = _UvicornLog(self.log)
         protocol = protocol_class(site, self.settings, self.log, self.board)
         self.threads = protocol.hub.pool
+        if loads:
+            gc.collect()
+        # What loading made stays for good: the collector need not walk through it again and again.
+        gc.freeze()
         config = uvicorn.Config(
             site.asgi or _no_asgi,
             http=protocol,

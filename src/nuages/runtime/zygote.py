@@ -58,7 +58,7 @@ class Zygote:
         hooks.call(self.settings.before_fork, "--before-fork", self.application)
         noted.close()
         faulthandler.cancel_dump_traceback_later()  # it has a thread
-        why = obstacles.obstacle(obstacles.read_state(known, noted.packages))
+        why = obstacles.obstacle(obstacles.read_state(known, frozenset(noted.packages)))
         if why and self.settings.preload == "on":
             self.report("warning", f"workers are forked as --preload on says, but {why}")
             why = ""
