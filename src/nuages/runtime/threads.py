@@ -12,22 +12,20 @@ import time
 from asyncio import AbstractEventLoop, TimerHandle
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from nuages.runtime.clocks import ThreadClock
+from nuages.runtime.policy import KNOWN, OLD_SECONDS, STALL_SECONDS, Look, Shares, next_limit
 
-STALL_SECONDS = 0.001  # a queue that stands this long wants a look
+QUEUE_SECONDS = 0.005  # between two looks while many threads run and tasks are queued
+CALM_SECONDS = 0.025  # and while none is
+HALVING_SECONDS = 0.1  # the limit is forgotten by half in each so long time that needs one thread at most
 IDLE_SECONDS = 30.0  # an idle thread ends after this
 COLD_SECONDS = 1.0  # an idle thread that is not among the warm ones gives its connections back after this
 WARM = 8  # the most recently used threads that keep their connections while idle
 MOST_QUEUED = 1024
+FEW = 4  # running threads of which an answer may wait for the next look
 MOST_STREAMS = 1024  # threads that stream to slow clients; they are not counted against the limit
-WAITING_SHARE = 0.5  # threads whose CPU clocks advance less than this share of the time wait
-BUSY_SHARE = 0.9  # threads and loop together: one interpreter can do no more
-OLD_SECONDS = 0.1  # a task that runs for this long does not keep the others from their turn
-MOST_OLD = 3
-FEW = 4
 
 
 class Task(Protocol):
@@ -38,45 +36,6 @@ class Task(Protocol):
 
     def run(self) -> None:
         """Do the work; must not raise."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """What the pool sees when it looks at itself.
-
-    `running` threads have a task and `old` of them for long; `waited` is how long the head of the queue stands, in
-    seconds. Shares of the time that passed: `computed` by the running threads together, `wanted` also with the time
-    in which they could have run but had no CPU (known for few threads only), `loop` computed by the event loop.
-    """
-
-    running: int
-    old: int
-    limit: int
-    most: int
-    waited: float
-    computed: float
-    wanted: float
-    loop: float
-
-
-def next_limit(seen: Look) -> int:
-    """Return how many threads may run from now on. Pure: this is the pool's whole policy.
-
-    Where the interpreter is busy, more threads only fight for it, so there may be as few as keep requests
-    completing: one, and one more for each of up to three that are at a long task. Where threads wait and the queue
-    stands, one more may run. On a machine with other work a computing thread gets little CPU: a few threads that
-    want it all the time compute. Of many threads that tells nothing, for those that wake up wait for a CPU too.
-    """
-    few = seen.running <= FEW
-    busy = seen.computed + seen.loop > BUSY_SHARE or (few and seen.wanted > BUSY_SHARE)
-    floor = min(seen.most, 1 + min(seen.old, MOST_OLD))
-    if busy and seen.limit > floor:
-        return max(floor, min(seen.limit, seen.running) - 1)
-    if seen.waited < STALL_SECONDS or seen.running < seen.limit:
-        return seen.limit
-    if not busy and max(seen.computed, seen.wanted if few else 0.0) < WAITING_SHARE:
-        return min(seen.most, seen.limit + 1)
-    return max(seen.limit, floor) if seen.waited > OLD_SECONDS else seen.limit
 
 
 class Worker(threading.Thread):
@@ -166,7 +125,10 @@ class Pool:
         self._lock = threading.Lock()
         self._made = 0
         self._timer: TimerHandle | None = None
+        self._is_calm = False
         self._looked_at = 0.0
+        self._changed_at = 0.0
+        self._shares = Shares()
         self._loop_clock: ThreadClock | None = None
         self._loop_seen = 0.0
         self._closed = False
@@ -180,7 +142,9 @@ class Pool:
 
     def submit(self, task: Task, loop: AbstractEventLoop) -> bool:
         """Run a task as soon as a thread may; return False when the queue is full."""
-        task.queued_at = time.monotonic()
+        task.queued_at = now = time.monotonic()
+        if self._timer is None and self.limit > 1:
+            self._forget(now)
         with self._lock:
             if self.running < self.limit and not self._queue:
                 self._start(task)
@@ -192,18 +156,31 @@ class Pool:
                 self._queue.append(task)
         if self._timer is None:
             self._look_later(loop)
+        elif self._is_calm and self._queue:
+            self._is_calm = False
+            self._timer.cancel()
+            self._timer = loop.call_later(STALL_SECONDS, self._look, loop)
         return True
+
+    def _forget(self, now: float) -> None:
+        """Halve the limit for each so many seconds in which one thread was enough."""
+        halvings = int((now - self._looked_at) / HALVING_SECONDS)
+        if halvings:
+            self.limit = max(1, self.limit >> halvings)
+            self._looked_at = now
 
     def _start(self, task: Task) -> None:
         """Give a task to the thread that worked last, or to a new one; the lock is held."""
         self.running += 1
         if self._idle:
             worker = self._idle.pop()
+            worker.since = time.monotonic()
             worker.task = task
             worker.wake.release()
             return
         self._made += 1
         worker = Worker(self, self._made)
+        worker.since = time.monotonic()
         worker.task = task
         self.threads.add(worker)
         worker.start()
@@ -222,8 +199,6 @@ class Pool:
                         worker.task = task
                         return task
             self.running -= 1
-            if self.running == 0:
-                self.limit = max(1, self.limit // 2)
             self._idle.append(worker)
             return None
 
@@ -283,10 +258,11 @@ class Pool:
     def _look_later(self, loop: AbstractEventLoop) -> None:
         if self._loop_clock is None:
             self._loop_clock = ThreadClock()
-        self._looked_at = time.monotonic()
+        self._looked_at = self._changed_at = time.monotonic()
+        self._shares = Shares()
         self._loop_seen = self._loop_clock.computed()
         with self._lock:
-            few = self.running <= FEW
+            few = self.running <= KNOWN
             for worker in self.threads:
                 worker.spent(few=few)
         self._timer = loop.call_later(STALL_SECONDS, self._look, loop)
@@ -298,12 +274,13 @@ class Pool:
         passed = max(now - self._looked_at, 1e-6)
         self._looked_at = now
         loop_seen = self._loop_clock.computed()
-        self._change_limit(now, passed, (loop_seen - self._loop_seen) / passed, loop)
+        self._change_limit(now, passed, loop_seen - self._loop_seen, loop)
         self._loop_seen = loop_seen
         # Only now: whoever told something without waking us saw the timer that is gone or was set again.
         self._hear()
 
-    def _change_limit(self, now: float, passed: float, busy: float, loop: AbstractEventLoop) -> None:
+    def _change_limit(self, now: float, passed: float, computed: float, loop: AbstractEventLoop) -> None:
+        """Let the policy decide; `computed` are the seconds that the loop's thread did so."""
         with self._lock:
             while self._queue and self._queue[0].cancelled:
                 self._queue.popleft()
@@ -311,9 +288,14 @@ class Pool:
                 self._timer = None
                 return
             before = self.limit
-            few = self.running <= FEW
+            few = self.running <= KNOWN
             spent = [worker.spent(few=few) for worker in self.threads]
-            computed = sum(one for one, _ in spent) / passed
+            shares = self._shares = self._shares.after(
+                passed,
+                computed=sum(one for one, _ in spent),
+                stood=sum(one for _, one in spent),
+                loop=computed,
+            )
             self.limit = next_limit(
                 Look(
                     running=self.running,
@@ -321,15 +303,23 @@ class Pool:
                     limit=before,
                     most=self.most,
                     waited=now - self._queue[0].queued_at if self._queue else 0.0,
-                    computed=computed,
-                    wanted=computed + sum(one for _, one in spent) / passed,
-                    loop=busy,
+                    steady=now - self._changed_at,
+                    computed=shares.computed,
+                    wanted=shares.computed + shares.stood,
+                    loop=shares.loop,
                 )
             )
+            if self.limit != before:
+                self._changed_at = now
+                if self.running:
+                    self._shares = shares.scaled(min(self.limit, before * 2) / before)
             self._start_queued()
             # Looking costs reading a clock for each thread: often only while they are few or change in number.
-            often = self.limit > before or self.running <= FEW
-        again = STALL_SECONDS if often else 5 * STALL_SECONDS
+            if self.limit > before or self.running <= FEW:
+                again = STALL_SECONDS
+            else:
+                again = QUEUE_SECONDS if self._queue else CALM_SECONDS
+        self._is_calm = again == CALM_SECONDS
         self._timer = loop.call_later(again, self._look, loop)
 
     def close(self) -> None:

@@ -1,21 +1,34 @@
-"""When the pool lets one more thread run, and when one less."""
+"""When the pool lets more threads run, and when fewer."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nuages.runtime.threads import MOST_OLD, STALL_SECONDS, Look, next_limit
+from nuages.runtime.policy import (
+    FEWER_SECONDS,
+    KNOWN,
+    MEMORY_SECONDS,
+    MOST_OLD,
+    STALL_SECONDS,
+    Look,
+    Shares,
+    next_limit,
+)
 
 STANDING = Look(
-    running=1, old=0, limit=1, most=64, waited=STALL_SECONDS * 2, computed=0.1, wanted=0.1, loop=0.1
-)
+    running=1, old=0, limit=1, most=64, waited=STALL_SECONDS * 2, steady=FEWER_SECONDS, computed=0.1, wanted=0.1,
+    loop=0.1,
+)  # fmt: skip
 
 
 def limit(**changes: Any) -> int:
+    if "computed" in changes:
+        changes.setdefault("wanted", changes["computed"])
     return next_limit(dataclasses.replace(STANDING, **changes))
 
 
@@ -23,8 +36,10 @@ def test_a_queue_that_moves_adds_no_thread() -> None:
     assert limit(waited=0.0) == 1
 
 
-def test_a_queue_that_stands_while_threads_wait_adds_one() -> None:
+def test_a_queue_that_stands_while_threads_wait_adds_some() -> None:
     assert limit() == 2
+    assert limit(running=7, limit=7) == 8
+    assert limit(running=40, limit=40) == 50
     assert limit(running=63, limit=63) == 64
     assert limit(running=64, limit=64) == 64
 
@@ -33,25 +48,33 @@ def test_a_queue_that_stands_while_threads_compute_adds_none() -> None:
     assert limit(computed=0.8) == 1
 
 
+def test_threads_that_wait_are_added_until_the_interpreter_has_no_time_left() -> None:
+    assert limit(running=6, limit=6, computed=0.8, loop=0.1) == 7
+    assert limit(running=12, limit=12, computed=0.88, loop=0.1, steady=0.0) == 12
+
+
 def test_a_busy_loop_with_waiting_threads_adds_one_unless_the_interpreter_is_full() -> None:
     assert limit(computed=0.1, loop=0.6) == 2
     assert limit(computed=0.3, loop=0.7) == 1
 
 
-def test_too_many_computing_threads_become_one() -> None:
+def test_of_threads_that_fill_the_interpreter_there_may_be_fewer_one_by_one() -> None:
     assert limit(running=8, limit=8, computed=1.0) == 7
     assert limit(running=2, limit=2, computed=0.8, loop=0.2) == 1
     assert limit(running=3, limit=64, waited=0.0, computed=1.0) == 2
+    assert limit(running=8, limit=8, computed=1.0, steady=FEWER_SECONDS / 2) == 8
 
 
-def test_few_threads_that_stand_in_line_for_a_cpu_compute() -> None:
+def test_threads_that_stand_in_line_for_a_cpu_all_the_time_compute() -> None:
     assert limit(computed=0.3, wanted=0.95) == 1
-    assert limit(running=2, limit=2, computed=0.4, wanted=1.0, loop=0.1) == 1
+    assert limit(running=2, limit=2, computed=0.4, wanted=1.8, loop=0.1) == 1
+    assert limit(running=8, limit=8, computed=0.3, wanted=6.4, loop=0.1) == 7
+
+
+def test_threads_that_stand_in_line_when_they_wake_up_wait() -> None:
     assert limit(running=3, limit=3, computed=0.1, wanted=0.3) == 4
-
-
-def test_many_threads_stand_in_line_whenever_they_wake_up() -> None:
-    assert limit(running=40, limit=40, computed=0.3, wanted=2.0, loop=0.2) == 41
+    assert limit(running=4, limit=4, computed=0.3, wanted=1.6) == 5
+    assert limit(running=40, limit=40, computed=0.3, wanted=30.0, loop=0.2) == 50
 
 
 def test_long_tasks_do_not_keep_the_others_from_their_turn() -> None:
@@ -65,12 +88,76 @@ def test_a_thread_that_was_just_allowed_is_waited_for() -> None:
     assert limit(running=1, limit=2) == 2
 
 
-@given(
-    running=st.integers(0, 70), old=st.integers(0, 70), most=st.integers(1, 64), waited=st.floats(0, 10),
-    computed=st.floats(0, 8), wanted=st.floats(0, 60), loop=st.floats(0, 1), now=st.integers(1, 64),
-)  # fmt: skip
+LOOKS = {
+    "running": st.integers(0, 70), "old": st.integers(0, 70), "most": st.integers(1, 64),
+    "waited": st.floats(0, 10), "steady": st.floats(0, 10), "computed": st.floats(0, 8),
+    "wanted": st.floats(0, 60), "loop": st.floats(0, 1), "now": st.integers(1, 64),
+}  # fmt: skip
+
+
+@given(**LOOKS)
 def test_the_limit_stays_within_its_bounds(now: int, most: int, **seen: Any) -> None:
     now = min(now, most)
     found = limit(limit=now, most=most, **seen)
     assert 1 <= found <= most
-    assert found <= max(now + 1, 1 + MOST_OLD)
+    assert found <= max(now + max(1, now // 4), 1 + MOST_OLD)
+
+
+@given(**LOOKS)
+def test_the_limit_falls_only_when_threads_compute_and_only_now_and_then(
+    now: int, most: int, **seen: Any
+) -> None:
+    now = min(now, most)
+    if limit(limit=now, most=most, **seen) < now:
+        assert seen["steady"] >= FEWER_SECONDS
+        wanted = seen["wanted"] if seen["running"] <= KNOWN else 0
+        assert seen["computed"] + seen["loop"] > 0.9 or wanted > seen["running"] / 2
+
+
+@given(share=st.floats(0.001, 0.45), start=st.integers(1, 64))
+def test_waiting_threads_grow_to_what_fills_the_interpreter_and_hover_there(share: float, start: int) -> None:
+    """Each thread wants so much of the interpreter; together they get at most all of it."""
+    now, seen = start, []
+    for _ in range(400):
+        computed = min(1.0, now * share)
+        now = limit(limit=now, running=now, computed=computed, wanted=computed, loop=0.0)
+        seen.append(now)
+    settled = seen[200:]
+    enough = min(64.0, 0.95 / share)
+    assert min(settled) >= int(enough) - 1
+    assert max(settled) <= max(2, enough * 1.25 + 2)
+
+
+@given(start=st.integers(1, 64))
+def test_computing_threads_become_one(start: int) -> None:
+    now = start
+    for _ in range(64):
+        now = limit(limit=now, running=now, computed=0.97, wanted=0.9 * now, loop=0.02)
+    assert now == 1
+
+
+def test_shares_are_averages_over_the_last_moments() -> None:
+    shares = Shares().after(0.001, computed=0.001, stood=0.0, loop=0.0)
+    assert shares.computed == pytest.approx(1.0)
+    shares = shares.after(0.003, computed=0.0, stood=0.0, loop=0.0)
+    assert shares.computed == pytest.approx(0.25)
+    for _ in range(100):
+        shares = shares.after(0.001, computed=0.0005, stood=0.0001, loop=0.0002)
+    assert shares.computed == pytest.approx(0.5, rel=0.05)
+    assert shares.stood == pytest.approx(0.1, rel=0.05)
+    assert shares.loop == pytest.approx(0.2, rel=0.05)
+
+
+@given(steps=st.lists(st.tuples(st.floats(1e-6, 0.1), st.floats(0, 1)), min_size=1, max_size=50))
+def test_shares_stay_within_what_was_seen(steps: list[tuple[float, float]]) -> None:
+    shares = Shares()
+    for passed, share in steps:
+        shares = shares.after(passed, computed=passed * share, stood=0.0, loop=0.0)
+    seen = [share for _, share in steps]
+    assert min(seen) - 1e-9 <= shares.computed <= max(seen) + 1e-9
+    assert shares.seconds <= max(MEMORY_SECONDS, *(passed for passed, _ in steps)) + 1e-9
+
+
+def test_expected_shares_follow_the_number_of_threads() -> None:
+    shares = Shares(seconds=0.02, computed=0.4, stood=0.2, loop=0.1).scaled(1.5)
+    assert (shares.computed, shares.stood, shares.loop) == pytest.approx((0.6, 0.3, 0.1))
