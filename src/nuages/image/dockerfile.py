@@ -100,7 +100,7 @@ def _front_end(plan: Plan) -> str:
             run(["--mount=type=secret,id=npmrc,target=/root/.npmrc", "--mount=type=cache,target=/root/.npm"],
                  [_node_install(end)]),
             f"COPY . {APP}",
-            f"RUN {_node_run(end)}",
+            f"RUN {_node_run(end)} && mv node_modules /node_modules",
         ]
     )  # fmt: skip
 
@@ -164,6 +164,13 @@ def _project(plan: Plan) -> str:
     return "\n".join(blocks)
 
 
+def _node_modules(end: FrontEnd | None) -> list[str]:
+    if end is None or not end.serves_modules:
+        return []
+    place = posixpath.normpath(posixpath.join(APP, end.directory, "node_modules"))
+    return [f"COPY --from=front-end /node_modules {place}"]
+
+
 def _links(state: Mapping[str, Stated]) -> list[str]:
     """Return the commands that put links to the volume in the place of files and folders; samples go along."""
     commands = []
@@ -195,6 +202,7 @@ def _static(plan: Plan) -> str:
         [
             comment(*said, rule="static files"),
             "FROM project AS static",
+            *_node_modules(plan.front_end),
             "RUN " + " \\\n    ".join([*words, f"{PYTHON} -m nuages collect ."]) + made,
         ]
     )

@@ -11,6 +11,8 @@ IMAGE = "Image"
 BUILD = "Build"
 
 SUITE = "trixie"
+NODE = "22"
+"""The Node release for projects that name none: the oldest that is maintained (its release schedule)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,10 @@ class ImageOptions:
     front_end: bool = declare(
         switch, default=True, group=IMAGE, help="run package.json's build script in a stage of its own"
     )
+    node_image: str | None = declare(
+        text("IMAGE"), default=None, default_text=f"node:{NODE}-slim, or the release that the project names",
+        group=IMAGE, help="the image that the front end is built in",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

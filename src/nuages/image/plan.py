@@ -87,6 +87,8 @@ class FrontEnd:
     script: str
     image: str
     origin: str
+    serves_modules: bool = False
+    """Whether static files are taken out of node_modules."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nuages.errors import ProjectError, UsageError
-from nuages.image.options import SUITE, ImageOptions
+from nuages.image.options import NODE, SUITE, ImageOptions
 from nuages.image.plan import Base, FrontEnd, Install, Package, Plan, Runtime, Stated
 from nuages.image.stand_ins import stand_in
 from nuages.project.model import Project, Variable
@@ -40,8 +40,6 @@ class Findings:
     unset: tuple[Variable, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
     pins: Mapping[str, str] = field(default_factory=dict)
-    front_end: FrontEnd | None = None
-    messages: bool = False
     debug: bool | None = None
     version: str = ""
 
@@ -68,15 +66,39 @@ def plan(project: Project, found: Findings, options: ImageOptions) -> Plan:
         stand_ins=_stand_ins(found),
         static_root=_static_root(project),
         state=_state(project),
-        messages=found.messages,
-        front_end=found.front_end if options.front_end else None,
+        messages=bool(project.catalogs),
+        front_end=_front_end(project, found, options),
         required=tuple(Stated(value=each.name, origin=str(each.origin)) for each in found.unset),
         sources=dict(found.sources),
         excluded=options.exclude,
         port=options.port,
         labels=_labels(name, found),
         healthcheck=options.healthcheck,
-        notes=project.notes,
+        notes=(*project.notes, *_left_undone(project, options)),
+    )
+
+
+def _front_end(project: Project, found: Findings, options: ImageOptions) -> FrontEnd | None:
+    end = project.front_end
+    if end is None or not end.lock or not options.front_end:
+        return None
+    image = options.node_image or f"node:{end.node or NODE}-slim"
+    reference = f"{image}@{found.pins[image]}" if image in found.pins else image
+    return FrontEnd(
+        directory=end.directory, manager=end.manager, lock=end.lock, script=end.script, image=reference,
+        origin=str(end.origin),
+        serves_modules=any(
+            each.name == "STATICFILES_DIRS" and "node_modules" in each.text for each in project.assignments
+        ),
+    )  # fmt: skip
+
+
+def _left_undone(project: Project, options: ImageOptions) -> tuple[str, ...]:
+    end = project.front_end
+    if end is None or end.lock or not options.front_end:
+        return ()
+    return (
+        f"{end.origin}: the front end is not built, for no lock file says what of: commit package-lock.json",
     )
 
 

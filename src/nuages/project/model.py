@@ -172,6 +172,18 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FrontEnd:
+    """A front-end build. `lock` is empty where there is none, `node` is the major release that the project names."""
+
+    directory: str
+    manager: str
+    lock: str
+    script: str
+    node: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     """All that `scan` found. Paths are absolute only in `root`; every other one is relative to it."""
 
@@ -206,6 +218,9 @@ class Project:
     """How DEBUG can be turned off through a variable; None: the settings read none for it."""
     settings_files: tuple[str, ...] = ()
     """The files that the chosen settings are made of, the module itself first."""
+    front_end: FrontEnd | None = None
+    catalogs: tuple[Origin, ...] = ()
+    """Message catalogues (.po) without a compiled one beside them."""
     extra: dict[str, Any] = field(default_factory=dict)
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from nuages.errors import ProjectError
 from nuages.project import (
+    catalogs,
     dependencies,
     entrypoints,
+    front_end,
     imports,
     layout,
     modules,
@@ -135,6 +137,8 @@ def examine(
         notes=tuple(dict.fromkeys(notes)),
         problems=tuple(dict.fromkeys([*tree.problems, *problems])),
         pythons=pythons.everything,
+        front_end=front_end.find(tree, folders),
+        catalogs=catalogs.uncompiled(tree),
     )
 
 
@@ -229,4 +233,5 @@ def _single(
         problems=tuple(dict.fromkeys([*tree.problems, *problems])),
         pythons=pythons.everything,
         settings_files=(path,),
+        front_end=front_end.find(tree, (place.directory,)),
     )
