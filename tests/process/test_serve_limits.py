@@ -30,7 +30,7 @@ def _memory_group() -> tuple[Path, str] | None:
 
 
 @contextlib.contextmanager
-def _limited(limit: int) -> Iterator[list[str]]:
+def limited(limit: int) -> Iterator[list[str]]:
     """Make a memory cgroup and give the command that enters it."""
     found = _memory_group()
     if found is None:
@@ -46,7 +46,7 @@ def _limited(limit: int) -> Iterator[list[str]]:
 
 
 def test_as_many_workers_as_fit_the_memory_after_one_was_measured(project: Path) -> None:
-    with _limited(200 * MB) as wrapper, serving(project, wrapper=wrapper) as server:
+    with limited(200 * MB) as wrapper, serving(project, wrapper=wrapper) as server:
         first = server.wait_for("listening")
         assert first["workers"] == 1
         assert first["reason"].startswith("200 MB of memory by /sys/fs/cgroup/")
@@ -60,7 +60,7 @@ def test_a_project_that_does_not_fit_the_memory_at_all_says_what_killed_it(tmp_p
     project = write_project(
         tmp_path, settings=f"HUGE = bytearray({300 * MB})\nHUGE[::4096] = b'x' * len(HUGE[::4096])\n"
     )
-    with _limited(100 * MB) as wrapper, serving(project, wrapper=wrapper) as server:
+    with limited(100 * MB) as wrapper, serving(project, wrapper=wrapper) as server:
         error = server.error()
         assert server.wait() == 3
     assert "was killed by SIGKILL: perhaps out of memory" in error

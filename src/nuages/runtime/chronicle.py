@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nuages.runtime.capacity import Capacity
     from nuages.runtime.child import Child, Process
     from nuages.runtime.log import Log
+    from nuages.runtime.memory import Group
     from nuages.runtime.nursery import Zygote
     from nuages.runtime.scoreboard import InFlight
     from nuages.runtime.settings import Settings
@@ -121,6 +122,11 @@ class Chronicle:
             text += "; a second one does not fit the memory, so another starts when it has ended"
         self._say(process, "warning" if first else "info", "worker-retires", text, reason=reason)
 
+    def worker_lingers(self, process: Child) -> None:
+        """A worker was replaced and has only what may take long."""
+        text = "lives on for its WebSockets, answers that have begun and idle connections"
+        self._say(process, "info", "worker-lingers", text)
+
     def worker_killed(self, process: Child, reason: str) -> None:
         """A worker was killed by us."""
         self._say(process, "warning", "worker-killed", f"is killed: {reason}", reason=reason)
@@ -137,6 +143,32 @@ class Chronicle:
             )
         else:
             self._say(process, "info", "worker-ended", "has ended")
+
+    def stalled(self, process: Child, reason: str, requests: Sequence[InFlight]) -> None:
+        """A worker's loop stands still; its stacks follow."""
+        urls = [f"{request.method} {request.path}" for request in requests]
+        at = f"; it is at {', '.join(urls[:5])}" if urls else ""
+        at += f" and {len(urls) - 5} more" if len(urls) > 5 else ""
+        self._say(process, "error", "worker-stalled", f"is to be replaced: {reason}{at}", requests=urls)
+
+    def memory_room(self, group: Group, need: int, *, fits: bool) -> None:
+        """Another worker fits beside those that serve, or not any more."""
+        has = f"{max(0, group.room) >> 20} of {group.limit >> 20} MB by {group.origin} are free"
+        level, event, text = "info", "memory-room", "fits again: it is ready before the old one stops"
+        if not fits:
+            level, event, text = (
+                "warning",
+                "memory-short",
+                "does not fit: where one is replaced, the old one ends first",
+            )
+        self.log.event(
+            level, event, f"another worker ({need >> 20} MB) {text}; {has}", room=group.room, need=need
+        )
+
+    def killed_by_limit(self, group: Group, number: int) -> None:
+        """The kernel has killed somebody because of the memory limit."""
+        text = f"the kernel has killed {number} of our processes: {group.limit >> 20} MB is the limit by {group.origin}"
+        self.log.event("error", "out-of-memory", text, limit=group.limit, origin=group.origin)
 
     def not_started(self, worker: int, error: OSError) -> None:
         """The kernel did not give us another process."""

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from nuages.runtime import child, messages, nursery, pool
@@ -28,6 +29,7 @@ IDLE_LINGER = (
 STREAMS_BEFORE = (
     0.5  # seconds before the grace is over, when event streams are ended: their clients come again
 )
+_STACKS_SECONDS = 1.0  # for a worker's loop to show the stacks
 _LEAST_SLOTS = (
     64  # of the scoreboard; workers that still finish requests have one too, and TTIN may add workers
 )
@@ -53,6 +55,7 @@ class Crew:
         self.restarts = 0
         self.cut_requests = 0
         self.interrupted = False
+        self._asked_for_stacks: dict[int, float] = {}  # until when each is waited for, by worker
         self.nursery = nursery.Nursery(
             environ, selector, say, preload=settings.preload, failed=self._exited, adopts=adopts
         )
@@ -125,7 +128,10 @@ class Crew:
                 self.nursery.keep(self._state().proven or 0)
             elif "error" in message:
                 process.error = child.error_from(message["error"])
+            elif "stacked" in message:
+                self._asked_for_stacks.pop(process.id, None)
             elif "lingers" in message:
+                self.say.worker_lingers(process)
                 self._happen(messages.Lingers(process.id))
             elif "due" in message:
                 self._happen(messages.Due(process.id, message["due"]))
@@ -147,6 +153,31 @@ class Crew:
         self.say.lost(process, requests, why, time.monotonic())
 
     # What is done
+
+    def show_stacks(self, now: float) -> None:
+        """Have every process log what its threads are at: from its loop, or from outside if that does not answer."""
+        for zygote in self.nursery.zygotes():
+            zygote.signal(signal.SIGUSR1)
+        for worker in self._state().workers:
+            process = self.children.get(worker.id)
+            if process is None:
+                continue
+            if worker.phase is pool.Phase.STARTING:
+                process.signal(signal.SIGUSR1)  # it has no loop yet
+            else:
+                process.order("stacks")
+                self._asked_for_stacks.setdefault(worker.id, now + _STACKS_SECONDS)
+
+    def next_deadline(self) -> float:
+        """Return when `expire` has something to do, in monotonic seconds."""
+        return min(self._asked_for_stacks.values(), default=inf)
+
+    def expire(self, now: float) -> None:
+        """Read the stacks of those that have not shown them."""
+        for number in [number for number, until in self._asked_for_stacks.items() if until <= now]:
+            del self._asked_for_stacks[number]
+            if process := self.children.get(number):
+                process.signal(signal.SIGUSR1)
 
     def act(self, action: messages.Action) -> None:
         """Carry out an order that concerns one worker."""

@@ -19,10 +19,10 @@ Invariants, tested on random histories:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 from math import inf
 
+from nuages.runtime.balance import balanced, resume_at, wanted
 from nuages.runtime.messages import (
     Abandon,
     Action,
@@ -41,99 +41,22 @@ from nuages.runtime.messages import (
     Resize,
     Retire,
     Room,
-    Start,
     Stop,
 )
+from nuages.runtime.roster import Limits, Phase, Pool, Stage, Worker, find, put
 
-
-class Phase(Enum):
-    """Where a worker is in its life."""
-
-    STARTING = "starting"  # its process runs and loads the project
-    READY = "ready"  # it accepts connections
-    RETIRING = "retiring"  # it accepts nothing new and finishes what it has
-    LINGERING = "lingering"  # it has only what may take long: WebSockets, begun answers, idle connections
-    CUT = "cut"  # it was told to drop what is left
-    KILLED = "killed"  # it was killed; its exit status is still to come
-
-
-class Stage(Enum):
-    """Where the whole pool is in its life."""
-
-    RUNNING = "running"
-    DRAINING = "draining"  # not ready for balancers any more, but still accepting
-    STOPPING = "stopping"  # nothing is accepted; requests are finished
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Worker:
-    """One worker process. `since` is when it entered its phase; `due` says why it is to be replaced, if it is.
-
-    One that is `stalled` cannot be asked for anything. One that retires and `lingers` may keep what takes long.
-    """
-
-    id: int
-    generation: int
-    phase: Phase
-    since: float
-    due: str = ""
-    stalled: bool = False
-    lingers: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How many workers there are to be, and how long things may take, in seconds.
-
-    `surge` is how many more may run while one is replaced: 0 where a second worker does not fit the memory.
-    A worker that dies before it was ready for `settled` counts as a failure; `attempts` failures of a server that
-    was never ready end it.
-    """
-
-    workers: int
-    start: float = 120.0
-    grace: float = 30.0
-    linger: float = 3600.0
-    cut: float = 1.0
-    settled: float = 5.0
-    surge: int = 1
-    attempts: int = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
-    """The workers and what is intended with them.
-
-    `generation` is the code that new workers load, `newest` the last one that was asked for, `proven` the newest of
-    which a worker was ever ready. `failures` counts workers that died early, the last at `failed_at`. `hurried` tells
-    that a second order to stop came.
-    """
-
-    limits: Limits
-    workers: tuple[Worker, ...] = ()
-    next_id: int = 1
-    generation: int = 0
-    newest: int = 0
-    proven: int | None = None
-    stage: Stage = Stage.RUNNING
-    drain_until: float = inf
-    failures: int = 0
-    failed_at: float = -inf
-    gave_up: bool = False
-    hurried: bool = False
-
+__all__ = ["Limits", "Phase", "Pool", "Stage", "Worker", "done", "find", "next_deadline", "ready", "step"]
 
 _LIMITED = {Phase.STARTING, Phase.RETIRING, Phase.LINGERING, Phase.CUT}
 _FAILURES_FORGOTTEN = 60.0  # seconds after which an earlier death no longer counts
-_FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
 
 
 def step(pool: Pool, now: float, event: Event | None = None) -> tuple[Pool, Actions]:
     """Return the next pool and the actions that bring the processes in line with it."""
     pool, noted = _note(pool, now, event)
     pool, enforced = _enforce(pool, now)
-    pool, balanced = _balance(pool, now)
-    return pool, (*noted, *enforced, *balanced)
+    pool, evened = balanced(pool, now)
+    return pool, (*noted, *enforced, *evened)
 
 
 def next_deadline(pool: Pool) -> float:
@@ -141,8 +64,8 @@ def next_deadline(pool: Pool) -> float:
     deadlines = [_deadline(pool, worker) for worker in pool.workers]
     if pool.stage is Stage.DRAINING:
         deadlines.append(pool.drain_until)
-    if _wanted(pool) > 0:
-        deadlines.append(_resume_at(pool))
+    if wanted(pool) > 0:
+        deadlines.append(resume_at(pool))
     return min(deadlines, default=inf)
 
 
@@ -154,11 +77,6 @@ def done(pool: Pool) -> bool:
 def ready(pool: Pool) -> bool:
     """Return whether new requests should come here: some worker accepts, and the server is not stopping."""
     return pool.stage is Stage.RUNNING and any(worker.phase is Phase.READY for worker in pool.workers)
-
-
-def find(pool: Pool, worker_id: int) -> Worker | None:
-    """Return the worker of that id, while its process exists."""
-    return next((worker for worker in pool.workers if worker.id == worker_id), None)
 
 
 # Taking note of what happened
@@ -174,11 +92,11 @@ def _note(pool: Pool, now: float, event: Event | None) -> tuple[Pool, Actions]:
             return _became_due(pool, id, reason, stalled=stalled), ()
         case Recovered(id):
             worker = find(pool, id)
-            return (_put(pool, replace(worker, stalled=False)) if worker else pool), ()
+            return (put(pool, replace(worker, stalled=False)) if worker else pool), ()
         case Lingers(id):
             worker = find(pool, id)
             if worker and worker.phase is Phase.RETIRING and worker.lingers:
-                pool = _put(pool, replace(worker, phase=Phase.LINGERING, since=now))
+                pool = put(pool, replace(worker, phase=Phase.LINGERING, since=now))
             return pool, ()
         case Room(fits):
             return replace(pool, limits=replace(pool.limits, surge=int(fits))), ()
@@ -198,7 +116,7 @@ def _became_ready(pool: Pool, now: float, worker_id: int) -> Pool:
     worker = find(pool, worker_id)
     if worker is None or worker.phase is not Phase.STARTING:
         return pool  # it was told to end in the meantime
-    pool = _put(pool, replace(worker, phase=Phase.READY, since=now))
+    pool = put(pool, replace(worker, phase=Phase.READY, since=now))
     return replace(pool, proven=max(worker.generation, -1 if pool.proven is None else pool.proven))
 
 
@@ -208,7 +126,7 @@ def _became_due(pool: Pool, worker_id: int, reason: str, *, stalled: bool) -> Po
         return pool
     # What it was due for before is true too, but a stall is what decides how it ends.
     due = reason if stalled else worker.due or reason
-    return _put(pool, replace(worker, due=due, stalled=worker.stalled or stalled))
+    return put(pool, replace(worker, due=due, stalled=worker.stalled or stalled))
 
 
 def _exited(pool: Pool, now: float, worker_id: int, *, reported: bool) -> tuple[Pool, Actions]:
@@ -236,7 +154,7 @@ def _start_failed(pool: Pool, now: float, worker: Worker, *, final: bool) -> tup
             return pool, ()
         others = [other for other in pool.workers if other.phase is not Phase.KILLED]
         for other in others:
-            pool = _put(pool, replace(other, phase=Phase.KILLED, since=now))
+            pool = put(pool, replace(other, phase=Phase.KILLED, since=now))
         killed = tuple(Kill(other.id, "the server cannot start") for other in others)
         return replace(pool, stage=Stage.STOPPING, gave_up=True), (GiveUp(worker.id), *killed)
     if worker.generation > pool.proven:
@@ -259,7 +177,7 @@ def _stop(pool: Pool, now: float, drain: float) -> tuple[Pool, Actions]:
     actions: list[Action] = []
     for worker in pool.workers:
         if worker.phase in {Phase.READY, Phase.RETIRING, Phase.LINGERING}:
-            pool = _put(pool, replace(worker, phase=Phase.CUT, since=now))
+            pool = put(pool, replace(worker, phase=Phase.CUT, since=now))
             actions.append(Cut(worker.id, "a second signal came"))
     return replace(pool, stage=Stage.STOPPING, hurried=True), tuple(actions)
 
@@ -275,14 +193,14 @@ def _enforce(pool: Pool, now: float) -> tuple[Pool, Actions]:
         # A late start may end a whole generation, so it comes before what depends on the generation.
         if worker.phase is Phase.STARTING and now >= _deadline(pool, worker) and not pool.gave_up:
             actions.append(Kill(worker.id, f"not ready within {pool.limits.start:g} s"))
-            pool = _put(pool, replace(worker, phase=Phase.KILLED, since=now))
+            pool = put(pool, replace(worker, phase=Phase.KILLED, since=now))
             pool, failed = _start_failed(pool, now, worker, final=True)
             actions += failed
     for worker in pool.workers:
         found = _next_phase(pool, now, worker)
         if found:
             phase, action = found
-            pool = _put(pool, replace(worker, phase=phase, since=now, lingers=False))
+            pool = put(pool, replace(worker, phase=phase, since=now, lingers=False))
             actions.append(action)
     return pool, tuple(actions)
 
@@ -322,87 +240,3 @@ def _deadline(pool: Pool, worker: Worker) -> float:
         Phase.CUT: limits.cut,
     }  # fmt: skip
     return worker.since + allowed[worker.phase]
-
-
-# Having as many as there should be
-
-
-def _balance(pool: Pool, now: float) -> tuple[Pool, Actions]:
-    actions: list[Action] = []
-    if pool.stage is not Stage.STOPPING:
-        for worker, action in _dispensable(pool):
-            phase = Phase.CUT if isinstance(action, Cut) else Phase.RETIRING
-            lingers = isinstance(action, Retire) and action.lingers
-            pool = _put(pool, replace(worker, phase=phase, since=now, lingers=lingers))
-            actions.append(action)
-    if now >= _resume_at(pool):
-        for _ in range(_wanted(pool)):
-            worker = Worker(id=pool.next_id, generation=pool.generation, phase=Phase.STARTING, since=now)
-            pool = replace(pool, workers=(*pool.workers, worker), next_id=pool.next_id + 1)
-            actions.append(Start(worker.id, worker.generation))
-    return pool, tuple(actions)
-
-
-def _reason(pool: Pool, worker: Worker) -> str:
-    """Why a worker is to be replaced; empty while it is not."""
-    return worker.due or ("new code" if worker.generation < pool.generation else "")
-
-
-def _dispensable(pool: Pool) -> list[tuple[Worker, Action]]:
-    """The workers that may go now, and how: due ones first, then the newest of too many, and who is in their way."""
-    limits = pool.limits
-    serving = [worker for worker in pool.workers if worker.phase is Phase.READY]
-    due = sorted(
-        (worker for worker in serving if _reason(pool, worker)), key=lambda worker: not worker.stalled
-    )
-    fresh = [worker for worker in reversed(serving) if not _reason(pool, worker)]
-    surplus = max(0, len(serving) - limits.workers)
-    # Stop first: a second one does not fit.
-    first = bool(due) and not surplus and not limits.surge and len(serving) == limits.workers
-    going: list[tuple[Worker, Action]] = []
-    for worker in (due + fresh)[: 1 if first else surplus]:
-        reason = _reason(pool, worker) or "fewer workers were asked for"
-        lingers = limits.linger > 0 and bool(limits.surge)
-        order = Cut(worker.id, reason) if worker.stalled else Retire(worker.id, reason, lingers, first)
-        going.append((worker, order))
-    leaving = [worker for worker in pool.workers if worker.phase not in {Phase.READY, Phase.STARTING}]
-    if due and not going and len(leaving) >= limits.workers and _all_linger(leaving):
-        oldest = min(leaving, key=lambda worker: worker.since)
-        going.append((oldest, Retire(oldest.id, "another one is to linger in its place")))
-    return going
-
-
-def _all_linger(workers: list[Worker]) -> bool:
-    return all(worker.phase is Phase.LINGERING for worker in workers)
-
-
-def _wanted(pool: Pool) -> int:
-    """How many processes to start as soon as the back-off allows."""
-    if pool.stage is Stage.STOPPING:
-        return 0
-    limits = pool.limits
-    serving = [worker for worker in pool.workers if worker.phase is Phase.READY]
-    starting = sum(worker.phase is Phase.STARTING for worker in pool.workers)
-    missing = limits.workers - len(serving) - starting
-    if pool.proven is None:
-        # The first has the processors for itself: it serves sooner, and an error of the project comes once.
-        return 0 if starting else 1
-    leaving = len(pool.workers) - len(serving) - starting
-    if missing > 0:
-        return missing if limits.surge else max(0, missing - leaving)
-    replaceable = pool.stage is Stage.RUNNING and any(_reason(pool, worker) for worker in serving)
-    # Those that still finish their requests take memory too: never more than one for each that serves.
-    if replaceable and not starting and missing == 0 and leaving < limits.workers:
-        return limits.surge
-    return 0
-
-
-def _resume_at(pool: Pool) -> float:
-    """When the next process may be started: at once after one death, later and later after several."""
-    if pool.failures <= 1:
-        return -inf
-    return pool.failed_at + min(_FIRST_DELAY * 2.0 ** (pool.failures - 2), _LONGEST_DELAY)
-
-
-def _put(pool: Pool, worker: Worker) -> Pool:
-    return replace(pool, workers=tuple(worker if other.id == worker.id else other for other in pool.workers))

@@ -81,6 +81,13 @@ def _import_path(text: str) -> str:
     return text
 
 
+def _memory(text: str) -> int | str:
+    return text if text in {"auto", "off"} else size.parse(text)
+
+
+memory: Kind[int | str] = Kind("SIZE|auto|off", _memory, ("auto", "off"))
+
+
 import_path: Kind[str] = Kind("MODULE:NAME", _import_path)
 
 
@@ -187,6 +194,22 @@ class Settings:
     drain: float | None = declare(
         word_or("auto", duration), default=None, default_text="auto", group=PROCESSES,
         help="how long to go on accepting after SIGTERM; auto: 5s in Kubernetes, else 0s",
+    )  # fmt: skip
+    stall_timeout: float | None = declare(
+        word_or("off", duration), default=30.0, default_text="30s", group=PROCESSES,
+        help="how long a worker's event loop may stand still before the worker is replaced",
+    )  # fmt: skip
+    recycle_requests: int | None = declare(
+        word_or("off", integer(1)), default=10000, group=PROCESSES,
+        help="replace a worker after so many requests, give or take a tenth; static files do not count",
+    )  # fmt: skip
+    recycle_age: float | None = declare(
+        word_or("off", duration), default=None, default_text="off", group=PROCESSES,
+        help="replace a worker after so long, give or take a tenth",
+    )  # fmt: skip
+    recycle_memory: int | str = declare(
+        memory, default="auto", group=PROCESSES,
+        help="replace a worker that takes so much memory (PSS); auto: 80 % of its share of the cgroup's limit",
     )  # fmt: skip
     recycle_linger: float = declare(
         duration, default=3600.0, default_text="1h", group=PROCESSES,

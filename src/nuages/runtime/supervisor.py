@@ -21,6 +21,7 @@ from nuages.runtime import settings as options
 from nuages.runtime.crew import Crew
 from nuages.runtime.log import Log, open_log
 from nuages.runtime.signals import Signals, become_subreaper
+from nuages.runtime.watch import Watch
 
 if TYPE_CHECKING:
     from nuages.runtime.application import Application
@@ -107,6 +108,8 @@ class Supervisor:
             adopts=lambda: self._adopts, state=lambda: self.pool, happen=self._step, later=self._events.append,
         )  # fmt: skip
 
+        self._watch = Watch(settings, self.crew)
+
     def run(self) -> int:
         """Start the workers and act on what happens until all have ended; raises NuagesError for a failed start."""
         self._step()
@@ -117,9 +120,12 @@ class Supervisor:
         while not pool.done(self.pool):
             for key, _ in self._selector.select(self._timeout()):
                 key.data()
+            now = time.monotonic()
             if self._management:
-                self._management.expire(time.monotonic())
+                self._management.expire(now)
+            self.crew.expire(now)
             self._step()
+            self._events += self._watch.look(self.pool, now)
             while self._events:
                 self._step(self._events.popleft())
         if self._error:
@@ -140,7 +146,9 @@ class Supervisor:
     def _timeout(self) -> float | None:
         if self._events:
             return 0.0
-        deadline = pool.next_deadline(self.pool)
+        deadline = min(
+            pool.next_deadline(self.pool), self.crew.next_deadline(), self._watch.next_deadline(self.pool)
+        )
         if self._management:
             deadline = min(deadline, self._management.next_deadline())
         return None if deadline == inf else max(0.0, deadline - time.monotonic())
@@ -155,9 +163,11 @@ class Supervisor:
                 self.crew.nursery.close()  # a zygote has them too
         for action in actions:
             self._act(action)
-        if proven is None and isinstance(event, messages.Ready):
-            self.say.ready(self.urls, time.monotonic() - self.started)
-            self._measure(self.crew.children[event.id])
+        if isinstance(event, messages.Ready):
+            self._watch.weigh(event.id, time.monotonic())
+            if proven is None:
+                self.say.ready(self.urls, time.monotonic() - self.started)
+                self._measure(self.crew.children[event.id])
 
     def _close_listeners(self) -> None:
         for listener in self._listeners:
@@ -179,12 +189,12 @@ class Supervisor:
                     self.say.signal(number.name, ": loading the new code beside the old")
                     for serving in self.crew.children.values():
                         serving.order("certificate")
-                    self._step(messages.Reload())
+                    for event in (*self._watch.before_reload(self.pool), messages.Reload()):
+                        self._step(event)
                 case signal.SIGTTIN | signal.SIGTTOU:
                     self._resize(1 if number == signal.SIGTTIN else -1, number.name)
                 case signal.SIGUSR1:
-                    for process in (*self.crew.children.values(), *self.crew.nursery.zygotes()):
-                        process.signal(signal.SIGUSR1)
+                    self.crew.show_stacks(time.monotonic())
 
     def _on_stop(self, number: signal.Signals) -> None:
         now = time.monotonic()

@@ -11,6 +11,7 @@ import importlib.util
 import json
 import logging
 import os
+import random
 import resource
 import signal
 import socket
@@ -20,11 +21,12 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from nuages.errors import NuagesError, StartError
-from nuages.runtime import child
+from nuages.runtime import child, recycling
 from nuages.runtime import settings as options
 from nuages.runtime.log import Log
 from nuages.runtime.retirement import Order
 from nuages.runtime.scoreboard import Board, Figures
+from nuages.runtime.stacks import stacks
 
 if TYPE_CHECKING:
     from nuages.runtime.site import Site
@@ -136,6 +138,11 @@ class Worker:
 
     def _ready(self) -> None:
         faulthandler.cancel_dump_traceback_later()
+        if self.settings.recycle_requests:
+            # A generator of its own: the project may have seeded the usual one.
+            jitter = 1 + recycling.JITTER * random.SystemRandom().uniform(-1, 1)
+            requests = max(1, round(self.settings.recycle_requests * jitter))
+            self.board.limit(requests, lambda: self.say_due(f"it has had {requests} requests"))
         self.say(ready=round(time.monotonic() - self.started, 3))
 
     def _beat(self) -> None:
@@ -173,6 +180,9 @@ class Worker:
                     self.reload_certificate()
                 case "cut":
                     self.end(0)
+                case "stacks":
+                    self.log.event("info", "stacks", stacks())
+                    self.say(stacked=True)
 
     def reload_certificate(self) -> None:
         """Read certificate and key again for the handshakes to come; what is wrong with them is logged."""

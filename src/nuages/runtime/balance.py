@@ -1,0 +1,89 @@
+"""Have as many workers as there should be: who may go, and how many to start. Pure; a part of `pool`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf
+
+from nuages.runtime.messages import Action, Actions, Cut, Retire, Start
+from nuages.runtime.roster import Phase, Pool, Stage, Worker, put
+
+_FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0  # seconds
+
+
+def balanced(pool: Pool, now: float) -> tuple[Pool, Actions]:
+    """Return the pool with whoever may go on its way and whoever is wanted started."""
+    actions: list[Action] = []
+    if pool.stage is not Stage.STOPPING:
+        for worker, action in _dispensable(pool):
+            phase = Phase.CUT if isinstance(action, Cut) else Phase.RETIRING
+            lingers = isinstance(action, Retire) and action.lingers
+            pool = put(pool, replace(worker, phase=phase, since=now, lingers=lingers))
+            actions.append(action)
+    if now >= resume_at(pool):
+        for _ in range(wanted(pool)):
+            worker = Worker(id=pool.next_id, generation=pool.generation, phase=Phase.STARTING, since=now)
+            pool = replace(pool, workers=(*pool.workers, worker), next_id=pool.next_id + 1)
+            actions.append(Start(worker.id, worker.generation))
+    return pool, tuple(actions)
+
+
+def _reason(pool: Pool, worker: Worker) -> str:
+    """Why a worker is to be replaced; empty while it is not."""
+    return worker.due or ("new code" if worker.generation < pool.generation else "")
+
+
+def _dispensable(pool: Pool) -> list[tuple[Worker, Action]]:
+    """The workers that may go now, and how: due ones first, then the newest of too many, and who is in their way."""
+    limits = pool.limits
+    serving = [worker for worker in pool.workers if worker.phase is Phase.READY]
+    due = sorted(
+        (worker for worker in serving if _reason(pool, worker)), key=lambda worker: not worker.stalled
+    )
+    fresh = [worker for worker in reversed(serving) if not _reason(pool, worker)]
+    surplus = max(0, len(serving) - limits.workers)
+    # Stop first: a second one does not fit.
+    first = bool(due) and not surplus and not limits.surge and len(serving) == limits.workers
+    going: list[tuple[Worker, Action]] = []
+    for worker in (due + fresh)[: 1 if first else surplus]:
+        reason = _reason(pool, worker) or "fewer workers were asked for"
+        lingers = limits.linger > 0 and bool(limits.surge)
+        order = Cut(worker.id, reason) if worker.stalled else Retire(worker.id, reason, lingers, first)
+        going.append((worker, order))
+    leaving = [worker for worker in pool.workers if worker.phase not in {Phase.READY, Phase.STARTING}]
+    lingering = sorted(
+        (worker for worker in leaving if worker.phase is Phase.LINGERING), key=lambda worker: worker.since
+    )
+    too_many = max(0, len(lingering) - limits.workers)
+    if due and not going and lingering == sorted(leaving, key=lambda worker: worker.since):
+        too_many = max(too_many, len(leaving) + 1 - limits.workers)  # one that is due wants to linger too
+    why = "another one is to linger in its place"
+    return [*going, *((worker, Retire(worker.id, why)) for worker in lingering[:too_many])]
+
+
+def wanted(pool: Pool) -> int:
+    """Return how many processes to start as soon as the back-off allows."""
+    if pool.stage is Stage.STOPPING:
+        return 0
+    limits = pool.limits
+    serving = [worker for worker in pool.workers if worker.phase is Phase.READY]
+    starting = sum(worker.phase is Phase.STARTING for worker in pool.workers)
+    missing = limits.workers - len(serving) - starting
+    if pool.proven is None:
+        # The first has the processors for itself: it serves sooner, and an error of the project comes once.
+        return 0 if starting else 1
+    leaving = len(pool.workers) - len(serving) - starting
+    if missing > 0:
+        return missing if limits.surge else max(0, missing - leaving)
+    replaceable = pool.stage is Stage.RUNNING and any(_reason(pool, worker) for worker in serving)
+    # Those that still finish their requests take memory too: never more than one for each that serves.
+    if replaceable and not starting and missing == 0 and leaving < limits.workers:
+        return limits.surge
+    return 0
+
+
+def resume_at(pool: Pool) -> float:
+    """Return when the next process may be started: at once after one death, later and later after several."""
+    if pool.failures <= 1:
+        return -inf
+    return pool.failed_at + min(_FIRST_DELAY * 2.0 ** (pool.failures - 2), _LONGEST_DELAY)

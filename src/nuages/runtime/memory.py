@@ -1,0 +1,103 @@
+"""What the kernel tells of memory: how much a cgroup may use and uses, and how much one process takes.
+
+cgroup v2: memory.max, memory.current, memory.stat, memory.events (Documentation/admin-guide/cgroup-v2.rst); v1:
+memory.limit_in_bytes, memory.usage_in_bytes, memory.stat, memory.oom_control (cgroup-v1/memory.rst).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nuages.runtime.capacity import cgroup_files
+
+_LIMITS = {"memory.max", "memory.limit_in_bytes"}
+_V2 = ("memory.max", "memory.current", "memory.stat", "memory.events")
+_V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat", "memory.oom_control")
+_NO_LIMIT = 1 << 60  # cgroup v1 says «no limit» as the largest multiple of the page size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A memory cgroup with a limit. `used` is without file cache that can be dropped; sizes are bytes.
+
+    `kills` counts the processes that its limit has killed.
+    """
+
+    origin: str
+    limit: int
+    used: int
+    kills: int
+
+    @property
+    def room(self) -> int:
+        """How much more fits."""
+        return self.limit - self.used
+
+
+def group_from(files: Mapping[str, str], origin: str) -> Group | None:
+    """Return what the texts of a cgroup's files tell, by file name; None where nothing limits it."""
+    limit = _number(files.get("memory.max") or files.get("memory.limit_in_bytes", ""))
+    usage = _number(files.get("memory.current") or files.get("memory.usage_in_bytes", ""))
+    if limit is None or limit >= _NO_LIMIT or usage is None:
+        return None
+    counted = _pairs(files.get("memory.stat", ""))
+    cache = counted.get("total_inactive_file", counted.get("inactive_file", 0))
+    kills = _pairs(files.get("memory.events") or files.get("memory.oom_control", "")).get("oom_kill", 0)
+    return Group(origin=origin, limit=limit, used=max(0, usage - cache), kills=kills)
+
+
+def _number(text: str) -> int | None:
+    text = text.strip()
+    return int(text) if text.isdigit() else None
+
+
+def _pairs(text: str) -> dict[str, int]:
+    words = (line.split() for line in text.splitlines())
+    return {pair[0]: int(pair[1]) for pair in words if len(pair) == 2 and pair[1].isdigit()}
+
+
+class Groups:
+    """The cgroups of this process and their parents that limit its memory; found once, read again and again."""
+
+    def __init__(self) -> None:
+        paths = cgroup_files(_read("/proc/self/cgroup"), _read("/proc/self/mountinfo"))
+        folders = [path.rpartition("/")[0] for path in paths if path.rpartition("/")[2] in _LIMITS]
+        self._folders = [folder for folder in dict.fromkeys(folders) if _group(folder) is not None]
+
+    def tightest(self) -> Group | None:
+        """Return the group with the least room as it is now; None where nothing limits the memory."""
+        found = [group for folder in self._folders if (group := _group(folder)) is not None]
+        return min(found, key=lambda group: group.room, default=None)
+
+
+def _group(folder: str) -> Group | None:
+    names = _V2 if os.path.exists(f"{folder}/memory.max") else _V1  # noqa: PTH110 - called every second
+    return group_from({name: _read(f"{folder}/{name}") for name in names}, f"{folder}/{names[0]}")
+
+
+def proportional(pid: int) -> int | None:
+    """Return the bytes that are a process's own share of the memory (PSS); None where the kernel does not tell.
+
+    See proc_pid_smaps(5): smaps_rollup, since Linux 4.14. It costs the kernel milliseconds.
+    """
+    for line in _read(f"/proc/{pid}/smaps_rollup").splitlines():
+        words = line.split()
+        if words and words[0] == "Pss:":
+            return int(words[1]) << 10
+    return None
+
+
+def resident(pid: int) -> int | None:
+    """Return the bytes of memory that a process has mapped, also those that it shares; costs microseconds."""
+    pages = _read(f"/proc/{pid}/statm").split()
+    return int(pages[1]) * os.sysconf("SC_PAGE_SIZE") if len(pages) > 1 else None
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

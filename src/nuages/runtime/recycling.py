@@ -1,0 +1,135 @@
+"""Decide from what was measured which workers are due to be replaced, and whether another one fits: pure.
+
+Requests are counted by each worker itself; what is seen from outside is decided here: age, memory, a loop that stands
+still. The shell is `watch`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import inf
+
+from nuages.runtime.capacity import SUPERVISOR_BYTES
+from nuages.runtime.memory import Group
+from nuages.runtime.messages import Due, Event, Recovered, Room
+
+JITTER = 0.1  # of a limit, each way, so that workers which started together do not end together
+SHARE = 0.8  # of a worker's share of the memory, from which on it is replaced
+GROWN = (
+    1.2  # times what it took when it was ready: a worker that was heavy from the start is not replaced for it
+)
+FAST = 0.05  # of the limit, by which a worker grows from one look to the next that is going to pass it
+KEPT_FREE = 0.03  # of a limit; the kernel needs some of it before it kills
+LOOK = 1.0  # seconds between two looks
+LATE = 1.0  # seconds by which a look may come late before it tells more of us than of the workers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """When a worker is due. `age` and `stall` are seconds, `memory` bytes; None: never for that reason.
+
+    `memory_origin` says where the limit comes from, for the log.
+    """
+
+    age: float | None = None
+    memory: int | None = None
+    memory_origin: str = ""
+    stall: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What was seen of a worker that serves; times are monotonic seconds, sizes bytes.
+
+    `memory` is what it takes now, `growth` by how much more than a look ago, `fresh` what it took when it got ready;
+    None where the kernel does not tell. `jitter` is between -1 and 1 and stays the same for its whole life. `stalled`:
+    it was found to stand still.
+    """
+
+    id: int
+    ready_since: float
+    heartbeat: float
+    memory: int | None = None
+    fresh: int | None = None
+    growth: int = 0
+    jitter: float = 0.0
+    stalled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What is kept from one look to the next: when it was, and from when on a silent worker counts as stalled."""
+
+    at: float = inf
+    judges_from: float = 0.0
+
+
+def rules_for(
+    group: Group | None, workers: int, *, age: float | None, memory: int | str, stall: float | None
+) -> Rules:
+    """Return the rules for so many workers in a cgroup; `memory` is a number of bytes, `auto` or `off`."""
+    rules = Rules(age=age, stall=stall)
+    if isinstance(memory, int):
+        return replace(rules, memory=memory, memory_origin="--recycle-memory")
+    if memory == "off" or group is None:
+        return rules
+    share = max(1, group.limit - SUPERVISOR_BYTES) / workers
+    origin = f"{SHARE:.0%} of its share of {group.limit >> 20} MB by {group.origin}"
+    return replace(rules, memory=int(share * SHARE), memory_origin=origin)
+
+
+def due(reading: Reading, now: float, rules: Rules) -> str:
+    """Return why a worker is to be replaced; empty while it is not."""
+    jitter = 1 + JITTER * reading.jitter
+    age = now - reading.ready_since
+    if rules.age is not None and age >= rules.age * jitter:
+        return f"it is {age:.0f} s old"
+    if rules.memory is None or reading.memory is None:
+        return ""
+    # One that grows fast is past the limit before the next look, and grows on until another takes its place.
+    ahead = 2 * reading.growth if reading.growth > rules.memory * FAST else 0
+    if reading.memory + ahead < rules.memory:
+        return ""
+    if reading.fresh is not None and reading.memory < reading.fresh * GROWN:
+        return ""
+    grows = " and grows fast" if reading.memory < rules.memory else ""
+    return (
+        f"it takes {reading.memory >> 20} MB of memory{grows}; {rules.memory >> 20} are {rules.memory_origin}"
+    )
+
+
+def look(
+    before: Looked, now: float, readings: tuple[Reading, ...], rules: Rules
+) -> tuple[Looked, tuple[Event, ...]]:
+    """Return what the pool is to be told of the workers that serve.
+
+    A worker that has not said for `rules.stall` that its loop goes round is stalled. Whoever looks late itself, as
+    after a stop of the whole container, first gives the workers their time again; and one that was found holds back
+    the verdict on others for as long, for what stalls all of them at once is not cured by killing them.
+    """
+    events: list[Event] = []
+    stall = rules.stall
+    judges_from = before.judges_from
+    if stall is not None and now - before.at > LOOK + LATE:
+        judges_from = max(judges_from, now + stall)
+    for reading in sorted(readings, key=lambda one: one.heartbeat):
+        silent = now - max(reading.heartbeat, reading.ready_since)
+        if stall is not None and reading.stalled and silent < stall:
+            events.append(Recovered(reading.id))
+        elif stall is not None and not reading.stalled and silent >= stall and now >= judges_from:
+            events.append(Due(reading.id, f"its event loop has stood still for {silent:.0f} s", stalled=True))
+            judges_from = now + stall
+        if why := due(reading, now, rules):
+            events.append(Due(reading.id, why))
+    return Looked(at=now, judges_from=judges_from), tuple(events)
+
+
+def fits(group: Group | None, need: int) -> bool:
+    """Return whether so many bytes more can be taken."""
+    return group is None or group.room - group.limit * KEPT_FREE >= need
+
+
+def room(group: Group | None, need: int, *, fitted: bool) -> Room | None:
+    """Return what the pool is to be told if that has changed; where it fits barely it goes on not to fit."""
+    now_fits = fits(group, need if fitted else int(need * 1.1))
+    return None if now_fits == fitted else Room(now_fits)

@@ -1,0 +1,132 @@
+"""Looks at the workers once a second: heartbeats, age, memory. What that means is decided in `recycling`."""
+
+from __future__ import annotations
+
+import random
+import signal
+from dataclasses import dataclass, field
+from math import inf
+from typing import TYPE_CHECKING
+
+from nuages.runtime import memory, messages, recycling
+from nuages.runtime.pool import Phase, Pool, Stage
+
+if TYPE_CHECKING:
+    from nuages.runtime.child import Child
+    from nuages.runtime.crew import Crew
+    from nuages.runtime.settings import Settings
+
+_PSS_SECONDS = 5.0  # between two measurements of one worker's share of the memory
+_NOTICEABLE = 0.02  # by which its resident size has to change before its share is measured again
+
+
+@dataclass(slots=True)
+class _Weighed:
+    """What is known of a worker's memory; PSS is dear, so between two measurements it is estimated from RSS."""
+
+    jitter: float = field(default_factory=lambda: random.uniform(-1, 1))
+    fresh: int | None = None
+    at: float = 0.0
+    pss: int | None = None
+    rss: int = 0
+    last: int | None = None
+
+    def growth(self, takes: int | None) -> int:
+        """Return by how much it has grown since this was last asked; `takes` is what it takes now."""
+        last, self.last = self.last, takes
+        return 0 if last is None or takes is None else takes - last
+
+    def now(self, pid: int, now: float) -> int | None:
+        """Return the bytes that the process takes now."""
+        rss = memory.resident(pid)
+        if rss is None:
+            return self.pss
+        changed = self.pss is None or abs(rss - self.rss) > self.rss * _NOTICEABLE
+        if changed and (self.pss is None or now - self.at >= _PSS_SECONDS):
+            self.pss, self.rss, self.at = memory.proportional(pid) or rss, rss, now
+            self.fresh = self.pss if self.fresh is None else self.fresh
+        return None if self.pss is None else self.pss + rss - self.rss
+
+
+class Watch:
+    """The eyes of the supervisor."""
+
+    def __init__(self, settings: Settings, crew: Crew) -> None:
+        self._settings, self._crew = settings, crew
+        self._groups = memory.Groups()
+        self._looked = recycling.Looked()
+        self._next = 0.0
+        self._weighed: dict[int, _Weighed] = {}
+        self._kills = group.kills if (group := self._groups.tightest()) else 0
+
+    def next_deadline(self, state: Pool) -> float:
+        """Return when `look` is to be called next, in monotonic seconds."""
+        return self._next if state.stage is Stage.RUNNING else inf
+
+    def look(self, state: Pool, now: float) -> tuple[messages.Event, ...]:
+        """Return what the pool is to be told; nothing before its time has come."""
+        if now < self._next or state.stage is not Stage.RUNNING:
+            return ()
+        self._next = now + recycling.LOOK
+        group = self._groups.tightest()
+        self._note_kills(group)
+        settings = self._settings
+        rules = recycling.rules_for(
+            group, state.limits.workers, age=settings.recycle_age, memory=settings.recycle_memory,
+            stall=settings.stall_timeout,
+        )  # fmt: skip
+        readings = self._read(state, now)
+        self._looked, events = recycling.look(self._looked, now, readings, rules)
+        for event in events:
+            if isinstance(event, messages.Due) and event.stalled:
+                self._tell_stalled(self._crew.children[event.id], event.reason)
+        return (*events, *self._room(state, group))
+
+    def weigh(self, worker: int, now: float) -> None:
+        """Note what a worker takes that has just got ready."""
+        self._weighed[worker] = _Weighed()
+        self._weighed[worker].now(self._crew.children[worker].pid, now)
+
+    def before_reload(self, state: Pool) -> tuple[messages.Event, ...]:
+        """Return whether a second generation fits beside the first: the loaded project and one worker."""
+        zygotes = [memory.resident(zygote.pid) or 0 for zygote in self._crew.nursery.zygotes()]
+        return self._room(state, self._groups.tightest(), more=max(zygotes, default=0), always=True)
+
+    def _room(
+        self, state: Pool, group: memory.Group | None, *, more: int = 0, always: bool = False
+    ) -> tuple[messages.Event, ...]:
+        if not always and any(worker.phase is Phase.STARTING for worker in state.workers):
+            return ()  # what it will take is not known yet
+        need = max((weighed.fresh or 0 for weighed in self._weighed.values()), default=0) + more
+        changed = recycling.room(group, need, fitted=bool(state.limits.surge))
+        if changed is None or group is None:
+            return ()
+        self._crew.say.memory_room(group, need, fits=changed.fits)
+        return (changed,)
+
+    def _read(self, state: Pool, now: float) -> tuple[recycling.Reading, ...]:
+        serving = [worker for worker in state.workers if worker.phase is Phase.READY]
+        known = {worker.id: self._weighed.get(worker.id) or _Weighed() for worker in serving}
+        self._weighed = known
+        readings = []
+        for worker in serving:
+            process, weighed = self._crew.children[worker.id], known[worker.id]
+            takes = weighed.now(process.pid, now)
+            heartbeat = self._crew.board.figures(process.slot).heartbeat
+            reading = recycling.Reading(
+                id=worker.id, ready_since=worker.since, memory=takes, growth=weighed.growth(takes),
+                fresh=weighed.fresh, jitter=weighed.jitter,
+                heartbeat=heartbeat, stalled=worker.stalled,
+            )  # fmt: skip
+            readings.append(reading)
+        return tuple(readings)
+
+    def _tell_stalled(self, process: Child, reason: str) -> None:
+        """Say which requests a stalled worker is at, and let it show its stacks: later it will be gone."""
+        self._crew.say.stalled(process, reason, self._crew.board.in_flight(process.slot))
+        process.signal(signal.SIGUSR1)
+
+    def _note_kills(self, group: memory.Group | None) -> None:
+        if group is not None and group.kills > self._kills:
+            self._crew.say.killed_by_limit(group, group.kills - self._kills)
+        self._kills = group.kills if group else self._kills

@@ -1,0 +1,238 @@
+"""Why workers are replaced: requests, age, memory, a loop that stands still, death. The others go on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from tests.process.harness import Server, serving, wait_until, write_project
+from tests.process.test_serve_limits import MB, limited
+
+URLS = """
+import asyncio
+import ctypes
+import signal
+import time
+
+kept = []
+
+
+def leak(request):
+    kept.append(bytearray(int(request.GET["bytes"])))
+    return HttpResponse(str(os.getpid()))
+
+
+def huge(request):
+    size = int(request.GET["bytes"])
+    block = bytearray(size)
+    block[::4096] = b"x" * len(block[::4096])
+    return HttpResponse("it did fit")
+
+
+def crash(request):
+    ctypes.string_at(0)
+
+
+async def block(request):
+    time.sleep(float(request.GET["seconds"]))
+    return HttpResponse("blocked")
+
+
+async def own_pid(request):
+    return HttpResponse(str(os.getpid()))
+
+
+urlpatterns += [
+    path("leak/", leak), path("huge/", huge), path("crash/", crash), path("block/", block), path("own-pid/", own_pid),
+]
+"""
+ASGI = """\
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pages.settings")
+from django.core.asgi import get_asgi_application
+
+application = get_asgi_application()
+"""
+BOTH = ("--app", "pages.asgi:application")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = write_project(tmp_path / "project", urls=URLS)
+    (folder / "pages" / "asgi.py").write_text(ASGI)
+    return folder
+
+
+def test_a_worker_is_replaced_after_its_requests_and_static_files_do_not_count(tmp_path: Path) -> None:
+    static = f'STATIC_ROOT = "{tmp_path}/static"\n'
+    project = write_project(tmp_path / "project", settings=static)
+    (tmp_path / "static").mkdir()
+    (tmp_path / "static" / "a.css").write_text("a{}")
+    with serving(project, "--workers", "1", "--recycle-requests", "10") as server:
+        first = server.wait_for("worker-ready")["pid"]
+        for _ in range(40):
+            server.get("/static/a.css")
+        for _ in range(8):
+            assert server.get("/pid/") == str(first)
+        assert server.found("worker-retires") == []
+        for _ in range(3):
+            server.get("/")
+        assert " requests" in server.wait_for("worker-retires")["reason"]
+        second = server.wait_for("worker-ready", count=2)["pid"]
+        assert server.wait_for("worker-ended")["pid"] == first
+        assert server.get("/pid/") == str(second)
+
+
+def test_workers_are_replaced_after_different_numbers_of_requests(project: Path) -> None:
+    with serving(project, "--workers", "1", "--recycle-requests", "100") as server:
+        server.wait_for("ready")
+        numbers = set()
+        for count in range(1, 5):
+            while len(server.found("worker-retires")) < count:
+                server.get("/")
+            numbers.add(int(server.found("worker-retires")[-1]["reason"].split()[3]))
+    assert len(numbers) > 1
+    assert all(90 <= number <= 110 for number in numbers)
+
+
+def test_a_worker_is_replaced_at_its_age(project: Path) -> None:
+    with serving(project, "--workers", "2", "--recycle-age", "2s") as server:
+        server.wait_for("worker-ended", count=2)
+        assert " s old" in server.wait_for("worker-retires")["reason"]
+        assert server.get("/") == "hello"
+
+
+def test_a_worker_that_takes_too_much_memory_is_replaced_and_nothing_fails(project: Path) -> None:
+    with serving(project, "--workers", "1", "--recycle-memory", "150M") as server:
+        first = server.wait_for("worker-ready")["pid"]
+        server.get(f"/leak/?bytes={200 * MB}")
+        wait_until(lambda: server.found("worker-retires") or not server.get("/"), "it is due", within=15)
+        assert "; 150 are --recycle-memory" in server.wait_for("worker-retires")["reason"]
+        assert server.wait_for("worker-ended")["pid"] == first
+        assert server.get("/pid/") != str(first)
+
+
+def test_a_leaking_view_stays_within_the_limit_and_nothing_fails(project: Path) -> None:
+    with (
+        limited(400 * MB) as wrapper,
+        serving(project, "--workers", "2", "--recycle-requests", "off", wrapper=wrapper) as server,
+    ):
+        server.wait_for("worker-ready", count=2)
+        # 900 MB in all, of which each worker may keep some 150 MB.
+        for _ in range(9000):
+            server.get("/leak/?bytes=100000")
+        assert len(server.found("worker-retires")) >= 3
+        assert server.found("out-of-memory") == server.found("worker-died") == []
+        assert server.stop() == 0
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_200000_requests_that_leak_20_kb_each_stay_within_the_limit(project: Path) -> None:
+    with (
+        limited(400 * MB) as wrapper,
+        serving(
+            project, "--workers", "2", "--recycle-requests", "off", "--access-log", "off", wrapper=wrapper
+        ) as server,
+    ):
+        server.wait_for("worker-ready", count=2)
+        talk = server.connect()
+        for _ in range(200_000):
+            talk.send("/leak/?bytes=20000")
+            response = talk.answer()
+            assert response.status == 200
+            if response.getheader("Connection") == "close":
+                talk.socket.close()
+                talk = server.connect()
+        assert len(server.found("worker-retires")) >= 5
+        assert server.found("out-of-memory") == server.found("worker-died") == []
+        assert server.stop() == 0
+
+
+def test_a_view_that_takes_2_gb_ends_its_worker_alone(project: Path) -> None:
+    with limited(300 * MB) as wrapper, serving(project, "--workers", "2", wrapper=wrapper) as server:
+        server.wait_for("worker-ready", count=2)
+        exchange = server.begin(f"/huge/?bytes={2048 * MB}")
+        assert exchange.closed()
+        assert server.wait_for("request-lost")["path"] == "/huge/"
+        assert "300 MB is the limit" in server.wait_for("out-of-memory")["text"]
+        server.wait_for("worker-ready", count=3)
+        assert server.get("/") == "hello"
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "how"), [("/leave/", "exited with status 7"), ("/crash/", "was killed by SIGSEGV")]
+)
+def test_a_view_that_ends_its_process_is_named_and_the_others_go_on(
+    project: Path, path: str, how: str
+) -> None:
+    with serving(project, "--workers", "2") as server:
+        server.wait_for("worker-ready", count=2)
+        assert server.begin(path).closed()
+        assert how in server.wait_for("worker-died")["text"]
+        assert server.wait_for("request-lost")["path"] == path
+        server.wait_for("worker-ready", count=3)
+        assert server.get("/") == "hello"
+
+
+def test_a_blocked_loop_is_found_named_and_replaced_before_it_is_ended(project: Path) -> None:
+    with serving(project, *BOTH, "--workers", "2", "--stall-timeout", "2s") as server:
+        server.wait_for("worker-ready", count=2)
+        exchange = server.begin("/block/?seconds=3600")
+        stalled = server.wait_for("worker-stalled")
+        assert stalled["requests"] == ["GET /block/"]
+        server.wait_for_line("in block")
+        died = server.wait_for("worker-killed")
+        assert died["pid"] == stalled["pid"]
+        assert exchange.closed()
+        assert server.wait_for("request-lost")["path"] == "/block/"
+        ready = [seen["time"] for seen in server.found("worker-ready")]
+        assert ready[2] < died["time"]
+        assert server.get("/") == "hello"
+        assert server.stop() == 0
+
+
+def test_a_loop_that_goes_on_in_time_loses_nothing(project: Path) -> None:
+    write_project(project, urls=URLS, settings="import time; time.sleep(2)\n")
+    with serving(project, *BOTH, "--workers", "1", "--stall-timeout", "1s", "--preload", "off") as server:
+        server.wait_for("worker-ready")
+        exchange = server.begin("/block/?seconds=3.5")
+        server.wait_for("worker-stalled")
+        assert exchange.answer().status == 200
+        exchange.socket.close()
+        server.wait_for("worker-ended")
+        assert server.found("request-lost") == []
+
+
+def test_a_server_that_was_stopped_for_a_while_kills_nobody_for_it(project: Path) -> None:
+    with serving(project, "--workers", "2", "--stall-timeout", "1s") as server:
+        server.wait_for("worker-ready", count=2)
+        pids = [server.pid, *server.workers()]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(3)  # what is tested is that time passes
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+        _asked_for(server, 3)
+        assert server.found("worker-stalled") == []
+
+
+def _asked_for(server: Server, seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        assert server.get("/") == "hello"
+        time.sleep(0.05)
+
+
+def test_a_view_that_never_returns_does_not_keep_the_others(project: Path) -> None:
+    with serving(project, "--workers", "2", "--timeout", "1s", "--grace", "1s") as server:
+        server.wait_for("worker-ready", count=2)
+        exchange = server.begin("/spin/")
+        assert exchange.answer().status == 504
+        assert "GET /spin/ has not answered" in server.wait_for("timeout")["text"]
+        assert server.get("/") == "hello"

@@ -1,0 +1,124 @@
+"""Which workers are due, from what was measured of them."""
+
+from __future__ import annotations
+
+from math import inf
+
+import pytest
+
+from nuages.runtime.memory import Group, group_from
+from nuages.runtime.messages import Due, Recovered, Room
+from nuages.runtime.recycling import Looked, Reading, Rules, due, fits, look, room, rules_for
+
+MB = 1 << 20
+GROUP = Group(origin="/sys/fs/cgroup/memory.max", limit=520 * MB, used=300 * MB, kills=0)
+
+
+def reading(number: int = 1, **fields: float) -> Reading:
+    known = {"ready_since": 0.0, "heartbeat": 1000.0, **fields}
+    return Reading(id=number, **known)  # type: ignore[arg-type]
+
+
+def test_a_worker_is_due_by_its_age_give_or_take_a_tenth() -> None:
+    rules = Rules(age=100)
+    assert due(reading(), 99, rules) == ""
+    assert due(reading(), 100, rules) == "it is 100 s old"
+    assert due(reading(jitter=1.0), 109, rules) == ""
+    assert due(reading(jitter=-1.0), 90, rules) == "it is 90 s old"
+
+
+def test_a_worker_is_due_by_what_it_takes_of_the_memory() -> None:
+    rules = rules_for(None, 2, age=None, memory=100 * MB, stall=None)
+    assert due(reading(memory=99 * MB), 1, rules) == ""
+    assert due(reading(memory=101 * MB, fresh=50 * MB), 1, rules) == (
+        "it takes 101 MB of memory; 100 are --recycle-memory"
+    )
+
+
+def test_a_worker_that_grows_fast_is_due_before_it_is_past_the_limit() -> None:
+    rules = Rules(memory=100 * MB, memory_origin="--recycle-memory")
+    assert due(reading(memory=70 * MB, fresh=20 * MB, growth=4 * MB), 1, rules) == ""
+    assert due(reading(memory=70 * MB, fresh=20 * MB, growth=16 * MB), 1, rules) == (
+        "it takes 70 MB of memory and grows fast; 100 are --recycle-memory"
+    )
+
+
+def test_a_worker_that_was_as_heavy_when_it_got_ready_is_not_replaced_again_and_again() -> None:
+    assert due(reading(memory=110 * MB, fresh=105 * MB), 1, Rules(memory=100 * MB)) == ""
+
+
+def test_auto_is_a_part_of_the_share_that_each_worker_has_of_the_cgroup() -> None:
+    rules = rules_for(GROUP, 4, age=None, memory="auto", stall=None)
+    assert rules.memory == 100 * MB
+    assert rules.memory_origin == "80% of its share of 520 MB by /sys/fs/cgroup/memory.max"
+    assert rules_for(None, 4, age=None, memory="auto", stall=None).memory is None
+    assert rules_for(GROUP, 4, age=None, memory="off", stall=None).memory is None
+
+
+def test_a_loop_that_stands_still_is_found_and_one_that_goes_on_again_too() -> None:
+    rules = Rules(stall=30)
+    before = Looked(at=1029.0)
+    assert look(before, 1029.9, (reading(),), rules)[1] == ()
+    assert look(before, 1030, (reading(),), rules)[1] == (
+        Due(1, "its event loop has stood still for 30 s", stalled=True),
+    )
+    assert look(before, 1030, (reading(stalled=True),), rules)[1] == ()
+    assert look(before, 1030, (reading(stalled=True, heartbeat=1029.5),), rules)[1] == (Recovered(1),)
+    assert look(before, 1030, (reading(),), Rules())[1] == ()
+
+
+def test_only_one_stalled_worker_is_replaced_in_a_stall_period() -> None:
+    both = (reading(1), reading(2, heartbeat=999.0))
+    after, events = look(Looked(at=1029.0), 1030, both, Rules(stall=30))
+    assert [event.id for event in events if isinstance(event, Due)] == [2]
+    after, events = look(after, 1031, (reading(1),), Rules(stall=30))
+    assert events == ()
+    assert (
+        look(Looked(at=1059.0, judges_from=after.judges_from), 1060, (reading(1),), Rules(stall=30))[1] != ()
+    )
+
+
+def test_whoever_looks_late_itself_first_gives_the_workers_their_time_again() -> None:
+    late, events = look(Looked(at=1000.5), 1040, (reading(),), Rules(stall=30))
+    assert events == ()
+    assert late.judges_from == 1070
+    assert look(Looked(), 1040, (reading(),), Rules(stall=30))[1] != (), "the first look is never late"
+    assert Looked().at == inf
+
+
+def test_a_second_worker_fits_or_not_and_barely_is_not_enough_to_change_it() -> None:
+    assert fits(None, 10**15)
+    assert room(GROUP, 100 * MB, fitted=True) is None
+    assert room(GROUP, 250 * MB, fitted=True) == Room(fits=False)
+    assert room(GROUP, 200 * MB, fitted=True) is None
+    assert room(GROUP, 200 * MB, fitted=False) is None
+    assert room(GROUP, 150 * MB, fitted=False) == Room(fits=True)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {
+            "memory.max": "1000\n", "memory.current": "900\n", "memory.stat": "anon 5\ninactive_file 300\n",
+            "memory.events": "low 0\nmax 7\noom 3\noom_kill 2\n",
+        },
+        {
+            "memory.limit_in_bytes": "1000\n", "memory.usage_in_bytes": "900\n",
+            "memory.stat": "inactive_file 1\ntotal_inactive_file 300\n",
+            "memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n",
+        },
+    ],
+    ids=["v2", "v1"],
+)  # fmt: skip
+def test_both_kinds_of_cgroup_are_read(files: dict[str, str]) -> None:
+    group = group_from(files, "here")
+    assert group == Group(origin="here", limit=1000, used=600, kills=2)
+    assert group.room == 400
+
+
+def test_a_cgroup_without_a_limit_is_none() -> None:
+    assert group_from({"memory.max": "max", "memory.current": "1"}, "here") is None
+    assert (
+        group_from({"memory.limit_in_bytes": "9223372036854771712", "memory.usage_in_bytes": "1"}, "") is None
+    )
+    assert group_from({}, "here") is None
