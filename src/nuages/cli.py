@@ -115,15 +115,21 @@ def parser_for(command: commands.Command) -> argparse.ArgumentParser:
     )
     parser.add_argument("project", nargs="?", default=None, help="the project's folder (default: this one)")
     groups: dict[str, Any] = {}
+    rare: list[str] = []
     for option in command.options():
         if option.group not in groups:
             groups[option.group] = parser.add_argument_group(option.group)
+        if option.rare:
+            rare.append(option.flag)
         names = [f"-{option.short}"] if option.short else []
         text = option.help + (f" (default: {option.default_text})" if option.default_text else "")
         facts: dict[str, Any] = {"dest": option.name, "action": "append", "metavar": option.kind.metavar}
         if not option.kind.metavar:
             facts = {"dest": option.name, "action": "append_const", "const": "on"}
-        groups[option.group].add_argument(*names, option.flag, help=text.replace("%", "%%"), **facts)
+        shown = argparse.SUPPRESS if option.rare else text.replace("%", "%%")
+        groups[option.group].add_argument(*names, option.flag, help=shown, **facts)
+    if rare:
+        parser.epilog = f"rarely needed, see docs/options.md: {' '.join(sorted(rare))}"
     return parser
 
 

@@ -71,7 +71,10 @@ KNOWN_ELSEWHERE: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """All that is known of one option; `name` is the flag without its dashes and the TOML key."""
+    """All that is known of one option; `name` is the flag without its dashes and the TOML key.
+
+    One that is `rare` is only named in a command's help, and explained in the reference.
+    """
 
     name: str
     kind: Kind[Any]
@@ -81,6 +84,7 @@ class Option:
     group: str
     short: str = ""
     repeatable: bool = False
+    rare: bool = False
     aliases: Mapping[str, Callable[[str], str]] = dataclasses.field(default_factory=dict)
 
     @property
@@ -124,14 +128,22 @@ def declare(
     default_text: str | None = None,
     short: str = "",
     repeatable: bool = False,
+    rare: bool = False,
     aliases: Mapping[str, Callable[[str], str]] | None = None,
 ) -> Any:
     """Return the dataclass field that is the one declaration of an option; its name is the field's.
 
     `aliases` are environment variables other than our own that may give the value, each with the function that
-    turns its text into ours. A repeatable option has a tuple as its value.
+    turns its text into ours. A repeatable option has a tuple as its value. `rare`: help only names it.
     """
-    extra = {"kind": kind, "help": help, "group": group, "short": short, "repeatable": repeatable}
+    extra = {
+        "kind": kind,
+        "help": help,
+        "group": group,
+        "short": short,
+        "repeatable": repeatable,
+        "rare": rare,
+    }
     metadata = {"option": {**extra, "default_text": default_text, "aliases": aliases or {}}}
     return dataclasses.field(default=default, metadata=metadata)
 

@@ -137,7 +137,7 @@ class Settings:
         help="how long a client may take to send a request's head",
     )  # fmt: skip
     body_timeout: float = declare(
-        duration, default=15.0, default_text="15s", group=NETWORK,
+        duration, default=15.0, default_text="15s", rare=True, group=NETWORK,
         help="how long a client may stall in a request's body; fewer than 500 bytes a second is stalling",
     )  # fmt: skip
 
@@ -172,15 +172,15 @@ class Settings:
         help="load the project once and fork the workers from it; auto: where that is safe",
     )  # fmt: skip
     before_fork: str | None = declare(
-        import_path, default=None, default_text="none", group=PROCESSES,
+        import_path, default=None, default_text="none", rare=True, group=PROCESSES,
         help="called once, without arguments, when the project is loaded and before workers are forked from it",
     )  # fmt: skip
     after_fork: str | None = declare(
-        import_path, default=None, default_text="none", group=PROCESSES,
+        import_path, default=None, default_text="none", rare=True, group=PROCESSES,
         help="called without arguments in every worker before it serves",
     )  # fmt: skip
     warmup_url: tuple[str, ...] = declare(
-        text("PATH"), default=(), default_text="none", group=PROCESSES, repeatable=True,
+        text("PATH"), default=(), default_text="none", rare=True, group=PROCESSES, repeatable=True,
         help="requested inside every worker before it serves, for at most 5 s together; repeatable",
     )  # fmt: skip
     threads: int = declare(
@@ -196,7 +196,7 @@ class Settings:
         help="how long to go on accepting after SIGTERM; auto: 5s in Kubernetes, else 0s",
     )  # fmt: skip
     stall_timeout: float | None = declare(
-        word_or("off", duration), default=30.0, default_text="30s", group=PROCESSES,
+        word_or("off", duration), default=30.0, default_text="30s", rare=True, group=PROCESSES,
         help="how long a worker's event loop may stand still before the worker is replaced",
     )  # fmt: skip
     recycle_requests: int | None = declare(
@@ -204,7 +204,7 @@ class Settings:
         help="replace a worker after so many requests, give or take a tenth; static files do not count",
     )  # fmt: skip
     recycle_age: float | None = declare(
-        word_or("off", duration), default=None, default_text="off", group=PROCESSES,
+        word_or("off", duration), default=None, default_text="off", rare=True, group=PROCESSES,
         help="replace a worker after so long, give or take a tenth",
     )  # fmt: skip
     recycle_memory: int | str = declare(
@@ -212,7 +212,7 @@ class Settings:
         help="replace a worker that takes so much memory (PSS); auto: 80 % of its share of the cgroup's limit",
     )  # fmt: skip
     recycle_linger: float = declare(
-        duration, default=3600.0, default_text="1h", group=PROCESSES,
+        duration, default=3600.0, default_text="1h", rare=True, group=PROCESSES,
         help="how long a replaced worker lives on for WebSockets and answers that have begun",
     )  # fmt: skip
     start_timeout: float = declare(
@@ -242,7 +242,7 @@ class Settings:
         help="where collected static files lie when STATIC_ROOT is unset",
     )  # fmt: skip
     static_max_age: float | None = declare(
-        word_or("auto", duration), default=None, default_text="auto", group=FILES,
+        word_or("auto", duration), default=None, default_text="auto", rare=True, group=FILES,
         help="how long browsers may keep static files whose names carry no hash",
     )  # fmt: skip
 
