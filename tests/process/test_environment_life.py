@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -125,6 +126,17 @@ def test_the_runtime_stands_behind_the_projects_own_packages(home: Path, links: 
     assert python_path is None
     own = next(i for i, entry in enumerate(path) if "site-packages" in entry)
     assert all(i > own for i, entry in enumerate(path) if entry.startswith(str(home / "runtime")))
+
+
+def test_a_constraint_of_pips_configuration_does_not_stop_what_is_locked_with_hashes(
+    home: Path, links: Path, tmp_path: Path
+) -> None:
+    digest = hashlib.sha256(next(links.glob("django-*.whl")).read_bytes()).hexdigest()
+    shop = project(tmp_path / "shop", f"django==5.2 --hash=sha256:{digest}\n")
+    (tmp_path / "constraints.txt").write_text("torch<=2.14.1\n")
+    answer = run_python(shop, environ(home, links, PIP_CONSTRAINT=str(tmp_path / "constraints.txt")), SHOW)
+
+    assert answer.code == 0, answer.err
 
 
 def test_a_distribution_out_of_range_is_overtaken_in_the_server_alone(

@@ -51,6 +51,10 @@ class Uv:
     ) -> Outcome:
         """Run uv to its end; `said` gets each line of stderr as it comes."""
         environ = {**self.environ, **(variables or {})}
+        if "--require-hashes" in arguments:
+            # pip lets a constraint of its configuration go by where hashes are required; uv demands pins and hashes
+            # of it too. What has a hash is exact already.
+            environ.pop("UV_CONSTRAINT", None)
         lines = []
         with subprocess.Popen(
             [self.program, *arguments],
