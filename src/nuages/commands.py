@@ -208,6 +208,17 @@ def collect(invocation: Invocation) -> int:
     return 0
 
 
+def migrate(invocation: Invocation) -> int:
+    """Apply the project's migrations in this very interpreter's environment."""
+    from nuages.runtime.migrate import migrate as run
+
+    settings = invocation.resolve(Settings).value
+    (declaration,) = _migrate_options()
+    options = invocation.resolve(declaration).value
+    run(_application(invocation, settings), settings, options, invocation.console.event)
+    return 0
+
+
 def up(invocation: Invocation) -> int:
     """Prepare the project's private environment and become its server."""
     from nuages.environment.prepared import serve_command
@@ -292,6 +303,12 @@ def _up_options() -> tuple[type[Any], ...]:
     return (UpOptions,)
 
 
+def _migrate_options() -> tuple[type[Any], ...]:
+    from nuages.runtime.migrate import MigrateOptions
+
+    return (MigrateOptions,)
+
+
 def _image_options(*more: str) -> tuple[type[Any], ...]:
     from nuages.image import options
 
@@ -327,6 +344,13 @@ COMMANDS = (
         function="collect",
         classes=lambda: (CollectOptions, Settings),
         groups=(FILES, APPLICATION),
+    ),
+    Command(
+        name="migrate",
+        summary="Apply the project's migrations once, however many processes try at the same time.",
+        function="migrate",
+        classes=lambda: (*_migrate_options(), Settings),
+        groups=("Migrations", APPLICATION),
     ),
     Command(
         name="check",

@@ -1,0 +1,242 @@
+"""`nuages migrate`: the project's migrations, applied once however many processes start it at the same time."""
+
+from __future__ import annotations
+
+import io
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from nuages.errors import NuagesError, OutsideError, ProjectError, UsageError
+from nuages.kinds import duration, flag, text
+from nuages.options import declare
+from nuages.runtime import faults, mutex, schema
+from nuages.runtime.application import Application
+from nuages.runtime.django import Bringer, Report, import_django
+from nuages.runtime.filling import Wish
+from nuages.runtime.settings import Settings
+from nuages.runtime.site import bring_up_alone, prepare_path
+
+MIGRATIONS = "Migrations"
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 4.0  # seconds between two attempts to reach a database
+_APPLYING = re.compile(r"Applying (\S+)\.\.\.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrateOptions:
+    """What `migrate` migrates, and how long it waits. Durations are seconds."""
+
+    database: tuple[str, ...] = declare(
+        text("ALIAS"), default=("default",), repeatable=True, group=MIGRATIONS,
+        help="the database to migrate, by its name in DATABASES; repeatable",
+    )  # fmt: skip
+    database_wait: float = declare(
+        duration, default=60.0, default_text="60s", group=MIGRATIONS,
+        help="how long to wait for a database that does not answer yet",
+    )  # fmt: skip
+    lock_wait: float = declare(
+        duration, default=600.0, default_text="10m", group=MIGRATIONS,
+        help="how long to wait for somebody else who migrates the same database",
+    )  # fmt: skip
+    no_downgrade: bool = declare(
+        flag, default=False, default_text="", group=MIGRATIONS,
+        help="refuse to run code that is older than the database's schema; without it this is a warning",
+    )  # fmt: skip
+    dry_run: bool = declare(
+        flag, default=False, default_text="", group=MIGRATIONS,
+        help="print what would be applied, and apply nothing",
+    )  # fmt: skip
+
+
+def migrate(application: Application, settings: Settings, options: MigrateOptions, report: Report) -> None:
+    """Apply the migrations of each database of `options`, one process at a time; the others find nothing to do.
+
+    Raises StartError for settings that do not load, UsageError for an unknown database, OutsideError for one that does
+    not answer or that somebody else migrates too long, ProjectError for migrations that cannot be applied.
+    """
+    directories = prepare_path(application)
+    version = import_django(directories)
+    wish = Wish(who="migrate", static_root=settings.static_root or "staticfiles", debug=settings.debug)
+    bringer = Bringer(version=version, wish=wish, fills=settings.fill_settings, report=report)
+    with bringer.watching():
+        bring_up_alone(bringer, application, directories)
+    for alias in options.database:
+        _Migration(_connection(alias), options, directories, report).run()
+
+
+def _connection(alias: str) -> Any:
+    from django.db import connections
+
+    if alias not in connections.settings:
+        known = ", ".join(sorted(connections.settings))
+        raise UsageError(
+            f"there is no database {alias!r}", where="given by --database",
+            why=f"DATABASES has {known}", hint="--database default",
+        )  # fmt: skip
+    return connections[alias]
+
+
+@dataclass(frozen=True, slots=True)
+class _Migration:
+    """The migration of one database."""
+
+    connection: Any
+    options: MigrateOptions
+    directories: tuple[str, ...]
+    report: Report
+
+    def run(self) -> None:
+        """Wait for the database and for the lock, then apply what is missing."""
+        self._reach()
+        said = _Lines(self.report)
+        with (
+            mutex.held(self.connection, self.options.lock_wait, self.report),
+            _blaming(self.connection, self.directories, said),
+        ):
+            self._refuse_downgrade()
+            plan = self._plan()
+            where = describe(self.connection)
+            if self.options.dry_run or plan:
+                does = "would apply" if self.options.dry_run else "applying"
+                names = "".join(f"\n  {name}" for name in plan)
+                self.report("plan", f"{does} {_count(len(plan))} to {where}{names}")
+            if not self.options.dry_run:
+                # Without a plan too: what follows migrations (content types, permissions) may not have been reached.
+                self._apply(said)
+                self.report("migrated", f"{where} {'has' if plan else 'had'} every migration")
+
+    def _reach(self) -> None:
+        """Wait until the database answers."""
+        from django.core.exceptions import ImproperlyConfigured
+        from django.db import Error
+
+        deadline = time.monotonic() + self.options.database_wait
+        pause, told = _FIRST_PAUSE, ""
+        while True:
+            try:
+                self.connection.ensure_connection()
+                return
+            except ImproperlyConfigured as error:
+                raise ProjectError(
+                    "Django does not accept the database's settings", where=self._setting(), why=str(error),
+                    hint="correct DATABASES",
+                ) from None  # fmt: skip
+            except Error as error:
+                why, said = error, str(error).strip()
+            if self.connection.vendor == "sqlite" or time.monotonic() + pause > deadline:
+                raise self._unreachable(why) from None
+            if said != told:
+                self.report("wait", f"{describe(self.connection)} {_does_what(said)}: {said}")
+                told = said
+            time.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _unreachable(self, error: Exception) -> NuagesError:
+        place = describe(self.connection)
+        if self.connection.vendor == "sqlite":
+            return OutsideError(
+                f"{place} cannot be opened", where=self._setting(), why=str(error),
+                hint="make its folder, writable for the user that nuages runs as",
+            )  # fmt: skip
+        return OutsideError(
+            f"{place} {_does_what(str(error))}", where=self._setting(),
+            why=f"{str(error).strip()}\ntried for {self.options.database_wait:g} s",
+            hint="start it, or correct the variables that name it and its user; --database-wait DURATION waits longer",
+        )  # fmt: skip
+
+    def _setting(self) -> str:
+        return f"`{self.connection.alias}` in DATABASES"
+
+    def _refuse_downgrade(self) -> None:
+        ahead = schema.read(self.connection).ahead
+        if not ahead:
+            return
+        what = f"the code is older than the schema of {describe(self.connection)}"
+        why = "a newer release applied what this code does not have:" + "".join(
+            f"\n  {name}" for name in ahead
+        )
+        if self.options.no_downgrade:
+            raise ProjectError(
+                what, where=self._setting(), why=why,
+                hint="deploy the newer release, or unapply these with its code: migrate APP MIGRATION",
+            )  # fmt: skip
+        self.report("warning", f"{what}: {why}")
+
+    def _plan(self) -> tuple[str, ...]:
+        from django.db.migrations.executor import MigrationExecutor
+
+        executor = MigrationExecutor(self.connection)
+        steps = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        return tuple(f"{migration.app_label}.{migration.name}" for migration, _ in steps)
+
+    def _apply(self, said: _Lines) -> None:
+        from django.core.management import call_command
+
+        alias = self.connection.alias
+        call_command("migrate", database=alias, interactive=False, verbosity=1, no_color=True, stdout=said)
+
+
+@contextmanager
+def _blaming(connection: Any, directories: tuple[str, ...], said: _Lines) -> Iterator[None]:
+    """Turn whatever the project's migrations raise into an error that names the migration."""
+    from django.core.management import CommandError
+
+    try:
+        yield
+    except NuagesError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever the project's code raises
+        why = str(error) if isinstance(error, CommandError) else faults.describe(error, directories)
+        what = "the migrations cannot be applied"
+        if said.applying:
+            what = f"the migration {said.applying} cannot be applied"
+            if connection.features.can_rollback_ddl:
+                kept = "was undone"
+            else:
+                kept = f"may be half done: {connection.vendor} does not undo changes of tables"
+            why = f"{why}\n{said.applying} {kept}; those before it stay applied"
+        raise ProjectError(
+            what, where=faults.where(error, directories, f"`{connection.alias}` in DATABASES"), why=why,
+            hint="correct it and run `nuages migrate` again",
+        ) from None  # fmt: skip
+
+
+class _Lines(io.TextIOBase):
+    """Reports what Django's command writes, line by line; `applying` is the migration that it is at."""
+
+    def __init__(self, report: Report) -> None:
+        self._report, self._buffer = report, ""
+        self.applying = ""
+
+    def write(self, text: str) -> int:
+        """Take text; whole lines are passed on."""
+        self._buffer += text
+        if found := _APPLYING.findall(self._buffer):
+            self.applying = found[-1]
+        *lines, self._buffer = self._buffer.split("\n")
+        for line in lines:
+            if line.strip().startswith("Applying"):
+                self._report("apply", line.strip())
+        return len(text)
+
+
+def _count(number: int) -> str:
+    return f"{number} migration{'' if number == 1 else 's'}"
+
+
+def _does_what(said: str) -> str:
+    refuses = re.search(r"FATAL|denied|authentication|does not exist|Unknown database", said)
+    return "refuses the connection" if refuses else "does not answer"
+
+
+def describe(connection: Any) -> str:
+    """Return a Django connection's database in words, without user and password."""
+    settings = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"the SQLite database {settings['NAME']}"
+    port = f":{settings['PORT']}" if settings.get("PORT") else ""
+    return f"{connection.vendor} {settings['NAME']!r} at {settings.get('HOST') or 'the local socket'}{port}"
