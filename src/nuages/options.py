@@ -61,7 +61,6 @@ KNOWN_ELSEWHERE: Mapping[str, str] = {
     "socket": "bind",
     "ssl-certfile": "tls-cert",
     "ssl-keyfile": "tls-key",
-    "static-map": "static-root",
     "timeout-graceful-shutdown": "grace",
     "timeout-keep-alive": "keep-alive",
     "uds": "bind",

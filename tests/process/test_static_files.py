@@ -114,7 +114,7 @@ def test_head_sends_no_body(talk: Talk) -> None:
 def test_other_methods_are_refused(talk: Talk) -> None:
     talk.send("POST /static/pixel.png HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")
     answer = talk.answer()
-    assert (answer.status, answer.fields["allow"]) == (405, "GET, HEAD")
+    assert (answer.status, answer.fields["allow"]) == (405, "GET, HEAD, OPTIONS")
     assert talk.get("/").text == "hello"
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
-import hashlib
 import io
 import os
 import re
@@ -18,10 +18,21 @@ from nuages.runtime.application import Application
 from nuages.runtime.compression import compress_files
 from nuages.runtime.django import Bringer, Report, import_django
 from nuages.runtime.filling import Wish
-from nuages.runtime.manifest import CODINGS, NAME, Item, read_django_manifest, read_manifest, write_manifest
+from nuages.runtime.folder import open_file
+from nuages.runtime.manifest import (
+    CODINGS,
+    NAME,
+    Item,
+    Manifest,
+    read_django_manifest,
+    read_manifest,
+    write_manifest,
+)
 from nuages.runtime.settings import Settings
+from nuages.runtime.shelves import NEWER_SECONDS, hashed_test, scan
 from nuages.runtime.site import bring_up_alone, prepare_path
-from nuages.runtime.static import scan
+from nuages.runtime.static import content_tag
+from nuages.runtime.whitenoise import skipped_endings
 
 _FAILED = re.compile(r"Post-processing '(.+)' failed!")
 _MISSING = re.compile(r"The file '?(.+?)'? could not be found")
@@ -98,7 +109,7 @@ def _keep(root: Path, output: str | None, lost: list[str], report: Report) -> Co
             shutil.copytree(root, output, dirs_exist_ok=True)
             return _finish(Path(output), report)
     items = scan(str(root))
-    size = sum(item.size for item in items)
+    size = sum(item.size for item in items.values())
     return Collected(root=str(root), files=len(items), bytes=size, compressed=0, written=False)
 
 
@@ -125,11 +136,11 @@ def _collect(root: Path, report: Report) -> Collected:
         return _finish(root, report, earlier)
 
 
-def _earlier(root: Path) -> tuple[Item, ...]:
+def _earlier(root: Path) -> Manifest:
     try:
-        return read_manifest(root) or ()
+        return read_manifest(root) or Manifest({})
     except ValueError:
-        return ()
+        return Manifest({})
 
 
 def _compress_offline(call_command: Callable[..., Any], report: Report) -> None:
@@ -151,35 +162,52 @@ def _report_left(report: Report) -> None:
         report("warning", f"style sheets name files that do not exist: {', '.join(left[:3])}{more}")
 
 
-def _finish(root: Path, report: Report, earlier: tuple[Item, ...] = ()) -> Collected:
+def _finish(root: Path, report: Report, earlier: Manifest | None = None) -> Collected:
     """Compress and list what lies in the root; `earlier` is what an older manifest said of it."""
+    from django.conf import settings
+
     root.mkdir(parents=True, exist_ok=True)
-    items = [item for item in scan(str(root)) if not _is_ours(item.path)]
-    tags = {item.path: content_tag(root / item.path) for item in items}
-    times = {item.path: item.modified for item in earlier if item.etag == tags.get(item.path)}
+    found = scan(str(root), hashed_test(read_django_manifest(root)))
+    items = [item for item in found.values() if not _is_ours(item.path)]
+    tags = {item.path: _tag(root / item.path) for item in items}
     for item in items:
-        _set_time(root / item.path, times.get(item.path, item.modified))
-    forms = compress_files(root, (item.path for item in items))
-    listed = [
-        Item(
-            path=item.path.replace(os.sep, "/"),
-            size=item.size,
-            modified=int((root / item.path).stat().st_mtime),
-            etag=tags[item.path],
+        _set_time(root / item.path, _former_time(item, tags[item.path], earlier))
+    forms = compress_files(root, (item.path for item in items), skipped=skipped_endings(settings))
+    done = [
+        dataclasses.replace(
+            item, modified=int((root / item.path).stat().st_mtime), etag=tags[item.path],
             codings=_existing(root, item.path, forms.get(item.path, {})),
         )
         for item in items
-    ]
-    write_manifest(root, listed)
-    size = sum(item.size for item in listed)
-    compressed = sum(min((*item.codings.values(), item.size)) for item in listed)
-    heaviest = sorted(listed, key=lambda item: -item.size)[:3]
+    ]  # fmt: skip
+    write_manifest(root, done)
+    size = sum(item.size for item in done)
+    compressed = sum(min((*item.codings.values(), item.size)) for item in done)
+    heaviest = sorted(done, key=lambda item: -item.size)[:3]
     report(
         "collect",
-        f"{len(listed)} static files in {root}, {_mega(size)}, {_mega(compressed)} compressed; the heaviest: "
+        f"{len(done)} static files in {root}, {_mega(size)}, {_mega(compressed)} compressed; the heaviest: "
         + (", ".join(f"{item.path} {_mega(item.size)}" for item in heaviest) or "none"),
     )
-    return Collected(root=str(root), files=len(listed), bytes=size, compressed=compressed)
+    return Collected(root=str(root), files=len(done), bytes=size, compressed=compressed)
+
+
+def _former_time(item: Item, tag: str, earlier: Manifest | None) -> int:
+    if earlier is None or item.path not in earlier:
+        return item.modified
+    try:
+        former = earlier[item.path]
+    except ValueError:
+        return item.modified
+    return former.modified if former.etag == tag else item.modified
+
+
+def _tag(path: Path) -> str:
+    descriptor = open_file(os.path.realpath(path))
+    try:
+        return content_tag(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _set_time(path: Path, seconds: int) -> None:
@@ -203,18 +231,13 @@ def _existing(root: Path, path: str, forms: dict[str, int]) -> dict[str, int]:
     status = (root / path).stat()
     for coding, ending in CODINGS.items():
         target = root / (path + ending)
-        if coding not in forms and target.is_file() and target.stat().st_mtime >= status.st_mtime - 2:
+        if (
+            coding not in forms
+            and target.is_file()
+            and target.stat().st_mtime >= status.st_mtime - NEWER_SECONDS
+        ):
             forms[coding] = target.stat().st_size
     return {coding: forms[coding] for coding in CODINGS if coding in forms}
-
-
-def content_tag(path: Path) -> str:
-    """Return a strong entity tag from a file's content."""
-    with path.open("rb") as file:
-        digest = hashlib.blake2b(digest_size=12)
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return f'"{digest.hexdigest()}"'
 
 
 def _mega(size: int) -> str:

@@ -2,87 +2,125 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from urllib.parse import urlsplit
 
 from nuages.errors import ProjectError
-from nuages.runtime.manifest import NAME, Item, read_django_manifest, read_manifest
-from nuages.runtime.static import WEEK, Ages, Entry, hashed_names, index, scan, url_prefixes
+from nuages.runtime.manifest import NAME, Item, Manifest, read_django_manifest, read_manifest
+from nuages.runtime.settings import Settings
+from nuages.runtime.shelves import Found, Listed, Live, Manner, Shelf, hashed_test, scan
+from nuages.runtime.static import Files
 from nuages.runtime.whitenoise import Tuning, tuning
-
-if TYPE_CHECKING:
-    from nuages.runtime.static import Files
 
 Report = Callable[[str, str], None]
 SLOW_SCAN = 0.25  # seconds from which on a scan is worth a word
+WEEK = 604_800
 
 
-def files_of_project(kind: type[Files], settings: Any, *, max_age: float | None, report: Report) -> Files:
-    """Return the static files that loaded settings describe; see `Files.of_project`."""
-    prefixes = url_prefixes(settings.STATIC_URL, settings.FORCE_SCRIPT_NAME)
+def files_of_project(settings: Any, options: Settings, report: Report) -> Files:
+    """Return the static files that loaded settings and the options describe.
+
+    Raises ProjectError where pages would fail for want of collected files, and for a manifest that is not its folder's.
+    """
     tuned = tuning(settings, report)
-    if tuned is not None and tuned.prefix:
+    prefixes = url_prefixes(settings.STATIC_URL, settings.FORCE_SCRIPT_NAME)
+    if tuned.prefix:
         prefixes = url_prefixes(tuned.prefix, None)
-    common = common_fields(settings)
+    extra = common_fields(settings, tuned)
+    shelves: list[Shelf] = list(_mapped(options, extra, report))
+    shelves += _of_site(settings, options, tuned, prefixes, extra, report)
+    # What is said of a part of a prefix counts before what is said of the whole.
+    shelves.sort(key=lambda shelf: -len(shelf.prefix))
+    return Files(shelves, index=tuned.index_file)
+
+
+def _of_site(
+    settings: Any, options: Settings, tuned: Tuning, prefixes: tuple[str, ...], extra: bytes, report: Report
+) -> Iterable[Shelf]:
+    """Return the shelves under STATIC_URL, and WHITENOISE_ROOT at the site's root."""
     uses_static = any("django.contrib.staticfiles" in str(app) for app in settings.INSTALLED_APPS)
+    plain_age = options.static_max_age if options.static_max_age is not None else tuned.max_age
     if settings.DEBUG and uses_static:
-        from django.contrib.staticfiles import finders
-
-        return kind(
-            prefixes=tuple(prefix.encode() for prefix in prefixes), finder=finders.find, common=common
+        manner = Manner(plain_age=None, extra=extra)
+        yield from (Found(prefix.encode(), _finder(), manner) for prefix in prefixes)
+    elif settings.STATIC_ROOT and prefixes:
+        root = Path(settings.STATIC_ROOT)
+        django_manifest = read_django_manifest(root)
+        check_collected(root, django_manifest, report, uses_static=uses_static)
+        if plain_age is None:
+            plain_age = WEEK if django_manifest else 60
+        manner = Manner(plain_age=int(plain_age), extra=extra, tune=tuned.tuner(report))
+        if root.is_dir():
+            yield from _shelves(root, prefixes, manner, tuned, django_manifest, report)
+        if tuned.uses_finders and uses_static:
+            yield from (Found(prefix.encode(), _finder(), manner) for prefix in prefixes)
+    if tuned.root:
+        manner = Manner(
+            plain_age=int(60 if plain_age is None else plain_age), extra=extra, tune=tuned.tuner(report)
         )
-    if not settings.STATIC_ROOT or not prefixes:
-        return kind()
-    root = Path(settings.STATIC_ROOT)
-    django_manifest = read_django_manifest(root)
-    check_collected(root, django_manifest, report, uses_static=uses_static)
-    if not root.is_dir():
-        return kind()
-    items = _items(root, report)
-    plain = plain_age(settings, max_age, has_hashes=bool(django_manifest))
-    hashed = hashed_names(django_manifest, (item.path for item in items))
-    ages = Ages(hashed=hashed, plain=plain)
-    entries = index(items, str(root), prefixes, ages, common)
-    if tuned is not None:
-        for url, entry in entries.items():
-            entry.tune = _tuner(tuned, url.decode("utf-8", "surrogateescape"), ages, report)
-    return kind(entries)
+        yield from _shelves(Path(tuned.root), ("/",), manner, tuned, {}, report)
 
 
-def _tuner(tuned: Tuning, url: str, ages: Ages, report: Report) -> Callable[[Entry], None]:
-    def tune(entry: Entry) -> None:
-        try:
-            change(entry)
-        except Exception as error:  # noqa: BLE001 - the project's own function; the file is served without it
-            report("warning", f"WhiteNoise's settings fail for {url}: {type(error).__name__}: {error}")
-
-    def change(entry: Entry) -> None:
-        path = entry.forms[0][1]
-        if tuned.is_immutable is not None:
-            entry.cache_control = ages.cache_control("", immutable=tuned.is_immutable(path, url))
-        entry.media = tuned.media_type(path, entry.media)
-        given = [("Content-Type", entry.media), ("Cache-Control", entry.cache_control)]
-        given += [(name, value) for name, _, value in (line.partition(": ") for line in _lines(entry.extra))]
-        rest = []
-        for name, value in tuned.headers(path, url, given):
-            if name.lower() == "content-type":
-                entry.media = value
-            elif name.lower() == "cache-control":
-                entry.cache_control = value
-            else:
-                rest.append(f"{name}: {value}\r\n")
-        entry.extra = "".join(rest).encode("latin-1")
-
-    return tune
+def _shelves(
+    root: Path,
+    prefixes: tuple[str, ...],
+    manner: Manner,
+    tuned: Tuning,
+    django_manifest: dict[str, str],
+    report: Report,
+) -> Iterable[Shelf]:
+    if tuned.refreshes:
+        return (Live(prefix.encode(), str(root), manner) for prefix in prefixes)
+    items = _items(root, django_manifest, report)
+    return (Listed(prefix.encode(), str(root), items, manner) for prefix in prefixes)
 
 
-def _lines(fields: bytes) -> list[str]:
-    return [line for line in fields.decode("latin-1").split("\r\n") if line]
+def _finder() -> Callable[[str], str | None]:
+    from django.contrib.staticfiles import finders
+
+    found: Callable[[str], str | None] = finders.find
+    return found
 
 
-def _items(root: Path, report: Report) -> tuple[Item, ...]:
+def _mapped(options: Settings, extra: bytes, report: Report) -> Iterable[Shelf]:
+    """Return the shelves of --static-map."""
+    for place in options.static_map:
+        root = Path(place.folder)
+        if not root.is_dir():
+            raise ProjectError(
+                "a folder of static files does not exist", where=f"--static-map {place}", why=f"there is no {root}",
+                hint="name a folder that exists, or take the option away",
+            )  # fmt: skip
+        age = place.max_age if place.max_age is not None else options.static_max_age
+        manner = Manner(plain_age=int(60 if age is None else age), extra=extra)
+        yield Listed(place.url.encode(), str(root), _items(root, {}, report), manner)
+
+
+def url_prefixes(static_url: str | None, script_name: str | None) -> tuple[str, ...]:
+    """Return the URL paths under which static files are asked for, each ending in a slash.
+
+    A full URL (a CDN that fetches from here) counts by its path. Behind a proxy that strips FORCE_SCRIPT_NAME the
+    path comes without it. None at all where the files would lie at the root of the site.
+    """
+    if not static_url:
+        return ()
+    path = urlsplit(static_url).path
+    if not path.startswith("/"):
+        path = f"/{path}"
+    if not path.endswith("/"):
+        path += "/"
+    found = [path]
+    script = (script_name or "").rstrip("/")
+    if script and path.startswith(script + "/"):
+        found.append(path[len(script) :])
+    return tuple(one for one in found if one != "/")
+
+
+def _items(root: Path, django_manifest: dict[str, str], report: Report) -> Manifest:
     try:
         items = read_manifest(root)
     except ValueError as error:
@@ -94,7 +132,7 @@ def _items(root: Path, report: Report) -> tuple[Item, ...]:
         check_items(root, items)
         return items
     started = time.monotonic()
-    items = scan(str(root))
+    items = scan(str(root), hashed_test(django_manifest))
     took = time.monotonic() - started
     if took > SLOW_SCAN:
         text = (
@@ -104,18 +142,27 @@ def _items(root: Path, report: Report) -> tuple[Item, ...]:
     return items
 
 
-def check_items(root: Path, items: tuple[Item, ...], sample: int = 20) -> None:
-    """Raise ProjectError when the manifest and its folder do not agree; a few files tell, not all are looked at."""
-    for item in items[:: max(1, len(items) // sample)]:
-        path = root / item.path
+def check_items(root: Path, items: Manifest, sample: int = 20) -> None:
+    """Raise ProjectError when the manifest and its folder do not agree; a few files tell, not all are looked at.
+
+    The others are compared when they are first asked for.
+    """
+    for path in list(items)[:: max(1, len(items) // sample)]:
         try:
-            size = path.stat().st_size
+            item: Item = items[path]
+        except ValueError as error:
+            raise ProjectError(
+                "the manifest of the collected static files cannot be read", where=str(root / NAME), why=str(error),
+                hint="collect them again: nuages collect",
+            ) from None  # fmt: skip
+        try:
+            size = os.stat(f"{root}/{path}").st_size  # noqa: PTH116 - a quarter of pathlib's time
         except OSError:
             size = -1
         if size != item.size:
             found = "it is not there" if size < 0 else f"it has {size} bytes and not {item.size}"
             raise ProjectError(
-                "the collected static files are not those of their manifest", where=str(path), why=found,
+                "the collected static files are not those of their manifest", where=f"{root}/{path}", why=found,
                 hint="collect them again: nuages collect",
             )  # fmt: skip
 
@@ -154,20 +201,10 @@ def _needs_manifest() -> bool:
     return isinstance(storage, ManifestStaticFilesStorage) and storage.manifest_strict
 
 
-def plain_age(settings: Any, max_age: float | None, *, has_hashes: bool) -> int:
-    """Return the seconds that a file without a hash in its name may be kept (DESIGN 6, «Static names»)."""
-    if max_age is not None:
-        return int(max_age)
-    whitenoise = getattr(settings, "WHITENOISE_MAX_AGE", None)
-    if isinstance(whitenoise, (int, float)):
-        return int(whitenoise)
-    return WEEK if has_hashes else 60
-
-
-def common_fields(settings: Any) -> bytes:
+def common_fields(settings: Any, tuned: Tuning) -> bytes:
     """Return the header fields that WhiteNoise and SecurityMiddleware give every static file."""
     fields = b""
-    if getattr(settings, "WHITENOISE_ALLOW_ALL_ORIGINS", True):
+    if tuned.allows_all_origins:
         fields += b"access-control-allow-origin: *\r\n"
     if settings.SECURE_CONTENT_TYPE_NOSNIFF:
         fields += b"x-content-type-options: nosniff\r\n"

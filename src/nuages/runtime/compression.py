@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -36,13 +36,19 @@ def _gzip(data: bytes) -> bytes:
     return bytes(packed)
 
 
-def compress_files(root: Path, paths: Iterable[str]) -> dict[str, dict[str, int]]:
+def compress_files(
+    root: Path, paths: Iterable[str], *, skipped: Collection[str] | None = None
+) -> dict[str, dict[str, int]]:
     """Write the compressed forms of files below `root` beside them; return the sizes by path and coding.
 
-    A form that is there with its file's very time is taken as it is.
+    A form that is there with its file's very time is taken as it is. `skipped` are the endings of names, without dots,
+    that are not compressed; None leaves it to the type.
     """
     known = compressors()
-    chosen = [path for path in paths if is_compressible(path)]
+    if skipped is None:
+        chosen = [path for path in paths if is_compressible(path)]
+    else:
+        chosen = [path for path in paths if path.rpartition(".")[2].lower() not in skipped]
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1), "nuages-compress") as executor:
         return dict(zip(chosen, executor.map(lambda path: _forms(root / path, known), chosen), strict=True))
 

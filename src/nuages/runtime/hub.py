@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 from collections.abc import Callable
 from typing import Any
 
 from nuages.runtime.bridge import PoolExecutor
 from nuages.runtime.connections import active, close_connections, mend_connections, watch_connections
+from nuages.runtime.gate import Gate
 from nuages.runtime.inflow import Prefixes
 from nuages.runtime.proxies import Proxies
 from nuages.runtime.settings import Settings
@@ -36,9 +38,11 @@ class Hub:
         site.handlers.bridge.executor = PoolExecutor(self.pool, self.mend_connections)
         site.handlers.lender.mend = self.mend_connections
         watch_connections(self.mend_connections)
+        site.files.report = lambda text: log.event("warning", "static", text)
         header = site.ssl_header
         self.ssl_header = header.removeprefix("HTTP_").replace("_", "-").lower().encode() if header else b""
         self._defaults: tuple[Any, bytes] = (None, b"")
+        self._gate: Gate | None = None
 
     def defaults(self, state: Any) -> bytes:
         """Return uvicorn's default header fields (Date, Server) as they are sent; they change once a second."""
@@ -46,6 +50,12 @@ class Hub:
         if self._defaults[0] is not fields:
             self._defaults = (fields, b"".join(name + b": " + value + b"\r\n" for name, value in fields))
         return self._defaults[1]
+
+    def gate(self, loop: asyncio.AbstractEventLoop) -> Gate:
+        """Return what tells that sockets can take more; made when a client first reads slowly."""
+        if self._gate is None:
+            self._gate = Gate(loop)
+        return self._gate
 
     def mend_connections(self) -> None:
         """Close what a request has left open in the calling thread, and say so."""

@@ -4,76 +4,114 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 NAME = "nuages-static.json"
 DJANGO_NAME = "staticfiles.json"
-VERSION = 1
+VERSION = 2
 CODINGS = {"br": ".br", "zstd": ".zst", "gzip": ".gz"}
 """Content codings and the ending of the file that holds the form, best first."""
+COLUMNS = ("size", "modified", "etag", "type", "hashed", *CODINGS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One collected file: `path` below the root with slashes, `modified` in Unix seconds, `etag` with quotes.
+    """One file: `path` below the root with slashes, `modified` in Unix seconds, `etag` with quotes, `media` its type.
 
-    `codings` maps a content coding to the size of its form in bytes.
+    `is_hashed`: its name changes with its content. `codings` maps a content coding to the size of its form in bytes.
     """
 
     path: str
     size: int
     modified: int
     etag: str
+    media: str
+    is_hashed: bool = False
     codings: dict[str, int] = field(default_factory=dict)
 
 
-def write_manifest(root: Path, items: Iterable[Item]) -> Path:
+class Manifest(Mapping[str, Item]):
+    """The files of a folder by path. An item is made when it is asked for: thousands are listed, few are wanted."""
+
+    def __init__(self, rows: Mapping[str, Any]) -> None:
+        self._rows = rows
+
+    def __getitem__(self, path: str) -> Item:
+        """Return the item of a path; raises ValueError for a row that is not one."""
+        row = self._rows[path]
+        if isinstance(row, Item):
+            return row
+        if path.startswith("/") or ".." in path.split("/"):
+            raise ValueError(f"{NAME} names {path!r}, which is outside its folder")
+        try:
+            size, modified, etag, media, is_hashed, *sizes = row
+            codings = {
+                coding: int(length)
+                for coding, length in zip(CODINGS, sizes, strict=True)
+                if length is not None
+            }
+            return Item(
+                path=path, size=int(size), modified=int(modified), etag=str(etag), media=str(media),
+                is_hashed=bool(is_hashed), codings=codings,
+            )  # fmt: skip
+        except (TypeError, ValueError):
+            raise ValueError(f"{NAME} has a row for {path} that is none: {row!r}") from None
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._rows
+
+    def __iter__(self) -> Any:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
+def listed(items: Iterable[Item]) -> Manifest:
+    """Return a manifest of items that are at hand."""
+    return Manifest({item.path: item for item in items})
+
+
+def write_manifest(root: Path, items: Iterable[Item], name: str = NAME) -> Path:
     """Write the manifest of a folder, whole or not at all; the same items give the same bytes."""
-    files = {
-        item.path: {
-            "size": item.size, "modified": item.modified, "etag": item.etag, "codings": item.codings,
-        }
-        for item in sorted(items, key=lambda item: item.path)
-    }  # fmt: skip
-    text = json.dumps({"version": VERSION, "files": files}, indent=1, sort_keys=True, ensure_ascii=False)
-    target = root / NAME
-    temporary = root / f".{NAME}.{os.getpid()}"
+    rows = ",\n".join(
+        f"{_json(item.path)}: {_json(_row(item))}" for item in sorted(items, key=lambda item: item.path)
+    )
+    text = f'{{"version": {VERSION}, "columns": {_json(COLUMNS)}, "files": {{\n{rows}\n}}}}\n'
+    target = root / name
+    temporary = root / f".{name}.{os.getpid()}"
     try:
-        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
     return target
 
 
-def read_manifest(root: Path) -> tuple[Item, ...] | None:
-    """Return the items of a folder's manifest; None where there is none.
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
-    Raises ValueError for a manifest that is not one, or that tells of files that left the folder's names.
-    """
+
+def _row(item: Item) -> list[object]:
+    sizes = [item.codings.get(coding) for coding in CODINGS]
+    return [item.size, item.modified, item.etag, item.media, item.is_hashed, *sizes]
+
+
+def read_manifest(root: Path, name: str = NAME) -> Manifest | None:
+    """Return a folder's manifest; None where there is none. Raises ValueError for one that is not of this version."""
     try:
-        text = (root / NAME).read_text(encoding="utf-8")
+        text = (root / name).read_text(encoding="utf-8", errors="surrogateescape")
     except (FileNotFoundError, NotADirectoryError):
         return None
     data = json.loads(text)
-    if not isinstance(data, dict) or data.get("version") != VERSION:
-        raise ValueError(f"{NAME} is not of version {VERSION}")
-    items = []
-    try:
-        for path, facts in data["files"].items():
-            if path.startswith("/") or ".." in path.split("/"):
-                raise ValueError(f"{NAME} names {path!r}, which is outside its folder")
-            items.append(
-                Item(
-                    path=path, size=int(facts["size"]), modified=int(facts["modified"]), etag=str(facts["etag"]),
-                    codings={coding: int(size) for coding, size in facts["codings"].items() if coding in CODINGS},
-                )
-            )  # fmt: skip
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{NAME} has an entry without {error}") from None
-    return tuple(items)
+    if not isinstance(data, dict) or data.get("version") != VERSION or data.get("columns") != list(COLUMNS):
+        raise ValueError(f"{name} is not of version {VERSION}")
+    if not isinstance(data.get("files"), dict):
+        raise ValueError(f"{name} lists no files")  # noqa: TRY004 - the value of a file, not of an argument
+    return Manifest(data["files"])
 
 
 def read_django_manifest(root: Path) -> dict[str, str]:

@@ -14,7 +14,8 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
 from nuages.runtime.asgi import AsyncExchange
-from nuages.runtime.exchange import Exchange, Refusal, StaticExchange
+from nuages.runtime.delivery import StaticExchange
+from nuages.runtime.exchange import Exchange, Refusal
 from nuages.runtime.hub import Hub
 from nuages.runtime.reception import Reception
 from nuages.runtime.request import Request, request_id
@@ -372,6 +373,8 @@ class Connection(Reception, asyncio.Protocol):
     def _is_silent(self, now: float) -> bool:
         """Return whether the client has taken nothing for too long of what was written."""
         unsent = self.transport.get_write_buffer_size()
+        if self.exchanges and self.exchanges[0].transfer is not None:
+            unsent += self.exchanges[0].transfer.unsent()
         if not unsent or unsent != self._unsent:
             self._unsent, self._unsent_since = unsent, now
             return False

@@ -100,6 +100,33 @@ def _path_prefix(text: str) -> str:
 path_prefix: Kind[str] = Kind("/PATH", _path_prefix)
 
 
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """A folder of static files under a URL of its own: `url` ends in a slash, `max_age` is in seconds."""
+
+    url: str
+    folder: str
+    max_age: float | None = None
+
+    def __str__(self) -> str:
+        age = "" if self.max_age is None else f",max-age={self.max_age:g}s"
+        return f"{self.url}={self.folder}{age}"
+
+
+def _mapped(text: str) -> Mapped:
+    url, equals, rest = text.partition("=")
+    folder, comma, age = rest.partition(",max-age=")
+    if not equals or not folder or not url.startswith("/") or "?" in url or "//" in url:
+        raise ValueError("it is not /URL=DIR or /URL=DIR,max-age=TIME, such as /docs=build/html,max-age=7d")
+    if url.strip("/") == "":
+        raise ValueError("static files at the root of the site would hide its pages: name a path below it")
+    max_age = duration.parse(age) if comma else None
+    return Mapped(url.rstrip("/") + "/", os.path.abspath(folder), max_age)  # noqa: PTH100 - links stay as they are
+
+
+mapped: Kind[Mapped] = Kind("/URL=DIR[,max-age=TIME]", _mapped)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The options of `nuages serve`. Durations are seconds, sizes bytes."""
@@ -245,6 +272,10 @@ class Settings:
         word_or("auto", duration), default=None, default_text="auto", rare=True, group=FILES,
         help="how long browsers may keep static files whose names carry no hash",
     )  # fmt: skip
+    static_map: tuple[Mapped, ...] = declare(
+        mapped, default=(), rare=True, group=FILES, repeatable=True,
+        help="serve a folder's files under a URL, listed at start; repeatable",
+    )  # fmt: skip
 
     access_log: str = declare(
         choice("auto", "json", "text", "off"), default="auto", group=LOGS,
@@ -276,6 +307,7 @@ def from_json(values: Mapping[str, Any]) -> Settings:
         name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
     }
     restored["bind"] = tuple(Address(**place) for place in values["bind"])
+    restored["static_map"] = tuple(Mapped(**place) for place in values["static_map"])
     return Settings(**restored)
 
 

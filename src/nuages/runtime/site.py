@@ -13,6 +13,7 @@ from typing import Any
 
 from nuages.errors import NuagesError, StartError
 from nuages.runtime.application import Application
+from nuages.runtime.collected import files_of_project
 from nuages.runtime.django import Bringer, Report, check_time_zone, import_django
 from nuages.runtime.faults import start_error
 from nuages.runtime.filling import Wish
@@ -228,7 +229,7 @@ def _site(
             "entry", f"{asgi.path} answers {'async views and WebSockets' if wsgi_call else 'every request'}"
         )
     header = getattr(django_settings, "SECURE_PROXY_SSL_HEADER", None)
-    files = Files.of_project(django_settings, max_age=settings.static_max_age, report=report)
+    files = files_of_project(django_settings, settings, report)
     return Site(
         wsgi=wsgi_call,
         asgi=asgi_call,

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 from nuages.runtime.asyncstream import send_stream
 from nuages.runtime.body import Body
 from nuages.runtime.connections import active
-from nuages.runtime.exchange import Exchange, send_file
+from nuages.runtime.exchange import Exchange
 from nuages.runtime.inflow import Inflow
 from nuages.runtime.reception import LONGEST_REST
 from nuages.runtime.response import BadHeaderError, Head, plain, render
 from nuages.runtime.retirement import ends_with
+from nuages.runtime.transfer import send_file
 from nuages.runtime.wsgi import EmptyBody, FileWrapper, Flow, Started, build_environ, with_written
 
 if TYPE_CHECKING:
@@ -381,7 +382,8 @@ class SyncExchange(Exchange):
             return
         self.status = head.status
         assert head.length is not None
-        send_file(self, head.data, descriptor, start, start + head.length, keep_alive=head.keep_alive)
+        part = (start, start + head.length)
+        send_file(self, head.data, descriptor, [part], keep_alive=head.keep_alive)
 
     def _start_async(self, head: Head, result: Any, context: contextvars.Context) -> None:
         self.sees_end = True

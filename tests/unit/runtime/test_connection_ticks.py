@@ -87,7 +87,7 @@ def test_a_client_that_takes_nothing_of_a_refusal_is_aborted() -> None:
 
 def test_a_client_that_stops_reading_is_aborted() -> None:
     connection, transport, clock = connected()
-    connection.exchanges.append(SimpleNamespace(expired=bool))  # type: ignore[arg-type]
+    connection.exchanges.append(SimpleNamespace(expired=bool, transfer=None))  # type: ignore[arg-type]
     connection.deadline = 0.0
     transport.unsent = 10_000_000
     for _ in range(20):

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nuages.runtime.manifest import Item, read_manifest, write_manifest
+from nuages.runtime.collected import url_prefixes
+from nuages.runtime.manifest import Item, Manifest, read_manifest, write_manifest
 from nuages.runtime.media_types import is_compressible, media_type
-from nuages.runtime.static import Ages, Files, hashed_names, index, scan, url_prefixes
+from nuages.runtime.shelves import Listed, Live, Manner, hashed_test, scan
+from nuages.runtime.static import Files
+from nuages.runtime.stored import Entry, Reply
 
 
 @pytest.fixture
@@ -26,9 +31,19 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
-def files(root: Path) -> Files:
-    items = scan(str(root))
-    return Files(index(items, str(root), ("/static/",), Ages(hashed=frozenset({"css/a.css"}), plain=60)))
+def files(root: Path, index: str = "", tune: Callable[[Entry, str], None] | None = None) -> Files:
+    items = scan(str(root), lambda path: path == "css/a.css")
+    return Files([Listed(b"/static/", str(root), items, Manner(plain_age=60, tune=tune))], index=index)
+
+
+def ask(found: Files, path: bytes, **fields: str) -> Reply:
+    entry = found.find(path)
+    assert entry is not None
+    given = {name.replace("_", "-").encode(): text.encode() for name, text in fields.items()}
+    reply = found.answer(entry, "GET", given)
+    if reply.descriptor >= 0:
+        os.close(reply.descriptor)
+    return reply
 
 
 def test_files_are_found_by_their_url(root: Path) -> None:
@@ -46,8 +61,12 @@ def test_files_are_found_by_their_url(root: Path) -> None:
 
 @given(st.binary(max_size=60))
 def test_no_path_leads_out_of_the_index(path: bytes) -> None:
-    found = Files({b"/static/a": None}, prefixes=(b"/static/",))  # type: ignore[dict-item]
-    assert found.find(b"/static/" + path) is None
+    for shelf in (
+        Listed(b"/static/", "/etc", Manifest({}), Manner(plain_age=60)),
+        Live(b"/static/", "/etc/apt/preferences.d", Manner(plain_age=60)),
+    ):
+        assert Files([shelf]).find(b"/static/" + path) is None
+        assert Files([shelf], index="index.html").find(b"/static/" + path) is None
 
 
 def test_links_out_of_the_root_are_left_out(root: Path) -> None:
@@ -55,66 +74,168 @@ def test_links_out_of_the_root_are_left_out(root: Path) -> None:
     (root / "in.txt").symlink_to(root / "ä b.txt")
     (root / "dangling").symlink_to(root / "nothing")
     (root / "up").symlink_to(root.parent)
-    paths = {item.path for item in scan(str(root))}
+    paths = set(scan(str(root)))
     assert "in.txt" in paths
     assert not paths & {"out.txt", "dangling", "up/secret.txt"}
 
 
 def test_a_compressed_form_belongs_to_its_file(root: Path) -> None:
-    item = next(item for item in scan(str(root)) if item.path == "css/a.css")
-    assert item.codings == {"gzip": 2}
+    assert scan(str(root))["css/a.css"].codings == {"gzip": 2}
 
 
 def test_an_outdated_compressed_form_is_not_served(root: Path) -> None:
     os.utime(root / "css" / "a.css.gz", (1, 1))
-    item = next(item for item in scan(str(root)) if item.path == "css/a.css")
-    assert item.codings == {}
+    assert scan(str(root))["css/a.css"].codings == {}
 
 
 def test_a_hashed_name_is_kept_for_a_year(root: Path) -> None:
     found = files(root)
-    entry = found.find(b"/static/css/a.css")
-    assert entry is not None
-    reply = found.answer(entry, "GET", {})
+    reply = ask(found, b"/static/css/a.css")
     assert b"cache-control: max-age=31536000, public, immutable\r\n" in reply.head
     assert (reply.status, reply.body) == (200, b"a {}")
     assert b"vary: Accept-Encoding\r\n" in reply.head
-    coded = found.answer(entry, "GET", {b"accept-encoding": b"gzip"})
+    coded = ask(found, b"/static/css/a.css", accept_encoding="gzip")
     assert b"content-encoding: gzip\r\n" in coded.head
     assert coded.body == b"gz"
 
 
 def test_a_plain_name_is_kept_for_a_minute(root: Path) -> None:
     found = files(root)
-    entry = found.find(b"/static/large.bin")
-    assert entry is not None
-    reply = found.answer(entry, "GET", {})
+    reply = ask(found, b"/static/large.bin")
     assert b"cache-control: max-age=60, public\r\n" in reply.head
-    assert (reply.body, reply.start, reply.stop) == (None, 0, 100_000)
-    part = found.answer(entry, "GET", {b"range": b"bytes=5-9"})
-    assert (part.status, part.start, part.stop) == (206, 5, 10)
+    assert (reply.body, reply.pieces) == (b"", ((0, 100_000),))
+    part = ask(found, b"/static/large.bin", range="bytes=5-9")
+    assert (part.status, part.pieces) == (206, ((5, 10),))
     assert b"content-range: bytes 5-9/100000\r\n" in part.head
-    beyond = found.answer(entry, "GET", {b"range": b"bytes=100000-"})
+    beyond = ask(found, b"/static/large.bin", range="bytes=100000-")
     assert beyond.status == 416
     assert b"content-range: bytes */100000\r\n" in beyond.head
+    assert b"cache-control" not in beyond.head
 
 
-def test_only_get_and_head_are_allowed(root: Path) -> None:
+def test_parts_of_a_small_file_come_out_of_memory(root: Path) -> None:
+    reply = ask(files(root), b"/static/css/a.css", range="bytes=0-0,2-3")
+    assert reply.status == 206
+    assert b"content-type: multipart/byteranges; boundary=" in reply.head
+    assert b"content-length: %d\r\n" % len(reply.body) in reply.head
+    assert b"\r\n\r\na\r\n--" in reply.body
+
+
+def test_only_get_and_head_are_answered_with_the_file(root: Path) -> None:
     found = files(root)
     entry = found.find(b"/static/css/a.css")
     assert entry is not None
     reply = found.answer(entry, "POST", {})
     assert reply.status == 405
-    assert b"allow: GET, HEAD\r\n" in reply.head
+    assert b"allow: GET, HEAD, OPTIONS\r\n" in reply.head
+    assert found.answer(entry, "OPTIONS", {}).status == 204
     assert found.answer(entry, "HEAD", {}).body == b""
 
 
-def test_a_file_that_changed_since_is_not_sent_under_the_old_length(root: Path) -> None:
+def test_a_file_that_changed_since_is_sent_as_it_is_now_under_a_tag_of_its_own(root: Path) -> None:
+    said: list[str] = []
     found = files(root)
-    entry = found.find(b"/static/css/a.css")
-    assert entry is not None
-    (root / "css" / "a.css").write_text("something longer")
-    assert found.answer(entry, "GET", {}).status == 404
+    found.report = said.append
+    before = ask(found, b"/static/large.bin", range="bytes=0-3")
+    (root / "large.bin").write_bytes(b"new!" * 30_000)
+    after = ask(found, b"/static/large.bin")
+    assert (after.status, after.pieces) == (200, ((0, 120_000),))
+    assert b"cache-control: no-cache\r\n" in after.head
+    assert tag(before) != tag(after)
+    assert said == [
+        f"the static file {root}/large.bin has changed since it was listed; run nuages collect, then reload"
+    ]
+    (root / "large.bin").write_bytes(b"x")
+    assert ask(found, b"/static/large.bin").body == b"x"
+    (root / "large.bin").unlink()
+    assert ask(found, b"/static/large.bin").status == 404
+
+
+def tag(reply: Reply) -> bytes:
+    return next(line for line in reply.head.split(b"\r\n") if line.startswith(b"etag"))
+
+
+def test_a_file_that_became_a_link_out_of_the_root_is_gone(root: Path) -> None:
+    found = files(root)
+    assert ask(found, b"/static/large.bin").status == 200
+    (root / "large.bin").unlink()
+    (root / "large.bin").symlink_to(root.parent / "secret.txt")
+    assert ask(found, b"/static/large.bin").status == 404
+
+
+def test_a_link_that_stays_below_the_root_is_followed(root: Path) -> None:
+    (root / "in.txt").symlink_to(root / "ä b.txt")
+    assert ask(files(root), b"/static/in.txt").body == b"unicode"
+
+
+def test_a_file_whose_time_was_lost_is_known_by_its_content(root: Path) -> None:
+    os.utime(root / "large.bin", (5, 5))
+    digest = hashlib.blake2b(bytes(100_000), digest_size=12).hexdigest()
+    item = Item(path="large.bin", size=100_000, modified=7, etag=f'"{digest}"', media="x/y")
+    found = Files([Listed(b"/", str(root), {"large.bin": item}, Manner(plain_age=60))])
+    assert tag(ask(found, b"/large.bin")) == f'etag: "{digest}"'.encode()
+    (root / "large.bin").write_bytes(b"1" * 100_000)
+    found = Files([Listed(b"/", str(root), {"large.bin": item}, Manner(plain_age=60))])
+    assert tag(ask(found, b"/large.bin")) != f'etag: "{digest}"'.encode()
+
+
+def test_hidden_files_are_not_served_but_for_well_known_ones(root: Path) -> None:
+    for name in (".env", ".well-known/security.txt", ".well-known/.hidden", "css/.git/config"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("x")
+    live = Files([Live(b"/static/", str(root), Manner(plain_age=60))])
+    for found in (files(root), live):
+        assert found.find(b"/static/.well-known/security.txt") is not None
+        for path in (
+            b"/static/.env",
+            b"/static/.well-known/.hidden",
+            b"/static/css/.git/config",
+            b"/static/%2eenv",
+        ):
+            assert found.find(path) is None, path
+
+
+def test_an_index_file_stands_for_its_folder(root: Path) -> None:
+    (root / "index.html").write_text("top")
+    (root / "css" / "index.html").write_text("css")
+    found = files(root, index="index.html")
+    assert ask(found, b"/static/").body == b"top"
+    assert ask(found, b"/static/css/").body == b"css"
+    for path, location in (
+        (b"/static", b"static/"), (b"/static/index.html", b"./"), (b"/static/css", b"css/"),
+        (b"/static/css/index.html", b"./"),
+    ):  # fmt: skip
+        reply = ask(found, path)
+        assert (reply.status, b"location: " + location + b"\r\n" in reply.head) == (302, True), path
+    assert files(root).find(b"/static/css/") is None
+
+
+def test_a_folder_that_is_looked_into_at_each_request_shows_every_change(root: Path) -> None:
+    found = Files([Live(b"/static/", str(root), Manner(plain_age=60))])
+    assert ask(found, b"/static/css/a.css").body == b"a {}"
+    (root / "css" / "a.css").write_text("b {}")
+    assert ask(found, b"/static/css/a.css").body == b"b {}"
+    (root / "out").symlink_to(root.parent)
+    for path in (b"/static/out/secret.txt", b"/static/../secret.txt", b"/static/css", b"/static//css/a.css"):
+        assert found.find(path) is None, path
+
+
+def test_many_spellings_of_one_path_are_one_entry(root: Path) -> None:
+    found = files(root)
+    assert found.find(b"/static/css/a.css") is found.find(b"/static/%63ss/a%2ecss")
+
+
+def test_what_tunes_a_file_has_the_last_word_once(root: Path) -> None:
+    urls: list[str] = []
+
+    def tune(entry: Entry, url: str) -> None:
+        urls.append(url)
+        entry.cache_control = "no-store"
+
+    found = files(root, tune=tune)
+    assert b"cache-control: no-store\r\n" in ask(found, b"/static/css/a.css").head
+    assert b"cache-control: no-store\r\n" in ask(found, b"/static/css/a.css").head
+    assert urls == ["/static/css/a.css"]
 
 
 @pytest.mark.parametrize(
@@ -138,33 +259,44 @@ def test_the_url_of_static_files_may_be_written_in_many_ways(
 
 
 def test_names_carry_a_hash_only_by_the_manifest() -> None:
-    assert hashed_names({}, ["a.0123456789ab.css"]) == frozenset()
-    assert hashed_names({"a.css": "a.0123456789ab.css"}, ["a.css", "old.ba9876543210.js", "a.b.css"]) == {
-        "a.0123456789ab.css",
-        "old.ba9876543210.js",
-    }
+    assert not hashed_test({})("a.0123456789ab.css")
+    test = hashed_test({"a.css": "a.0123456789ab.css", "b": "b-own"})
+    assert [test(path) for path in ("a.0123456789ab.css", "b-own", "old.ba9876543210.js", "a.css", "a.b.css")] == [
+        True, True, True, False, False,
+    ]  # fmt: skip
 
 
 def test_a_manifest_is_read_as_it_was_written(tmp_path: Path) -> None:
     items = (
-        Item(path="ä.css", size=3, modified=4, etag='"x"', codings={"br": 1}),
-        Item(path="b/c.js", size=5, modified=6, etag='"y"'),
+        Item(path="b/c.js", size=5, modified=6, etag='"y"', media="text/javascript", is_hashed=True),
+        Item(path="ä.css", size=3, modified=4, etag='"x"', media="text/css", codings={"br": 1, "gzip": 2}),
     )
     first = write_manifest(tmp_path, reversed(items)).read_bytes()
-    assert read_manifest(tmp_path) == tuple(sorted(items, key=lambda item: item.path))
+    manifest = read_manifest(tmp_path)
+    assert manifest is not None
+    assert tuple(manifest.values()) == items
     assert write_manifest(tmp_path, items).read_bytes() == first
     assert list(tmp_path.iterdir()) == [tmp_path / "nuages-static.json"]
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["", "{", "[]", '{"version": 2}', '{"version": 1}', '{"version": 1, "files": {"a": {}}}',
-     '{"version": 1, "files": {"../a": {"size": 1, "modified": 1, "etag": "x", "codings": {}}}}'],
-)  # fmt: skip
+    "text", ["", "{", "[]", '{"version": 1}', '{"version": 2}', '{"version": 2, "columns": []}']
+)
 def test_a_broken_manifest_is_no_manifest(tmp_path: Path, text: str) -> None:
     (tmp_path / "nuages-static.json").write_text(text)
     with pytest.raises(ValueError):
         read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "row"), [("../a", [1, 1, "x", "y", False, None, None, None]), ("a", {}), ("a", [1]), ("a", None)]
+)
+def test_a_broken_row_of_a_manifest_serves_nothing(root: Path, path: str, row: object) -> None:
+    said: list[str] = []
+    found = Files([Listed(b"/static/", str(root), Manifest({path: row}), Manner(plain_age=60))])
+    found.report = said.append
+    assert found.find(b"/static/" + path.encode()) is None
+    assert "nuages-static.json" in said[0]
 
 
 def test_media_types_are_the_same_everywhere() -> None:

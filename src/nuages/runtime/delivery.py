@@ -1,0 +1,84 @@
+"""Requests that are answered out of files: prepared bytes at once, a large file as the client takes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nuages.runtime.exchange import Exchange
+from nuages.runtime.response import status_line
+from nuages.runtime.stored import Reply
+from nuages.runtime.transfer import send_file
+
+if TYPE_CHECKING:
+    from nuages.runtime.protocol import Connection
+    from nuages.runtime.proxies import Client
+    from nuages.runtime.request import Request
+    from nuages.runtime.stored import Entry
+
+_lines: dict[int, bytes] = {}
+
+
+class FileExchange(Exchange):
+    """Answers once the whole request has come, or at once to a client that waits to be asked for its body."""
+
+    is_waiting = False
+
+    def reply(self) -> Reply:
+        """Return the answer; a descriptor in it is closed when it is sent."""
+        raise NotImplementedError
+
+    def turn(self) -> None:
+        """Answer, or wait for the rest of the request."""
+        if not self.received and not self.request.expects_continue:
+            self.is_waiting = True
+            return
+        request, connection = self.request, self.connection
+        reply = self.reply()
+        self.status = reply.status
+        keep_alive = self.received and connection.keeps(request.keep_alive)
+        end = b"\r\n"
+        if not keep_alive:
+            end = b"connection: close\r\n\r\n"
+        elif request.version == "1.0":
+            end = b"connection: keep-alive\r\n\r\n"
+        line = _lines.get(reply.status) or _status_line(reply.status)
+        head = line + self.hub.defaults(connection.server_state) + reply.head + end
+        if reply.descriptor >= 0:
+            send_file(
+                self, head, reply.descriptor, reply.pieces, keep_alive=keep_alive, expected=reply.expected
+            )
+            return
+        body = reply.body if request.method != "HEAD" else b""
+        connection.transport.write(head + body)
+        self.sent = len(body)
+        connection.done(self, keep_alive=keep_alive)
+
+    def complete(self) -> None:
+        """Answer if it is its turn."""
+        super().complete()
+        if self.is_waiting:
+            self.is_waiting = False
+            self.turn()
+
+    def _count(self, seconds: float) -> None:
+        del seconds  # what an answer out of memory takes tells nothing
+        self.hub.count_static(self.status, self.sent)
+
+
+class StaticExchange(FileExchange):
+    """A file of the site's index."""
+
+    def __init__(
+        self, connection: Connection, request: Request, client: Client, identity: str, entry: Entry
+    ) -> None:
+        super().__init__(connection, request, client, identity)
+        self.entry = entry
+
+    def reply(self) -> Reply:
+        """Return what the index answers."""
+        return self.hub.site.files.answer(self.entry, self.request.method, self.request.fields)
+
+
+def _status_line(status: int) -> bytes:
+    line = _lines[status] = f"HTTP/1.1 {status_line(status)}\r\n".encode()
+    return line

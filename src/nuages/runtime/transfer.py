@@ -1,0 +1,333 @@
+"""Pieces of a file on their way to a client: by sendfile(2) from the page cache, or block by block.
+
+sendfile writes into the socket beside the transport. That is done under a duplicate of its descriptor that is ours, so
+that it can never name another file; only while the transport has nothing unsent and does not read; and it ends in
+`connection_lost` at the latest. TLS, a transport that has something unsent and file systems that cannot do it take the
+other way, through the transport.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+import stat
+import struct
+import sys
+import termios
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from nuages.runtime.response import plain
+
+if TYPE_CHECKING:
+    from nuages.runtime.exchange import Exchange
+
+Piece = bytes | tuple[int, int]
+"""Bytes as they are; or a part of the file, by its first byte and the one behind its last."""
+Stamp = tuple[int, int, int]
+"""What tells whether a file is the one it was: inode, time in nanoseconds, size."""
+
+BLOCK_BYTES = 256 << 10  # read at once by a thread
+BURST_BYTES = 1 << 20  # sent at once by sendfile, before others have their turn
+UNSENT_BYTES = 256 << 10  # the most that the kernel holds for a client beyond what is on its way to it
+_NOT_BY_SENDFILE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
+HAS_SENDFILE = sys.platform == "linux"
+_MOST_REMEMBERED = 10_000
+_readers = ThreadPoolExecutor(4, "nuages-files")
+_read_once: set[tuple[int, int, int]] = (
+    set()
+)  # device, inode and number of bursts read where the kernel does not tell
+
+
+def stamp(facts: os.stat_result) -> Stamp:
+    """Return what changes when a file is replaced or written to."""
+    return facts.st_ino, facts.st_mtime_ns, facts.st_size
+
+
+def send_file(
+    exchange: Exchange,
+    head: bytes,
+    descriptor: int,
+    pieces: Iterable[Piece],
+    *,
+    keep_alive: bool,
+    expected: Stamp | None = None,
+) -> None:
+    """Send `head` and then `pieces` of the file under `descriptor`, which is ours to close; then tell the connection.
+
+    To be called on the loop when it is the exchange's turn. A file that gets shorter meanwhile, or no longer is what
+    `expected` says, ends the connection, which is the only way to tell the client.
+    """
+    transfer = Transfer(exchange, head, descriptor, pieces, keep_alive=keep_alive, expected=expected)
+    exchange.transfer = transfer
+    transfer.start()
+
+
+class Transfer:
+    """One answer out of a file under way. It owns the file's descriptor, and the socket's while it uses sendfile."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        head: bytes,
+        descriptor: int,
+        pieces: Iterable[Piece],
+        *,
+        keep_alive: bool,
+        expected: Stamp | None,
+    ) -> None:
+        self.exchange = exchange
+        self.connection = exchange.connection
+        self.loop = exchange.loop
+        self._file = descriptor
+        self._keep_alive = keep_alive
+        self._expected = expected
+        self._head_left = len(head)
+        self._pieces: list[Piece] = [head, *pieces]
+        self._next = 0
+        self._socket: socket.socket | None = None
+        self._is_watched = False
+        self._is_read = False  # a thread has the file's descriptor just now
+        self._ended = False
+
+    def start(self) -> None:
+        """Send what can be sent at once."""
+        connection = self.connection
+        transport = connection.transport
+        if (
+            HAS_SENDFILE
+            and connection.secure is None
+            and not transport.get_write_buffer_size()
+            and not transport.is_closing()
+            and stat.S_ISREG(os.fstat(self._file).st_mode)
+            and self._take_socket()
+        ):
+            connection.pause()
+            self._push()
+        else:
+            self._send_blocks()
+
+    def cancel(self) -> None:
+        """End: the client is gone."""
+        self._close()
+
+    def unsent(self) -> int:
+        """Return the bytes that the client has not taken of what was sent beside the transport (tcp(7), SIOCOUTQ)."""
+        if self._socket is None:
+            return 0
+        held = fcntl.ioctl(self._socket, termios.TIOCOUTQ, bytes(4))
+        return int(struct.unpack("i", held)[0]) + sum(map(_length, self._pieces[self._next :]))
+
+    def _take_socket(self) -> bool:
+        """Take a duplicate of the connection's socket; return False where no descriptor is free for it."""
+        own = self.connection.transport.get_extra_info("socket")
+        try:
+            duplicate = os.dup(own.fileno())
+        except OSError:
+            return False
+        self._socket = socket.socket(own.family, own.type, own.proto, fileno=duplicate)
+        if own.family != socket.AF_UNIX:
+            # Else the kernel takes megabytes for each client, however slowly it reads.
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+        return True
+
+    def _watch(self, *, wanted: bool) -> None:
+        if wanted == self._is_watched or self._socket is None:
+            return
+        self._is_watched = wanted
+        gate = self.connection.hub.gate(self.loop)
+        if wanted:
+            gate.watch(self._socket.fileno(), self._push)
+        else:
+            gate.forget(self._socket.fileno())
+
+    def _leave_socket(self) -> None:
+        if self._socket is not None:
+            self._watch(wanted=False)
+            self._socket.close()
+            self._socket = None
+
+    def _close(self) -> None:
+        """Give back the socket, and the file as soon as no thread reads it."""
+        self._ended = True
+        self._leave_socket()
+        if self._file >= 0 and not self._is_read:
+            os.close(self._file)
+            self._file = -1
+
+    def _finish(self, *, keep_alive: bool) -> None:
+        self._close()
+        self.exchange.transfer = None
+        self.connection.done(self.exchange, keep_alive=keep_alive)
+
+    def _fail(self, why: object) -> None:
+        """Say that the file cannot be sent; to the client too, if it has been sent nothing."""
+        self.exchange.hub.log.event("error", "files", f"a file cannot be sent: {why}")
+        if self._next == 0:
+            self.exchange.status = 500
+            self.connection.transport.write(plain(500, keep_alive=False, defaults=[]))
+        self._finish(keep_alive=False)
+
+    def _is_changed(self) -> bool:
+        return self._expected is not None and stamp(os.fstat(self._file)) != self._expected
+
+    # By sendfile
+
+    def _push(self) -> None:
+        """Send until the socket takes no more or others have to have their turn."""
+        if self._socket is None or not self._is_at_hand():
+            return
+        budget = BURST_BYTES
+        try:
+            while self._next < len(self._pieces) and budget > 0:
+                budget -= self._push_piece(self._socket, budget)
+        except BlockingIOError:
+            pass
+        except (BrokenPipeError, ConnectionError):
+            self._close()
+            self.connection.transport.abort()
+            return
+        except OSError as error:
+            if error.errno in _NOT_BY_SENDFILE:
+                self._leave_socket()
+                self._send_blocks()
+            else:
+                self._fail(error)
+            return
+        if self._is_changed():
+            self._fail("it was changed meanwhile")
+        elif self._next == len(self._pieces):
+            self._finish(keep_alive=self._keep_alive)
+        else:
+            self._watch(wanted=True)
+
+    def _push_piece(self, own: socket.socket, most: int) -> int:
+        """Send some of the next piece; return how many bytes that was. Raises OSError."""
+        piece = self._pieces[self._next]
+        if isinstance(piece, bytes):
+            more = socket.MSG_MORE if self._next + 1 < len(self._pieces) else 0
+            sent = own.send(piece, more)
+            rest: Piece = piece[sent:]
+        else:
+            start, stop = piece
+            sent = os.sendfile(own.fileno(), self._file, start, min(stop - start, most))
+            if not sent:
+                raise OSError("it got shorter meanwhile")
+            rest = (start + sent, stop)
+        if _length(rest):
+            self._pieces[self._next] = rest
+        else:
+            self._next += 1
+        of_head = min(sent, self._head_left)
+        self._head_left -= of_head
+        self.exchange.sent += sent - of_head
+        return sent
+
+    def _is_at_hand(self) -> bool:
+        """Return whether the next bytes are in memory; else let a thread read them and push on then.
+
+        The loop must not wait for a disk. Where the file system does not tell (preadv2(2), RWF_NOWAIT), as overlays
+        do not, what was read once is taken to be in memory.
+        """
+        part = next((one for one in self._pieces[self._next :] if isinstance(one, tuple)), None)
+        if part is None:
+            return True
+        number = part[0] // BURST_BYTES
+        try:
+            os.preadv(self._file, [bytearray(1)], part[0], os.RWF_NOWAIT)
+            return True
+        except BlockingIOError:
+            pass
+        except OSError:
+            facts = os.fstat(self._file)
+            place = (facts.st_dev, facts.st_ino, number)
+            if place in _read_once:
+                return True
+            if len(_read_once) >= _MOST_REMEMBERED:
+                _read_once.clear()
+            _read_once.add(place)
+        self._watch(wanted=False)
+        self._is_read = True
+        # A burst that begins in this stretch may end in the next one.
+        reading = self.loop.run_in_executor(
+            _readers,
+            _read_through,
+            self._file,
+            number * BURST_BYTES,
+            min(part[1], (number + 2) * BURST_BYTES),
+        )
+        reading.add_done_callback(lambda done: self._was_read(done.exception()))
+        return False
+
+    def _was_read(self, error: BaseException | None) -> None:
+        self._is_read = False
+        if self._ended:
+            self._close()
+        elif error is not None:
+            self._fail(error)
+        else:
+            self._push()
+
+    # Through the transport
+
+    def _send_blocks(self) -> None:
+        task = self.loop.create_task(self._blocks())
+        tasks = self.connection.server_state.tasks
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    async def _blocks(self) -> None:
+        """Send what a thread reads, as the client takes it. It ends by itself when the client is gone."""
+        transport, waiting = self.connection.transport, b""
+        try:
+            for number in range(self._next, len(self._pieces)):
+                piece = self._pieces[number]
+                if isinstance(piece, bytes):
+                    waiting += piece
+                    continue
+                position, stop = piece
+                while position < stop:
+                    block = await self._read(position, min(BLOCK_BYTES, stop - position))
+                    if self._ended:
+                        return
+                    if not block or self._is_changed():
+                        raise OSError("it was changed meanwhile")
+                    self._next = number
+                    transport.write(waiting + block)
+                    waiting = b""
+                    position += len(block)
+                    self.exchange.sent += len(block)
+                    await self.connection.flow.drain()
+                    if self._ended:
+                        return
+        except OSError as error:
+            self._fail(error)
+            return
+        if waiting:
+            transport.write(waiting)
+        self._finish(keep_alive=self._keep_alive)
+
+    async def _read(self, position: int, size: int) -> bytes:
+        self._is_read = True
+        try:
+            return await self.loop.run_in_executor(_readers, os.pread, self._file, size, position)
+        finally:
+            self._is_read = False
+            if self._ended:
+                self._close()
+
+
+def _length(piece: Piece) -> int:
+    return len(piece) if isinstance(piece, bytes) else piece[1] - piece[0]
+
+
+def _read_through(descriptor: int, start: int, stop: int) -> None:
+    """Bring a part of a file into memory, in a thread."""
+    while start < stop:
+        block = os.pread(descriptor, min(BLOCK_BYTES, stop - start), start)
+        if not block:
+            return
+        start += len(block)
