@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import struct
 import time
 from pathlib import Path
 
 import pytest
-from tests.process.harness import Server, serving, wait_until, write_project
+from tests.process.harness import Server, held, named_pipe, serving, wait_until, write_project
 from tests.process.test_serve_limits import MB, limited
 
 URLS = """
@@ -16,6 +18,8 @@ import asyncio
 import ctypes
 import signal
 import time
+
+from django.http import StreamingHttpResponse
 
 kept = []
 
@@ -36,6 +40,15 @@ def crash(request):
     ctypes.string_at(0)
 
 
+def trickle(request):
+    def pieces():
+        yield "first"
+        with open(request.GET["pipe"]) as pipe:
+            pipe.read()
+        yield "last"
+    return StreamingHttpResponse(pieces())
+
+
 async def block(request):
     time.sleep(float(request.GET["seconds"]))
     return HttpResponse("blocked")
@@ -47,6 +60,7 @@ async def own_pid(request):
 
 urlpatterns += [
     path("leak/", leak), path("huge/", huge), path("crash/", crash), path("block/", block), path("own-pid/", own_pid),
+    path("trickle/", trickle),
 ]
 """
 ASGI = """\
@@ -229,10 +243,62 @@ def _asked_for(server: Server, seconds: float) -> None:
         time.sleep(0.05)
 
 
-def test_a_view_that_never_returns_does_not_keep_the_others(project: Path) -> None:
-    with serving(project, "--workers", "2", "--timeout", "1s", "--grace", "1s") as server:
+def test_a_view_that_never_returns_is_named_and_its_worker_replaced(project: Path) -> None:
+    options = ("--workers", "2", "--timeout", "1s", "--grace", "2s")
+    with serving(project, *options) as server:
         server.wait_for("worker-ready", count=2)
-        exchange = server.begin("/spin/")
+        exchange = server.begin("/spin/", headers="X-Request-ID: for-ever\r\n")
         assert exchange.answer().status == 504
         assert "GET /spin/ has not answered" in server.wait_for("timeout")["text"]
+        retires = server.wait_for("worker-retires")
+        assert retires["reason"].startswith("GET /spin/ has kept its thread for ")
+        third = server.found("worker-ready")[2]
+        assert third["time"] <= retires["time"]
         assert server.get("/") == "hello"
+        lost = server.wait_for("request-lost")
+        assert (lost["path"], lost["request_id"], lost["pid"]) == ("/spin/", "for-ever", retires["pid"])
+        server.wait_for("worker-ended", pid=retires["pid"])
+        assert server.get("/") == "hello"
+        assert server.stop() == 0
+
+
+def test_a_view_that_never_returns_is_found_when_its_client_has_gone(project: Path) -> None:
+    pipe = named_pipe(project)
+    with serving(project, "--workers", "2", "--timeout", "1s", "--grace", "1s") as server:
+        server.wait_for("worker-ready", count=2)
+        exchange = server.begin(f"/hold/?pipe={pipe}")
+        with held(pipe):
+            reset = struct.pack("ii", 1, 0)  # socket(7): closing resets the connection
+            exchange.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+            exchange.socket.close()
+            found = server.wait_for("timeout")["text"]
+            assert found.startswith("GET /hold/ has no client any more; its thread is at")
+            assert "in hold" in found
+            assert "GET /hold/" in server.wait_for("worker-retires")["reason"]
+            assert server.wait_for("request-lost")["path"] == "/hold/"
+        assert server.get("/") == "hello"
+
+
+def test_a_view_that_is_late_may_still_finish_what_it_does(project: Path) -> None:
+    pipe = named_pipe(project)
+    with serving(project, "--workers", "1", "--timeout", "1s") as server:
+        first = server.wait_for("worker-ready")["pid"]
+        exchange = server.begin(f"/hold/?pipe={pipe}")
+        with held(pipe):
+            assert exchange.answer().status == 504
+            assert server.wait_for("worker-retires")["pid"] == first
+        server.wait_for("worker-ended", pid=first)
+        assert server.found("request-lost") == []
+        assert server.stop() == 0
+
+
+def test_an_answer_that_takes_long_is_no_view_that_never_returns(project: Path) -> None:
+    pipe = named_pipe(project)
+    with serving(project, "--workers", "1", "--timeout", "1s") as server:
+        server.wait_for("ready")
+        exchange = server.begin(f"/trickle/?pipe={pipe}")
+        with held(pipe):
+            assert exchange.socket.recv(4096).startswith(b"HTTP/1.1 200 ")
+            _asked_for(server, 3)
+        assert exchange.socket.recv(4096)
+        assert server.found("worker-retires") == server.found("timeout") == []

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import uvicorn
@@ -26,7 +26,8 @@ class Server(uvicorn.Server):
     """One worker's server. `on_ready` is called once it accepts, `beat` every second.
 
     `busy` tells how many requests have begun and not ended; `on_lingers` is called when a retiring server has only
-    what may take long. `tls` is an SSLContext, and a client has `handshake_seconds` to get through with it.
+    what may take long. `warm_up` is given what makes a connection's protocol, and awaited before anything is accepted.
+    `tls` is an SSLContext, and a client has `handshake_seconds` to get through with it.
     `server_state.retiring` tells protocols that answers should say `Connection: close`.
     """
 
@@ -41,11 +42,12 @@ class Server(uvicorn.Server):
         tls: Any = None,
         handshake_seconds: float = 15.0,
         on_lingers: Callable[[], None] = lambda: None,
+        warm_up: Callable[[Callable[[], asyncio.Protocol]], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__(config)
         self.server_state.retiring = False  # type: ignore[attr-defined]
         self._on_ready, self._beat, self._busy, self._on_lingers = on_ready, beat, busy, on_lingers
-        self._tally = tally
+        self._tally, self._warm_up = tally, warm_up
         self._tls, self._handshake_seconds = tls, handshake_seconds
         self._told: asyncio.Event | None = None
         self._order = Order()
@@ -85,6 +87,8 @@ class Server(uvicorn.Server):
         await super().startup(sockets=[])
         if self.started and not self.should_exit:
             await self.on_tick(0)  # the Date header, before the first request
+            if self._warm_up:
+                await self._warm_up(self._protocol)
             self._acceptor = Acceptor(sockets or (), self._tally, self._protocol, self._handshake())
             self.server_state.connections = self._acceptor.connections
             self._acceptor.start()

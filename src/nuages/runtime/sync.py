@@ -46,6 +46,8 @@ class SyncExchange(Exchange):
     task: asyncio.Task[None] | None = None
     body: Body | Inflow | None = None
     inflow: Inflow | None = None
+    overrun: int | None = None
+    """Where it stands on the board while its thread goes on after its time was over."""
 
     def __init__(self, connection: Connection, request: Request, client: Client, identity: str) -> None:
         super().__init__(connection, request, client, identity)
@@ -138,6 +140,7 @@ class SyncExchange(Exchange):
             "error", "timeout", f"{self.request.method} {self.request.path.decode('latin-1')} has not answered in "
             f"{self.hub.settings.timeout:g} s; its thread is at\n{stack}".rstrip(), request_id=self.request_id,
         )  # fmt: skip
+        self.overrun, self.slot = self.slot, None
         self._answer_ourselves(504)
         return True
 
@@ -194,7 +197,7 @@ class SyncExchange(Exchange):
             active.exchange = None
             self.response = None
         if self.lost:
-            self.loop.call_soon_threadsafe(self.end)
+            self.loop.call_soon_threadsafe(self._leave)
 
     def _run(self, context: contextvars.Context) -> None:
         connection = self.connection
@@ -335,9 +338,16 @@ class SyncExchange(Exchange):
 
     # On the loop again
 
+    def _leave(self) -> None:
+        """Note that the thread has ended what nobody waits for."""
+        self.end()
+        if self.overrun is not None:
+            self.hub.board.end(self.overrun)
+            self.overrun = None
+
     def _broken(self) -> None:
         if self.lost:
-            self.end()
+            self._leave()
         elif self.status:
             self.connection.done(self, keep_alive=False)
         else:
@@ -345,7 +355,7 @@ class SyncExchange(Exchange):
 
     def _answered(self, head: Head, body: bytes, keep_alive: bool) -> None:
         if self.lost:
-            self.end()
+            self._leave()
             return
         self.status = head.status
         self.sent = len(body)
@@ -369,7 +379,7 @@ class SyncExchange(Exchange):
 
     def _streamed(self, tail: bytes, keep_alive: bool) -> None:
         if self.lost:
-            self.end()
+            self._leave()
             return
         if tail:
             self.connection.transport.write(tail)
@@ -378,7 +388,7 @@ class SyncExchange(Exchange):
     def _send_file(self, head: Head, descriptor: int, start: int) -> None:
         if self.lost:
             os.close(descriptor)
-            self.end()
+            self._leave()
             return
         self.status = head.status
         assert head.length is not None

@@ -21,7 +21,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from nuages.errors import NuagesError, StartError
-from nuages.runtime import child, recycling
+from nuages.runtime import child, overrun, recycling
 from nuages.runtime import settings as options
 from nuages.runtime.log import Log
 from nuages.runtime.retirement import Order
@@ -29,6 +29,8 @@ from nuages.runtime.scoreboard import Board, Figures
 from nuages.runtime.stacks import stacks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nuages.runtime.site import Site
     from nuages.runtime.tls import Tls
 
@@ -58,6 +60,7 @@ class Worker:
         self.server: Any = None
         self.threads: Any = None
         self.tls: Tls | None = None
+        self._overran = False
 
     def say(self, **message: Any) -> None:
         """Tell the supervisor something."""
@@ -110,6 +113,7 @@ class Worker:
             config, on_ready=self._ready, beat=self._beat, busy=lambda: self.board.in_flight, tally=self.board,
             tls=self.tls.context if self.tls else None, handshake_seconds=self.settings.header_timeout,
             on_lingers=lambda: self.say(lingers=True),
+            warm_up=self._warm_up if self.settings.warmup_url else None,
         )  # fmt: skip
         with contextlib.suppress(SystemExit):  # uvicorn's way to say that the application's lifespan failed
             _run(self._main())
@@ -132,6 +136,16 @@ class Worker:
         loop.add_signal_handler(signal.SIGTERM, self.say_due, "SIGTERM came to this worker")
         await self.server.serve(self.sockets)
 
+    async def _warm_up(self, make: Callable[[], asyncio.Protocol]) -> None:
+        from django.conf import settings
+
+        from nuages.runtime import warmup
+
+        host = warmup.host_for(settings)
+        await warmup.warm_up(
+            self.settings.warmup_url, host, make, lambda text: self.report("warm-up", text, level="warning")
+        )
+
     def say_due(self, reason: str) -> None:
         """Ask to be replaced: a new worker first, then this one retires."""
         self.say(due=reason)
@@ -148,6 +162,7 @@ class Worker:
     def _beat(self) -> None:
         from nuages.runtime.connections import count_open
 
+        self._look_at_threads()
         state = self.server.server_state
         self.board.beat(
             Figures(
@@ -159,6 +174,20 @@ class Worker:
                 database_connections=count_open(),
             )
         )  # fmt: skip
+
+    def _look_at_threads(self) -> None:
+        """Ask to be replaced when a view keeps a thread for longer than it may take."""
+        if self._overran:
+            return
+        found = overrun.longest(self.threads, self.settings.timeout, time.monotonic())
+        if found is None:
+            return
+        self._overran = True
+        if not found.told:
+            self.log.event(
+                "error", "timeout", f"{found.what} has no client any more; its thread is at\n{found.stack}"
+            )
+        self.say_due(f"{found.what} has kept its thread for {found.seconds:.0f} s")
 
     def _obey(self) -> None:
         try:

@@ -1,0 +1,54 @@
+"""A request that keeps its thread for longer than it may take: what its client was told does not end the view.
+
+Python cannot end a thread, so its worker is replaced: the others go on, and the view has until the end of the grace.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nuages.runtime.threads import Pool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overrun:
+    """What a thread has been at for too many seconds, and its stack; `told`: the log has it already."""
+
+    what: str
+    seconds: float
+    stack: str
+    told: bool
+
+
+def longest(pool: Pool, limit: float, now: float) -> Overrun | None:
+    """Return what has kept a thread for the longest time beyond `limit` seconds; None where nothing has.
+
+    An answer that has begun may take as long as its client does, and time that a view waits for its client's body is
+    not the view's.
+    """
+    found: tuple[float, Any, Any] | None = None
+    for thread in list(pool.threads):
+        task: Any = thread.task
+        has_begun = bool(getattr(task, "status", 0)) and not task.lost
+        if task is None or thread.streaming or has_begun:
+            continue
+        inflow = getattr(task, "inflow", None)
+        seconds = now - thread.since - (inflow.waited(now) if inflow is not None else 0.0)
+        if seconds > limit and (found is None or seconds > found[0]):
+            found = seconds, task, thread
+    if found is None:
+        return None
+    seconds, task, thread = found
+    frame = sys._current_frames().get(thread.ident)
+    request = getattr(task, "request", None)
+    what = "a call of the ASGI application"
+    if request is not None:
+        what = f"{request.method} {request.path.decode('latin-1')}"
+    return Overrun(
+        what=what, seconds=seconds, stack="".join(traceback.format_stack(frame)).rstrip() if frame else "",
+        told=bool(getattr(task, "status", 0)),
+    )  # fmt: skip
