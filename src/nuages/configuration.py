@@ -17,6 +17,10 @@ else:
     import tomli as tomllib
 
 
+PROCESSES = "processes"
+"""The table of processes beside the server."""
+
+
 def read_file(folder: Path) -> dict[str, Given]:
     """Return what the project's configuration file gives, keyed by option name; nothing where there is none.
 
@@ -66,6 +70,8 @@ def _table(path: Path, *, section: str) -> Mapping[str, Any] | None:
 def _given(table: Mapping[str, Any], name: str, text: str, *, section: str) -> dict[str, Given]:
     found = {}
     for key, value in table.items():
+        if key == PROCESSES and isinstance(value, dict):
+            continue  # no option: `project.processes` reads it
         origin = Origin(name, line_of(text, key, section))
         values = value if isinstance(value, list) else [value]
         found[key] = Given(texts=tuple(_as_text(item, key, origin) for item in values), origin=origin)

@@ -6,10 +6,12 @@ the difference.
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
+from tests.projects.troubles import TROUBLES, compare, unpack
 
 from nuages import __version__, cli
 from nuages.image.plan import from_json, to_json
@@ -31,12 +33,7 @@ def test_a_dockerfile_is_written_as_it_was(
 ) -> None:
     project = Path(shutil.copytree(EXAMPLES / name, tmp_path / name, ignore=WRITTEN))
     found = _run(capsys, "dockerfile", str(project)).replace(__version__, "VERSION")
-    snapshot = PLANS / f"{name}.Dockerfile"
-    if not snapshot.exists():
-        snapshot.parent.mkdir(exist_ok=True)
-        snapshot.write_text(found, encoding="utf-8")
-        pytest.fail(f"{snapshot.name} was written anew: read it, and run the test again")
-    assert found == snapshot.read_text(encoding="utf-8")
+    compare(PLANS / f"{name}.Dockerfile", found)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -49,6 +46,24 @@ def test_two_plans_of_a_project_are_the_same_wherever_it_lies(
     assert plan == _run(capsys, "plan", str(second))
     assert str(tmp_path) not in plan
     assert to_json(from_json(plan)) == plan
+
+
+@pytest.mark.parametrize("name", TROUBLES)
+def test_a_trouble_is_planned_as_it_was(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = unpack(name, tmp_path)
+    code = cli.main(["plan", str(project)])
+    said = capsys.readouterr()
+    if code:
+        snapshot, found = PLANS / f"{name}.txt", said.err.replace(str(project), "PROJECT")
+    else:
+        assert to_json(from_json(said.out)) == said.out
+        plan = json.loads(said.out)
+        # The server's own wheel and requirements are the same for every project, and change with it.
+        del plan["runtime"]
+        snapshot, found = PLANS / f"{name}.json", json.dumps(plan, indent=1, ensure_ascii=False) + "\n"
+    compare(snapshot, found)
 
 
 def test_debug_that_is_written_in_the_source_is_no_image(

@@ -19,7 +19,7 @@ ALLOWED: dict[str, set[str]] = {
     "configuration": FOUNDATION,
     "console": {"nuages.errors"},
     "invocation": FOUNDATION | {"nuages.console"},
-    "project": {"nuages.errors", "nuages.project"},
+    "project": {"nuages.errors", "nuages.kinds", "nuages.project"},
     "image": FOUNDATION | {"nuages.image", "nuages.project.model", "nuages.runtime.settings"},
     "deploy": FOUNDATION | {"nuages.deploy", "nuages.image.plan", "nuages.runtime.settings"},
     "check": FOUNDATION | {"nuages.check", "nuages.project", "nuages.runtime.settings"},

@@ -8,6 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nuages.errors import Origin
+from nuages.project.model import Process, ProcessRole
+
 FORMAT = 1
 """Raised when a field changes its meaning; a reader refuses formats that it does not know."""
 
@@ -133,6 +136,8 @@ class Plan:
     labels: Mapping[str, str] = field(default_factory=dict)
     healthcheck: bool = False
     notes: tuple[str, ...] = ()
+    processes: tuple[Process, ...] = ()
+    """What runs in containers of its own from this image: workers, schedulers, scheduled commands."""
     format: int = FORMAT
 
 
@@ -152,12 +157,17 @@ def from_json(text: str) -> Plan:
         raise ValueError(str(error)) from None
 
 
+def _process(*, role: str, origin: Mapping[str, Any], **fields: Any) -> Process:
+    plain = {name: tuple(each) if isinstance(each, list) else each for name, each in fields.items()}
+    return Process(role=ProcessRole(role), origin=Origin(**origin), **plain)
+
+
 _ONE: Mapping[str, Callable[..., Any]] = {
     "python": Stated, "base": Base, "settings": Stated, "static_root": Stated, "front_end": FrontEnd,
     "install": Install, "runtime": Runtime,
 }  # fmt: skip
 _MANY: Mapping[str, Callable[..., Any]] = {
-    "build_packages": Package, "run_packages": Package, "apps": Stated, "required": Stated,
+    "build_packages": Package, "run_packages": Package, "processes": _process, "apps": Stated, "required": Stated,
     "environ": Stated, "stand_ins": Stated, "state": Stated,
 }  # fmt: skip
 

@@ -75,6 +75,7 @@ def plan(project: Project, found: Findings, options: ImageOptions) -> Plan:
         labels=_labels(name, found),
         healthcheck=options.healthcheck,
         notes=(*project.notes, *_left_undone(project, options)),
+        processes=project.processes,
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from nuages.errors import Origin
 from nuages.project import declarations, locks, requirements, staleness
-from nuages.project.model import Dependencies, Fact, Manager, Problem
+from nuages.project.model import Dependencies, Distribution, Fact, Manager, Problem
 from nuages.project.requirements import Listing, normalize
 from nuages.project.roles import Role, role_of
 from nuages.project.tree import Tree
@@ -155,6 +155,10 @@ def _from_lock(
             extras=declared.extras if declared else (),
             indexes=lock.indexes,
             stale=staleness.of(tree, manager, files[0], files[1]),
+            distributions=tuple(
+                Distribution(name=name, version=fact.value, origin=fact.origin)
+                for name, fact in lock.packages.items()
+            ),
         ),
         django=lock.packages.get("django"),
         is_lock=True,
@@ -181,9 +185,21 @@ def _from_declaration(
             folder=folder,
             groups=declared.groups,
             extras=declared.extras,
+            distributions=_distributions(every),
         ),
         django=_django(every, tree),
     )  # fmt: skip
+
+
+def _distributions(lines: list[requirements.Requirement]) -> tuple[Distribution, ...]:
+    """Return one for each name; a line without a name (a folder, a URL) tells none."""
+    found: dict[str, Distribution] = {}
+    for line in lines:
+        if line.name:
+            name = normalize(line.name)
+            one = Distribution(name=name, version=line.specifier or line.url, origin=line.origin)
+            found.setdefault(name, one)
+    return tuple(found.values())
 
 
 def _django(lines: list[requirements.Requirement], tree: Tree) -> Fact[str] | None:
@@ -221,6 +237,7 @@ def _plain(tree: Tree, folder: str) -> _Mechanism | None:
             has_hashes=bool(merged) and all(line.has_hash for line in merged if not line.is_local),
             folder=folder,
             indexes=tuple(index for path in chosen for index in listings[path].indexes),
+            distributions=_distributions(merged),
         ),
         django=_django(merged, tree) and _django(pins + merged if pins else merged, tree),
         notes=notes,

@@ -13,6 +13,9 @@ from nuages.errors import Origin, ProjectError
 
 T = TypeVar("T")
 
+SCRATCH = "/tmp"
+"""Where the commands of processes keep files that may be lost; `up` puts a folder of the project in its place."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fact(Generic[T]):
@@ -58,6 +61,16 @@ class Manager(str, Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """A Python distribution that the dependencies name: its normalized name, and the version or specifier as
+    written."""
+
+    name: str
+    version: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dependencies:
     """The one mechanism that installs the project's dependencies, and the others that were found beside it.
 
@@ -66,7 +79,8 @@ class Dependencies:
     production install takes. `requirements` is only filled where nothing is declared and the imports were read
     (`Manager.IMPORTS`) or where the declaration is Python or TOML without a lock (PEP 508 lines). `folder` is where
     the mechanism lies. `stale` says why a lock no longer belongs to its declaration; None: it does, or reading alone
-    cannot tell. `indexes` are the package indexes that the files name themselves.
+    cannot tell. `indexes` are the package indexes that the files name themselves. `distributions` are those that the
+    mechanism names: all of them for a lock, and whatever groups they belong to; elsewhere the direct ones.
     """
 
     manager: Manager
@@ -81,6 +95,11 @@ class Dependencies:
     extras: tuple[str, ...] = ()
     stale: Fact[str] | None = None
     indexes: tuple[Fact[str], ...] = ()
+    distributions: tuple[Distribution, ...] = ()
+
+    def distribution(self, *names: str) -> Distribution | None:
+        """Return the first distribution of one of these normalized names, or None."""
+        return next((each for each in self.distributions if each.name in names), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +190,46 @@ class Assignment:
     value: Any = None
 
 
+class ProcessRole(str, Enum):
+    """How many of a process there may be, and when it runs."""
+
+    WORKER = "worker"
+    """Runs always; as many as wanted."""
+    SCHEDULER = "scheduler"
+    """Runs always; one and never two, or work is queued twice."""
+    SCHEDULED = "scheduled"
+    """Runs to its end, at the times of its schedule; never two at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """A process of the project beside the server: what a worker, `celery beat` or a line of a Procfile runs.
+
+    `name` is a DNS label (RFC 1123). `command` is run in `directory` (relative to the root), with the environment's
+    programs in front on PATH; its first word is a program, and `python` is the environment's. What it keeps for
+    itself lies in SCRATCH. `library` is the queue it serves, empty for anything else. `schedule` is a cron expression
+    (five fields, in UTC) for a scheduled one. `stop_signal` begins its warm shutdown, for which `grace_seconds` are
+    enough. `probe` is a command that fails when the process that is PID 1 of its container hangs, and imports neither
+    Django nor the project; empty where nothing can be told.
+    """
+
+    name: str
+    role: ProcessRole
+    command: tuple[str, ...]
+    origin: Origin
+    directory: str = "."
+    library: str = ""
+    schedule: str = ""
+    grace_seconds: float = 30
+    stop_signal: str = "SIGTERM"
+    probe: tuple[str, ...] = ()
+
+    @property
+    def is_single(self) -> bool:
+        """Whether two at once would be wrong: a deployment stops the old one before it starts the new one."""
+        return self.role is not ProcessRole.WORKER
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontEnd:
     """A front-end build. `lock` is empty where there is none, `node` is the major release that the project names."""
@@ -221,6 +280,8 @@ class Project:
     front_end: FrontEnd | None = None
     catalogs: tuple[Origin, ...] = ()
     """Message catalogues (.po) without a compiled one beside them."""
+    processes: tuple[Process, ...] = ()
+    """What runs beside the server: workers, schedulers, scheduled commands."""
     extra: dict[str, Any] = field(default_factory=dict)
 
 

@@ -16,6 +16,7 @@ from nuages.project import (
     layout,
     modules,
     named_settings,
+    processes,
     python,
     settings_choice,
     settings_source,
@@ -116,7 +117,16 @@ def examine(
         )
         serving = entrypoints.serving(wsgi, asgi)
     notes += serving.notes
-    problems += [*choice.problems, *source.problems]
+    running = processes.find(
+        tree,
+        processes.Place(
+            directory=place.directory, folders=folders, bases=bases,
+            manage=place.manage.value if place.manage else None,
+        ),
+        source.assignments,
+        declared.dependencies,
+    )  # fmt: skip
+    problems += [*choice.problems, *source.problems, *running.problems]
     return Project(
         root=tree.root,
         directory=place.directory,
@@ -139,6 +149,7 @@ def examine(
         pythons=pythons.everything,
         front_end=front_end.find(tree, folders),
         catalogs=catalogs.uncompiled(tree),
+        processes=running.processes,
     )
 
 
