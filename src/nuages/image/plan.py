@@ -158,7 +158,9 @@ def from_json(text: str) -> Plan:
 
 
 def _process(*, role: str, origin: Mapping[str, Any], **fields: Any) -> Process:
-    plain = {name: tuple(each) if isinstance(each, list) else each for name, each in fields.items()}
+    plain: dict[str, Any] = {
+        name: tuple(each) if isinstance(each, list) else each for name, each in fields.items()
+    }
     return Process(role=ProcessRole(role), origin=Origin(**origin), **plain)
 
 
