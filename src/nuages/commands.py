@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 class Command:
     """One verb. `function` names the function of this module, or of `MODULE:NAME`, that carries it out.
 
-    `classes` gives the option classes it reads; of these it takes the options in `groups`, all where that is empty.
+    `classes` gives the option classes it reads; of these it takes the options in `groups` or with these `names`, all
+    where both are empty.
     """
 
     name: str
@@ -34,12 +35,15 @@ class Command:
     function: str
     classes: Callable[[], tuple[type[Any], ...]]
     groups: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     takes_rest: str = ""
 
     def options(self) -> tuple[Option, ...]:
         """Return the options it takes, in the order of their declaration."""
         found = (option for declaration in self.classes() for option in options_of(declaration))
-        return tuple(option for option in found if not self.groups or option.group in self.groups)
+        if not self.groups and not self.names:
+            return tuple(found)
+        return tuple(option for option in found if option.group in self.groups or option.name in self.names)
 
     def load(self) -> Callable[[Invocation], int]:
         """Return the function that carries it out."""
@@ -309,6 +313,12 @@ def _migrate_options() -> tuple[type[Any], ...]:
     return (MigrateOptions,)
 
 
+def _status_options() -> type[Any]:
+    from nuages.monitoring import StatusOptions
+
+    return StatusOptions
+
+
 def _image_options(*more: str) -> tuple[type[Any], ...]:
     from nuages.image import options
 
@@ -337,6 +347,14 @@ COMMANDS = (
         summary="Serve the project in production, inside its own environment; PID 1 of an image.",
         function="serve",
         classes=lambda: (Settings,),
+    ),
+    Command(
+        name="status",
+        summary="Show a running server: its workers, requests, latency, memory, replacements.",
+        function="nuages.monitoring:status",
+        classes=lambda: (_status_options(), Settings, Talk),
+        groups=(TALK,),
+        names=("management",),
     ),
     Command(
         name="collect",

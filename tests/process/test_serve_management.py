@@ -69,7 +69,7 @@ def test_it_answers_while_every_worker_spins(project: Path) -> None:
 
 
 def test_the_socket_in_the_runtime_directory_is_found(project: Path, tmp_path: Path) -> None:
-    environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path), "TMPDIR": str(tmp_path)}
     with serving(project, "--workers", "1", "--management", "auto", environ=environ) as server:
         server.wait_for("management")
         assert running(environ) == [Address(path=str(tmp_path / "nuages" / f"{server.pid}.sock"))]

@@ -82,7 +82,8 @@ def test_what_a_worker_had_counted_when_it_was_killed_is_kept(project: Path) -> 
         _, body = ask(address(server), "/-/status")
         status = json.loads(body)
         assert (status["requests"], status["restarts"], status["replacements"]["crash"]) == (6, 1, 1)
-        assert status["last_replacement"]["reason"] == "crash"
+        assert status["last_replacement"]["reason"] == "crash: it exited with status 7"
+        assert [worker["reason"] for worker in status["workers"]] == ["crash: it exited with status 7"]
 
 
 def test_what_is_in_flight_and_how_threads_are_used_is_told(project: Path) -> None:

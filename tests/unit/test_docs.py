@@ -34,7 +34,9 @@ def test_the_help_of_serve_is_grouped_and_short() -> None:
 
 
 def test_each_command_of_the_readme_exists() -> None:
-    mentioned = set(re.findall(r"`?nuages (up|run|serve|collect|check)\b", (ROOT / "README.md").read_text()))
+    mentioned = set(
+        re.findall(r"`?nuages (up|run|serve|collect|check|status)\b", (ROOT / "README.md").read_text())
+    )
     assert mentioned == {command.name for command in COMMANDS} & mentioned
 
 

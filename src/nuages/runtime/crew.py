@@ -111,7 +111,7 @@ class Crew:
         self.restarts += phase in {pool.Phase.STARTING, pool.Phase.READY}
         self.say.worker_ended(process, phase, later=state.proven is not None)
         if phase is pool.Phase.READY:
-            self.ledger.replaced(process.id, CRASH)
+            self.ledger.replaced(process.id, f"{CRASH}: it {process.ending()}")
         if phase is not pool.Phase.STARTING:
             self._tell_lost(process, "lost with its worker")
         self._happen(messages.Exited(process.id, reported=process.error is not None))
@@ -239,4 +239,5 @@ class Crew:
             self._later(messages.Exited(action.id))
             return
         self.children[process.id] = process
+        self.ledger.began(process.id, self._state())
         self._selector.register(process.control, selectors.EVENT_READ, lambda: self._hear(process))

@@ -12,6 +12,7 @@ from nuages.runtime.counts import MOST_ROUTES, OTHER, Counts
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from nuages.runtime.roster import Pool
     from nuages.runtime.scoreboard import DatabaseCheck, Scoreboard
 
 CRASH = "crash"
@@ -54,6 +55,9 @@ class Ledger:
         self.replacements = dict.fromkeys(REASONS, 0)
         self.failed_reloads = 0
         self.last: Replacement | None = None
+        self.reasons: dict[int, str] = {}  # why a worker was started, if another's place was free, by its id
+        self._vacant: list[Replacement] = []  # places of workers that have crashed
+        self._succeeded: set[int] = set()  # workers whose successor was started
 
     def ended(self, slot: int) -> None:
         """Take over what the worker of a slot has counted."""
@@ -61,9 +65,28 @@ class Ledger:
         self._check = self.check((slot,))
 
     def replaced(self, worker: int, reason: str) -> None:
-        """Note that a worker is replaced, and why; CRASH: it was not told to end."""
-        self.replacements[reason if reason == CRASH else kind_of(reason)] += 1
+        """Note that a worker is replaced, and why; what begins with CRASH: it was not told to end."""
+        self.replacements[CRASH if reason.startswith(CRASH) else kind_of(reason)] += 1
         self.last = Replacement(worker=worker, at=time.monotonic(), reason=reason)
+        if reason.startswith(CRASH) and worker not in self._succeeded:
+            self._vacant.append(self.last)
+
+    def began(self, worker: int, now: Pool) -> None:
+        """Note that a worker is started, and why: who is due, or has crashed, or has old code."""
+        self._succeeded = {old.id for old in now.workers if old.id in self._succeeded}
+        due = next((old for old in now.workers if old.due and old.id not in self._succeeded), None)
+        reason = ""
+        if self._vacant:
+            reason = self._vacant.pop(0).reason
+        elif due is not None:
+            self._succeeded.add(due.id)
+            reason = due.due
+        elif any(old.generation < now.generation for old in now.workers):
+            reason = "new code"
+        serving = {one.id for one in now.workers}
+        self.reasons = {one: why for one, why in self.reasons.items() if one in serving}
+        if reason:
+            self.reasons[worker] = reason
 
     def counts(self, slots: Iterable[int]) -> Counts:
         """Return what was counted since the start, by workers that have ended and by those in these slots."""

@@ -168,11 +168,32 @@ def _response(answer: Answer, *, with_body: bool) -> bytes:
 
 
 def folder(environ: Mapping[str, str]) -> Path:
-    """Return where the sockets of this user's servers lie: $XDG_RUNTIME_DIR, else the temporary directory."""
-    base = environ.get("XDG_RUNTIME_DIR")
-    if base and os.access(base, os.W_OK):
-        return Path(base) / "nuages"
+    """Return where the sockets of this user's servers lie.
+
+    $RUNTIME_DIRECTORY where systemd made one for the service (systemd.exec(5)), $XDG_RUNTIME_DIR, else the temporary
+    directory.
+    """
+    given = environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    for base in (given, environ.get("XDG_RUNTIME_DIR")):
+        if base and os.access(base, os.W_OK):
+            return Path(base) / "nuages"
     return Path(environ.get("TMPDIR") or "/tmp") / f"nuages-{os.getuid()}"
+
+
+def places(environ: Mapping[str, str]) -> list[Path]:
+    """Return the folders in which sockets of running servers are looked for.
+
+    One's own, also of servers that were started without a session, and those of services; root looks into all.
+    """
+    temporary = environ.get("TMPDIR") or "/tmp"
+    found = [folder(environ), Path(temporary) / f"nuages-{os.getuid()}"]
+    patterns = [("/run", "*/nuages")]
+    if os.getuid() == 0:
+        patterns += [("/run/user", "*/nuages"), (temporary, "nuages-*")]
+    for base, pattern in patterns:
+        with contextlib.suppress(OSError):
+            found += sorted(Path(base).glob(pattern))
+    return list(dict.fromkeys(found))
 
 
 def open_listener(option: str, environ: Mapping[str, str], *, origin: Origin | str) -> Listener | None:
@@ -197,8 +218,9 @@ def open_listener(option: str, environ: Mapping[str, str], *, origin: Origin | s
 
 
 def running(environ: Mapping[str, str]) -> list[Address]:
-    """Return the management sockets of this user's running servers, the oldest first."""
-    return [Address(path=str(path)) for path in _sockets(folder(environ)) if _connects(str(path))]
+    """Return the management sockets of the running servers that this user may ask, the oldest first of each place."""
+    found = [path for place in places(environ) for path in _sockets(place)]
+    return [Address(path=str(path)) for path in found if _connects(str(path))]
 
 
 def ask(address: Address, path: str, *, accept: str = "", timeout: float = _SECONDS) -> tuple[int, bytes]:

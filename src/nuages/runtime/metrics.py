@@ -79,7 +79,7 @@ def _values(seen: Observation) -> Iterator[tuple[str, Iterable[Sample]]]:
     at_work = [one for one in seen.workers if one.pid]
     yield "nuages_build", [Sample("_info", (("version", seen.version),), 1)]
     yield "nuages_start_time_seconds", _gauge(round(seen.started_at, 3))
-    yield "nuages_ready", _gauge(pool.ready(state))
+    yield "nuages_ready", _gauge(not seen.why_not_ready)
     yield "nuages_generation", _gauge(state.generation)
     yield "nuages_failed_reloads", [Sample("_total", (), seen.failed_reloads)]
     phases = [one.worker.phase for one in seen.workers]

@@ -26,7 +26,10 @@ _WEIGHED_SECONDS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A worker. `age` is in seconds since its process was asked for; `memory` is in bytes (PSS)."""
+    """A worker. `age` is in seconds since its process was asked for; `memory` is in bytes (PSS).
+
+    `reason` says, for a person, why it was started or is being ended; empty for the first ones.
+    """
 
     worker: pool.Worker
     pid: int = 0
@@ -36,6 +39,7 @@ class Seen:
     in_flight: tuple[InFlight, ...] = ()
     requests: int = 0
     memory: int | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,7 @@ class Observation:
     started_at: float
     version: str
     pid: int
+    project: str
     urls: tuple[str, ...]
     pool: pool.Pool
     restarts: int
@@ -57,9 +62,17 @@ class Observation:
     failed_reloads: int
     checks_database: bool
     database: DatabaseCheck | None
+    why_not_ready: str = ""
 
 
-def why_not_ready(check: DatabaseCheck | None, now: float) -> str:
+def why_not(state: pool.Pool) -> str:
+    """Return why a server should get no requests, whatever its database says; empty where it should."""
+    if pool.ready(state):
+        return ""
+    return "no worker is ready" if state.stage is pool.Stage.RUNNING else f"the server is {state.stage.value}"
+
+
+def why_database(check: DatabaseCheck | None, now: float) -> str:
     """Return why a database that was asked keeps a server from being ready; empty where it does not."""
     if check is None:
         return "no worker has asked the database yet"
@@ -84,20 +97,20 @@ class Observer:
         self._weighed = {seen.pid: self._weighed[seen.pid] for seen in workers if seen.pid in self._weighed}
         return Observation(
             now=now, started=supervisor.started, started_at=time.time() - (now - supervisor.started),
-            version=__version__, pid=os.getpid(), urls=tuple(supervisor.urls), pool=state,
+            version=__version__, pid=os.getpid(), project=supervisor.project, urls=tuple(supervisor.urls), pool=state,
             restarts=crew.restarts, workers=workers, counts=crew.ledger.counts(slots),
             replacements=dict(crew.ledger.replacements), last_replacement=crew.ledger.last,
             failed_reloads=crew.ledger.failed_reloads, checks_database=supervisor.settings.ready_database,
-            database=crew.ledger.check(slots),
+            database=crew.ledger.check(slots), why_not_ready=self.why_not_ready(),
         )  # fmt: skip
 
-    def database(self) -> str:
-        """Return why the database keeps the server from being ready; empty where it does not, or is not asked."""
-        if not self._supervisor.settings.ready_database:
-            return ""
-        crew = self._supervisor.crew
-        check = crew.ledger.check(process.slot for process in crew.children.values())
-        return why_not_ready(check, time.monotonic())
+    def why_not_ready(self) -> str:
+        """Return why balancers should send no requests here; empty where they should."""
+        supervisor, ledger = self._supervisor, self._supervisor.crew.ledger
+        if not supervisor.settings.ready_database:
+            return why_not(supervisor.pool)
+        check = ledger.check(process.slot for process in supervisor.crew.children.values())
+        return why_not(supervisor.pool) or why_database(check, time.monotonic())
 
     def _worker(self, worker: pool.Worker, now: float) -> Seen:
         process = self._supervisor.crew.children.get(worker.id)
@@ -108,6 +121,7 @@ class Observer:
             worker=worker, pid=process.pid, slot=process.slot, age=now - process.started, figures=figures,
             in_flight=in_flight, requests=self._supervisor.crew.board.counted(process.slot).total,
             memory=self._weigh(process.pid, now) if process.pid else None,
+            reason=process.told_to_end or self._supervisor.crew.ledger.reasons.get(process.id, ""),
         )  # fmt: skip
 
     def _weigh(self, pid: int, now: float) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from nuages.runtime import exposition, metrics, pool
+from nuages.runtime.counts import BOUNDS, Histogram
 from nuages.runtime.management import Answer, Answers, Asked
 from nuages.runtime.observation import Observation, Observer, Seen
 
@@ -23,19 +25,16 @@ def answers(supervisor: Supervisor) -> Answers:
 
     return {
         "/-/live": lambda _: Answer(status=200, body="alive\n"),
-        "/-/ready": lambda _: ready(supervisor.pool, observer.database()),
+        "/-/ready": lambda _: ready(observer.why_not_ready()),
         "/-/startup": lambda _: startup(supervisor.pool),
         "/-/metrics": told,
         "/-/status": lambda _: Answer(status=200, body=status(observer.look())),
     }
 
 
-def ready(now: pool.Pool, database: str = "") -> Answer:
-    """Whether balancers should send requests here; `database` says why not, where it is asked."""
-    why = database
-    if not pool.ready(now):
-        why = "no worker is ready" if now.stage is pool.Stage.RUNNING else f"the server is {now.stage.value}"
-    return Answer(status=503, body=f"{why}\n") if why else Answer(status=200, body="ready\n")
+def ready(why_not: str) -> Answer:
+    """Whether balancers should send requests here; `why_not` is empty where they should."""
+    return Answer(status=503, body=f"{why_not}\n") if why_not else Answer(status=200, body="ready\n")
 
 
 def startup(now: pool.Pool) -> Answer:
@@ -52,7 +51,9 @@ def status(seen: Observation) -> dict[str, Any]:
         "version": seen.version,
         "pid": seen.pid,
         "stage": state.stage.value,
-        "ready": pool.ready(state),
+        "ready": not seen.why_not_ready,
+        "why_not_ready": seen.why_not_ready,
+        "project": seen.project,
         "addresses": list(seen.urls),
         "uptime": round(seen.now - seen.started, 3),
         "generation": state.generation,
@@ -62,6 +63,8 @@ def status(seen: Observation) -> dict[str, Any]:
         "errors": sum(count for (_, _, of), count in counts.requests.items() if of == "5xx"),
         "static_requests": sum(counts.static.values()),
         "bytes_sent": counts.sent,
+        "durations": _histogram(reduce(Histogram.plus, counts.durations.values(), Histogram())),
+        "queue": _histogram(counts.queue),
         "replacements": dict(seen.replacements),
         "last_replacement": last
         and {"worker": last.worker, "reason": last.reason, "age": round(seen.now - last.at, 3)},
@@ -76,6 +79,11 @@ def status(seen: Observation) -> dict[str, Any]:
     }
 
 
+def _histogram(histogram: Histogram) -> dict[str, Any]:
+    """How many took at most so many seconds, and one number more for what took longer; not added up."""
+    return {"bounds": BOUNDS, "counts": histogram.counts}
+
+
 def _worker(seen: Seen, now: float) -> dict[str, Any]:
     worker, figures = seen.worker, seen.figures
     known: dict[str, Any] = {
@@ -85,6 +93,7 @@ def _worker(seen: Seen, now: float) -> dict[str, Any]:
         "generation": worker.generation,
         "phase": worker.phase.value,
         "due": worker.due,
+        "reason": seen.reason,
         "since": round(now - worker.since, 3),
         "age": round(seen.age, 3),
         "requests": seen.requests,

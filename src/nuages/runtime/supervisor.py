@@ -82,6 +82,7 @@ class Supervisor:
         self.settings, self.log = settings, log
         self.say = chronicle.Chronicle(log)
         self.urls = [listener.url(secure=settings.tls_cert is not None) for listener in listeners]
+        self.project = application.directory
         self.started = time.monotonic()
         self._listeners = listeners
         self._environ, self._origins = environ, origins

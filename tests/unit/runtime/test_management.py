@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nuages.runtime.management import Answer, folder, respond
+from nuages.runtime.management import Answer, folder, places, respond
+from nuages.runtime.observation import why_not
 from nuages.runtime.pool import Limits, Phase, Pool, Stage, Worker
 from nuages.runtime.status import ready, startup
 
@@ -54,9 +55,10 @@ def _pool(phase: Phase, stage: Stage = Stage.RUNNING, proven: int | None = 0) ->
 
 
 def test_it_is_ready_only_while_a_worker_is_and_nothing_stops() -> None:
-    assert ready(_pool(Phase.READY)).status == 200
-    assert ready(_pool(Phase.STARTING)).status == 503
-    assert ready(_pool(Phase.READY, Stage.DRAINING)) == Answer(status=503, body="the server is draining\n")
+    assert ready(why_not(_pool(Phase.READY))).status == 200
+    assert ready(why_not(_pool(Phase.STARTING))).status == 503
+    draining = ready(why_not(_pool(Phase.READY, Stage.DRAINING)))
+    assert draining == Answer(status=503, body="the server is draining\n")
 
 
 def test_started_once_is_started_for_good() -> None:
@@ -67,3 +69,9 @@ def test_started_once_is_started_for_good() -> None:
 def test_the_socket_lies_in_the_runtime_directory_else_in_the_temporary_one(tmp_path: Path) -> None:
     assert folder({"XDG_RUNTIME_DIR": str(tmp_path), "TMPDIR": "/t"}) == tmp_path / "nuages"
     assert folder({"XDG_RUNTIME_DIR": "/no/such/folder", "TMPDIR": "/t"}).parent == Path("/t")
+
+
+def test_where_systemd_made_a_folder_for_the_service_the_socket_lies_there(tmp_path: Path) -> None:
+    environ = {"RUNTIME_DIRECTORY": f"{tmp_path}:/run/other", "XDG_RUNTIME_DIR": "/run/user/1"}
+    assert folder(environ) == tmp_path / "nuages"
+    assert places(environ)[0] == tmp_path / "nuages"

@@ -16,13 +16,13 @@ from nuages.runtime.counts import BOUNDS, Counts, Histogram
 from nuages.runtime.exposition import Family, Sample, render, wants_openmetrics
 from nuages.runtime.ledger import CRASH, REASONS, Ledger, kind_of
 from nuages.runtime.metrics import METRICS, families
-from nuages.runtime.observation import Observation, Seen, why_not_ready
+from nuages.runtime.observation import Observation, Seen, why_database
 from nuages.runtime.pool import Limits, Phase, Pool, Worker
 from nuages.runtime.scoreboard import Board, DatabaseCheck, Figures, InFlight, Scoreboard
 
 REQUEST = InFlight(method="GET", path="/slow/", request_id="a", since=98.0)
 SEEN = Observation(
-    now=100.0, started=40.0, started_at=1_700_000_000.5, version="1.2.3", pid=7, urls=("http://127.0.0.1:8000",),
+    now=100.0, started=40.0, started_at=1_700_000_000.5, version="1.2.3", pid=7, project="/srv/shop", urls=("http://127.0.0.1:8000",),
     pool=Pool(limits=Limits(workers=2), proven=0, workers=(
         Worker(id=1, generation=0, phase=Phase.READY, since=41.0),
         Worker(id=2, generation=0, phase=Phase.STARTING, since=99.0),
@@ -193,7 +193,7 @@ def test_what_ended_workers_have_counted_is_kept_and_routes_stay_what_they_were(
 
 def test_a_database_keeps_the_server_from_being_ready_only_with_fresh_news() -> None:
     check = DatabaseCheck(at=100.0)
-    assert why_not_ready(None, 100.0) == "no worker has asked the database yet"
-    assert why_not_ready(check, 110.0) == ""
-    assert why_not_ready(check, 116.0) == "the database has not answered for 16 s"
-    assert why_not_ready(replace(check, why="refused"), 101.0) == "the database does not answer: refused"
+    assert why_database(None, 100.0) == "no worker has asked the database yet"
+    assert why_database(check, 110.0) == ""
+    assert why_database(check, 116.0) == "the database has not answered for 16 s"
+    assert why_database(replace(check, why="refused"), 101.0) == "the database does not answer: refused"

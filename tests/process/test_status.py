@@ -1,0 +1,119 @@
+"""`nuages status` against running servers: it finds them by itself and fits one screen."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.process.harness import DEADLINE, held, named_pipe, serving, wait_until, write_project
+
+
+def ask(*arguments: str, folder: Path, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run `nuages status`."""
+    return subprocess.run(
+        [sys.executable, "-m", "nuages", "status", *arguments],
+        cwd=folder, env={**os.environ, **environ}, capture_output=True, text=True, timeout=DEADLINE, check=False,
+    )  # fmt: skip
+
+
+def test_it_finds_the_server_of_this_folder_and_lists_several(tmp_path: Path) -> None:
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path), "TMPDIR": str(tmp_path)}
+    shop, blog = write_project(tmp_path / "shop"), write_project(tmp_path / "blog")
+    pipe = named_pipe(tmp_path)
+    with serving(shop, "--workers", "2", "--management", "auto", environ=environ) as server:
+        server.wait_for("worker-ready", count=2)
+        for _ in range(3):
+            server.get("/")
+        server.begin(f"/hold/?pipe={pipe}")
+        with held(pipe):
+            found = ask(folder=tmp_path, environ=environ)
+        assert (found.returncode, found.stderr) == (0, "")
+        lines = found.stdout.splitlines()
+        assert lines[0].startswith(f"shop (pid {server.pid})  ready  up ")
+        rows = [line.split() for line in lines[lines.index("") + 1 :]]
+        assert {row[1] for row in rows if row and row[0] in {"1", "2"}} == {
+            str(pid) for pid in server.workers()
+        }
+        with serving(blog, "--workers", "1", "--management", "auto", environ=environ) as other:
+            other.wait_for("ready")
+            both = ask(folder=tmp_path, environ=environ).stdout
+            assert f"shop (pid {server.pid})  ready" in both
+            assert f"blog (pid {other.pid})  ready" in both
+            assert f"--management unix:{tmp_path}/nuages/{other.pid}.sock" in both
+            one = ask(folder=blog, environ=environ)
+            assert one.stdout.startswith(f"blog (pid {other.pid})")
+            assert "1 more serves other projects" in one.stderr
+            named = ask(
+                "--json",
+                "--management",
+                f"unix:{tmp_path}/nuages/{server.pid}.sock",
+                folder=blog,
+                environ=environ,
+            )
+            (status,) = json.loads(named.stdout)
+            assert (status["pid"], status["project"], status["requests"]) == (server.pid, str(shop), 4)
+
+
+def test_what_to_do_when_there_is_none(tmp_path: Path) -> None:
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path), "TMPDIR": str(tmp_path)}
+    none = ask(folder=tmp_path, environ=environ)
+    assert (none.returncode, none.stdout) == (4, "")
+    assert none.stderr.startswith(f"error: no server is running\n  looked into {tmp_path}/nuages\n")
+    assert "hint: start one, or name where it answers: nuages status --management HOST:PORT" in none.stderr
+    gone = ask("--management", f"unix:{tmp_path}/gone.sock", folder=tmp_path, environ=environ)
+    assert gone.returncode == 4
+    assert f"asked at unix:{tmp_path}/gone.sock\n  No such file or directory\n" in gone.stderr
+    off = ask(folder=tmp_path, environ={**environ, "NUAGES_MANAGEMENT": "off"})
+    assert off.returncode == 4
+    assert "given by NUAGES_MANAGEMENT" in off.stderr
+
+
+def test_what_answers_but_is_no_management_socket_is_named(project: Path) -> None:
+    with serving(project, "--workers", "1") as server:
+        server.wait_for("ready")
+        found = ask("--management", server.address, folder=project, environ={})
+    assert found.returncode == 4
+    assert "not the management socket of a nuages server" in found.stderr
+
+
+def test_watch_shows_rates_until_it_is_interrupted_and_says_when_the_server_ends(project: Path) -> None:
+    environ = {"XDG_RUNTIME_DIR": str(project), "TMPDIR": str(project)}
+    with serving(project, "--workers", "1", "--management", "auto", environ=environ) as server:
+        server.wait_for("ready")
+        ours, theirs = pty.openpty()
+        command = [sys.executable, "-m", "nuages", "status", "--watch"]
+        with subprocess.Popen(
+            command, cwd=project, env={**os.environ, **environ}, stdout=theirs, stderr=theirs
+        ) as watching:
+            os.close(theirs)
+            shown = ""
+
+            def rates() -> bool:
+                nonlocal shown
+                shown += os.read(ours, 65536).decode()
+                return "requests/s" in shown
+
+            wait_until(rates, "rates")
+            watching.send_signal(signal.SIGINT)
+            assert watching.wait(DEADLINE) == 0
+            os.close(ours)
+        assert shown.count("\033[H\033[J") == 2
+        assert "Traceback" not in shown
+        json_lines = [*command, "--json"]
+        with subprocess.Popen(
+            json_lines, cwd=project, env={**os.environ, **environ}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True,
+        ) as watching:  # fmt: skip
+            assert watching.stdout
+            (status,) = json.loads(watching.stdout.readline())
+            assert status["pid"] == server.pid
+            server.stop()
+            _, said = watching.communicate(timeout=DEADLINE)
+            assert watching.returncode == 4
+            assert json.loads(said)["what"] == "the server does not answer"
