@@ -108,8 +108,7 @@ def _rates(status: Status, before: Status) -> list[str]:
     seconds = max(0.001, status["uptime"] - before["uptime"])
 
     def rate(name: str) -> float:
-        gained = float(status[name] - before[name])
-        return max(0.0, gained) / seconds
+        return float(max(0, status[name] - before[name]) / seconds)
 
     parts = [f"{rate('requests'):,.0f} requests/s", f"{rate('errors'):,.1f} errors/s"]
     parts += [f"{rate('static_requests'):,.0f} static/s", f"{amount(rate('bytes_sent'))}/s"]
