@@ -30,9 +30,11 @@ SURVIVORS = {
     "opentelemetry": "hook",
     "posthog": "hook",
 }
-# Libraries that do not use a connection which another process has opened.
+# Libraries that do not use a connection which another process has opened, or have none that counts.
 # redis 3.2 and newer: connection.py, ConnectionPool._checkpid; valkey is its fork.
-LEAVING = frozenset({"redis", "valkey"})
+# twisted: importing daphne, as Channels projects do, makes its reactor and with it an event loop. A reactor has
+# connections only while it runs, and then in a thread, which is seen; the main thread is ours.
+LEAVING = frozenset({"redis", "valkey", "twisted"})
 _ENDING_SECONDS = 0.1
 
 
@@ -125,7 +127,16 @@ def read_state(known: set[int], hooked: frozenset[str]) -> State:
 
 def open_descriptors() -> set[int]:
     """Return the numbers of this process's open descriptors."""
-    return {int(entry.name) for entry in Path("/proc/self/fd").iterdir()}
+    found = {int(entry.name) for entry in Path("/proc/self/fd").iterdir()}
+    return {number for number in found if _is_open(number)}  # that of the folder itself was among them
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 def _threads() -> Iterator[Thread]:

@@ -1,0 +1,43 @@
+"""What a process has that it cannot share with a fork of itself, seen in real processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+SCRIPT = """
+import asyncio, socket, threading
+from nuages.runtime.obstacles import open_descriptors, read_state
+known = open_descriptors()
+{code}
+state = read_state(known, frozenset())
+print([one.what for one in state.descriptors], [(one.name, one.module) for one in state.threads])
+"""
+
+
+def _state(code: str) -> str:
+    found = subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(code=code)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    return found.stdout.strip()
+
+
+def test_the_first_thing_that_is_opened_is_seen() -> None:
+    # Its descriptor is the one that the list of descriptors had while it was read.
+    assert _state("import select; kept = select.epoll()") == "['an event loop'] []"
+
+
+def test_an_event_loop_and_a_connection_are_seen_and_what_is_closed_is_not() -> None:
+    itself = "'a connection to this process itself'"
+    assert _state("loop = asyncio.new_event_loop()") == f"['an event loop', {itself}, {itself}] []"
+    assert _state("asyncio.new_event_loop().close()") == "[] []"
+    assert _state("unused = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)") == "[] []"
+
+
+def test_threads_are_seen_with_their_module() -> None:
+    code = "threading.Thread(target=threading.Event().wait, name='poller', daemon=True).start()"
+    assert _state(code) == "[] [('poller', 'threading')]"
