@@ -39,14 +39,23 @@ class Clients:
 
     def end(self, *, within: float = DEADLINE) -> Tally:
         """End the load, or wait until its time is over; return what came of it."""
-        if not self._lines.ended:
-            assert self._process.stdin is not None
-            with contextlib.suppress(OSError):
-                self._process.stdin.close()
-            self._process.wait(within)
-            self._lines.join()
-            self.tally = Tally(**self._lines.objects()[-1])
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        self._process.wait(within)
+        self._lines.join()
+        self.tally = Tally(**self._lines.objects()[-1])
         return self.tally
+
+    def kill(self) -> None:
+        """End the process, whatever it has told."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        self._lines.join()
 
 
 @contextlib.contextmanager
@@ -57,6 +66,4 @@ def asking(address: str, *options: str) -> Iterator[Clients]:
         yield clients
         clients.end(within=120)
     finally:
-        if clients._process.poll() is None:
-            clients._process.kill()
-            clients._process.wait()
+        clients.kill()

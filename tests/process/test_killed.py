@@ -1,0 +1,100 @@
+"""SIGKILL of a worker, of the zygote, of the supervisor, under load: only what was inside a killed worker may fail."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from datetime import datetime
+from pathlib import Path
+
+from tests.process.clients import asking
+from tests.process.harness import Server, alive, serving, wait_until, write_project
+from tests.process.test_nothing_is_lost import SLOW_IMPORT
+
+INSIDE = {"fresh reset", "fresh closed", "fresh cut", "kept reset", "kept stale", "kept cut"}
+READY_SECONDS = 0.2
+ROUNDS = 2  # a third that has hardly begun to serve is replaced a little later: it might die at every start
+
+
+def test_a_killed_worker_is_replaced_at_once_and_nothing_else_fails(tmp_path: Path) -> None:
+    """Its import takes 1.5 s; the replacement is forked from what is loaded."""
+    project = write_project(tmp_path / "project", settings=SLOW_IMPORT)
+    with serving(project, "--workers", "2") as server:
+        server.wait_for("worker-ready", count=2)
+        with asking(server.address, "--rate", "100") as clients:
+            for number in range(1, ROUNDS + 1):
+                clients.more(20)
+                os.kill(server.workers()[0], signal.SIGKILL)
+                server.wait_for("worker-ready", count=2 + number)
+                clients.more(20)
+        # At this rate hardly ever more than one request is inside a worker.
+        failures = clients.tally.failures
+        assert set(failures) <= INSIDE, clients.tally
+        assert sum(failures.values()) <= 2 * ROUNDS, clients.tally
+        assert _gaps(server)[0] < READY_SECONDS
+        assert server.stop() == 0
+
+
+def _gaps(server: Server) -> list[float]:
+    """Seconds from each death until the replacement is ready."""
+    died = [_time(seen["time"]) for seen in server.found("worker-died")]
+    ready = [_time(seen["time"]) for seen in server.found("worker-ready")][2:]
+    return [after - before for before, after in zip(died, ready, strict=True)]
+
+
+def _time(text: str) -> float:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def test_a_killed_zygote_is_followed_by_another_and_nothing_fails(project: Path) -> None:
+    with serving(project, "--workers", "2", "--recycle-requests", "200") as server:
+        server.wait_for("worker-ready", count=2)
+        first = server.wait_for("preloaded")["pid"]
+        with asking(server.address, "--clients", "4") as clients:
+            clients.more(20)
+            os.kill(first, signal.SIGKILL)
+            assert server.wait_for("zygote-died")["pid"] == first
+            # Whether it comes at once or when it is needed: workers are forked from it.
+            second = server.wait_for("preloaded", count=2)["pid"]
+            before = len(server.found("worker-ended"))
+            server.wait_for("worker-ended", count=before + 2)
+            clients.more(20)
+        assert clients.tally.failures == {}, clients.tally
+        assert second != first
+        assert alive(second)
+        assert server.found("worker-died") == []
+        assert server.stop() == 0
+
+
+def test_a_zygote_that_is_killed_while_it_loads_new_code_only_ends_that_reload(tmp_path: Path) -> None:
+    project = write_project(
+        tmp_path / "project", settings="import os\nif os.path.exists('dies'): os.kill(os.getpid(), 9)\n"
+    )
+    with serving(project, "--workers", "2") as server:
+        server.wait_for("worker-ready", count=2)
+        with asking(server.address, "--rate", "100") as clients:
+            (project / "dies").touch()
+            server.signal(signal.SIGHUP)
+            server.wait_for("reload-failed")
+            (project / "dies").unlink()
+            server.signal(signal.SIGHUP)
+            server.wait_for("worker-ended", count=2)
+            clients.more(20)
+        assert clients.tally.failures == {}, clients.tally
+        assert server.stop() == 0
+
+
+def test_a_killed_supervisor_takes_its_workers_along_and_the_port_is_free(project: Path) -> None:
+    with serving(project, "--workers", "2") as server:
+        server.wait_for("worker-ready", count=2)
+        pids = [*server.workers(), server.wait_for("preloaded")["pid"]]
+        port = int(server.address.rpartition(":")[2])
+        with asking(server.address, "--rate", "100") as clients:
+            clients.more(20)
+            server.signal(signal.SIGKILL)
+            server.wait()
+            wait_until(lambda: not any(map(alive, pids)), "workers and zygote end")
+            with socket.create_server(("127.0.0.1", port)):
+                pass
+        assert set(clients.tally.failures) <= INSIDE | {"fresh refused", "kept refused"}

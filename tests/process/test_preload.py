@@ -1,0 +1,182 @@
+"""Workers forked from a loaded project: what they share, what each has for itself, and what must not be forked."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from tests.process.harness import Server, serving, wait_until, write_project
+
+URLS = """
+import asyncio
+import gc
+import json
+import random
+import threading
+
+
+def state(request):
+    return HttpResponse(json.dumps({
+        "pid": os.getpid(), "random": random.random(), "gc": gc.isenabled(), "frozen": gc.get_freeze_count(),
+        "arenas": os.environ.get("MALLOC_ARENA_MAX"), "blas": os.environ.get("OPENBLAS_NUM_THREADS"),
+        "notes": NOTES,
+    }))
+
+
+NOTES = []
+urlpatterns += [path("state/", state)]
+"""
+FORKS = """
+import os
+from pages import urls
+
+def before():
+    urls.NOTES.append(f"before in {os.getpid()}")
+
+def after():
+    urls.NOTES.append(f"after in {os.getpid()}")
+"""
+THREAD = """
+import threading, time
+threading.Thread(target=time.sleep, args=(600,), daemon=True, name="poller").start()
+"""
+CONNECTION = """
+import socket
+server = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(server.getsockname())
+"""
+LIBRARY = """
+import os
+import threading
+
+_woken = threading.Event()
+
+
+def _work():
+    _woken.wait(600)
+
+
+def start():
+    threading.Thread(target=_work, daemon=True, name="exporter").start()
+
+
+os.register_at_fork(after_in_child=start)
+start()
+"""
+
+
+def states(server: Server, workers: int) -> dict[int, dict[str, object]]:
+    """Return what each worker says of itself."""
+    found: dict[int, dict[str, object]] = {}
+
+    def all_of_them() -> bool:
+        state = json.loads(server.get("/state/"))
+        found[state["pid"]] = state
+        return len(found) == workers
+
+    wait_until(all_of_them, "every worker answers")
+    return found
+
+
+def test_workers_are_forked_from_a_project_that_was_loaded_once(project: Path) -> None:
+    write_project(project, urls=URLS, settings='import os\nopen("loads", "a").write(f"{os.getpid()}\\n")\n')
+    with serving(project, "--workers", "3") as server:
+        server.wait_for("worker-ready", count=3)
+        zygote = server.wait_for("preloaded")["pid"]
+        assert (project / "loads").read_text().split() == [str(zygote)]
+        assert Path(f"/proc/{zygote}/task").is_dir()
+        assert len(list(Path(f"/proc/{zygote}/task").iterdir())) == 1, "nothing runs in it"
+        assert not [link for link in _open(zygote) if "eventpoll" in link], "no event loop is in it"
+        for pid, state in states(server, 3).items():
+            assert state["gc"]
+            assert int(state["frozen"]) > 10_000
+            assert (state["arenas"], state["blas"]) == ("2", "1")
+            stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            assert int(stat[1]) == server.pid, "it is the supervisor's own child"
+        assert server.stop() == 0
+
+
+def _open(pid: int) -> list[str]:
+    return [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()]  # noqa: PTH115
+
+
+def test_each_worker_has_random_numbers_of_its_own(project: Path) -> None:
+    write_project(project, urls=URLS, settings="import random\nrandom.seed(1)\n")
+    with serving(project, "--workers", "4") as server:
+        server.wait_for("worker-ready", count=4)
+        found = states(server, 4)
+        assert len({state["random"] for state in found.values()}) == 4
+
+
+def test_hooks_are_called_around_the_fork(project: Path) -> None:
+    write_project(project, urls=URLS)
+    (project / "pages" / "forks.py").write_text(FORKS)
+    hooks = ("--before-fork", "pages.forks:before", "--after-fork", "pages.forks:after")
+    with serving(project, "--workers", "2", *hooks) as server:
+        server.wait_for("worker-ready", count=2)
+        zygote = server.wait_for("preloaded")["pid"]
+        for pid, state in states(server, 2).items():
+            assert state["notes"] == [f"before in {zygote}", f"after in {pid}"]
+
+
+def test_a_hook_that_is_not_there_is_told_once(project: Path) -> None:
+    with serving(project, "--workers", "2", "--before-fork", "pages.forks:before") as server:
+        error = server.error()
+        assert server.wait() == 3
+    assert error.count("error:") == 1
+    assert "pages.forks" in error
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        (THREAD, "the thread 'poller' of time would not survive a fork"),
+        ("import asyncio\nLOOP = asyncio.new_event_loop()\n", "an event loop"),
+        (CONNECTION, "a connection to 127.0.0.1:"),
+    ],
+    ids=["thread", "loop", "connection"],
+)
+def test_what_does_not_survive_a_fork_is_named_and_every_worker_loads_the_project(
+    project: Path, settings: str, why: str
+) -> None:
+    loads = 'import os\nopen("loads", "a").write(f"{os.getpid()}\\n")\n'
+    write_project(project, urls=URLS, settings=loads + settings)
+    with serving(project, "--workers", "2") as server:
+        server.wait_for("worker-ready", count=2)
+        assert why in server.wait_for("preload-off")["why"]
+        assert sorted((project / "loads").read_text().split()) == sorted(map(str, server.workers()))
+        assert server.get("/") == "hello"
+        assert server.stop() == 0
+
+
+def test_it_is_forked_all_the_same_where_somebody_says_so(project: Path) -> None:
+    write_project(project, settings=THREAD)
+    with serving(project, "--workers", "2", "--preload", "on") as server:
+        server.wait_for("worker-ready", count=2)
+        assert any("'poller'" in seen["text"] for seen in server.found("warning"))
+        assert server.wait_for("preloaded")
+        assert server.get("/") == "hello"
+
+
+def test_a_library_whose_thread_comes_back_after_a_fork_is_no_obstacle(project: Path) -> None:
+    """The name is one of the table; that it asks for its thread by os.register_at_fork is seen when it does."""
+    package = project / "posthog"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(LIBRARY)
+    write_project(project, settings="import posthog\n", urls=URLS)
+    with serving(project, "--workers", "2") as server:
+        server.wait_for("worker-ready", count=2)
+        assert server.found("preload-off") == []
+        for pid in server.workers():
+            names = [(task / "comm").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+            assert len(names) >= 2, "the worker has the library's thread"
+
+
+def test_workers_load_the_project_themselves_where_somebody_says_so(project: Path) -> None:
+    with serving(project, "--workers", "2", "--preload", "off") as server:
+        server.wait_for("worker-ready", count=2)
+        assert server.found("preloaded") == []
+        assert server.get("/") == "hello"
+        assert server.stop() == 0

@@ -1,0 +1,119 @@
+"""SIGHUP: new code beside the old, under load; broken code leaves the old serving and is named; TTIN and TTOU."""
+
+from __future__ import annotations
+
+import os
+import signal
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from tests.process.clients import asking
+from tests.process.harness import Server, held, named_pipe, serving, write_project
+from tests.process.test_nothing_is_lost import fewest_ready
+
+NEW = 'hello.__code__ = (lambda request: HttpResponse("new")).__code__\n'
+FORK = """
+import os
+from pathlib import Path
+
+def begin():
+    if Path(__file__).with_name("now").exists():
+        os._exit(9)
+"""
+BROKEN = {
+    "syntax": ({"urls": "def hello(:\n"}, "SyntaxError", 'urls.py", line '),
+    "import": ({"urls": "import no_such_module\n"}, "no_such_module", 'urls.py", line '),
+    "settings": ({"settings": "DATABASES = 1 / 0\n"}, "ZeroDivisionError", 'settings.py", line 8'),
+}
+
+
+def has_said(server: Server, text: str) -> bool:
+    """Return whether a line of the log has this text, be it an event's or the stack of what hangs."""
+    texts = [str(event.get("text")) for event in server.events.objects()]
+    return any(text in line for line in (*texts, *server.events.all()))
+
+
+@pytest.mark.parametrize("how", [*BROKEN, "hang"])
+def test_broken_code_loses_nothing_and_is_named_and_what_mends_it_is_served(project: Path, how: str) -> None:
+    pipe = named_pipe(project)
+    texts, *said = BROKEN.get(how, ({"settings": f'open("{pipe}").read()\n'}, "", 'settings.py", line 8'))
+    with serving(project, "--workers", "2", "--start-timeout", "6s") as server:
+        server.wait_for("worker-ready", count=2)
+        with asking(server.address, "--rate", "100", "--bodies") as clients:
+            clients.more(20)
+            write_project(project, **texts)
+            server.signal(signal.SIGHUP)
+            assert "the old goes on serving" in server.wait_for("reload-failed")["text"]
+            for text in said:
+                assert has_said(server, text), server.said
+            clients.more(20)
+            write_project(project, urls=NEW)
+            server.signal(signal.SIGHUP)
+            server.wait_for("worker-ended", count=2)
+            clients.more(20)
+        assert clients.tally.failures == {}, clients.tally
+        assert set(clients.tally.bodies) == {"hello", "new"}
+        assert server.get("/") == "new"
+        assert fewest_ready(server, 2) == 2
+        assert server.stop() == 0
+
+
+def test_a_stop_while_new_code_loads_is_obeyed_at_once(project: Path) -> None:
+    pipe = named_pipe(project)
+    with serving(project, "--workers", "2") as server:
+        server.wait_for("worker-ready", count=2)
+        write_project(project, settings=f'open("{pipe}").read()\n')
+        server.signal(signal.SIGHUP)
+        with held(pipe):
+            assert server.stop() == 0
+
+
+def test_two_reloads_at_once_are_one(project: Path) -> None:
+    pipe = named_pipe(project)
+    with serving(project, "--workers", "2") as server:
+        server.wait_for("worker-ready", count=2)
+        write_project(project, settings=f'open("{pipe}").read()\n')
+        server.signal(signal.SIGHUP)
+        with held(pipe):
+            # What the first one loads may be old already: the second begins anew, and only its code gets to serve.
+            write_project(project, urls=NEW)
+            server.signal(signal.SIGHUP)
+            server.wait_for("worker-ready", count=4)
+        server.wait_for("worker-ended", count=2)
+        assert server.get("/") == "new"
+        assert len(server.found("worker-ready")) == 4
+        assert server.found("reload-failed") == []
+        assert server.stop() == 0
+
+
+def test_the_number_of_workers_changes_with_ttin_and_ttou_and_loses_nothing(project: Path) -> None:
+    with serving(project, "--workers", "1") as server:
+        server.wait_for("ready")
+        with asking(server.address, "--rate", "100") as clients:
+            server.signal(signal.SIGTTIN)
+            server.wait_for("worker-ready", count=2)
+            clients.more(20)
+            server.signal(signal.SIGTTOU)
+            assert server.wait_for("worker-retires")["reason"] == "fewer workers were asked for"
+            server.wait_for("worker-ended")
+            clients.more(20)
+        assert clients.tally.failures == {}, clients.tally
+        assert len(server.workers()) == 1
+
+
+def test_a_worker_that_dies_at_every_start_is_tried_less_and_less_often(project: Path) -> None:
+    """The code is the running one, so there is nothing to go back to: the zygote loads it and its workers die."""
+    (project / "pages" / "fork.py").write_text(FORK)
+    with serving(project, "--workers", "2", "--after-fork", "pages.fork:begin") as server:
+        server.wait_for("worker-ready", count=2)
+        (project / "pages" / "now").touch()
+        os.kill(server.workers()[0], signal.SIGKILL)
+        server.wait_for("worker-died", count=4)
+        died = [datetime.fromisoformat(seen["time"].rstrip("Z")) for seen in server.found("worker-died")]
+        assert (died[2] - died[1]).total_seconds() >= 0.4
+        assert (died[3] - died[2]).total_seconds() >= 0.9
+        assert server.get("/") == "hello"
+        (project / "pages" / "now").unlink()
+        server.wait_for("worker-ready", count=3)
+        assert server.stop() == 0
