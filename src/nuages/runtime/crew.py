@@ -8,7 +8,7 @@ import selectors
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -135,6 +135,10 @@ class Crew:
                 self._happen(messages.Lingers(process.id))
             elif "due" in message:
                 self._happen(messages.Due(process.id, message["due"]))
+            elif "unbegun" in message:
+                self._note_lost(
+                    process, [InFlight(**one) for one in message["unbegun"]], "had not come whole"
+                )
             elif "report" in message:
                 self.say.reported(process, message)
 
@@ -147,7 +151,9 @@ class Crew:
         if process.lost_told:
             return
         process.lost_told = True
-        requests = self.board.in_flight(process.slot)
+        self._note_lost(process, self.board.in_flight(process.slot), why)
+
+    def _note_lost(self, process: child.Child, requests: Sequence[InFlight], why: str) -> None:
         if self._state().stage is not pool.Stage.RUNNING:
             self.cut_requests += len(requests)
         self.say.lost(process, requests, why, time.monotonic())

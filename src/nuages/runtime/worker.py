@@ -29,7 +29,7 @@ from nuages.runtime.scoreboard import Board, Figures
 from nuages.runtime.stacks import stacks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from nuages.runtime.site import Site
     from nuages.runtime.tls import Tls
@@ -208,10 +208,21 @@ class Worker:
                 case "certificate":
                     self.reload_certificate()
                 case "cut":
+                    self.say(unbegun=list(self._unbegun()))
                     self.end(0)
                 case "stacks":
                     self.log.event("info", "stacks", stacks())
                     self.say(stacked=True)
+
+    def _unbegun(self) -> Iterator[dict[str, Any]]:
+        """The requests that no thread is at and that are not on the board: their bodies are still coming."""
+        for connection in self.server.connections if self.server else ():
+            for exchange in getattr(connection, "exchanges", ()):
+                if exchange.request is not None and exchange.slot is None and not exchange.status:
+                    yield {
+                        "method": exchange.request.method, "path": exchange.request.path.decode("latin-1"),
+                        "request_id": exchange.request_id, "since": exchange.began,
+                    }  # fmt: skip
 
     def reload_certificate(self) -> None:
         """Read certificate and key again for the handshakes to come; what is wrong with them is logged."""

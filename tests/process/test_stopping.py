@@ -1,0 +1,128 @@
+"""SIGTERM with everything in flight that there is: each completes or is closed properly, and the exit code says so."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from tests.process.harness import Server, held, named_pipe, serving
+from tests.process.sites import Talk, write_site
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+URLS = '''
+def hold(request):
+    """Answer when somebody opens the named pipe, writes into it and closes it."""
+    with open(request.GET["pipe"], "rb") as pipe:
+        return HttpResponse(b"released " + pipe.read())
+
+
+async def later(request):
+    await asyncio.sleep(float(request.GET["seconds"]))
+    return HttpResponse("later")
+
+
+urlpatterns += [path("hold/", hold), path("later/", later)]
+'''
+ASGI = """\
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pages.settings")
+from django.core.asgi import get_asgi_application
+
+pages = get_asgi_application()
+
+
+async def application(scope, receive, send):
+    if scope["type"] != "websocket":
+        return await pages(scope, receive, send)
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] == "websocket.receive":
+        await send({"type": "websocket.send", "text": message["text"].upper()})
+"""
+UPLOAD = b"x" * 100_000
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    project = write_site(tmp_path / "site", urls=URLS)
+    (project / "pages" / "asgi.py").write_text(ASGI)
+    return project
+
+
+def _talk(server: Server) -> Talk:
+    return Talk(server.connect().socket)
+
+
+def test_everything_in_flight_completes_or_is_closed_properly(site: Path) -> None:
+    pipe = named_pipe(site)
+    with serving(site, "--app", "pages.asgi:application", "--workers", "1") as server:
+        server.wait_for("ready")
+        long, upload, idle, pair = (_talk(server) for _ in range(4))
+        assert idle.get("/status/200/").status == 200
+        upload.send(
+            f"POST /size/ HTTP/1.1\r\nHost: a\r\nContent-Length: {len(UPLOAD)}\r\n\r\n", UPLOAD[:50_000]
+        )
+        long.send(f"GET /hold/?pipe={pipe} HTTP/1.1\r\nHost: a\r\n\r\n")
+        with connect(f"ws://{server.address}/") as socket:
+            socket.send("hello")
+            assert socket.recv(timeout=10) == "HELLO"
+            with held(pipe) as writer:
+                pair.send(
+                    "GET /later/?seconds=1 HTTP/1.1\r\nHost: a\r\n\r\n",
+                    "GET /status/200/ HTTP/1.1\r\nHost: a\r\n\r\n",
+                )
+                server.signal(signal.SIGTERM)
+                server.wait_for("worker-retires")
+                with pytest.raises(ConnectionClosed) as closed:
+                    socket.recv(timeout=10)
+                assert closed.value.rcvd is not None
+                assert closed.value.rcvd.code == 1012
+                # A request that was on its way to the idle connection is answered, and told that it was the last.
+                last = idle.get("/status/200/")
+                assert (last.status, last.fields["connection"]) == (200, "close")
+                assert idle.closed()
+                assert [pair.answer().text, pair.answer().text] == ["later", "body"]
+                assert pair.closed()
+                upload.send(UPLOAD[50_000:])
+                os.write(writer, b"late")
+            answer = upload.answer()
+            assert (answer.text, answer.fields["connection"]) == (str(len(UPLOAD)), "close")
+            assert upload.closed()
+            answer = long.answer()
+            assert (answer.text, answer.fields["connection"]) == ("released late", "close")
+            assert long.closed()
+        assert server.wait() == 0
+    assert server.found("request-lost") == server.found("worker-killed") == []
+
+
+def test_what_outlasts_the_grace_is_cut_and_named(site: Path) -> None:
+    pipe = named_pipe(site)
+    options = ("--app", "pages.asgi:application", "--workers", "1", "--grace", "1s")
+    with serving(site, *options) as server:
+        server.wait_for("ready")
+        long, upload, idle, pair = (_talk(server) for _ in range(4))
+        assert idle.get("/status/200/").status == 200
+        upload.send(
+            f"POST /size/ HTTP/1.1\r\nHost: a\r\nContent-Length: {len(UPLOAD)}\r\n\r\n", UPLOAD[:50_000]
+        )
+        long.send(f"GET /hold/?pipe={pipe} HTTP/1.1\r\nHost: a\r\n\r\n")
+        with held(pipe):
+            pair.send(
+                "GET /status/200/ HTTP/1.1\r\nHost: a\r\n\r\n",
+                "GET /later/?seconds=60 HTTP/1.1\r\nHost: a\r\n\r\n",
+            )
+            assert pair.answer().text == "body"
+            server.signal(signal.SIGTERM)
+            assert server.wait() == 1
+        assert long.closed()
+        assert pair.closed()
+        assert upload.closed()
+        assert idle.closed()
+    lost = {seen["path"]: seen["text"] for seen in server.found("request-lost")}
+    assert set(lost) == {"/hold/", "/size/", "/later/"}
+    assert "cut off: not finished within 1 s" in lost["/hold/"]
+    assert lost["/size/"].startswith("POST /size/ had not come whole")
