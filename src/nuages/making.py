@@ -137,6 +137,8 @@ def _sources(environ: Mapping[str, str], folder: Path) -> tuple[list[tuple[str, 
     pip = indexes.read(environ)
     values = {**indexes.uv_variables(pip, environ)}
     values.update({name: text for name, text in environ.items() if re.match(r"UV_.*(INDEX|LINKS)", name)})
+    # What limits releases on this machine is no part of the project: its image is the same from any machine.
+    values.pop("UV_CONSTRAINT", None)
     for option in ("index-url", "extra-index-url", "find-links", "trusted-host", "timeout"):
         if option in pip:
             values[f"PIP_{option.replace('-', '_').upper()}"] = pip[option].text

@@ -77,7 +77,7 @@ def debian(suite: str, folder: Path, packages: Sequence[str], *, variant: str = 
         subprocess.run(
             [
                 "mmdebstrap", "--mode=root", f"--variant={variant}", f"--include={','.join(packages)}", *options,
-                suite, root, *_mirrors(suite),
+                suite, root, *mirrors(suite),
             ],
             stdin=subprocess.DEVNULL, check=True,
         )  # fmt: skip
@@ -87,7 +87,7 @@ def debian(suite: str, folder: Path, packages: Sequence[str], *, variant: str = 
         shutil.rmtree(root, ignore_errors=True)
 
 
-def _mirrors(suite: str) -> list[str]:
+def mirrors(suite: str) -> list[str]:
     """Return this machine's own Debian sources for another suite; none where it has none: mmdebstrap's are used."""
     words = [
         "apt-get",
