@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 import json
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,10 @@ class CheckOptions:
                         help="list the environment variables that the settings read")  # fmt: skip
     config: bool = declare(flag, default=False, default_text="", group=TALK,
                            help="list every option, its value and who set it")  # fmt: skip
+    image: str | None = declare(
+        text("NAME"), default=None, group=TALK,
+        help="examine a built image instead, by name or as an archive: layers, sizes, secrets, libraries",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +89,10 @@ class CollectOptions:
         group=FILES,
         help="where to write the collected files",
     )
+    sealed: bool = declare(
+        flag, default=False, default_text="", group=FILES, rare=True,
+        help="refuse network and databases and name who asks for them, as building an image does",
+    )  # fmt: skip
 
 
 def check(invocation: Invocation) -> int:
@@ -91,14 +100,19 @@ def check(invocation: Invocation) -> int:
     from nuages.invocation import explain
     from nuages.project.model import to_json
 
-    if invocation.resolve(CheckOptions).value.config:
+    options = invocation.resolve(CheckOptions).value
+    if options.image:
+        from nuages.examining import examine
+
+        return examine(invocation, options.image, is_json=invocation.resolve(Talk).value.json)
+    if options.config:
         rows = explain((Settings, *_up_options()), invocation)
         _answer(
             invocation, [dict(zip(("option", "value", "origin"), row, strict=True)) for row in rows], rows
         )
         return 0
     project = _scan(invocation)
-    if invocation.resolve(CheckOptions).value.env:
+    if options.env:
         found = [
             (v.name, v.kind.value, "required" if v.required else v.default or "", str(v.origin))
             for v in project.variables
@@ -205,10 +219,14 @@ def _located(project: Project, *, local: bool = False) -> Application:
 def collect(invocation: Invocation) -> int:
     """Collect static files in this very interpreter's environment."""
     from nuages.runtime.collect import collect as run
+    from nuages.runtime.sealed import sealed
 
     settings = invocation.resolve(Settings).value
-    output = invocation.resolve(CollectOptions).value.output
-    run(_application(invocation, settings), settings, output, invocation.console.event)
+    options = invocation.resolve(CollectOptions).value
+    report = invocation.console.event
+    application = _application(invocation, settings)
+    with sealed(report) if options.sealed else nullcontext():
+        run(application, settings, options.output, report)
     return 0
 
 
@@ -394,7 +412,7 @@ COMMANDS = (
     Command(
         name="build",
         summary="Build the image with docker, podman or buildah, and print its digest.",
-        function="nuages.making:build",
+        function="nuages.building:build",
         classes=lambda: _image_options("BuildOptions"),
         groups=_OF_AN_IMAGE,
     ),

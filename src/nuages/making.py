@@ -1,26 +1,22 @@
-"""The commands that make something of a project: `plan`, `dockerfile` and `build`; the edge around image/."""
+"""The commands that decide what a project's image is: `plan` and `dockerfile`; the edge around image/."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
-import shlex
-import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from nuages.environment import bundle, indexes
+from nuages.environment import bundle
 from nuages.environment.export import ARCHITECTURES, Export, export
 from nuages.environment.variables import unset
 from nuages.errors import OutsideError, ProjectError, UsageError
-from nuages.image import context, dockerfile, engine, planner
+from nuages.image import context, dockerfile, pins, planner
 from nuages.image.build_stage import FOLDER
-from nuages.image.options import SUITE, BuildOptions, ImageOptions, WriteOptions
+from nuages.image.options import SUITE, ImageOptions, WriteOptions
 from nuages.image.plan import Install, Package, Plan, Runtime, Stated, to_json
 from nuages.invocation import Invocation
 from nuages.project import debian
@@ -29,7 +25,6 @@ from nuages.project.scan import scan
 from nuages.runtime.settings import Settings
 
 _INSTALLER = Path(bundle.__file__).with_name("installer-requirements.txt")
-_EPOCH = 1_577_836_800
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,24 +38,24 @@ class Made:
 
 def plan(invocation: Invocation) -> int:
     """Print the plan as JSON."""
-    sys.stdout.write(to_json(_make(invocation).plan))
+    sys.stdout.write(to_json(make(invocation).plan))
     return 0
 
 
 def write(invocation: Invocation) -> int:
     """Print the Dockerfile, or write it and what it needs into the project."""
-    made = _make(invocation)
+    made = make(invocation)
     if not invocation.resolve(WriteOptions).value.write:
         sys.stdout.write(dockerfile.render(made.plan))
         return 0
     root = made.project.root
     for path, data in made.files.items():
-        _write(root / path, data)
+        write_whole(root / path, data)
         invocation.console.event("write", path)
     return 0
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
     """Write a file whole or not at all; a Dockerfile that is not ours is never overwritten."""
     if path.name == "Dockerfile" and path.is_file() and b"written by nuages" not in path.read_bytes()[:400]:
         raise ProjectError(
@@ -79,111 +74,10 @@ def _write(path: Path, data: bytes) -> None:
         ) from None  # fmt: skip
 
 
-def build(invocation: Invocation) -> int:
-    """Build the image and print its digest."""
-    options = invocation.resolve(BuildOptions).value
-    chosen = _engine(options.builder)
-    made = _make(invocation, platform=options.platform)
-    say = invocation.console.event
-    tags = options.tag or (f"{made.plan.name}:latest",)
-    say("plan", f"Python {made.plan.python.value} on {made.plan.base.image}, built by {chosen}")
-    for name, stated in made.plan.stand_ins.items():
-        say("stand-in", f"{name} gets a stand-in at build time ({stated.origin})")
-    with tempfile.TemporaryDirectory(prefix="nuages-build-") as folder:
-        place = Path(folder, "context")
-        place.mkdir()
-        size = context.write(made.project.root, place, dict(made.files), made.plan.excluded)
-        say("context", f"{size / 1e6:.1f} MB of context")
-        secrets, volumes = _sources(invocation.environ, Path(folder))
-        order = engine.Order(
-            context=str(place), dockerfile=str(place / "Dockerfile"), tags=tags, iidfile=f"{folder}/iid",
-            secrets=secrets, volumes=volumes, platform=options.platform, cache=options.cache, timestamp=_EPOCH,
-            isolation=invocation.environ.get("BUILDAH_ISOLATION", ""),
-        )  # fmt: skip
-        _run(engine.build(chosen, order), "the image cannot be built")
-        identity = Path(folder, "iid").read_text(encoding="utf-8").strip()
-        if options.output:
-            _run(engine.save(chosen, identity, options.output), "the image cannot be written")
-        if options.push:
-            for tag in options.tag:
-                _run(engine.push(chosen, tag, f"{folder}/digest"), f"{tag} cannot be pushed")
-            if Path(folder, "digest").is_file():
-                identity = Path(folder, "digest").read_text(encoding="utf-8").strip()
-    sys.stdout.write(identity + "\n")
-    return 0
-
-
-def _engine(wanted: str) -> str:
-    found = [name for name in engine.ENGINES if shutil.which(name)]
-    if wanted != "auto":
-        if wanted in found:
-            return wanted
-        present = engine.names(found)
-        raise UsageError(
-            f"{wanted} is not installed", where="given by --builder",
-            why=f"this machine has {present}" if present else "this machine has no container engine",
-            hint=f"--builder {found[0]}" if found else f"install {wanted}",
-        )  # fmt: skip
-    if not found:
-        raise OutsideError(
-            "there is no container engine", where="looked for on PATH: docker, podman, buildah",
-            why="an image is built by one of them", hint="apt install buildah, or: nuages dockerfile --write",
-        )  # fmt: skip
-    return found[0]
-
-
-def _sources(environ: Mapping[str, str], folder: Path) -> tuple[list[tuple[str, str]], list[str]]:
-    """Return this machine's package sources as build secrets, and the folders that they name."""
-    pip = indexes.read(environ)
-    values = {**indexes.uv_variables(pip, environ)}
-    values.update({name: text for name, text in environ.items() if re.match(r"UV_.*(INDEX|LINKS)", name)})
-    # What limits releases on this machine is no part of the project: its image is the same from any machine.
-    values.pop("UV_CONSTRAINT", None)
-    for option in ("index-url", "extra-index-url", "find-links", "trusted-host", "timeout"):
-        if option in pip:
-            values[f"PIP_{option.replace('-', '_').upper()}"] = pip[option].text
-    secrets = []
-    bundle_of_certificates = values.get("SSL_CERT_FILE") or environ.get("SSL_CERT_FILE")
-    if bundle_of_certificates and Path(bundle_of_certificates).is_file():
-        secrets.append(("ca", bundle_of_certificates))
-        values.update(SSL_CERT_FILE="/run/secrets/ca", PIP_CERT="/run/secrets/ca")
-    if values:
-        path = folder / "packages"
-        lines = [f"export {name}={shlex.quote(text)}\n" for name, text in sorted(values.items())]
-        path.write_text("".join(lines), encoding="utf-8")
-        path.chmod(0o600)
-        secrets.insert(0, ("packages", str(path)))
-    words = " ".join(values.values()).replace(",", " ").split()
-    # The pages of an index on this disk name files beside it, hence its parent.
-    places = [str(Path(word.removeprefix("file://")).parent) for word in words if word.startswith("file://")]
-    places += [word for word in words if word.startswith("/")]
-    volumes = [place for place in dict.fromkeys(places) if Path(place).is_dir() and place != "/"]
-    return secrets, volumes
-
-
-def _run(argv: list[str], what: str) -> None:
-    """Run an engine with its talk on our stderr; raises OutsideError with its last lines."""
-    lines: list[str] = []
-    with subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        encoding="utf-8", errors="replace",
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        for line in process.stdout:
-            lines.append(line.rstrip("\n"))
-            print(line, end="", file=sys.stderr)  # noqa: T201 - the engine's own progress
-    if process.returncode:
-        tail = [line for line in lines if line.strip()][-12:]
-        raise OutsideError(
-            what, where=f"`{' '.join(argv[:2])}` ended with status {process.returncode}", why="\n".join(tail),
-            hint="the lines above say which step failed; the same by hand: nuages dockerfile --write",
-        )  # fmt: skip
-
-
 # What the planner needs to know
 
 
-def _make(invocation: Invocation, *, platform: str | None = None) -> Made:
+def make(invocation: Invocation, *, platform: str | None = None) -> Made:
     settings = invocation.resolve(Settings).value
     project = scan(
         invocation.project, settings=settings.settings, apps=settings.app, environ=invocation.environ
@@ -210,6 +104,7 @@ def _make(invocation: Invocation, *, platform: str | None = None) -> Made:
         run=run_packages,
         unset=unset(project, {}),
         sources=_digests(project, wanted),
+        pins=_pins(project),
         debug=settings.debug,
     )  # fmt: skip
     made = planner.plan(project, found, options)
@@ -261,6 +156,11 @@ def _digests(project: Project, wanted: Export) -> dict[str, str]:
         if file.is_file():
             found[path] = hashlib.sha256(file.read_bytes()).hexdigest()
     return found
+
+
+def _pins(project: Project) -> dict[str, str]:
+    path = project.root / pins.NAME
+    return pins.read(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def _python_of(base: str | None) -> str | None:

@@ -130,7 +130,11 @@ def _node(name: str) -> None:
             for part in ("npm", "corepack"):
                 if (modules / part).is_dir():
                     shutil.copytree(modules / part, root / "lib/node_modules" / part, symlinks=True)
-            scripts = {"npm": "npm/bin/npm-cli.js", "npx": "npm/bin/npx-cli.js", "corepack": "corepack/dist/corepack.js"}
+            scripts = {
+                "npm": "npm/bin/npm-cli.js",
+                "npx": "npm/bin/npx-cli.js",
+                "corepack": "corepack/dist/corepack.js",
+            }
             for script, path in scripts.items():
                 (root / "bin" / script).symlink_to(f"../lib/node_modules/{path}")
         else:
@@ -143,9 +147,7 @@ def _install(container: str, *packages: str) -> None:
         "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "
         f"{' '.join(packages)} && rm -rf /var/lib/apt/lists/* /var/cache/apt/*"
     )
-    _run(
-        "buildah", "run", "--isolation=chroot", "--network=host", container, "--", "sh", "-ec", command
-    )
+    _run("buildah", "run", "--isolation=chroot", "--network=host", container, "--", "sh", "-ec", command)
 
 
 @contextmanager

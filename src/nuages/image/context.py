@@ -11,10 +11,12 @@ from pathlib import Path
 from nuages.errors import OutsideError
 
 SECRETS = (
-    ".env", ".env.*", "*.env", "!.env.example", "!.env.sample", "!.env.template", "!.env.dist",
+    ".env", ".env.*", "*.env", ".envs", ".envrc", ".secrets",
+    "!.env.example", "!.env.sample", "!.env.template", "!.env.dist",
     "*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*",
     ".netrc", ".pypirc", ".npmrc", ".pgpass", ".my.cnf", ".aws", ".azure", ".gcloud", ".kube", ".ssh", ".docker",
     "credentials.json", "client_secret*.json", "service-account*.json", "secrets.toml", "secrets.y*ml",
+    ".htpasswd", "kubeconfig", "*.kdbx", "*.tfstate", "*.tfvars", ".vault_pass*", ".vault-token",
 )  # fmt: skip
 """What may hold a secret, by name. A name with `!` is kept."""
 

@@ -23,6 +23,16 @@ from nuages.image.instructions import apt, comment, labels, quoted, run
 from nuages.image.plan import FrontEnd, Plan, Stated
 from nuages.image.planner import APP, DATA, RUNTIME, VENV
 
+_NODE_MOUNTS = (
+    "--mount=type=secret,id=npmrc,target=/root/.npmrc",
+    "--mount=type=secret,id=ca",
+    "--mount=type=cache,target=/root/.npm",
+)
+_CERTIFICATES = "{ [ ! -e /run/secrets/ca ] || export NODE_EXTRA_CA_CERTS=/run/secrets/ca; }"
+
+_UNSETUID = "find / -xdev -type f -perm /6000 -exec chmod a-s {} +"
+"""No program may make anybody root: the base has su, mount and passwd."""
+
 _OWNER = "65532:0"
 """The image's user, and the group that platforms give to any other number (OpenShift's guide to images)."""
 
@@ -58,7 +68,7 @@ def files(plan: Plan) -> dict[str, str]:
         found["ahead.txt"] = only(plan.runtime.requirements, plan.runtime.ahead)
     if plan.sources:
         found["sources.sha256"] = "".join(
-            f"{digest}  {path}\n" for path, digest in sorted(plan.sources.items())
+            f"{digest}  {APP}/{path}\n" for path, digest in sorted(plan.sources.items())
         )
     for path, text in plan.install.metadata.items():
         found[f"metadata/{path}"] = text
@@ -97,19 +107,19 @@ def _front_end(plan: Plan) -> str:
             f"FROM {end.image} AS front-end",
             f"WORKDIR {folder}",
             f"COPY {' '.join(manifest)} ./",
-            run(["--mount=type=secret,id=npmrc,target=/root/.npmrc", "--mount=type=cache,target=/root/.npm"],
-                 [_node_install(end)]),
+            comment("Private registries: `--secret id=npmrc,src=FILE`; their certificates: `--secret id=ca,src=FILE`."),
+            run(_NODE_MOUNTS, [_CERTIFICATES, _node_install(end)]),
             f"COPY . {APP}",
-            f"RUN {_node_run(end)} && mv node_modules /node_modules",
+            run(_NODE_MOUNTS, [_CERTIFICATES, _node_run(end), "mv node_modules /node_modules"]),
         ]
     )  # fmt: skip
 
 
 def _node_install(end: FrontEnd) -> str:
     if end.manager == "pnpm":
-        return "corepack enable && pnpm install --frozen-lockfile"
+        return "corepack enable && COREPACK_ENABLE_DOWNLOAD_PROMPT=0 pnpm install --frozen-lockfile"
     if end.manager == "yarn":
-        return "corepack enable && yarn install --frozen-lockfile"
+        return "corepack enable && COREPACK_ENABLE_DOWNLOAD_PROMPT=0 yarn install --frozen-lockfile"
     return "npm ci --no-audit --no-fund" if end.lock else "npm install --no-audit --no-fund"
 
 
@@ -131,7 +141,7 @@ def _project(plan: Plan) -> str:
             comment(
                 "Stops where a dependency file is newer than what was installed above: `nuages dockerfile --write`."
             ),
-            f"RUN cd {APP} && sha256sum --check --quiet {FOLDER}/sources.sha256",
+            f"RUN sha256sum --check --quiet {APP}/{FOLDER}/sources.sha256",
         ]
     if plan.install.local:
         places = " ".join(shlex.quote(_in_app(one)) for one in plan.install.local)
@@ -203,7 +213,7 @@ def _static(plan: Plan) -> str:
             comment(*said, rule="static files"),
             "FROM project AS static",
             *_node_modules(plan.front_end),
-            "RUN " + " \\\n    ".join([*words, f"{PYTHON} -m nuages collect ."]) + made,
+            "RUN " + " \\\n    ".join([*words, f"{PYTHON} -m nuages collect . --sealed"]) + made,
         ]
     )
 
@@ -213,8 +223,9 @@ def _final(plan: Plan) -> str:
         comment("What runs. Each layer changes more often than the one before it.", rule="the image"),
         "FROM ${BASE}",
     ]
-    if plan.run_packages:
-        blocks.append(apt(plan.run_packages, "run"))
+    blocks.append(
+        apt(plan.run_packages, "run", then=_UNSETUID) if plan.run_packages else run((), [_UNSETUID])
+    )
     # Packages of the project that are installed with their own dependencies change the environment.
     venv_from = "project" if plan.install.local and not plan.install.closed else "build"
     blocks.append(f"COPY --from={venv_from} {VENV} {VENV}")

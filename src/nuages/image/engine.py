@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 ENGINES = ("docker", "podman", "buildah")
+RUNNERS = ("docker", "podman")
+"""Those that run containers on their own, without a network of theirs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +28,21 @@ class Order:
     """`chroot` where no container can be started, as inside another one (buildah)."""
 
 
+def answers(engine: str) -> list[str]:
+    """Return the command line that succeeds where the engine can work: docker needs its daemon."""
+    return (
+        ["docker", "version", "--format", "{{.Server.Version}}"]
+        if engine == "docker"
+        else [engine, "--version"]
+    )
+
+
 def build(engine: str, order: Order) -> list[str]:
     """Return the command line that builds the image and writes its id to `iidfile`."""
     words = {
         "docker": ["docker", "buildx", "build", "--load"],
-        "podman": ["podman", "build", "--layers"],
-        "buildah": ["buildah", "build", "--layers"],
+        "podman": ["podman", "build", "--layers", "--force-rm"],
+        "buildah": ["buildah", "build", "--layers", "--force-rm"],
     }[engine]
     words = [*words, "--file", order.dockerfile, "--iidfile", order.iidfile]
     words += [word for tag in order.tags for word in ("--tag", tag)]
@@ -58,22 +69,62 @@ def push(engine: str, tag: str, digest_file: str) -> list[str]:
     return [engine, "push", "--digestfile", digest_file, tag]
 
 
-def save(engine: str, image: str, path: str) -> list[str]:
-    """Return the command line that writes the image as an OCI archive."""
+def pushed(tag: str) -> list[str]:
+    """Return the command line that prints the digests by which docker knows a pushed image: `NAME@sha256:…`."""
+    return ["docker", "image", "inspect", "--format", '{{join .RepoDigests "\\n"}}', tag]
+
+
+def save(engine: str, image: str, path: str, digest_file: str) -> list[str]:
+    """Return the command line that writes the image as an OCI archive; docker's `save` writes one with both forms."""
     if engine == "docker":
         return ["docker", "save", "--output", path, image]
-    if engine == "podman":
-        return ["podman", "save", "--format", "oci-archive", "--output", path, image]
-    return ["buildah", "push", image, f"oci-archive:{path}"]
+    return [engine, "push", "--digestfile", digest_file, image, f"oci-archive:{path}"]
+
+
+def load(tag: str) -> list[str]:
+    """Return the command line that puts an image of buildah's into docker's store."""
+    return [
+        "buildah",
+        "push",
+        tag,
+        f"docker-daemon:{tag if ':' in tag.rpartition('/')[2] else f'{tag}:latest'}",
+    ]
 
 
 def digest(engine: str, image: str) -> list[str]:
-    """Return the command line that prints the digest of a built image's manifest, or its id where there is none."""
+    """Return the command line that prints the digest of an image's manifest, or its id where docker has no other."""
     if engine == "docker":
         return ["docker", "image", "inspect", "--format", "{{.Id}}", image]
     if engine == "podman":
         return ["podman", "image", "inspect", "--format", "{{.Digest}}", image]
     return ["buildah", "inspect", "--type", "image", "--format", "{{.FromImageDigest}}", image]
+
+
+def has(engine: str, image: str) -> list[str]:
+    """Return the command line that succeeds where the engine's store has the image."""
+    return (
+        [engine, "inspect", "--type", "image", image]
+        if engine != "docker"
+        else ["docker", "image", "inspect", image]
+    )
+
+
+def archive(engine: str, image: str, path: str) -> list[str]:
+    """Return the command line that writes an image with uncompressed layers, for reading."""
+    if engine == "docker":
+        return ["docker", "save", "--output", path, image]
+    if engine == "podman":
+        return ["podman", "save", "--format", "docker-archive", "--output", path, image]
+    return ["buildah", "push", image, f"docker-archive:{path}"]
+
+
+def start(engine: str, image: str, environ: Mapping[str, str], user: str) -> list[str]:
+    """Return the command line that starts the image as strictly as a platform may, and prints the container's id."""
+    given = [word for name, value in environ.items() for word in ("--env", f"{name}={value}")]
+    return [
+        engine, "run", "--detach", "--network=none", "--read-only", "--tmpfs", "/tmp", "--user", user,
+        "--cap-drop=ALL", "--security-opt=no-new-privileges", *given, image,
+    ]  # fmt: skip
 
 
 def names(found: Iterable[str]) -> str:

@@ -35,8 +35,8 @@ def quoted(value: str) -> str:
     return f'"{escaped}"'
 
 
-def apt(packages: Iterable[Package], stage: str) -> str:
-    """Return the installation of Debian packages in a stage, with what wants each."""
+def apt(packages: Iterable[Package], stage: str, then: str = "") -> str:
+    """Return the installation of Debian packages in a stage, with what wants each; `then` is done after it."""
     named = sorted({package.name: package for package in packages}.values(), key=lambda package: package.name)
     width = max(len(package.name) for package in named)
     reasons = [f"  {package.name:<{width}}  {package.wanted_by}" for package in named]
@@ -52,6 +52,7 @@ def apt(packages: Iterable[Package], stage: str) -> str:
                     "rm -f /etc/apt/apt.conf.d/docker-clean",
                     "apt-get update -q",
                     f"DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends {names}",
+                    *([then] if then else []),
                 ],
             ),
         ]

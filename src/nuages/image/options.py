@@ -40,7 +40,7 @@ class ImageOptions:
     )  # fmt: skip
     port: int = declare(integer(1), default=8000, group=IMAGE, help="the port that the image serves on")
     healthcheck: bool = declare(
-        switch, default=False, group=IMAGE,
+        flag, default=False, default_text="", group=IMAGE,
         help="add a HEALTHCHECK, for plain Docker; Kubernetes has probes of its own",
     )  # fmt: skip
     front_end: bool = declare(
@@ -87,5 +87,19 @@ class BuildOptions:
     )
     output: str | None = declare(
         text("FILE"), default=None, group=BUILD, help="write the image as an OCI archive to this file"
+    )
+    load: bool = declare(
+        flag, default=False, default_text="", group=BUILD,
+        help="put the image into docker's or podman's store, where something else built it",
+    )  # fmt: skip
+    lock: bool = declare(
+        flag, default=False, default_text="", group=BUILD,
+        help="write nuages.lock: the digests of the base images, which later builds then start from",
+    )  # fmt: skip
+    check: bool = declare(
+        switch,
+        default=True,
+        group=BUILD,
+        help="examine the image before it is pushed or written, as check --image",
     )
     cache: bool = declare(switch, default=True, group=BUILD, help="take layers of earlier builds")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nuages.errors import ProjectError, UsageError
+from nuages.image import trial
 from nuages.image.options import NODE, SUITE, ImageOptions
 from nuages.image.plan import Base, FrontEnd, Install, Package, Plan, Runtime, Stated
 from nuages.image.stand_ins import stand_in
@@ -70,9 +71,9 @@ def plan(project: Project, found: Findings, options: ImageOptions) -> Plan:
         front_end=_front_end(project, found, options),
         required=tuple(Stated(value=each.name, origin=str(each.origin)) for each in found.unset),
         sources=dict(found.sources),
-        excluded=options.exclude,
+        excluded=(*options.exclude, *_written(project)),
         port=options.port,
-        labels=_labels(name, found),
+        labels=_labels(name, image, found),
         healthcheck=options.healthcheck,
         notes=(*project.notes, *_left_undone(project, options)),
         processes=project.processes,
@@ -227,6 +228,15 @@ def _state(project: Project) -> dict[str, Stated]:
     return found
 
 
+def _written(project: Project) -> tuple[str, ...]:
+    """Return the files and folders of `_state` as patterns: what one machine wrote is no part of the image."""
+    kept = [
+        path for path in (project.manage.value if project.manage else "", *project.settings_files) if path
+    ]
+    paths = [path.removeprefix(f"{APP}/").rstrip("/") for path in _state(project)]
+    return tuple(sorted(path for path in paths if not any(f"{one}/".startswith(f"{path}/") for one in kept)))
+
+
 def _stand_ins(found: Findings) -> dict[str, Stated]:
     return {
         each.name: Stated(value=stand_in(each, found.install.requirements), origin=str(each.origin))
@@ -234,8 +244,13 @@ def _stand_ins(found: Findings) -> dict[str, Stated]:
     }
 
 
-def _labels(name: str, found: Findings) -> dict[str, str]:
-    labels = {"org.opencontainers.image.title": name}
+def _labels(name: str, image: str, found: Findings) -> dict[str, str]:
+    """Return labels by the OCI image specification's annotations, and one of ours."""
+    labels = {"org.opencontainers.image.title": name, "org.opencontainers.image.base.name": image}
+    if image in found.pins:
+        labels["org.opencontainers.image.base.digest"] = found.pins[image]
+    if found.unset:
+        labels[trial.LABEL] = trial.label(found.unset)
     if found.version:
         labels["org.opencontainers.image.version"] = found.version
     return labels

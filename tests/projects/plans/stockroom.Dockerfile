@@ -11,6 +11,7 @@ ARG BASE=python:3.11-slim-trixie
 FROM ${BASE} AS build
 
 # Debian packages, and what wants them:
+#   binutils         the server's libraries, which are stripped
 #   build-essential  mysqlclient
 #   libmariadb-dev   mysqlclient
 #   libmariadb3      mysqlclient
@@ -21,7 +22,7 @@ RUN --mount=type=cache,id=build-apt,target=/var/cache/apt,sharing=locked \
     --mount=type=cache,id=build-lists,target=/var/lib/apt/lists,sharing=locked \
     rm -f /etc/apt/apt.conf.d/docker-clean \
  && apt-get update -q \
- && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends build-essential libmariadb-dev libmariadb3 pkg-config
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends binutils build-essential libmariadb-dev libmariadb3 pkg-config
 
 # uv installs from hashed requirements, in seconds. Its release is fixed in uv.txt.
 COPY .nuages/uv.txt /build/
@@ -35,6 +36,7 @@ RUN --mount=type=secret,id=packages \
 # The project's dependencies, from Pipfile.lock. They change seldom: before its code.
 # Private package indexes: `--secret id=packages,src=FILE` with lines such as `export UV_INDEX=…`;
 # nothing of it stays in a layer. `--secret id=ca,src=FILE` is there for a certificate that it names.
+# Of message catalogues only the compiled form is kept: the other (8 MB of Django) is never read.
 COPY .nuages/requirements.txt /build/
 RUN --mount=type=secret,id=packages \
     --mount=type=secret,id=ca \
@@ -43,6 +45,7 @@ RUN --mount=type=secret,id=packages \
  && python3 -m venv --without-pip /opt/venv \
  && UV_LINK_MODE=copy /build/tools/bin/uv pip install --quiet --python /opt/venv --no-deps --require-hashes -r /build/requirements.txt \
  && echo /opt/nuages > "$(/opt/venv/bin/python -c "import site; print(site.getsitepackages()[0])")"/nuages.pth \
+ && find /opt/venv '(' -name '*.po' -o -name .lock ')' -delete \
  && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib
 
 # The server, behind the project's own packages on sys.path: it never replaces one of them.
@@ -53,6 +56,8 @@ RUN --mount=type=secret,id=packages \
     { [ ! -e /run/secrets/packages ] || . /run/secrets/packages; } \
  && UV_LINK_MODE=copy /build/tools/bin/uv pip install --quiet --python /opt/venv/bin/python --target /opt/nuages --no-deps --require-hashes -r /build/runtime.txt \
  && UV_LINK_MODE=copy /build/tools/bin/uv pip install --quiet --python /opt/venv/bin/python --target /opt/nuages --no-deps /build/nuages-VERSION-py3-none-any.whl \
+ && find /opt/nuages -name '*.so' -exec strip --strip-unneeded {} + \
+ && rm -f /opt/nuages/.lock \
  && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/nuages
 
 # ── project ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -62,7 +67,7 @@ WORKDIR /app
 COPY . /app
 
 # Stops where a dependency file is newer than what was installed above: `nuages dockerfile --write`.
-RUN cd /app && sha256sum --check --quiet .nuages/sources.sha256
+RUN sha256sum --check --quiet /app/.nuages/sources.sha256
 
 # What the project writes beside its code lies in the volume.
 RUN mkdir -p /app /data \
@@ -82,7 +87,7 @@ FROM project AS static
 RUN DJANGO_SETTINGS_MODULE=stockroom.settings.production \
     NUAGES_APP=stockroom.wsgi:application \
     SECRET_KEY=stand-in-that-only-the-build-sees-000000000000000000000000000000 \
-    /opt/venv/bin/python -m nuages collect . \
+    /opt/venv/bin/python -m nuages collect . --sealed \
  && mkdir -p /app/staticfiles
 
 # ── the image ───────────────────────────────────────────────────────────────────────────────────────────
@@ -97,7 +102,8 @@ RUN --mount=type=cache,id=run-apt,target=/var/cache/apt,sharing=locked \
     --mount=type=cache,id=run-lists,target=/var/lib/apt/lists,sharing=locked \
     rm -f /etc/apt/apt.conf.d/docker-clean \
  && apt-get update -q \
- && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends libmariadb3
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends libmariadb3 \
+ && find / -xdev -type f -perm /6000 -exec chmod a-s {} +
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /opt/nuages /opt/nuages
 COPY --from=static /app/staticfiles /app/staticfiles
@@ -120,7 +126,9 @@ ENV PATH=/opt/venv/bin:$PATH \
     NUAGES_APP=stockroom.wsgi:application \
     NUAGES_BIND=0.0.0.0:8000 \
     NUAGES_MANAGEMENT=0.0.0.0:9000
-LABEL org.opencontainers.image.title=stockroom
+LABEL nuages.variables=SECRET_KEY=secret \
+      org.opencontainers.image.base.name=python:3.11-slim-trixie \
+      org.opencontainers.image.title=stockroom
 WORKDIR /app
 
 # A number, so that Kubernetes can see that it is not root; any other number works as well. Nothing is
