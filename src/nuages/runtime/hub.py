@@ -28,6 +28,7 @@ class Hub:
         self.log = log
         self.logs_access = getattr(log, "access_format", "json") != "off"
         self.board = board
+        self.health_path = settings.health_path.encode() if settings.health_path else None
         self.count, self.count_static = board.counting.count, board.counting.count_static
         self.proxies = Proxies(settings.trusted_proxies)
         self.unbuffered = Prefixes(settings.unbuffered if settings.buffer_requests else ("/",))

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 CRASH = "crash"
 # Words of the reasons that the log gives, which are for people, and what is counted of them.
 _KINDS = (
+    ("stuck", r"has kept its thread"),  # this one begins with a URL, which may be any word
     ("stall", r"stood still"),
     ("requests", r"\brequests\b"),
     ("age", r"\bs old\b"),
     ("memory", r"\bmemory\b"),
-    ("stuck", r"\bthreads?\b|\bstuck\b"),
     ("reload", r"new code"),
     ("resize", r"fewer workers"),
     ("signal", r"\bSIG[A-Z]+\b"),

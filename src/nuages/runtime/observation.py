@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from nuages import __version__
 from nuages.runtime import capacity, pool
 from nuages.runtime.counts import Counts
+from nuages.runtime.inquiry import CHECK_SECONDS
 from nuages.runtime.ledger import Replacement
 from nuages.runtime.scoreboard import DatabaseCheck, Figures, InFlight
 
 if TYPE_CHECKING:
     from nuages.runtime.supervisor import Supervisor
 
-CHECK_SECONDS = 5.0  # between two questions to the database, of all workers together
 STALE_SECONDS = 3 * CHECK_SECONDS  # a word on the database that is older is none
 _WEIGHED_SECONDS = (
     5.0  # how long a process's share of the memory is not measured again: it costs milliseconds

@@ -16,6 +16,7 @@ from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from nuages.runtime.asgi import AsyncExchange
 from nuages.runtime.delivery import StaticExchange
 from nuages.runtime.exchange import Exchange, Refusal
+from nuages.runtime.health import HealthExchange
 from nuages.runtime.hub import Hub
 from nuages.runtime.reception import Reception
 from nuages.runtime.request import Request, request_id
@@ -217,6 +218,8 @@ class Connection(Reception, asyncio.Protocol):
         fields = request.fields
         identity = request_id(fields)
         client = hub.proxies.client(self.peer, self.scheme, fields)
+        if request.path == hub.health_path:
+            return HealthExchange(self, request, client, identity)
         entry = site.files.find(request.path)
         if entry is not None:
             return StaticExchange(self, request, client, identity, entry)

@@ -287,7 +287,7 @@ class Settings:
         help="where health checks, metrics and status are answered",
     )  # fmt: skip
     health_path: str | None = declare(
-        text("PATH"), default=None, default_text="off", group=LOGS,
+        path_prefix, default=None, default_text="off", group=LOGS,
         help="answer health checks on this path of the main address too, before Django and its ALLOWED_HOSTS",
     )  # fmt: skip
     ready_database: bool = declare(

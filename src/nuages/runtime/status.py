@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from nuages.runtime.supervisor import Supervisor
 
 
-def answers(supervisor: Supervisor) -> Answers:
+def answers(supervisor: Supervisor, observer: Observer) -> Answers:
     """Return the answer to each path."""
-    observer = Observer(supervisor)
 
     def told(asked: Asked) -> Answer:
         openmetrics = exposition.wants_openmetrics(asked.accept)

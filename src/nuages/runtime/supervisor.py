@@ -16,7 +16,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from nuages.errors import NuagesError, Origin
-from nuages.runtime import capacity, child, chronicle, messages, pool, sockets
+from nuages.runtime import capacity, child, chronicle, messages, observation, pool, sockets, systemd
 from nuages.runtime import settings as options
 from nuages.runtime.crew import Crew
 from nuages.runtime.log import Log, open_log
@@ -93,6 +93,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._adopts = os.getpid() == 1
         self._signals = Signals()
+        self._systemd = systemd.from_environment(environ)
         self._selector.register(self._signals.reader, selectors.EVENT_READ, self._read_signals)
         # Events that come up while others are acted on wait here for their turn.
         self._events: deque[messages.Event] = deque()
@@ -110,6 +111,7 @@ class Supervisor:
         )  # fmt: skip
 
         self._watch = Watch(settings, self.crew)
+        self._observer = observation.Observer(self)
 
     def run(self) -> int:
         """Start the workers and act on what happens until all have ended; raises NuagesError for a failed start."""
@@ -135,6 +137,11 @@ class Supervisor:
             return 0
         return 128 + self._stop_signal if self.pool.hurried else CUT_OFF
 
+    def _tell(self) -> None:
+        """Let workers and systemd know how things are."""
+        self._systemd.tell(self.pool, time.monotonic())
+        self.crew.board.show_accepting(not self._observer.why_not_ready())
+
     def close(self) -> None:
         """Give everything back: sockets and their files, shared memory, signals; no child is left behind."""
         self.crew.close()
@@ -142,13 +149,17 @@ class Supervisor:
         if self._management:
             self._management.close()
         self._signals.close()
+        self._systemd.close()
         self._selector.close()
 
     def _timeout(self) -> float | None:
         if self._events:
             return 0.0
         deadline = min(
-            pool.next_deadline(self.pool), self.crew.next_deadline(), self._watch.next_deadline(self.pool)
+            pool.next_deadline(self.pool),
+            self.crew.next_deadline(),
+            self._watch.next_deadline(self.pool),
+            self._systemd.next_deadline(),
         )
         if self._management:
             deadline = min(deadline, self._management.next_deadline())
@@ -157,6 +168,7 @@ class Supervisor:
     def _step(self, event: messages.Event | None = None) -> None:
         stage, proven = self.pool.stage, self.pool.proven
         self.pool, actions = pool.step(self.pool, time.monotonic(), event)
+        self._tell()
         if self.pool.stage is not stage:
             self.say.stage(self.pool.stage)
             if self.pool.stage is pool.Stage.STOPPING:
@@ -263,6 +275,8 @@ class Supervisor:
         origin = self._origins.get("management", "--management")
         listener = management.open_listener(self.settings.management, self._environ, origin=origin)
         if listener:
-            self._management = management.Management(listener, self._selector, status.answers(self))
+            self._management = management.Management(
+                listener, self._selector, status.answers(self, self._observer)
+            )
         if listener or self.settings.management == "auto":
             self.say.management(str(listener.address) if listener else "")

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from nuages.errors import NuagesError, StartError
 from nuages.runtime import child, overrun, recycling
 from nuages.runtime import settings as options
+from nuages.runtime.inquiry import Inquiry
 from nuages.runtime.log import Log
 from nuages.runtime.retirement import Order
 from nuages.runtime.scoreboard import Board, Figures
@@ -60,6 +61,7 @@ class Worker:
         self.server: Any = None
         self.threads: Any = None
         self.tls: Tls | None = None
+        self._inquiry = Inquiry(self.board) if self.settings.ready_database else None
         self._overran = False
 
     def say(self, **message: Any) -> None:
@@ -163,6 +165,8 @@ class Worker:
         from nuages.runtime.connections import count_open
 
         self._look_at_threads()
+        if self._inquiry:
+            self._inquiry.look()
         state = self.server.server_state
         self.board.beat(
             Figures(
