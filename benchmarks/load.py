@@ -26,6 +26,7 @@ class Load:
     headers: Mapping[str, str] = field(default_factory=dict)
     length: int | None = None
     counter: str = ""
+    status: int = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +102,7 @@ def ask(load: Load, port: int, *, timeout: float = TIMEOUT_SECONDS) -> Answer:
 def complaint(load: Load, answer: Answer, length: int | None) -> str:
     """Return what is wrong with an answer, or nothing."""
     wanted = load.length if load.length is not None else length
-    if answer.status != 200:
+    if answer.status != load.status:
         return f"status {answer.status} for {load.path}"
     if wanted is not None and answer.length != wanted:
         return f"{answer.length} bytes for {load.path}, not {wanted}"

@@ -89,6 +89,8 @@ def started(
     port = free_port()
     filled = {**places, "port": port}
     command = server.command(filled)
+    for path, text in server.written(filled).items():
+        Path(path).write_text(text)
     pin = [] if core is None else ["taskset", "-c", str(core)]
     own = {name: value.format_map(filled) for name, value in server.environ.items()}
     with log.open("wb") as output:

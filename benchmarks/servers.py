@@ -13,15 +13,28 @@ ASGI = "measured.asgi:application"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """One way to run the project: a command line with places to fill in, and variables beside it."""
+    """One way to run the project: a command line with places to fill in, and variables and files beside it.
+
+    `files` are written before it starts, by path; in their texts, `@place@` is filled in.
+    """
 
     name: str
     argv: tuple[str, ...]
     environ: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def command(self, places: Mapping[str, object]) -> list[str]:
         """Return the command line with its places filled in."""
         return [word.format_map(places) for word in self.argv]
+
+    def written(self, places: Mapping[str, object]) -> dict[str, str]:
+        """Return the files with their places filled in."""
+        filled = dict(self.files)
+        for path, text in self.files.items():
+            for name, value in places.items():
+                text = text.replace(f"@{name}@", str(value))
+            filled[path] = text
+        return {path.format_map(places): text for path, text in filled.items()}
 
     def extended(self, name: str, *more: str, **environ: str) -> Server:
         """Return this server under another name with more options and variables."""
@@ -85,10 +98,38 @@ uvicorn = _peer("uvicorn", _UVICORN, ASGI)
 
 waitress = _peer("waitress", "{bin}/waitress-serve --listen 127.0.0.1:{port} --channel-timeout 120", WSGI)
 
+# One process; gzip_static and sendfile on, as its documentation has it for static files.
+_NGINX = """\
+daemon off;
+master_process off;
+pid @data@/nginx.pid;
+error_log stderr crit;
+events { worker_connections 4096; }
+http {
+    types { text/css css; text/plain txt; }
+    access_log off;
+    sendfile on;
+    tcp_nopush on;
+    keepalive_requests 1000000000;
+    gzip_static on;
+    client_body_temp_path @data@/nginx-1; proxy_temp_path @data@/nginx-2; fastcgi_temp_path @data@/nginx-3;
+    uwsgi_temp_path @data@/nginx-4; scgi_temp_path @data@/nginx-5;
+    server {
+        listen 127.0.0.1:@port@ backlog=2048;
+        location /static/ { alias @data@/static/; expires 7d; }
+    }
+}
+"""
+nginx = Server(
+    name="nginx",
+    argv=("nginx", "-p", "{data}", "-c", "{data}/nginx.conf"),
+    files={"{data}/nginx.conf": _NGINX},
+)
+
 KNOWN = {
     server.name: server
     for server in (
         handler, nuages, nuages_1, granian, granian_1, granian_4, granian_asgi, uwsgi, uwsgi_4, gunicorn,
-        gunicorn_preload, gunicorn_sync, uvicorn, waitress,
+        gunicorn_preload, gunicorn_sync, uvicorn, waitress, nginx,
     )
 }  # fmt: skip

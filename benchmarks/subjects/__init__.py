@@ -13,6 +13,7 @@ from benchmarks.subjects import (
     plain,
     query,
     static,
+    static_answers,
     upload,
     waiting,
 )
@@ -27,6 +28,7 @@ SUBJECTS: dict[str, Subject] = {
         waiting,
         asynchronous,
         static,
+        static_answers,
         connections,
         idle,
         memory,

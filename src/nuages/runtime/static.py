@@ -20,6 +20,8 @@ from nuages.runtime.transfer import stamp
 PREPARED_BYTES = 64 << 10  # up to this size a body is kept in memory
 MEMORY_BYTES = 64 << 20  # the most that all kept bodies take in one worker
 DIGEST_BYTES = 8 << 20  # up to this size a file whose time was lost on the way is compared by its content
+MOST_REPLIES = 32  # remembered for one file
+_OTHER_CONDITIONS = frozenset({b"range", b"if-match", b"if-unmodified-since", b"if-range"})
 GONE = Reply(404, b"content-type: text/plain\r\ncontent-length: 14\r\n", b"404 Not Found\n")
 
 
@@ -90,6 +92,21 @@ class Files:
 
         A reply with pieces owns a descriptor of the file, which is the caller's to close.
         """
+        # Of these fields alone it depends, when no other is there; browsers send the same few again and again.
+        if _OTHER_CONDITIONS.isdisjoint(fields):
+            get = fields.get
+            key = (method, get(b"accept-encoding"), get(b"if-none-match"), get(b"if-modified-since"))
+            known = entry.replies.get(key)
+            if known is not None:
+                return known
+            reply = self._answer(entry, method, fields)
+            is_lasting = reply.descriptor < 0 and reply is not GONE and not entry.is_live
+            if is_lasting and len(entry.replies) < MOST_REPLIES:
+                entry.replies[key] = reply
+            return reply
+        return self._answer(entry, method, fields)
+
+    def _answer(self, entry: Entry, method: str, fields: Mapping[bytes, bytes]) -> Reply:
         for _ in range(3):
             reply = stored.answer(entry, method, fields)
             variant = reply.variant
@@ -148,8 +165,8 @@ class Files:
         entry.modified = int(facts.st_mtime)
         entry.cache_control = "no-cache"
         entry.is_live = True
-        entry.heads.clear()
-        entry.stamps.clear()
+        for memory in (entry.heads, entry.stamps, entry.replies):
+            memory.clear()
         return True
 
 

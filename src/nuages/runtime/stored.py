@@ -21,7 +21,8 @@ class Entry:
     """One file. `variants` are its stored forms, identity first; `extra` are header lines with their line ends.
 
     `is_live`: the file may change at any time. `root` is the folder that it must not lie outside of, `location` where
-    a redirect leads instead. `bodies` and `stamps` are those of the forms that were opened, by path.
+    a redirect leads instead. `bodies` and `stamps` are those of the forms that were opened, by path; `replies` are
+    answers by what they depend on.
     """
 
     variants: tuple[Variant, ...]
@@ -35,6 +36,7 @@ class Entry:
     heads: dict[tuple[int, str], bytes] = field(default_factory=dict)
     bodies: dict[str, bytes] = field(default_factory=dict)
     stamps: dict[str, Stamp] = field(default_factory=dict)
+    replies: dict[tuple[bytes | str | None, ...], Reply] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

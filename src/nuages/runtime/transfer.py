@@ -32,7 +32,8 @@ Stamp = tuple[int, int, int]
 
 BLOCK_BYTES = 256 << 10  # read at once by a thread
 BURST_BYTES = 1 << 20  # sent at once by sendfile, before others have their turn
-UNSENT_BYTES = 256 << 10  # the most that the kernel holds for a client beyond what is on its way to it
+SHORT_BYTES = (1 << 20) + (64 << 10)  # up to this, the kernel may have all of an answer at once
+UNSENT_BYTES = 256 << 10  # of a longer one, what it may hold beyond what is on its way to the client
 _NOT_BY_SENDFILE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
 HAS_SENDFILE = sys.platform == "linux"
 _MOST_REMEMBERED = 10_000
@@ -105,7 +106,6 @@ class Transfer:
             and stat.S_ISREG(os.fstat(self._file).st_mode)
             and self._take_socket()
         ):
-            connection.pause()
             self._push()
         else:
             self._send_blocks()
@@ -129,7 +129,7 @@ class Transfer:
         except OSError:
             return False
         self._socket = socket.socket(own.family, own.type, own.proto, fileno=duplicate)
-        if own.family != socket.AF_UNIX:
+        if own.family != socket.AF_UNIX and sum(map(_length, self._pieces)) > SHORT_BYTES:
             # Else the kernel takes megabytes for each client, however slowly it reads.
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         return True
@@ -138,6 +138,7 @@ class Transfer:
         if wanted == self._is_watched or self._socket is None:
             return
         self._is_watched = wanted
+        self.connection.pause()
         gate = self.connection.hub.gate(self.loop)
         if wanted:
             gate.watch(self._socket.fileno(), self._push)
@@ -205,18 +206,20 @@ class Transfer:
             self._watch(wanted=True)
 
     def _push_piece(self, own: socket.socket, most: int) -> int:
-        """Send some of the next piece; return how many bytes that was. Raises OSError."""
+        """Send some of the next piece; return how many bytes of the file that was. Raises OSError."""
         piece = self._pieces[self._next]
         if isinstance(piece, bytes):
             more = socket.MSG_MORE if self._next + 1 < len(self._pieces) else 0
             sent = own.send(piece, more)
             rest: Piece = piece[sent:]
+            spent = 0
         else:
             start, stop = piece
             sent = os.sendfile(own.fileno(), self._file, start, min(stop - start, most))
             if not sent:
                 raise OSError("it got shorter meanwhile")
             rest = (start + sent, stop)
+            spent = sent
         if _length(rest):
             self._pieces[self._next] = rest
         else:
@@ -224,7 +227,7 @@ class Transfer:
         of_head = min(sent, self._head_left)
         self._head_left -= of_head
         self.exchange.sent += sent - of_head
-        return sent
+        return spent
 
     def _is_at_hand(self) -> bool:
         """Return whether the next bytes are in memory; else let a thread read them and push on then.
@@ -250,6 +253,7 @@ class Transfer:
                 _read_once.clear()
             _read_once.add(place)
         self._watch(wanted=False)
+        self.connection.pause()
         self._is_read = True
         # A burst that begins in this stretch may end in the next one.
         reading = self.loop.run_in_executor(
