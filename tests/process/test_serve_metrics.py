@@ -3,15 +3,43 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
+import subprocess
 from pathlib import Path
 
+import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families as text_families
-from tests.process.harness import Server, held, named_pipe, serving, wait_until
+from tests.process.harness import DEADLINE, Server, held, named_pipe, serving, wait_until, write_project
 
 from nuages.runtime.management import ask
 from nuages.runtime.settings import Address, parse_address
+
+SHOP = """
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+ORDERS = Counter("shop_orders", "Orders.", ["kind"])
+SECONDS = Histogram("shop_seconds", "How long.", buckets=(1, 2))
+OPEN = Gauge("shop_open", "Open carts.", multiprocess_mode="livesum")
+
+
+def order(request):
+    ORDERS.labels(request.GET["kind"]).inc()
+    SECONDS.observe(1.5)
+    OPEN.set(1)
+    return HttpResponse(str(os.getpid()))
+
+
+def own(request):
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)
+    return HttpResponse(generate_latest(registry), content_type="text/plain")
+
+
+urlpatterns += [path("order/", order), path("own/", own)]
+"""
 
 
 def address(server: Server) -> Address:
@@ -98,3 +126,62 @@ def test_what_is_in_flight_and_how_threads_are_used_is_told(project: Path) -> No
             assert seen["nuages_connections"] == 1
             assert seen["nuages_worker_heartbeat_age_seconds[0]"] < 20
         assert when(server, "nuages_requests_in_flight", 0)["nuages_oldest_request_seconds"] == 0
+
+
+@pytest.mark.parametrize("preload", ["on", "off"])
+def test_a_projects_own_metrics_are_told_and_survive_its_workers(tmp_path: Path, preload: str) -> None:
+    project = write_project(tmp_path / "project", urls=SHOP)
+    options = ["--workers", "2", "--management", "127.0.0.1:0", "--preload", preload]
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    with serving(project, *options, environ=environ) as server:
+        server.wait_for("worker-ready", count=2)
+
+        def both_have_had_one() -> bool:
+            seen.add(server.get("/order/?kind=a"))
+            return len(seen) == 2
+
+        seen: set[str] = set()
+        wait_until(both_have_had_one, "both workers have had an order")
+        orders = values(server)["shop_orders_total[a]"]
+        assert values(server)["shop_open"] == 2
+        server.signal(signal.SIGHUP)
+        server.wait_for("worker-ended", count=2)
+        found = when(server, "shop_open", 0)
+        assert found["shop_orders_total[a]"] == orders
+        assert found["shop_seconds_bucket[2.0]"] == found["shop_seconds_count"] == orders
+        assert found["shop_seconds_bucket[1.0]"] == 0
+        assert server.get("/order/?kind=a") not in seen
+        again = values(server, accept="application/openmetrics-text")
+        assert again["shop_orders_total[a]"] == orders + 1
+        assert f'shop_orders_total{{kind="a"}} {orders + 1}' in server.get("/own/")
+        (folder,) = (tmp_path / "nuages").glob("*.metrics")
+        assert (
+            len(list(folder.glob("counter_*.db"))) <= 4
+        )  # the living, the loaded project, those that have ended
+        server.stop()
+        assert not folder.exists()
+
+
+def test_a_folder_that_cannot_be_made_is_said_and_nothing_fails(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    project = write_project(tmp_path / "project")
+    environ = {"PROMETHEUS_MULTIPROC_DIR": f"{tmp_path}/file/below"}
+    with serving(project, "--workers", "1", environ=environ) as server:
+        server.wait_for("metrics-off")
+        assert server.get("/") == "hello"
+
+
+@pytest.mark.skipif(
+    not shutil.which("promtool"), reason="no promtool here: Debian's package prometheus has it"
+)
+def test_promtool_has_nothing_to_say_against_them(tmp_path: Path) -> None:
+    project = write_project(tmp_path / "project", urls=SHOP)
+    with serving(project, "--workers", "2", "--management", "127.0.0.1:0") as server:
+        server.wait_for("worker-ready", count=2)
+        server.get("/order/?kind=a")
+        when(server, "nuages_request_queue_seconds_count", 1)
+        _, text = ask(address(server), "/-/metrics")
+    found = subprocess.run(
+        ["promtool", "check", "metrics"], input=text, capture_output=True, timeout=DEADLINE, check=False
+    )
+    assert (found.returncode, found.stdout + found.stderr) == (0, b"")

@@ -59,6 +59,11 @@ class Chronicle:
             text = "no folder for the management socket: health checks are off"
             self.log.event("warning", "management-off", text)
 
+    def metrics_off(self, place: str, why: str) -> None:
+        """The project's own metrics cannot be kept together."""
+        text = f"metrics of the project's own are each worker's alone: {why}"
+        self.log.event("warning", "metrics-off", text, place=place)
+
     def ready(self, urls: Sequence[str], seconds: float) -> None:
         """The first worker of the server accepts."""
         self.log.event("info", "ready", f"ready to serve at {', '.join(urls)}", seconds=round(seconds, 3))

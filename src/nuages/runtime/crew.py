@@ -55,6 +55,7 @@ class Crew:
         self.restarts = 0
         self.cut_requests = 0
         self.interrupted = False
+        self.on_reaped: Callable[[int], None] = lambda _: None
         self._asked_for_stacks: dict[int, float] = {}  # until when each is waited for, by worker
         self.nursery = nursery.Nursery(
             environ, selector, say, preload=settings.preload, failed=self._exited, adopts=adopts
@@ -90,6 +91,7 @@ class Crew:
                 return
             if pid == 0:
                 return
+            self.on_reaped(pid)
             if self.nursery.reaped(pid, status):
                 continue
             self.nursery.hear()  # the number of a worker that was forked and died may be in a message still

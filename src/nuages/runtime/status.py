@@ -19,7 +19,11 @@ def answers(supervisor: Supervisor, observer: Observer) -> Answers:
 
     def told(asked: Asked) -> Answer:
         openmetrics = exposition.wants_openmetrics(asked.accept)
-        text = exposition.render(metrics.families(observer.look()), openmetrics=openmetrics)
+        found = metrics.families(observer.look())
+        if supervisor.metrics:
+            ours = {family.name for family in found}
+            found += [family for family in supervisor.metrics.families() if family.name not in ours]
+        text = exposition.render(found, openmetrics=openmetrics)
         return Answer(status=200, body=text, kind=exposition.OPENMETRICS if openmetrics else exposition.TEXT)
 
     return {

@@ -16,7 +16,18 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from nuages.errors import NuagesError, Origin
-from nuages.runtime import capacity, child, chronicle, messages, observation, pool, sockets, systemd
+from nuages.runtime import (
+    capacity,
+    child,
+    chronicle,
+    management,
+    messages,
+    multiprocess,
+    observation,
+    pool,
+    sockets,
+    systemd,
+)
 from nuages.runtime import settings as options
 from nuages.runtime.crew import Crew
 from nuages.runtime.log import Log, open_log
@@ -25,7 +36,6 @@ from nuages.runtime.watch import Watch
 
 if TYPE_CHECKING:
     from nuages.runtime.application import Application
-    from nuages.runtime.management import Management
     from nuages.runtime.settings import Settings
 
 CUT_OFF = 1  # exit code when requests did not finish within the grace
@@ -89,7 +99,7 @@ class Supervisor:
         self._stop_signal, self._stopped_at = 0, -inf
         self._error: NuagesError | None = None
         self._had_terminal = os.isatty(2)
-        self._management: Management | None = None
+        self._management: management.Management | None = None
         self._selector = selectors.DefaultSelector()
         self._adopts = os.getpid() == 1
         self._signals = Signals()
@@ -97,6 +107,7 @@ class Supervisor:
         self._selector.register(self._signals.reader, selectors.EVENT_READ, self._read_signals)
         # Events that come up while others are acted on wait here for their turn.
         self._events: deque[messages.Event] = deque()
+        self.metrics = self._prepare_metrics()
         self.capacity = self._decide_workers()
         limits = pool.Limits(
             workers=self.capacity.workers,
@@ -110,6 +121,8 @@ class Supervisor:
             adopts=lambda: self._adopts, state=lambda: self.pool, happen=self._step, later=self._events.append,
         )  # fmt: skip
 
+        if self.metrics:
+            self.crew.on_reaped = self.metrics.forget
         self._watch = Watch(settings, self.crew)
         self._observer = observation.Observer(self)
 
@@ -150,6 +163,8 @@ class Supervisor:
             self._management.close()
         self._signals.close()
         self._systemd.close()
+        if self.metrics:
+            self.metrics.close()
         self._selector.close()
 
     def _timeout(self) -> float | None:
@@ -263,6 +278,14 @@ class Supervisor:
         if self.capacity.workers != self.pool.limits.workers:
             self._step(messages.Resize(self.capacity.workers - self.pool.limits.workers))
 
+    def _prepare_metrics(self) -> multiprocess.ProjectMetrics | None:
+        """Let the workers of a project that uses prometheus_client count together."""
+        try:
+            return multiprocess.prepare(self._environ, management.folder(self._environ), os.getpid())
+        except OSError as error:
+            self.say.metrics_off(self._environ.get(multiprocess.VARIABLE, ""), str(error))
+            return None
+
     def _drain_seconds(self) -> float:
         if self.settings.drain is not None:
             return self.settings.drain
@@ -270,7 +293,7 @@ class Supervisor:
 
     def _open_management(self) -> None:
         """Answer health checks; a taken address ends the server, as that of `--bind` does."""
-        from nuages.runtime import management, status  # late: the workers are started before
+        from nuages.runtime import status  # late: the workers are started before
 
         origin = self._origins.get("management", "--management")
         listener = management.open_listener(self.settings.management, self._environ, origin=origin)

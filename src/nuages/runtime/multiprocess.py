@@ -1,0 +1,212 @@
+"""The metrics of a project that uses prometheus_client: kept in files by its processes, cleaned and told by us.
+
+With $PROMETHEUS_MULTIPROC_DIR every process that imports prometheus_client writes a file for each type of metric,
+`counter_PID.db`, `gauge_MODE_PID.db` …; its collector adds up those of all. Whose process has ended stays for good
+there, one more with each replacement. Here they become one, so that totals never go back and files stay few: both
+for /-/metrics and for a view of the project's own. The format is that of prometheus_client/mmap_dict.py: an int of
+the bytes used, padding, then entries of a length, a JSON key, padding to 8 bytes, a value and a time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import struct
+from collections.abc import Iterable, Iterator, MutableMapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nuages.runtime.exposition import Family, Labels, Sample, number
+
+VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+_ENDED = "ended"  # in the place of a process's number: what those have left that are gone
+_LENGTH, _VALUE, _FIRST = struct.Struct("i"), struct.Struct("dd"), 8
+# How values of several processes become one, by what a file's name begins with; others are each process's own.
+_KEPT = {
+    "counter": "sum", "histogram": "sum", "summary": "sum", "gauge_sum": "sum", "gauge_min": "min",
+    "gauge_max": "max", "gauge_mostrecent": "mostrecent",
+}  # fmt: skip
+_LIVE = {f"gauge_live{way}": way for way in ("sum", "min", "max", "mostrecent")}
+
+Values = dict[str, tuple[float, float]]
+
+
+def prepare(environ: MutableMapping[str, str], folder: Path, pid: int) -> ProjectMetrics | None:
+    """Make the folder ready and name it in `environ`; return None where the project has no prometheus_client.
+
+    One that the user has named is taken as it is, else one in `folder`. Raises OSError when it cannot be made.
+    """
+    given = environ.get(VARIABLE)
+    if given is None:
+        if importlib.util.find_spec("prometheus_client") is None:
+            return None
+        folder.mkdir(mode=0o700, exist_ok=True)
+        _remove_dead(folder)
+        environ[VARIABLE] = str(folder / f"{pid}.metrics")
+    place = Path(environ[VARIABLE])
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for file in place.glob("*.db"):
+        owner = _owner(file)
+        if owner == _ENDED or (owner.isdigit() and not _is_alive(int(owner))):
+            file.unlink(missing_ok=True)
+    return ProjectMetrics(place, is_ours=given is None)
+
+
+class ProjectMetrics:
+    """The files of one server's processes."""
+
+    def __init__(self, place: Path, *, is_ours: bool) -> None:
+        self.place, self._is_ours = place, is_ours
+
+    def forget(self, pid: int) -> None:
+        """Take over what a process has left that has ended."""
+        for file in sorted(self.place.glob(f"*_{pid}.db")):
+            prefix = file.name.removesuffix(f"_{pid}.db")
+            if way := _KEPT.get(prefix):
+                kept = self.place / f"{prefix}_{_ENDED}.db"
+                written = kept.with_suffix(".new")
+                with contextlib.suppress(OSError):  # a full disk: then it stays as it is
+                    written.write_bytes(_to_bytes(_merged(way, (_values(kept), _values(file)))))
+                    written.replace(kept)
+                    file.unlink()
+            else:
+                file.unlink(missing_ok=True)
+
+    def families(self) -> list[Family]:
+        """Return what all processes tell, added up as prometheus_client does it."""
+        found: dict[str, _Metric] = {}
+        for prefix, files in self._files().items():
+            kind = prefix.partition("_")[0]
+            way = _KEPT.get(prefix) or _LIVE.get(prefix)
+            values: list[tuple[Labels, Values]]
+            if way:
+                values = [((), _merged(way, [_values(file) for file in files]))]
+            else:  # a series for each process
+                values = [
+                    ((("pid", _owner(file)),), _values(file)) for file in files if _owner(file) != _ENDED
+                ]
+            for more, entries in values:
+                for key, (value, _) in entries.items():
+                    metric, name, labels, text = json.loads(key)
+                    one = found.setdefault(metric, _Metric(metric, kind, text))
+                    one.samples[name, (*sorted(labels.items()), *more)] = value
+        return [one.family() for _, one in sorted(found.items())]
+
+    def _files(self) -> dict[str, list[Path]]:
+        found: dict[str, list[Path]] = {}
+        for file in sorted(self.place.glob("*.db")):
+            found.setdefault(file.name.rpartition("_")[0], []).append(file)
+        return found
+
+    def close(self) -> None:
+        """Remove a folder of ours with all that is in it."""
+        if self._is_ours:
+            _remove(self.place)
+
+
+@dataclass(slots=True)
+class _Metric:
+    name: str
+    kind: str
+    help: str
+    samples: dict[tuple[str, Labels], float] = field(default_factory=dict)
+
+    def family(self) -> Family:
+        samples = self._histogram() if self.kind == "histogram" else self.samples.items()
+        told = [Sample(name.removeprefix(self.name), labels, value) for (name, labels), value in samples]
+        return Family(self.name, self.kind, self.help, tuple(told))
+
+    def _histogram(self) -> Iterator[tuple[tuple[str, Labels], float]]:
+        """The files have each bucket for itself, and no count: one bucket holds those before it too when told."""
+        buckets: dict[Labels, dict[float, float]] = {}
+        sums: dict[Labels, float] = {}
+        for (_, labels), value in self.samples.items():
+            bound = next((float(text) for label, text in labels if label == "le"), None)
+            rest = tuple(pair for pair in labels if pair[0] != "le")
+            if bound is None:
+                sums[rest] = value
+            else:
+                buckets.setdefault(rest, {})[bound] = value
+        for labels, counts in buckets.items():
+            total = 0.0
+            for bound in sorted(counts):
+                total += counts[bound]
+                yield (f"{self.name}_bucket", (*labels, ("le", number(bound)))), total
+            yield (f"{self.name}_sum", labels), sums.get(labels, 0.0)
+            yield (f"{self.name}_count", labels), total
+
+
+def _merged(way: str, several: Iterable[Values]) -> Values:
+    whole: Values = {}
+    for values in several:
+        for key, (value, time) in values.items():
+            if key in whole:
+                before, then = whole[key]
+                if way == "mostrecent":
+                    value, time = (value, time) if time > then else (before, then)
+                else:
+                    value = {"sum": value + before, "min": min(value, before), "max": max(value, before)}[way]
+            whole[key] = value, time
+    return whole
+
+
+def _values(file: Path) -> Values:
+    """Return a file's entries; of one that is just being made, or is broken, those that are whole."""
+    found: Values = {}
+    with contextlib.suppress(OSError, struct.error, UnicodeDecodeError):
+        data = file.read_bytes()
+        (used,) = _LENGTH.unpack_from(data, 0)
+        at = _FIRST
+        while at < used:
+            (length,) = _LENGTH.unpack_from(data, at)
+            at += _LENGTH.size
+            key = data[at : at + length].decode()
+            at += _padded(length)
+            if length <= 0 or not key.startswith("["):
+                break
+            found[key] = _VALUE.unpack_from(data, at)
+            at += _VALUE.size
+    return found
+
+
+def _to_bytes(values: Values) -> bytes:
+    data = bytearray(_FIRST)
+    for key, value in values.items():
+        text = key.encode()
+        data += _LENGTH.pack(len(text)) + text.ljust(_padded(len(text))) + _VALUE.pack(*value)
+    _LENGTH.pack_into(data, 0, len(data))
+    return bytes(data)
+
+
+def _padded(length: int) -> int:
+    return length + 8 - (length + _LENGTH.size) % 8
+
+
+def _owner(file: Path) -> str:
+    return file.stem.rpartition("_")[2]
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _remove_dead(folder: Path) -> None:
+    """Remove what servers left behind that were killed."""
+    for place in folder.glob("*.metrics"):
+        if place.stem.isdigit() and not _is_alive(int(place.stem)):
+            _remove(place)
+
+
+def _remove(place: Path) -> None:
+    with contextlib.suppress(OSError):
+        for file in place.iterdir():
+            file.unlink(missing_ok=True)
+        place.rmdir()

@@ -1,0 +1,155 @@
+"""The files of prometheus_client: read, merged and written so that its own collector says the same."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry, values
+from prometheus_client import metrics as client
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
+from prometheus_client.parser import text_string_to_metric_families as text_families
+
+from nuages.runtime.exposition import render
+from nuages.runtime.multiprocess import VARIABLE, ProjectMetrics, prepare
+
+MODES = (
+    "all",
+    "liveall",
+    "min",
+    "livemin",
+    "max",
+    "livemax",
+    "sum",
+    "livesum",
+    "mostrecent",
+    "livemostrecent",
+)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    yield tmp_path
+    values.close_all_multiprocess_files()
+
+
+def _work(monkeypatch: pytest.MonkeyPatch, pid: int, scale: float) -> None:
+    """Do what a process of that number would do."""
+    made = values.MultiProcessValue(lambda: pid)
+    monkeypatch.setattr(values, "ValueClass", made)
+    monkeypatch.setattr(client.values, "ValueClass", made)
+    registry = CollectorRegistry()
+    orders = client.Counter("shop_orders", 'Orders "paid"\n.', ["method"], registry=registry)
+    orders.labels("card").inc(scale)
+    orders.labels('c"a\\sh\n').inc()
+    seconds = client.Histogram("shop_seconds", "How long.", ["step"], buckets=(0.1, 1, 5), registry=registry)
+    for value in (0.05, 0.5, 3 * scale):
+        seconds.labels("pay").observe(value)
+    client.Summary("shop_size", "How large.", registry=registry).observe(7 * scale)
+    for mode in MODES:
+        gauge = client.Gauge(f"shop_{mode}", "Now.", registry=registry, multiprocess_mode=mode)  # type: ignore[arg-type]
+        gauge.set(scale)
+
+
+def _theirs(place: Path) -> dict[Any, float]:
+    """What prometheus_client's collector finds, but for gauges of processes that have ended."""
+    found = MultiProcessCollector(None, str(place)).collect()
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for metric in found
+        for sample in metric.samples
+    }
+
+
+def _ours(place: Path, *, openmetrics: bool = False) -> dict[Any, float]:
+    text = render(ProjectMetrics(place, is_ours=False).families(), openmetrics=openmetrics)
+    parse = openmetrics_families if openmetrics else text_families
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in parse(text)
+        for sample in family.samples
+    }
+
+
+@pytest.mark.parametrize("openmetrics", [False, True])
+def test_all_types_are_added_up_as_prometheus_client_does(
+    place: Path, monkeypatch: pytest.MonkeyPatch, openmetrics: bool
+) -> None:
+    for pid, scale in ((101, 1.0), (102, 2.5), (103, 0.5)):
+        _work(monkeypatch, pid, scale)
+    found = _ours(place, openmetrics=openmetrics)
+    assert found == _theirs(place)
+    assert found["shop_orders_total", (("method", "card"),)] == 4.0
+    assert found["shop_seconds_count", (("step", "pay"),)] == 9.0
+    assert found["shop_livesum", ()] == 4.0
+    assert found["shop_all", (("pid", "102"),)] == 2.5
+
+
+def test_what_ended_processes_counted_stays_in_one_file_each_and_their_gauges_go(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for pid, scale in ((101, 1.0), (102, 2.5), (103, 0.5)):
+        _work(monkeypatch, pid, scale)
+    before = _ours(place)
+    metrics = ProjectMetrics(place, is_ours=False)
+    metrics.forget(101)
+    metrics.forget(102)
+    metrics.forget(99)
+    after = _ours(place)
+    assert after == _theirs(place)
+    gone = {key for key in before if key not in after}
+    assert {(name, labels) for name, labels in gone} == {
+        (f"shop_{mode}", (("pid", pid),)) for mode in ("all", "liveall") for pid in ("101", "102")
+    }
+    changed = {key[0] for key in after if after[key] != before[key]}
+    assert changed <= {"shop_livemin", "shop_livemax", "shop_livesum", "shop_livemostrecent"}
+    assert after["shop_livesum", ()] == 0.5
+    assert not list(place.glob("*_101.db")) + list(place.glob("*_102.db")) + list(place.glob("*.new"))
+
+
+def test_a_folder_is_made_and_what_dead_processes_left_is_removed(tmp_path: Path) -> None:
+    gone = dead_pid()
+    place = tmp_path / "given" / "here"
+    place.mkdir(parents=True)
+    for name in (f"counter_{gone}.db", f"counter_{os.getpid()}.db", "counter_ended.db", "notes.txt"):
+        (place / name).write_bytes(b"\0" * 16)
+    environ = {VARIABLE: str(place)}
+    found = prepare(environ, tmp_path, 7)
+    assert found
+    assert {file.name for file in place.iterdir()} == {f"counter_{os.getpid()}.db", "notes.txt"}
+    found.close()
+    assert place.exists()  # it is the user's
+
+
+def test_a_folder_of_ours_is_named_in_the_environment_and_removed_at_the_end(tmp_path: Path) -> None:
+    left = tmp_path / f"{dead_pid()}.metrics"
+    left.mkdir()
+    (left / "counter_1.db").touch()
+    environ: dict[str, str] = {}
+    found = prepare(environ, tmp_path, os.getpid())
+    assert found
+    assert environ == {VARIABLE: str(tmp_path / f"{os.getpid()}.metrics")}
+    assert found.place.stat().st_mode & 0o777 == 0o700
+    assert not left.exists()
+    (found.place / "counter_1.db").touch()
+    found.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x40", struct.pack("ii", 64, 0), struct.pack("iii", 64, 0, 1 << 30), b"\xff" * 100]
+)
+def test_a_file_that_is_just_being_made_or_broken_says_nothing(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "counter_1.db").write_bytes(data)
+    assert ProjectMetrics(tmp_path, is_ours=False).families() == []
+
+
+def dead_pid() -> int:
+    """The number of a process that there is no more: beyond what the kernel gives."""
+    return int(Path("/proc/sys/kernel/pid_max").read_text()) + 1
