@@ -27,8 +27,8 @@ class Tally(Protocol):
     def tally(self, connections: int | None) -> None:
         """Tell how many this worker has."""
 
-    def share(self) -> float:
-        """Return the mean of all workers."""
+    def share(self) -> tuple[float, int]:
+        """Return the mean of all workers that accept, and the least that one of them has."""
 
 
 class Counted(set[Any]):
@@ -49,12 +49,13 @@ class Counted(set[Any]):
         self._changed()
 
 
-def may_take(own: int, mean: float) -> bool:
+def may_take(own: int, mean: float, least: int) -> bool:
     """Return whether a worker with so many connections takes the next one at once. Pure.
 
-    An eighth more than the mean is even enough, and waiting for the last of it would hold up bursts.
+    An eighth more than the mean is even enough, and waiting for the last of it would hold up bursts. But the mean
+    tells little of one worker that has just come and is far behind the others: a quarter more than its is the most.
     """
-    return own < mean * 1.125 + 1
+    return own < min(mean * 1.125 + 1, least * 1.25 + 2)
 
 
 class Acceptor:
@@ -130,9 +131,10 @@ class Acceptor:
 
     def _readable(self, sock: socket.socket) -> None:
         for _ in range(MOST_AT_ONCE):
-            mean = self._tally.share()
-            if not may_take(self.own, mean):
-                self._wait(SHORT_WAIT if self.own < FAR_ABOVE * mean + 2 else LONG_WAIT)
+            mean, least = self._tally.share()
+            if not may_take(self.own, mean, least):
+                far = self.own >= FAR_ABOVE * mean + 2 or self.own > 2 * least + 2
+                self._wait(LONG_WAIT if far else SHORT_WAIT)
                 return
             if not self._take(sock):
                 self._alone = 1

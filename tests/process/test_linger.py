@@ -1,0 +1,147 @@
+"""A worker that is replaced lives on for what takes long: WebSockets, event streams, answers that have begun."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from tests.process.harness import alive, serving, wait_until
+from tests.process.sites import Talk, write_site
+from tests.process.test_stopping import ASGI
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+URLS = """
+async def events(request):
+    async def ticks():
+        while True:
+            yield "data: tick\\n\\n"
+            await asyncio.sleep(0.05)
+    return StreamingHttpResponse(ticks(), content_type="text/event-stream")
+
+
+def sync_events(request):
+    def ticks():
+        while True:
+            yield "data: tick\\n\\n"
+            time.sleep(0.05)
+    return StreamingHttpResponse(ticks(), content_type="text/event-stream")
+
+
+def pid(request):
+    import os
+    return HttpResponse(str(os.getpid()))
+
+
+urlpatterns += [path("events/", events), path("sync-events/", sync_events), path("pid/", pid)]
+"""
+BOTH = ("--app", "pages.asgi:application")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    project = write_site(tmp_path / "site", urls=URLS)
+    (project / "pages" / "asgi.py").write_text(ASGI)
+    return project
+
+
+def shouts(socket: ClientConnection) -> bool:
+    socket.send("hello")
+    return socket.recv(timeout=10) == "HELLO"
+
+
+def listen(talk: Talk, path: str) -> None:
+    talk.send(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert talk.line() == b"HTTP/1.1 200 OK"
+    ticks(talk)
+
+
+def ticks(talk: Talk) -> None:
+    """Wait for two more events."""
+    for _ in range(2):
+        while talk.line().strip() != b"data: tick":
+            pass
+
+
+def test_websockets_and_event_streams_go_on_in_the_old_worker(site: Path) -> None:
+    with serving(site, *BOTH, "--workers", "1") as server:
+        first = server.wait_for("worker-ready")["pid"]
+        streams = [Talk(server.connect().socket) for _ in range(2)]
+        with connect(f"ws://{server.address}/") as socket:
+            assert shouts(socket)
+            for talk, path in zip(streams, ("/events/", "/sync-events/"), strict=True):
+                listen(talk, path)
+            os.kill(first, signal.SIGTERM)
+            assert server.wait_for("worker-lingers")["pid"] == first
+            second = server.workers()[-1]
+            for _ in range(5):
+                assert server.get("/pid/") == str(second), "it takes nothing new"
+            assert shouts(socket)
+            for talk in streams:
+                ticks(talk)
+        for talk in streams:
+            talk.socket.close()
+        assert server.wait_for("worker-ended")["pid"] == first
+        assert server.stop() == 0
+
+
+def test_it_ends_after_the_time_that_it_may_linger(site: Path) -> None:
+    with serving(site, *BOTH, "--workers", "1", "--recycle-linger", "1s") as server:
+        first = server.wait_for("worker-ready")["pid"]
+        with connect(f"ws://{server.address}/") as socket:
+            assert shouts(socket)
+            os.kill(first, signal.SIGTERM)
+            with pytest.raises(ConnectionClosed) as closed:
+                socket.recv(timeout=20)
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1012
+        assert server.wait_for("worker-ended")["pid"] == first
+        assert server.found("request-lost") == []
+
+
+def test_nothing_lingers_where_nobody_wants_it(site: Path) -> None:
+    with serving(site, *BOTH, "--workers", "1", "--recycle-linger", "0s") as server:
+        first = server.wait_for("worker-ready")["pid"]
+        with connect(f"ws://{server.address}/") as socket:
+            assert shouts(socket)
+            os.kill(first, signal.SIGTERM)
+            with pytest.raises(ConnectionClosed):
+                socket.recv(timeout=20)
+        assert server.wait_for("worker-ended")["pid"] == first
+
+
+def test_no_more_linger_than_serve(site: Path) -> None:
+    with contextlib.ExitStack() as stack, serving(site, *BOTH, "--workers", "1") as server:
+        pids, sockets = [], []
+        for number in range(1, 4):
+            pids.append(server.wait_for("worker-ready", count=number)["pid"])
+            socket = stack.enter_context(connect(f"ws://{server.address}/"))
+            assert shouts(socket)
+            sockets.append(socket)
+            os.kill(pids[-1], signal.SIGTERM)
+            server.wait_for("worker-lingers", count=number)
+            lingering = [pid for pid in pids if alive(pid)]
+            wait_until(lambda: sum(map(alive, pids)) <= 1, f"one of {lingering} lingers")
+        assert alive(pids[-1])
+        assert shouts(sockets[-1])
+        for socket in sockets[:-1]:
+            with pytest.raises(ConnectionClosed):
+                socket.recv(timeout=10)
+
+
+def test_a_stop_ends_what_lingers(site: Path) -> None:
+    with serving(site, *BOTH, "--workers", "1") as server:
+        first = server.wait_for("worker-ready")["pid"]
+        with connect(f"ws://{server.address}/") as socket:
+            assert shouts(socket)
+            os.kill(first, signal.SIGTERM)
+            server.wait_for("worker-lingers")
+            server.signal(signal.SIGTERM)
+            with pytest.raises(ConnectionClosed) as closed:
+                socket.recv(timeout=20)
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1012
+        assert server.wait() == 0
