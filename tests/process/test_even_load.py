@@ -7,7 +7,7 @@ import signal
 from collections import Counter
 from pathlib import Path
 
-from tests.process.harness import Server, serving
+from tests.process.harness import Server, serving, wait_until
 from tests.process.sites import Talk
 
 WORKERS = 4
@@ -59,6 +59,16 @@ def test_connections_that_arrive_one_by_one_are_shared_out_evenly(project: Path)
         _is_even(_spread(talks))
 
 
+def _asked_again(server: Server, talks: list[Talk]) -> bool:
+    """Ask once over each connection, and replace those that are at their end; return whether a worker has ended."""
+    for number, talk in enumerate(talks):
+        if talk.get("/pid/").fields.get("connection") == "close":
+            talk.socket.close()
+            talks[number] = Talk(server.connect().socket)
+            assert talks[number].get("/pid/").status == 200
+    return bool(server.found("worker-ended"))
+
+
 def test_they_are_even_again_after_a_worker_was_replaced(project: Path) -> None:
     with serving(project, "--workers", f"{WORKERS}") as server:
         server.wait_for("worker-ready", count=WORKERS)
@@ -68,14 +78,7 @@ def test_they_are_even_again_after_a_worker_was_replaced(project: Path) -> None:
         server.wait_for("worker-retires")
         server.wait_for("worker-ready", count=WORKERS + 1)
         # Connections of the old worker say with their next answer that it was the last; their clients come again.
-        kept = []
-        for talk in talks:
-            if talk.get("/pid/").fields.get("connection") == "close":
-                talk.socket.close()
-                talk = Talk(server.connect().socket)
-                assert talk.get("/pid/").status == 200
-            kept.append(talk)
-        server.wait_for("worker-ended")
-        counts = _spread(kept)
+        wait_until(lambda: _asked_again(server, talks), "the old worker ends")
+        counts = _spread(talks)
         assert str(gone) not in counts
         _is_even(counts)

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 MOST_AT_ONCE = 16  # connections taken before other work of the loop has its turn
-SHORT_WAIT, LONG_WAIT = 0.002, 0.010  # seconds that peers get to take a connection first
-FAR_ABOVE = 1.25  # times the mean, from which on peers get the long one
+SHORT_WAIT, LONG_WAIT = 0.002, 0.025  # seconds that peers get to take a connection first
+EACH_WAIT = 0.001  # of these for each connection that this worker is ahead of the one with the least
 OUT_OF_FILES_WAIT = 1.0  # seconds, where the kernel refuses another file descriptor
 
 
@@ -56,6 +56,14 @@ def may_take(own: int, mean: float, least: int) -> bool:
     tells little of one worker that has just come and is far behind the others: a quarter more than its is the most.
     """
     return own < min(mean * 1.125 + 1, least * 1.25 + 2)
+
+
+def wait_seconds(own: int, least: int) -> float:
+    """Return how long a worker that may not take a connection waits for the others to do so. Pure.
+
+    The further it is ahead the longer: whoever is behind may have a machine that is busy.
+    """
+    return min(LONG_WAIT, max(SHORT_WAIT, EACH_WAIT * (own - least * 1.25)))
 
 
 class Acceptor:
@@ -133,8 +141,7 @@ class Acceptor:
         for _ in range(MOST_AT_ONCE):
             mean, least = self._tally.share()
             if not may_take(self.own, mean, least):
-                far = self.own >= FAR_ABOVE * mean + 2 or self.own > 2 * least + 2
-                self._wait(LONG_WAIT if far else SHORT_WAIT)
+                self._wait(wait_seconds(self.own, least))
                 return
             if not self._take(sock):
                 self._alone = 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nuages.runtime.accepting import may_take
+from nuages.runtime.accepting import may_take, wait_seconds
 from nuages.runtime.scoreboard import Board, Scoreboard
 
 
@@ -25,6 +25,12 @@ def test_whoever_has_not_more_than_the_others_takes_it_at_once(
     own: int, mean: float, least: int, takes: bool
 ) -> None:
     assert may_take(own, mean, least) is takes
+
+
+def test_the_further_ahead_the_longer_the_others_are_waited_for() -> None:
+    assert wait_seconds(3, 1) == wait_seconds(70, 64) == 0.002
+    assert wait_seconds(64, 40) == 0.014
+    assert wait_seconds(500, 0) == 0.025
 
 
 def test_connections_that_come_one_by_one_end_within_a_third_of_each_other() -> None:
