@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from nuages.runtime import shrinking
 from nuages.runtime.exchange import Exchange
 from nuages.runtime.retirement import event_stream_end
 from nuages.runtime.scope import build_scope
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from nuages.runtime.proxies import Client
     from nuages.runtime.request import Request
 
+LOOP_BYTES = 16 << 10  # compressed on the loop at most; a millisecond and less
 _logger = logging.getLogger("uvicorn.error")
 
 
@@ -25,6 +28,7 @@ class Cycle(RequestResponseCycle):
     """uvicorn's cycle, which also tells its exchange what it sends."""
 
     exchange: AsyncExchange
+    packer: shrinking.Stream | None = None
 
     async def send(self, message: Any) -> None:
         """Send one ASGI message."""
@@ -40,12 +44,37 @@ class Cycle(RequestResponseCycle):
                     *self.default_headers,
                     (b"x-request-id", exchange.request_id.encode()),
                 ]
+            if exchange.hub.settings.gzip:
+                message = self._shrunk(message)
         elif message["type"] == "http.response.body" and exchange.request.method != "HEAD":
+            if self.packer is not None:
+                message = await self._packed(self.packer, message)
             exchange.sent += len(message.get("body", b""))
         await super().send(message)
         if exchange.lost or self.transport.is_closing():
             # Nothing waits for the client any more: a generator that awaits nothing else would hold the loop for ever.
             await asyncio.sleep(0)
+
+    def _shrunk(self, message: Any) -> Any:
+        """Return the start of an answer with the fields that it has when it is compressed."""
+        headers = [
+            (name.decode("latin-1"), value.decode("latin-1")) for name, value in message.get("headers", ())
+        ]
+        fields = shrinking.shrunk(self.exchange.request.fields, message["status"], headers, None)
+        if fields is not None:
+            self.packer = shrinking.Stream()
+        pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields or headers]
+        return {**message, "headers": pairs}
+
+    async def _packed(self, packer: shrinking.Stream, message: Any) -> Any:
+        """Return a piece of the answer compressed; a large one by a thread, so that nobody waits for it."""
+        body, is_last = message.get("body", b""), not message.get("more_body", False)
+        if len(body) > LOOP_BYTES:
+            pack = functools.partial(packer.piece, body, is_last=is_last)
+            packed = await self.exchange.loop.run_in_executor(None, pack)
+        else:
+            packed = packer.piece(body, is_last=is_last) if body or is_last else b""
+        return {**message, "body": packed}
 
 
 class AsyncExchange(Exchange):

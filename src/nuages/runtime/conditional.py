@@ -53,7 +53,7 @@ def decide(
     accepted = fields.get(b"accept-encoding")
     variant: Variant | None = variants[0]
     if accepted:
-        weights = _weights(accepted)
+        weights = coding_weights(accepted)
         choose = choose_coding if wanted is None else partial(_for_part, if_range=if_range)
         variant = choose(weights, variants)
         if variant is None:
@@ -70,7 +70,7 @@ def decide(
 
 
 @lru_cache(maxsize=512)
-def _weights(accepted: bytes) -> Mapping[str, float]:
+def coding_weights(accepted: bytes) -> Mapping[str, float]:
     """Return the weight of each coding of an Accept-Encoding field; browsers send the same few again and again."""
     weights: dict[str, float] = {}
     for item in accepted.decode("latin-1").lower().split(","):

@@ -264,6 +264,11 @@ class Settings:
         help="where views read the body while it comes: this path and all below it; repeatable",
     )  # fmt: skip
 
+    gzip: bool = declare(
+        switch, default=False, rare=True, group=REQUESTS,
+        help="compress text that views answer, from 1 KB on; read about BREACH in docs/static.md first",
+    )  # fmt: skip
+
     static_root: str | None = declare(
         text("DIR"), default=None, default_text="staticfiles beside manage.py", group=FILES,
         help="where collected static files lie when STATIC_ROOT is unset",

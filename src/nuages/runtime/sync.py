@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from nuages.runtime import shrinking
 from nuages.runtime.asyncstream import send_stream
 from nuages.runtime.body import Body
 from nuages.runtime.connections import active
@@ -250,6 +251,12 @@ class SyncExchange(Exchange):
         """Hand a whole answer to the loop (in the thread)."""
         if started.written:
             body = b"".join(started.written) + body
+        if self.hub.settings.gzip and started.status:
+            fields = shrinking.shrunk(
+                self.request.fields, int(started.status[:3]), started.headers, len(body)
+            )
+            if fields is not None:
+                started.headers, body = fields, shrinking.compress(body)
         head = self._head(started, len(body))
         keep_alive = head.keep_alive
         if not head.has_body:
@@ -270,7 +277,10 @@ class SyncExchange(Exchange):
         iterator = iter(result)
         if started.status and self.request.method == "HEAD":
             iterator = iter(())
-        for chunk in with_written(iterator, started):
+        chunks = with_written(iterator, started)
+        if self.hub.settings.gzip:
+            chunks = shrinking.stream(self.request.fields, started, chunks)
+        for chunk in chunks:
             if not chunk:
                 continue
             data = chunk
