@@ -15,6 +15,7 @@ from typing import Any
 
 from nuages.errors import NuagesError, OutsideError, ProjectError
 from nuages.runtime.application import Application
+from nuages.runtime.bucket import bucket_of
 from nuages.runtime.compression import compress_files
 from nuages.runtime.django import Bringer, Report, import_django
 from nuages.runtime.filling import Wish
@@ -60,7 +61,9 @@ def collect(application: Application, settings: Settings, output: str | None, re
     place = os.path.abspath(place)  # noqa: PTH100
     directories = prepare_path(application)
     version = import_django(directories)
-    wish = Wish(who="collect", static_root=output or place, debug=settings.debug)
+    wish = Wish(
+        who="collect", static_root=output or place, debug=settings.debug, bucket=bucket_of(settings.media)
+    )
     bringer = Bringer(version=version, wish=wish, fills=settings.fill_settings, report=report)
     with bringer.watching():
         bring_up_alone(bringer, application, directories)

@@ -32,8 +32,15 @@ class FileExchange(Exchange):
         if not self.received and not self.request.expects_continue:
             self.is_waiting = True
             return
+        self.start()
+
+    def start(self) -> None:
+        """Answer, or begin to look for what is the answer."""
+        self.send(self.reply())
+
+    def send(self, reply: Reply) -> None:
+        """Send the answer."""
         request, connection = self.request, self.connection
-        reply = self.reply()
         self.status = reply.status
         keep_alive = self.received and connection.keeps(request.keep_alive)
         end = b"\r\n"
@@ -59,6 +66,11 @@ class FileExchange(Exchange):
         if self.is_waiting:
             self.is_waiting = False
             self.turn()
+
+    def drop(self) -> None:
+        """Note that the client is gone."""
+        super().drop()
+        self.end()
 
     def _count(self, seconds: float) -> None:
         del seconds  # what an answer out of memory takes tells nothing

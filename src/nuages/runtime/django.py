@@ -6,6 +6,7 @@ The one place where a project's settings are changed, in memory and never in its
 from __future__ import annotations
 
 import ast
+import dataclasses
 import importlib
 import importlib.util
 import os
@@ -16,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from nuages.errors import Origin, ProjectError, StartError
-from nuages.runtime.filling import Filled, Snapshot, Wish, debug_refusal_needed, fill
+from nuages.runtime.bucket import PACKAGES, REQUIREMENT, Bucket
+from nuages.runtime.filling import Filled, Snapshot, Wish, debug_refusal_needed, fill, uses_local_storage
 
 OLDEST = (3, 2)
 Report = Callable[[str, str], None]
@@ -83,6 +85,7 @@ def snapshot_settings(settings: Any, version: tuple[int, int]) -> Snapshot:
         staticfiles_storage=getattr(settings, "STATICFILES_STORAGE", "") if version < (5, 1) else "",
         overridden=frozenset(name for name in names if overridden(name)),
         has_manifest=False,
+        file_storage=getattr(settings, "DEFAULT_FILE_STORAGE", "") if version < (5, 1) else "",
     )
 
 
@@ -139,7 +142,9 @@ class Bringer:
             raise debug_refusal(str(getattr(settings, "SETTINGS_MODULE", "")))
         has_manifest = manifest_exists(snapshot.static_root or self.wish.static_root)
         if has_manifest:
-            snapshot = _with_manifest(snapshot)
+            snapshot = dataclasses.replace(snapshot, has_manifest=True)
+        if self.wish.bucket is not None:
+            snapshot = self._with_bucket(snapshot, self.wish.bucket)
         self.filled = fill(snapshot, self.wish)
         if not self.fills:
             # DEBUG was asked for by an option of its own; the rest is what `--fill-settings off` turns off.
@@ -151,6 +156,17 @@ class Bringer:
                 setattr(settings, one.name, one.value)
             for line in one.line.splitlines():
                 self.report("settings", f"settings: {line}")
+
+    def _with_bucket(self, snapshot: Snapshot, bucket: Bucket) -> Snapshot:
+        """Return the snapshot with what filling a bucket's storage needs; say so where uploads do not go there."""
+        why = "--fill-settings is off"
+        if self.fills and uses_local_storage(snapshot):
+            return dataclasses.replace(snapshot, has_new_s3=check_packages(bucket))
+        if self.fills:
+            chosen = snapshot.storages.get("default", {}).get("BACKEND") or snapshot.file_storage
+            why = f"the project has chosen a storage, {chosen}"
+        self.report("warning", f"uploads do not go to {bucket}: {why}")
+        return snapshot
 
 
 def check_time_zone(report: Report) -> None:
@@ -171,10 +187,16 @@ def check_time_zone(report: Report) -> None:
         )
 
 
-def _with_manifest(snapshot: Snapshot) -> Snapshot:
-    import dataclasses
-
-    return dataclasses.replace(snapshot, has_manifest=True)
+def check_packages(bucket: Bucket) -> bool:
+    """Return whether django-storages has its newer S3 backend; raise ProjectError where what it takes is missing."""
+    missing = [name for name, module in PACKAGES.items() if importlib.util.find_spec(module) is None]
+    if missing:
+        raise ProjectError(
+            f"the project lacks {' and '.join(missing)}", where=f"--media {bucket}",
+            why="uploads go to a bucket through django-storages, which is not in the project's environment",
+            hint=f"add this line to the project's requirements and lock them again:\n{REQUIREMENT}",
+        )  # fmt: skip
+    return importlib.util.find_spec("storages.backends.s3") is not None
 
 
 def _fill_databases(databases: dict[str, Any], new: Mapping[str, Any]) -> None:

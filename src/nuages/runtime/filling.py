@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nuages.runtime.bucket import NEW_STORAGE, OLD_STORAGE, Bucket
+
 MANIFEST_STORAGE = "nuages.runtime.storage.ManifestStorage"
 DEFAULT_STORAGE = "django.contrib.staticfiles.storage.StaticFilesStorage"
+LOCAL_STORAGE = "django.core.files.storage.FileSystemStorage"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +18,8 @@ class Snapshot:
     """The settings that decide, as the project left them.
 
     `overridden` are the names that the project sets itself. `has_manifest`: the static root holds Django's
-    manifest. `django` is its version, `(5, 2)`.
+    manifest. `django` is its version, `(5, 2)`. `file_storage` is DEFAULT_FILE_STORAGE, "" where there is none any
+    more; `has_new_s3`: django-storages has its S3 backend under its newer name.
     """
 
     django: tuple[int, int]
@@ -28,16 +32,22 @@ class Snapshot:
     staticfiles_storage: str
     overridden: frozenset[str]
     has_manifest: bool
+    file_storage: str = ""
+    has_new_s3: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """Who asks: `serve` or `collect`, the static root to use when there is none, the names `up` may allow."""
+    """Who asks: `serve` or `collect`, the static root to use when there is none, the names `up` may allow.
+
+    `bucket` is where uploads are to go.
+    """
 
     who: str
     static_root: str
     debug: bool | None = None
     local_hosts: tuple[str, ...] = ()
+    bucket: Bucket | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +78,8 @@ def fill(snapshot: Snapshot, wish: Wish) -> tuple[Filled, ...]:
     # Pages of a site whose files were never collected must not ask a manifest for them.
     if uses_static and not debug and (wish.who == "collect" or snapshot.has_manifest):
         found += _storage(snapshot)
+    if wish.bucket is not None and uses_local_storage(snapshot):
+        found = _media(snapshot, wish.bucket, found)
     if wish.who == "serve":
         found += _connections(snapshot)
     if wish.local_hosts and not snapshot.allowed_hosts and not debug:
@@ -88,6 +100,36 @@ def _storage(snapshot: Snapshot) -> list[Filled]:
         return []
     storages = {**snapshot.storages, "staticfiles": {"BACKEND": MANIFEST_STORAGE}}
     return [Filled(name="STORAGES", value=storages, line=f'STORAGES["staticfiles"] = {line}')]
+
+
+def uses_local_storage(snapshot: Snapshot) -> bool:
+    """Return whether uploads go where Django's own settings put them: the project has chosen nothing else."""
+    chosen = snapshot.storages.get("default", {})
+    if chosen.get("BACKEND", LOCAL_STORAGE) != LOCAL_STORAGE or chosen.get("OPTIONS"):
+        return False
+    return snapshot.file_storage in ("", LOCAL_STORAGE)
+
+
+def _media(snapshot: Snapshot, bucket: Bucket, found: list[Filled]) -> list[Filled]:
+    """Return what was found and the storage of a bucket; where STORAGES is filled already, both go in."""
+    if snapshot.django < (4, 2):
+        values = {"DEFAULT_FILE_STORAGE": OLD_STORAGE, **bucket.old_settings}
+        line = f"DEFAULT_FILE_STORAGE = {OLD_STORAGE!r} with {_words(bucket.old_settings)} (uploads go to {bucket})"
+        more = [Filled(name=name, value=value, line="" if number else line)
+                for number, (name, value) in enumerate(values.items())]  # fmt: skip
+        return [*found, *more]
+    backend = NEW_STORAGE if snapshot.has_new_s3 else OLD_STORAGE
+    earlier = next((one for one in found if one.name == "STORAGES"), None)
+    storages = dict(earlier.value if earlier else snapshot.storages)
+    storages["default"] = {"BACKEND": backend, "OPTIONS": bucket.options}
+    line = f'STORAGES["default"] = {backend} with {_words(bucket.options)} (uploads go to {bucket})'
+    line = f"{earlier.line}\n{line}" if earlier else line
+    rest = [one for one in found if one is not earlier]
+    return [*rest, Filled(name="STORAGES", value=storages, line=line)]
+
+
+def _words(options: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in options.items())
 
 
 def _connections(snapshot: Snapshot) -> list[Filled]:

@@ -11,6 +11,8 @@ from typing import Any
 
 from nuages.kinds import Kind, choice, duration, file, integer, size, switch, text, word_or
 from nuages.options import declare
+from nuages.runtime.bucket import media
+from nuages.runtime.xsendfile import location
 
 NETWORK = "Network"
 PROCESSES = "Processes"
@@ -125,8 +127,6 @@ def _mapped(text: str) -> Mapped:
 
 
 mapped: Kind[Mapped] = Kind("/URL=DIR[,max-age=TIME]", _mapped)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The options of `nuages serve`. Durations are seconds, sizes bytes."""
@@ -280,6 +280,19 @@ class Settings:
     static_map: tuple[Mapped, ...] = declare(
         mapped, default=(), rare=True, group=FILES, repeatable=True,
         help="serve a folder's files under a URL, listed at start; repeatable",
+    )  # fmt: skip
+
+    media: str | None = declare(
+        media, default=None, default_text="off; auto under `nuages up`", group=FILES,
+        help="serve MEDIA_ROOT; auto: where uploads are local and no view serves them; or keep them in a bucket",
+    )  # fmt: skip
+    media_max_age: float = declare(
+        duration, default=0.0, default_text="0s", rare=True, group=FILES,
+        help="how long browsers may keep media without asking whether it has changed",
+    )  # fmt: skip
+    sendfile: tuple[str, ...] = declare(
+        location, default=(), default_text="MEDIA_ROOT", rare=True, group=FILES, repeatable=True,
+        help="a folder that views may send from by X-Sendfile, and by X-Accel-Redirect below /URI; repeatable",
     )  # fmt: skip
 
     access_log: str = declare(

@@ -14,6 +14,7 @@ from typing import Any
 from nuages.errors import NuagesError, StartError
 from nuages.runtime.application import Application
 from nuages.runtime.collected import files_of_project
+from nuages.runtime.bucket import bucket_of
 from nuages.runtime.django import Bringer, Report, check_time_zone, import_django
 from nuages.runtime.faults import start_error
 from nuages.runtime.filling import Wish
@@ -69,6 +70,7 @@ def load(application: Application, settings: Settings, report: Report) -> Site:
         static_root=settings.static_root or os.path.join(application.directory, "staticfiles"),  # noqa: PTH118
         debug=settings.debug,
         local_hosts=_names(settings) if application.local else (),
+        bucket=bucket_of(settings.media),
     )
     bringer = Bringer(version=version, wish=wish, fills=settings.fill_settings, report=report)
     handlers = Handlers(Proxies(settings.trusted_proxies))
