@@ -290,6 +290,8 @@ def _serve_arguments(invocation: Invocation, prepared: Prepared, wanted: Wanted)
     arguments = ["serve", str(prepared.directory), *wanted.arguments, "--local-hosts", "on"]
     if "static-root" not in invocation.flags:
         arguments += ["--static-root", str(prepared.static)]
+    if invocation.resolve(Settings).value.media is None:
+        arguments += ["--media", "auto"]
     # Variables reach the server by themselves; a configuration file may lie above the folder it runs in.
     given = {name: value.texts for name, value in invocation.file.items()} | dict(invocation.flags)
     settings = invocation.resolve(Settings).value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
@@ -12,8 +13,10 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from nuages.runtime import shrinking
 from nuages.runtime.exchange import Exchange
+from nuages.runtime.handover import hand_over
 from nuages.runtime.retirement import event_stream_end
 from nuages.runtime.scope import build_scope
+from nuages.runtime.xsendfile import FIELDS, Named
 
 if TYPE_CHECKING:
     from nuages.runtime.protocol import Connection
@@ -33,7 +36,17 @@ class Cycle(RequestResponseCycle):
     async def send(self, message: Any) -> None:
         """Send one ASGI message."""
         exchange = self.exchange
+        if exchange.named is not None:
+            # The file stands for the body; the application need not wait until it is sent.
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                self.response_complete = True
+                self.message_event.set()
+                exchange.hand_over()
+            return
         if message["type"] == "http.response.start":
+            if message["status"] == 200 and exchange.leaves_body(message.get("headers", ())):
+                self.response_started = True
+                return
             exchange.status = message["status"]
             version = exchange.request.version
             exchange.events_end = event_stream_end(message.get("headers", ()), chunked=version == "1.1")
@@ -82,6 +95,9 @@ class AsyncExchange(Exchange):
 
     is_async = True
     sees_end = True
+    named: Named | None = None
+    """The file that the application wants to be sent, and the fields that go with it."""
+    headers: list[tuple[str, str]]
 
     def __init__(self, connection: Connection, request: Request, client: Client, identity: str) -> None:
         super().__init__(connection, request, client, identity)
@@ -109,6 +125,27 @@ class AsyncExchange(Exchange):
         connection.server_state.tasks.add(task)
         task.add_done_callback(connection.server_state.tasks.discard)
         task.add_done_callback(self._finished)
+
+    def leaves_body(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+        """Return whether the application has named a file for us to send, and note it."""
+        for name, value in headers:
+            field = name.lower().decode("latin-1")
+            if field in FIELDS:
+                self.named = self.hub.named_file(field, value.decode("latin-1"))
+                if self.named is not None:
+                    self.headers = [
+                        (name.decode("latin-1"), value.decode("latin-1")) for name, value in headers
+                    ]
+                    return True
+        return False
+
+    def hand_over(self) -> None:
+        """Send the file that the application has named."""
+        assert self.named is not None
+        if self.lost:
+            self.end()
+        else:
+            hand_over(self, self.named, self.headers)
 
     def feed(self, data: bytes) -> None:
         """Hand a piece of the body on; too much of it for the application stops the client."""
@@ -145,4 +182,5 @@ class AsyncExchange(Exchange):
     def _finished(self, task: asyncio.Task[Any]) -> None:
         """Close the books where no answer was completed: the client left, or the application broke off."""
         del task
-        self.end()
+        if self.named is None or not self.cycle.response_complete:
+            self.end()

@@ -10,6 +10,8 @@ from nuages.runtime.stored import Reply
 from nuages.runtime.transfer import send_file
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from nuages.runtime.protocol import Connection
     from nuages.runtime.proxies import Client
     from nuages.runtime.request import Request
@@ -22,6 +24,8 @@ class FileExchange(Exchange):
     """Answers once the whole request has come, or at once to a client that waits to be asked for its body."""
 
     is_waiting = False
+    readers: Executor | None = None
+    """The threads that read its file, where it is not to be sent by sendfile."""
 
     def reply(self) -> Reply:
         """Return the answer; a descriptor in it is closed when it is sent."""
@@ -52,8 +56,9 @@ class FileExchange(Exchange):
         head = line + self.hub.defaults(connection.server_state) + reply.head + end
         if reply.descriptor >= 0:
             send_file(
-                self, head, reply.descriptor, reply.pieces, keep_alive=keep_alive, expected=reply.expected
-            )
+                self, head, reply.descriptor, reply.pieces, keep_alive=keep_alive, expected=reply.expected,
+                readers=self.readers,
+            )  # fmt: skip
             return
         body = reply.body if request.method != "HEAD" else b""
         connection.transport.write(head + body)

@@ -69,6 +69,7 @@ class Exchange:
         self.lost = True
         if self.transfer is not None:
             self.transfer.cancel()
+            self.end()
 
     def withdraw(self) -> bool:
         """Give the answer up for one of the connection's; return False when it has begun already."""

@@ -15,6 +15,7 @@ from nuages.runtime.proxies import Proxies
 from nuages.runtime.settings import Settings
 from nuages.runtime.site import Site
 from nuages.runtime.threads import Pool
+from nuages.runtime.xsendfile import Named
 
 
 class Hub:
@@ -57,6 +58,16 @@ class Hub:
         if self._gate is None:
             self._gate = Gate(loop)
         return self._gate
+
+    def named_file(self, field: str, value: str) -> Named | None:
+        """Return the file that a response field of a view's names; None, and a warning, where it is not for us."""
+        locations = self.site.locations
+        named = locations.find(field, value)
+        if named is None:
+            text = locations.unknown(field, value)
+            if text:
+                self.log.event("warning", "sendfile", text)
+        return named
 
     def mend_connections(self) -> None:
         """Close what a request has left open in the calling thread, and say so."""

@@ -42,15 +42,17 @@ class Threads:
     """The threads of one worker that open and read live files."""
 
     def __init__(self, count: int = 4) -> None:
-        self._executor = ThreadPoolExecutor(count, "nuages-media")
+        self.executor = ThreadPoolExecutor(count, "nuages-media")
         self._waiting = 0
 
-    def submit(self, loop: asyncio.AbstractEventLoop, call: Callable[[], Reply]) -> asyncio.Future[Reply] | None:
+    def submit(
+        self, loop: asyncio.AbstractEventLoop, call: Callable[[], Reply]
+    ) -> asyncio.Future[Reply] | None:
         """Run `call` in a thread; None where too many wait already. Belongs to the loop."""
         if self._waiting >= MOST_WAITING:
             return None
         self._waiting += 1
-        future = loop.run_in_executor(self._executor, call)
+        future = loop.run_in_executor(self.executor, call)
         future.add_done_callback(self._done)
         return future
 
@@ -83,6 +85,8 @@ def reply_of(
             return MISSING
         except PermissionError:
             return FORBIDDEN
+        except BlockingIOError:
+            return BUSY  # somebody holds a lease on it (fcntl(2)), and is told to give it back
         try:
             reply = _filled(descriptor, facts, stored.answer(entry_of(facts), method, fields))
         except BaseException:

@@ -63,6 +63,8 @@ def is_shown(media: str) -> bool:
 class MediaExchange(FileExchange):
     """A request for an upload. `path` is decoded and relative to MEDIA_ROOT."""
 
+    readers = livefile.threads.executor
+
     def __init__(
         self, connection: Connection, request: Request, client: Client, identity: str, path: bytes
     ) -> None:
@@ -82,7 +84,12 @@ class MediaExchange(FileExchange):
             self.send(livefile.MISSING)
             return
         look = partial(
-            livefile.reply_of, media.root, names, partial(media.entry, names[-1]), request.method, request.fields
+            livefile.reply_of,
+            media.root,
+            names,
+            partial(media.entry, names[-1]),
+            request.method,
+            request.fields,
         )
         future = livefile.threads.submit(self.loop, look)
         if future is None:
@@ -95,7 +102,9 @@ class MediaExchange(FileExchange):
         try:
             reply = future.result()
         except OSError as error:
-            self.hub.log.event("error", "media", f"an upload cannot be read: {error}", request_id=self.request_id)
+            self.hub.log.event(
+                "error", "media", f"an upload cannot be read: {error}", request_id=self.request_id
+            )
             reply = livefile.BROKEN
         if self.lost or self.status:
             if reply.descriptor >= 0:
@@ -107,6 +116,8 @@ class MediaExchange(FileExchange):
         """Answer 504 where the file system has not."""
         if not self.asked_at or self.status or now - self.asked_at <= self.hub.settings.timeout:
             return False
-        self.hub.log.event("error", "media", "the file system of MEDIA_ROOT does not answer", request_id=self.request_id)
+        self.hub.log.event(
+            "error", "media", "the file system of MEDIA_ROOT does not answer", request_id=self.request_id
+        )
         self.send(livefile.LATE)
         return True

@@ -18,6 +18,7 @@ from nuages.runtime.delivery import StaticExchange
 from nuages.runtime.exchange import Exchange, Refusal
 from nuages.runtime.health import HealthExchange
 from nuages.runtime.hub import Hub
+from nuages.runtime.media import MediaExchange
 from nuages.runtime.reception import Reception
 from nuages.runtime.request import Request, request_id
 from nuages.runtime.secure import SecureTransport
@@ -223,6 +224,10 @@ class Connection(Reception, asyncio.Protocol):
         entry = site.files.find(request.path)
         if entry is not None:
             return StaticExchange(self, request, client, identity, entry)
+        if site.media is not None:
+            upload = site.media.path(request.path)
+            if upload is not None:
+                return MediaExchange(self, request, client, identity, upload)
         if site.wsgi is None or (site.views is not None and site.views.is_async(request.path)):
             return AsyncExchange(self, request, client, identity)
         return SyncExchange(self, request, client, identity)

@@ -6,10 +6,12 @@ import http
 import re
 from dataclasses import dataclass
 
+from nuages.runtime.xsendfile import FIELDS
+
 # What the connection owns; an application's are dropped (PEP 3333, «Other HTTP Features»).
 _HOP_BY_HOP = frozenset({"keep-alive", "proxy-connection", "transfer-encoding", "upgrade"})
 _OWN = frozenset({"x-request-id", "date", "server"})
-_SPECIAL = _HOP_BY_HOP | _OWN | {"content-length", "connection"}
+_SPECIAL = _HOP_BY_HOP | _OWN | FIELDS | {"content-length", "connection"}
 _BODILESS = frozenset({204, 304})
 
 
@@ -25,7 +27,10 @@ class BadHeaderError(ValueError):
 
 @dataclass(slots=True)
 class Head:
-    """`data` is the whole head. `length` is how many body bytes must follow, None: until the last chunk or close."""
+    """`data` is the whole head. `length` is how many body bytes must follow, None: until the last chunk or close.
+
+    `file` is the field, and its value, by which an application names a file for the server to send instead.
+    """
 
     data: bytes
     status: int
@@ -33,6 +38,7 @@ class Head:
     chunked: bool
     has_body: bool
     keep_alive: bool
+    file: tuple[str, str] | None = None
 
 
 def render(  # noqa: C901 - one pass over the fields is what makes it fast
@@ -57,6 +63,7 @@ def render(  # noqa: C901 - one pass over the fields is what makes it fast
     lines = [f"HTTP/1.1 {status}"]
     length: int | None = None
     own = ""
+    file = None
     for name, value in headers:
         lower = _names.get(name) or _checked_name(name)
         if lower not in _SPECIAL:
@@ -71,6 +78,9 @@ def render(  # noqa: C901 - one pass over the fields is what makes it fast
             keep_alive = keep_alive and "close" not in value.lower()
         elif lower in _OWN:
             own += lower
+            lines.append(f"{name}: {value}")
+        elif lower in FIELDS:
+            file = (lower, value)
             lines.append(f"{name}: {value}")
     if "x-request-id" not in own:
         lines.append(f"x-request-id: {request_id}")
@@ -99,7 +109,7 @@ def render(  # noqa: C901 - one pass over the fields is what makes it fast
     if text_head.count("\n") != breaks or text_head.count("\r") != breaks or "\0" in text_head:
         raise BadHeaderError("a header field of the response holds a line break or NUL")
     data = f"{text_head}\r\n\r\n".encode("latin-1")
-    return Head(data, code, length if has_body else 0, chunked, has_body, keep_alive)
+    return Head(data, code, length if has_body else 0, chunked, has_body, keep_alive, file)
 
 
 def _checked_name(name: str) -> str:

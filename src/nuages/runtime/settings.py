@@ -127,6 +127,8 @@ def _mapped(text: str) -> Mapped:
 
 
 mapped: Kind[Mapped] = Kind("/URL=DIR[,max-age=TIME]", _mapped)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The options of `nuages serve`. Durations are seconds, sizes bytes."""

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import importlib.util
 import inspect
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from nuages.errors import NuagesError, StartError
 from nuages.runtime.application import Application
-from nuages.runtime.collected import files_of_project
 from nuages.runtime.bucket import bucket_of
+from nuages.runtime.collected import files_of_project
 from nuages.runtime.django import Bringer, Report, check_time_zone, import_django
 from nuages.runtime.faults import start_error
 from nuages.runtime.filling import Wish
 from nuages.runtime.handlers import Handlers
+from nuages.runtime.media import Media
 from nuages.runtime.proxies import Proxies
 from nuages.runtime.settings import Settings
 from nuages.runtime.static import Files
+from nuages.runtime.uploads import media_location, media_of_project
 from nuages.runtime.views import Views
+from nuages.runtime.xsendfile import Locations, locations_of
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Any]
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
@@ -34,13 +38,16 @@ class Site:
 
     `wsgi` answers in threads and `asgi` on the loop; one of them may be None. `views` tells which of the two a path
     takes; None: there is no choice. `websockets`: the ASGI application answers them. `ssl_header` is the WSGI name
-    of the header that SECURE_PROXY_SSL_HEADER believes.
+    of the header that SECURE_PROXY_SSL_HEADER believes. `media` are the uploads to serve, `locations` the folders that
+    views may send files from.
     """
 
     wsgi: Wsgi | None
     asgi: Asgi | None
     views: Views | None
     files: Files
+    media: Media | None = None
+    locations: Locations = field(default_factory=lambda: Locations(()))
     websockets: bool = False
     debug: bool = False
     ssl_header: str = ""
@@ -57,8 +64,8 @@ class Entry:
     is_django: bool
 
 
-def load(application: Application, settings: Settings, report: Report) -> Site:
-    """Import the project and return what serves it.
+def load(application: Application, settings: Settings, report: Report, *, first: bool = True) -> Site:
+    """Import the project and return what serves it. `first`: try what only a start need try.
 
     Raises StartError for a project that does not load, with the traceback from the first frame that is the
     project's own, and ProjectError for settings that must not be served.
@@ -78,7 +85,8 @@ def load(application: Application, settings: Settings, report: Report) -> Site:
         entries = import_entries(application, directories)
         bring_up(bringer, directories, application.settings)
         check_time_zone(report)
-        return _site(entries, handlers, directories, settings, report)
+        site = _site(entries, handlers, directories, settings, report)
+        return _with_media(site, application.directory, settings, report, first=first)
 
 
 def prepare_path(application: Application) -> tuple[str, ...]:
@@ -242,6 +250,17 @@ def _site(
         debug=bool(django_settings.DEBUG),
         ssl_header=header[0] if header else "",
     )
+
+
+def _with_media(site: Site, directory: str, options: Settings, report: Report, *, first: bool) -> Site:
+    """Return the site with its uploads, and the folders that its views may send from."""
+    from django.conf import settings
+
+    media = media_of_project(
+        settings, options.media, options.media_max_age, report, directory=directory, tests=first
+    )
+    locations = locations_of(settings, options.sendfile, media_location(settings))
+    return dataclasses.replace(site, media=media, locations=locations)
 
 
 def _ways(

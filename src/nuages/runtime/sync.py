@@ -18,6 +18,7 @@ from nuages.runtime.asyncstream import send_stream
 from nuages.runtime.body import Body
 from nuages.runtime.connections import active
 from nuages.runtime.exchange import Exchange
+from nuages.runtime.handover import HandedOver, hand_over
 from nuages.runtime.inflow import Inflow
 from nuages.runtime.reception import LONGEST_REST
 from nuages.runtime.response import BadHeaderError, Head, plain, render
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from nuages.runtime.protocol import Connection
     from nuages.runtime.proxies import Client
     from nuages.runtime.request import Request
+    from nuages.runtime.xsendfile import Named
 
 
 class SyncExchange(Exchange):
@@ -221,6 +223,9 @@ class SyncExchange(Exchange):
                 self._send_at_once(b"".join(result), started)
             else:
                 self._stream(result, started)
+        except HandedOver as handed:
+            self.thread = 0  # it is not where this request is any more
+            self.loop.call_soon_threadsafe(self._hand_over, handed.named, started.headers)
         finally:
             try:
                 close = getattr(result, "close", None)
@@ -241,11 +246,16 @@ class SyncExchange(Exchange):
         connection = self.connection
         if not started.status:
             raise AssertionError("the application did not call start_response")
-        return render(
+        head = render(
             started.status, started.headers, method=self.request.method, version=self.request.version,
             keep_alive=connection.keeps(self.request.keep_alive) and self._ends_soon(), size=size,
             defaults=connection.server_state.default_headers, request_id=self.request_id,
         )  # fmt: skip
+        if head.file is not None and head.status == 200:
+            named = self.hub.named_file(*head.file)
+            if named is not None:
+                raise HandedOver(named)
+        return head
 
     def _send_at_once(self, body: bytes, started: Started) -> None:
         """Hand a whole answer to the loop (in the thread)."""
@@ -362,6 +372,12 @@ class SyncExchange(Exchange):
             self.connection.done(self, keep_alive=False)
         else:
             self._answer_ourselves(500)
+
+    def _hand_over(self, named: Named, headers: list[tuple[str, str]]) -> None:
+        if self.lost:
+            self.end()
+        else:
+            hand_over(self, named, headers)
 
     def _answered(self, head: Head, body: bytes, keep_alive: bool) -> None:
         if self.lost:

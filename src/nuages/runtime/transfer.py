@@ -17,7 +17,7 @@ import struct
 import sys
 import termios
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from nuages.runtime.response import plain
@@ -56,13 +56,17 @@ def send_file(
     *,
     keep_alive: bool,
     expected: Stamp | None = None,
+    readers: Executor | None = None,
 ) -> None:
     """Send `head` and then `pieces` of the file under `descriptor`, which is ours to close; then tell the connection.
 
     To be called on the loop when it is the exchange's turn. A file that gets shorter meanwhile, or no longer is what
-    `expected` says, ends the connection, which is the only way to tell the client.
+    `expected` says, ends the connection, which is the only way to tell the client. Where `readers` are given, these
+    threads read, block by block: what sendfile has sent may still change when somebody writes into the file.
     """
-    transfer = Transfer(exchange, head, descriptor, pieces, keep_alive=keep_alive, expected=expected)
+    transfer = Transfer(
+        exchange, head, descriptor, pieces, keep_alive=keep_alive, expected=expected, readers=readers
+    )
     exchange.transfer = transfer
     transfer.start()
 
@@ -79,6 +83,7 @@ class Transfer:
         *,
         keep_alive: bool,
         expected: Stamp | None,
+        readers: Executor | None,
     ) -> None:
         self.exchange = exchange
         self.connection = exchange.connection
@@ -86,6 +91,8 @@ class Transfer:
         self._file = descriptor
         self._keep_alive = keep_alive
         self._expected = expected
+        self._has_own_readers = readers is not None
+        self._readers = readers or _readers
         self._head_left = len(head)
         self._pieces: list[Piece] = [head, *pieces]
         self._next = 0
@@ -100,6 +107,7 @@ class Transfer:
         transport = connection.transport
         if (
             HAS_SENDFILE
+            and not self._has_own_readers
             and connection.secure is None
             and not transport.get_write_buffer_size()
             and not transport.is_closing()
@@ -317,7 +325,7 @@ class Transfer:
     async def _read(self, position: int, size: int) -> bytes:
         self._is_read = True
         try:
-            return await self.loop.run_in_executor(_readers, os.pread, self._file, size, position)
+            return await self.loop.run_in_executor(self._readers, os.pread, self._file, size, position)
         finally:
             self._is_read = False
             if self._ended:

@@ -87,7 +87,7 @@ class Worker:
         if site is None:
             from nuages.runtime import site as sites
 
-            site = sites.load(self.application, self.settings, self.report)
+            site = sites.load(self.application, self.settings, self.report, first=self.id == 1)
         hooks.call(self.settings.after_fork, "--after-fork", self.application)
         said = _UvicornLog(self.log)
         protocol = protocol_class(site, self.settings, self.log, self.board)

@@ -1,7 +1,7 @@
 """X-Sendfile and X-Accel-Redirect: a view decides who may read, the server sends the file.
 
-`X-Sendfile` (Apache, lighttpd) names a file by its absolute path, as it is. `X-Accel-Redirect` (nginx) names an internal
-URI, percent-encoded, that a location maps to a folder. Both reach files below the folders of the locations only.
+`X-Sendfile` (Apache, lighttpd) names a file by its absolute path, as it is. `X-Accel-Redirect` (nginx) names an
+internal URI, percent-encoded, that a location maps to a folder. Both reach only what lies below these folders.
 """
 
 from __future__ import annotations
@@ -20,16 +20,20 @@ from nuages.runtime.beneath import names_of
 
 BY_PATH, BY_URI = "x-sendfile", "x-accel-redirect"
 FIELDS = frozenset({BY_PATH, BY_URI})
+_MOST_UNKNOWN = 100
 # What tells of the body that the view has left away, or is the server's; nginx drops more, all but six fields.
 _OF_THE_BODY = FIELDS | {
-    "accept-ranges", "content-length", "content-encoding", "content-range", "etag", "last-modified", "transfer-encoding",
-    "x-accel-buffering", "x-accel-charset", "x-accel-expires", "x-accel-limit-rate",
+    "accept-ranges", "content-encoding", "content-length", "content-range", "content-type", "etag", "last-modified",
+    "transfer-encoding", "x-accel-buffering", "x-accel-charset", "x-accel-expires", "x-accel-limit-rate",
 }  # fmt: skip
-_OF_THE_FILE = frozenset({"content-type", "content-disposition"})
 # Settings of packages that answer with these fields: the folder, the internal URI.
 _KNOWN_SETTINGS = (
     ("SENDFILE_ROOT", "SENDFILE_URL", ""),  # django-sendfile2
-    ("PRIVATE_STORAGE_ROOT", "PRIVATE_STORAGE_INTERNAL_URL", "/private-x-accel-redirect/"),  # django-private-storage
+    (
+        "PRIVATE_STORAGE_ROOT",
+        "PRIVATE_STORAGE_INTERNAL_URL",
+        "/private-x-accel-redirect/",
+    ),  # django-private-storage
 )
 
 
@@ -74,11 +78,23 @@ class Locations:
         self._all = tuple(dict.fromkeys(locations))
         by_uri = {one.uri: one.folder for one in reversed(self._all) if one.uri}
         self._uris = sorted(by_uri.items(), key=lambda item: -len(item[0]))
-        folders = {name: one.folder for one in self._all for name in (one.folder, os.path.realpath(one.folder))}
+        folders = {
+            name: one.folder for one in self._all for name in (one.folder, os.path.realpath(one.folder))
+        }
         self._folders = sorted(folders.items(), key=lambda item: -len(item[0]))
+        self._unknown: set[tuple[str, str]] = set()
 
-    def __bool__(self) -> bool:
-        return bool(self._all)
+    def unknown(self, field: str, value: str) -> str:
+        """Return what to say of a field that names no file of ours; "" where the like was said already."""
+        place = (field, text_of(value).rpartition("/")[0])
+        if place in self._unknown or len(self._unknown) >= _MOST_UNKNOWN:
+            return ""
+        self._unknown.add(place)
+        name = "X-Sendfile" if field == BY_PATH else "X-Accel-Redirect"
+        return (
+            f"a view answered {name}: {value}, which lies in no folder that views may send from; the field was passed "
+            f"on for a proxy in front. Without one, name it: --sendfile {'' if field == BY_PATH else '/URI='}DIR"
+        )
 
     def find(self, field: str, value: str) -> Named | None:
         """Return the file that a response field names; None where no location holds it: it is meant for another.
@@ -104,7 +120,8 @@ def text_of(value: str) -> str:
         try:
             parts = decode_header(value)
             return "".join(
-                part if isinstance(part, str) else part.decode(charset or "latin-1") for part, charset in parts
+                part if isinstance(part, str) else part.decode(charset or "latin-1")
+                for part, charset in parts
             )
         except (HeaderParseError, LookupError, ValueError):
             return value
@@ -130,7 +147,11 @@ def locations_of(settings: Any, given: Iterable[str], media: tuple[str, str] | N
         folder = getattr(settings, folder_setting, None)
         if folder and os.path.isabs(os.fspath(folder)):  # noqa: PTH117
             uri = str(getattr(settings, uri_setting, None) or uri_default)
-            found.append(parse_location(f"/{uri.strip('/')}={os.fspath(folder)}" if uri.strip("/") else os.fspath(folder)))
+            found.append(
+                parse_location(
+                    f"/{uri.strip('/')}={os.fspath(folder)}" if uri.strip("/") else os.fspath(folder)
+                )
+            )
     if media is not None:
         found.append(Location(folder=media[0], uri=media[1]))
     return Locations(found)
@@ -139,15 +160,15 @@ def locations_of(settings: Any, given: Iterable[str], media: tuple[str, str] | N
 def kept_fields(headers: Iterable[tuple[str, str]], status: int) -> list[tuple[str, str]]:
     """Return the view's own fields that stay beside those of the file it named.
 
-    Security headers, cookies, caching, type and disposition stay, as behind nginx; those that describe a body give way
-    to the file's. A 304, 412 or 416 has nothing of the file (RFC 9110, section 15.4.5).
+    Security headers, cookies, caching and disposition stay, as behind nginx; those that describe a body give way to
+    the file's, whose type is the view's where it has one. What is no content has no disposition either.
     """
-    gone = _OF_THE_BODY if status in (200, 206) else _OF_THE_BODY | _OF_THE_FILE
+    gone = _OF_THE_BODY if status in (200, 206) else _OF_THE_BODY | {"content-disposition"}
     return [(name, value) for name, value in headers if name.lower() not in gone]
 
 
 def conditions(fields: Mapping[bytes, bytes], method: str, *, ranges: bool) -> Mapping[bytes, bytes]:
-    """Return the request's fields that count for the file: only reading has conditions, and a view may refuse ranges."""
+    """Return the request's fields that count for the file: only reads have conditions, and a view may refuse ranges."""
     if method not in ("GET", "HEAD"):
         return {}
     return fields if ranges else {name: value for name, value in fields.items() if name != b"range"}
@@ -155,4 +176,6 @@ def conditions(fields: Mapping[bytes, bytes], method: str, *, ranges: bool) -> M
 
 def takes_ranges(headers: Iterable[tuple[str, str]]) -> bool:
     """Return whether a view lets parts of its file be asked for (RFC 9110, section 14.3)."""
-    return not any(name.lower() == "accept-ranges" and value.strip().lower() == "none" for name, value in headers)
+    return not any(
+        name.lower() == "accept-ranges" and value.strip().lower() == "none" for name, value in headers
+    )
