@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -65,20 +65,6 @@ class Talk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckOptions:
-    """What `check` shows beside the findings."""
-
-    env: bool = declare(flag, default=False, default_text="", group=TALK,
-                        help="list the environment variables that the settings read")  # fmt: skip
-    config: bool = declare(flag, default=False, default_text="", group=TALK,
-                           help="list every option, its value and who set it")  # fmt: skip
-    image: str | None = declare(
-        text("NAME"), default=None, group=TALK,
-        help="examine a built image instead, by name or as an archive: layers, sizes, secrets, libraries",
-    )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CollectOptions:
     """Where `collect` writes."""
 
@@ -93,61 +79,6 @@ class CollectOptions:
         flag, default=False, default_text="", group=FILES, rare=True,
         help="refuse network and databases and name who asks for them, as building an image does",
     )  # fmt: skip
-
-
-def check(invocation: Invocation) -> int:
-    """Print what was found in the project, changing nothing."""
-    from nuages.invocation import explain
-    from nuages.project.model import to_json
-
-    options = invocation.resolve(CheckOptions).value
-    if options.image:
-        from nuages.examining import examine
-
-        return examine(invocation, options.image, is_json=invocation.resolve(Talk).value.json)
-    if options.config:
-        rows = explain((Settings, *_up_options()), invocation)
-        _answer(
-            invocation, [dict(zip(("option", "value", "origin"), row, strict=True)) for row in rows], rows
-        )
-        return 0
-    project = _scan(invocation)
-    if options.env:
-        found = [
-            (v.name, v.kind.value, "required" if v.required else v.default or "", str(v.origin))
-            for v in project.variables
-        ]
-        _answer(invocation, [to_json(v) for v in project.variables], found)
-        return 0
-    _answer(invocation, to_json(project), _facts(project))
-    return 0
-
-
-def _facts(project: Project) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = [("project", str(project.root), project.directory)]
-    facts = {
-        "manage.py": project.manage,
-        "settings": project.settings,
-        "python": project.python,
-        "django": project.django,
-    }
-    rows += [(name, str(fact.value), str(fact.origin)) for name, fact in facts.items() if fact]
-    rows += [("serves", entry.path, str(entry.origin)) for entry in project.serving]
-    rows.append(("dependencies", project.dependencies.manager.value, str(project.dependencies.origin)))
-    rows += [("note", note, "") for note in project.notes]
-    return rows
-
-
-def _answer(invocation: Invocation, data: Any, rows: Sequence[tuple[str, ...]]) -> None:
-    """Write data to stdout: JSON where asked for, else aligned columns."""
-    if invocation.resolve(Talk).value.json:
-        print(json.dumps(data, indent=2, ensure_ascii=False))  # noqa: T201 - stdout is data
-        return
-    columns = max(map(len, rows), default=0)
-    widths = [max((len(row[i]) for row in rows if i < len(row)), default=0) for i in range(columns)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=False))
-        print("  ".join(cells).rstrip())  # noqa: T201
 
 
 def _scan(invocation: Invocation) -> Project:
@@ -339,6 +270,12 @@ def _status_options() -> type[Any]:
     return StatusOptions
 
 
+def _check_options() -> tuple[type[Any], ...]:
+    from nuages.check.options import CheckOptions
+
+    return (CheckOptions, *_up_options(), Settings, Talk)
+
+
 def _image_options(*more: str) -> tuple[type[Any], ...]:
     from nuages.image import options
 
@@ -392,10 +329,10 @@ COMMANDS = (
     ),
     Command(
         name="check",
-        summary="Read the project, change nothing, and print what was found and where.",
-        function="check",
-        classes=lambda: (CheckOptions, Settings, Talk),
-        groups=(APPLICATION, TALK),
+        summary="Read the project, change nothing, and print what was found and what is wrong with it.",
+        function="nuages.checking:check",
+        classes=_check_options,
+        groups=("Environment", APPLICATION, TALK),
     ),
     Command(
         name="plan",

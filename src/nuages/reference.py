@@ -1,7 +1,10 @@
-"""The reference page of the options, made from their declarations; `docs/options.md` is its output."""
+"""The reference pages, made from declarations: `docs/options.md` and, with the word `findings`, `docs/findings.md`."""
 
 from __future__ import annotations
 
+import sys
+
+from nuages.check.groups import RULES
 from nuages.commands import COMMANDS
 from nuages.options import Option
 
@@ -41,5 +44,25 @@ def _section(group: str, options: list[Option], users: dict[str, list[str]]) -> 
     return "\n".join(rows) + "\n"
 
 
+_FINDINGS = """# Findings
+
+Made by `python -m nuages.reference findings` from the rules; a test keeps it true.
+
+`nuages check` reads a project and says what is wrong with it in production: what, where, why, and one fix. An
+**error** does not work, loses data or lies open, whoever serves it; the exit code is 1. A **warning** works and will
+hurt one day. A **notice** is what nuages sees to and another server would not. `--ignore N031` leaves one out,
+`--json` tells them to a program, `--run` adds what Django's own `check --deploy` says in the project's environment,
+under Django's ids.
+
+| id | severity | what |
+|---|---|---|
+"""
+
+
+def findings() -> str:
+    """Return the Markdown text of the page of findings."""
+    return _FINDINGS + "".join(f"| {rule.id} | {rule.severity.value} | {rule.title} |\n" for rule in RULES)
+
+
 if __name__ == "__main__":
-    print(page(), end="")  # noqa: T201 - the page is data
+    print(findings() if sys.argv[1:] == ["findings"] else page(), end="")  # noqa: T201 - the page is data

@@ -8,7 +8,7 @@ from pathlib import Path
 from nuages.cli import overview, parser_for
 from nuages.commands import COMMANDS
 from nuages.options import KNOWN_ELSEWHERE
-from nuages.reference import page
+from nuages.reference import findings, page
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -16,6 +16,12 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_the_reference_page_is_what_the_declarations_make() -> None:
     assert (ROOT / "docs" / "options.md").read_text() == page(), (
         "run: python -m nuages.reference > docs/options.md"
+    )
+
+
+def test_the_page_of_findings_is_what_the_rules_make() -> None:
+    assert (ROOT / "docs" / "findings.md").read_text() == findings(), (
+        "run: python -m nuages.reference findings > docs/findings.md"
     )
 
 

@@ -195,7 +195,7 @@ def _distributions(lines: list[requirements.Requirement]) -> tuple[Distribution,
     """Return one for each name; a line without a name (a folder, a URL) tells none."""
     found: dict[str, Distribution] = {}
     for line in lines:
-        if line.name:
+        if line.name and not line.is_local:
             name = normalize(line.name)
             one = Distribution(name=name, version=line.specifier or line.url, origin=line.origin)
             found.setdefault(name, one)

@@ -14,17 +14,31 @@ _LOCKS = (
     ("package-lock.json", "npm"),
     ("npm-shrinkwrap.json", "npm"),
 )
-_SCRIPTS = ("build", "build:prod", "build:production", "production", "prod")
-"""Names of the script that makes what production serves, the usual one first."""
+_SCRIPTS = (
+    "build:prod", "build-prod", "build_prod", "build:production", "build-production", "build_production",
+    "production", "prod", "build",
+)  # fmt: skip
+"""Names of the script that makes what production serves: where there is one for production, `build` is not it."""
+_CONFIGURATION = re.compile(
+    r"(vite|webpack[\w.-]*|rollup|esbuild|gulpfile|tailwind)(\.config)?\.(js|ts|mjs|cjs)$"
+)
+_OUTWARD = re.compile(r"outDir:\s*[\"']\.\./|(?:outfile|outdir|output|dist)\S*[=:, (\"'.]+\.\./|-o \.\./")
 
 
 def find(tree: Tree, folders: tuple[str, ...]) -> FrontEnd | None:
-    """Return the build in the project's folder or one above it; one elsewhere is a front end of its own."""
-    for folder in folders:
-        path = "package.json" if folder == "." else f"{folder}/package.json"
+    """Return the build in the project's folder, one above it, or one below that writes into the project.
+
+    One elsewhere, or a workspace of several packages above the project, is a front end of its own.
+    """
+    for folder in (*folders, *_below(tree, folders[0])):
+        path = _join(folder, "package.json")
         if path not in tree:
             continue
         document = tree.json(path)
+        if folder != folders[0] and (
+            "workspaces" in document or _join(folder, "pnpm-workspace.yaml") in tree
+        ):
+            continue
         scripts = document.get("scripts")
         script = next((name for name in _SCRIPTS if isinstance(scripts, Mapping) and scripts.get(name)), None)
         if script is None:
@@ -38,6 +52,31 @@ def find(tree: Tree, folders: tuple[str, ...]) -> FrontEnd | None:
             origin=tree.line_of(path, rf'"{re.escape(script)}"\s*:'),
         )  # fmt: skip
     return None
+
+
+def _below(tree: Tree, folder: str) -> tuple[str, ...]:
+    """Return the folders directly below the project's whose build writes to a folder outside of them."""
+    prefix = "" if folder == "." else f"{folder}/"
+    inner = [path.rpartition("/")[0] for path in tree.files if path.endswith("/package.json")]
+    return tuple(
+        one
+        for one in inner
+        if one.startswith(prefix)
+        and one != folder
+        and "/" not in one[len(prefix) :]
+        and _writes_outward(tree, one)
+    )
+
+
+def _writes_outward(tree: Tree, folder: str) -> bool:
+    scripts = tree.json(f"{folder}/package.json").get("scripts")
+    texts = [str(text) for text in scripts.values()] if isinstance(scripts, Mapping) else []
+    texts += [tree.text(path) or "" for path in tree.below(folder) if _CONFIGURATION.search(path)]
+    return any(_OUTWARD.search(text) for text in texts)
+
+
+def _join(folder: str, name: str) -> str:
+    return name if folder == "." else f"{folder}/{name}"
 
 
 def _manager(document: Mapping[str, object]) -> str:

@@ -102,7 +102,9 @@ def find(tree: Tree, apps: tuple[str, ...] = ()) -> Layout:
 
 def is_manage(tree: Tree, path: str) -> bool:
     """Return whether a file is Django's manage.py and not another program of that name."""
-    return bool(_DJANGO.search(tree.text(path) or ""))
+    text = tree.text(path) or ""
+    # `runpy.run_module("shop")`: the package's own command does the rest.
+    return bool(_DJANGO.search(text)) or "runpy.run_module(" in text
 
 
 def _by_manage(tree: Tree, mine: list[str], every: list[str]) -> Layout:

@@ -179,7 +179,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """A setting assigned in the settings source: `text` is the expression, `literal` its value if it is one."""
+    """A setting assigned in the settings source: `text` is the expression, `literal` its value if it is one.
+
+    `value` is what it is worth under the environment that was scanned with, as far as `is_known`; `variables` are the
+    environment variables that have a say in it.
+    """
 
     name: str
     text: str
@@ -188,6 +192,28 @@ class Assignment:
     literal: Any = None
     is_known: bool = False
     value: Any = None
+    variables: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """One of DATABASES: its engine, empty where only the environment tells; for SQLite `name` is the file.
+
+    `variable` holds the URL that decides. `is_literal`: no variable has a say.
+    """
+
+    alias: str
+    origin: Origin
+    engine: str = ""
+    name: str = ""
+    host: str = ""
+    variable: str = ""
+    is_literal: bool = False
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is a file."""
+        return "sqlite" in self.engine or "spatialite" in self.engine
 
 
 class ProcessRole(str, Enum):
@@ -280,8 +306,11 @@ class Project:
     front_end: FrontEnd | None = None
     catalogs: tuple[Origin, ...] = ()
     """Message catalogues (.po) without a compiled one beside them."""
+    apps: tuple[str, ...] = ()
+    """INSTALLED_APPS, as far as it is known."""
     processes: tuple[Process, ...] = ()
     """What runs beside the server: workers, schedulers, scheduled commands."""
+    databases: tuple[Database, ...] = ()
     extra: dict[str, Any] = field(default_factory=dict)
 
 

@@ -40,7 +40,13 @@ class Place:
     manage: str | None
 
 
-def find(tree: Tree, place: Place, assignments: Sequence[Assignment], dependencies: Dependencies) -> Found:
+def find(
+    tree: Tree,
+    place: Place,
+    assignments: Sequence[Assignment],
+    dependencies: Dependencies,
+    apps: Sequence[str],
+) -> Found:
     """Return the processes. A line of the Procfile stands for what would be inferred; the table has the last word."""
     settings = {each.name: each.value for each in assignments}
 
@@ -61,7 +67,7 @@ def find(tree: Tree, place: Place, assignments: Sequence[Assignment], dependenci
     clocks = {each.library for each in lines if each.is_single}
     inferred = [
         each
-        for each in _inferred(tree, place, assignments, settings, dependencies)
+        for each in _inferred(tree, place, assignments, settings, dependencies, apps)
         if each.library not in (clocks if each.is_single else there)
     ]
     found: dict[str, Process] = {}
@@ -95,9 +101,8 @@ def _inferred(
     assignments: Sequence[Assignment],
     settings: Mapping[str, Any],
     dependencies: Dependencies,
+    apps: Sequence[str],
 ) -> Iterator[Process]:
-    listed = settings.get("INSTALLED_APPS")
-    apps = [app for app in listed if isinstance(app, str)] if isinstance(listed, list) else []
     origins = {each.name: each.origin for each in assignments}
     yield from _celery(tree, place, apps, settings, origins, dependencies)
     for queue in queues.QUEUES:
@@ -115,7 +120,13 @@ def _inferred(
 
 
 def _manage(place: Place) -> tuple[str, ...]:
-    return ("-m", "django") if place.manage is None else (posixpath.relpath(place.manage, place.directory),)
+    if place.manage is None:
+        return ("-m", "django")
+    path = posixpath.relpath(place.manage, place.directory)
+    if path.endswith("/__main__.py"):
+        # A package's own command: run by its path, its folder would stand in front on sys.path.
+        return ("-m", path.removesuffix("/__main__.py").replace("/", "."))
+    return (path,)
 
 
 def _app_origin(tree: Tree, origin: Origin | None, app: str) -> Origin:
@@ -175,7 +186,7 @@ def celery_app(tree: Tree, bases: tuple[str, ...]) -> tuple[str, Origin] | None:
 
     `package.celery:app` is `package`, as celery's own documentation writes it.
     """
-    found: list[tuple[int, str, str, Origin]] = []
+    found: list[tuple[bool, int, str, str, Origin]] = []
     for path in tree.files:
         if not path.endswith(".py") or "Celery(" not in (tree.text(path) or "") or layout.is_aside(path):
             continue
@@ -186,8 +197,10 @@ def celery_app(tree: Tree, bases: tuple[str, ...]) -> tuple[str, Origin] | None:
         attribute, line = made
         is_usual = module.endswith(".celery") and attribute == "app"
         target = module.removesuffix(".celery") if is_usual else f"{module}:{attribute}"
-        found.append((path.count("/"), path, target, Origin(path, line)))
-    return min(found)[2:] if found else None
+        # Another program of the repository may have an app of its own: the site's reads Django's settings.
+        is_other = not re.search(r"django\.conf|DJANGO_SETTINGS_MODULE", tree.text(path) or "")
+        found.append((is_other, path.count("/"), path, target, Origin(path, line)))
+    return min(found)[3:] if found else None
 
 
 def _made_in(module: ast.Module | None) -> tuple[str, int] | None:

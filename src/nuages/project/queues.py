@@ -12,7 +12,7 @@ from typing import Any
 
 from nuages.project.model import ProcessRole
 
-_MANAGE = r"(?:\S*manage\.py|django-admin|-m\s+django)\s+(?:\S+\s+)*?"
+_MANAGE = r"(?:\S*manage\.py|django-admin|-m\s+[\w.]+)\s+(?:\S+\s+)*?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

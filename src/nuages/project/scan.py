@@ -8,7 +8,11 @@ from pathlib import Path
 
 from nuages.errors import ProjectError
 from nuages.project import (
+    apps as installed_apps,
+)
+from nuages.project import (
     catalogs,
+    databases,
     dependencies,
     entrypoints,
     front_end,
@@ -103,7 +107,8 @@ def examine(
     path = modules.resolve(tree, choice.settings.value, bases) if choice.settings else None
     entries = tuple(point.origin.place for point in serving.points if point.origin.place in tree)
     source = settings_source.read(tree, path, bases, environ, entries) if path else settings_source.Source()
-    declared = found or imports.guess(tree, path, _apps(source))
+    listed = installed_apps.installed(tree, source.assignments, source.files)
+    declared = found or imports.guess(tree, path, listed)
     notes += [*choice.notes, *(() if found else declared.notes)]
     if not asked:
         applications = {
@@ -125,6 +130,7 @@ def examine(
         ),
         source.assignments,
         declared.dependencies,
+        listed,
     )  # fmt: skip
     problems += [*choice.problems, *source.problems, *running.problems]
     return Project(
@@ -149,14 +155,10 @@ def examine(
         pythons=pythons.everything,
         front_end=front_end.find(tree, folders),
         catalogs=catalogs.uncompiled(tree),
+        apps=listed,
         processes=running.processes,
+        databases=databases.find(source.assignments, source.variables, str(tree.root)),
     )
-
-
-def _apps(source: settings_source.Source) -> tuple[str, ...]:
-    """Return INSTALLED_APPS as far as it is known."""
-    values = [one.value for one in source.assignments if one.name == "INSTALLED_APPS"]
-    return tuple(app for value in values if isinstance(value, list) for app in value if isinstance(app, str))
 
 
 def _folder(root: Path) -> Path:
@@ -245,4 +247,6 @@ def _single(
         pythons=pythons.everything,
         settings_files=(path,),
         front_end=front_end.find(tree, (place.directory,)),
+        assignments=source.assignments,
+        databases=databases.find(source.assignments, source.variables, str(tree.root)),
     )

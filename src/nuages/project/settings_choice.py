@@ -270,6 +270,7 @@ def _undecided(found: list[Fact[str]], why: str) -> Problem:
 
 
 def _no_settings(named: list[Fact[str]]) -> Problem:
+    named = list(dict.fromkeys(named))
     named_text = "; ".join(f"{fact.origin} names {fact.value}" for fact in named)
     return Problem(
         id="settings-missing",

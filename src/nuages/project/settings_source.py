@@ -158,6 +158,7 @@ def _assignments(tree: Tree, scope: Scope, secrets: tuple[str, ...]) -> Iterator
             literal=literal,
             is_known=known,
             value=plain,
+            variables=tuple(sorted(scope.touched.get(name, ()))),
         )
 
 

@@ -1,0 +1,97 @@
+"""Releases and their ends: no security fixes come after them. The ends are tables, today is an argument."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date
+
+from nuages.check.facts import Facts
+from nuages.check.finding import Finding, notice, warning
+
+OLD_PYTHON = warning(50, "Python gets no security fixes any more")
+AGEING_PYTHON = notice(51, "Python gets its last security fixes soon")
+OLD_DJANGO = warning(52, "Django gets no security fixes any more")
+AGEING_DJANGO = notice(53, "Django gets its last security fixes soon")
+NO_PYTHON = notice(54, "nothing says which Python the project wants")
+RULES = (OLD_PYTHON, AGEING_PYTHON, OLD_DJANGO, AGEING_DJANGO, NO_PYTHON)
+
+# https://devguide.python.org/versions/, «End of life»
+PYTHON_ENDS = {
+    (2, 7): date(2020, 1, 1), (3, 5): date(2020, 9, 30), (3, 6): date(2021, 12, 23), (3, 7): date(2023, 6, 27),
+    (3, 8): date(2024, 10, 7), (3, 9): date(2025, 10, 31), (3, 10): date(2026, 10, 31), (3, 11): date(2027, 10, 31),
+    (3, 12): date(2028, 10, 31), (3, 13): date(2029, 10, 31), (3, 14): date(2030, 10, 31),
+}  # fmt: skip
+# https://www.djangoproject.com/download/, «End of extended support»
+DJANGO_ENDS = {
+    (1, 8): date(2018, 4, 1), (1, 9): date(2017, 4, 4), (1, 10): date(2017, 12, 2), (1, 11): date(2020, 4, 1),
+    (2, 0): date(2019, 4, 1), (2, 1): date(2019, 12, 2), (2, 2): date(2022, 4, 1), (3, 0): date(2021, 4, 6),
+    (3, 1): date(2021, 12, 7), (3, 2): date(2024, 4, 1), (4, 0): date(2023, 4, 1), (4, 1): date(2023, 12, 1),
+    (4, 2): date(2026, 4, 7), (5, 0): date(2025, 4, 2), (5, 1): date(2025, 12, 3), (5, 2): date(2028, 4, 30),
+    (6, 0): date(2027, 4, 30), (6, 1): date(2027, 12, 31),
+}  # fmt: skip
+_SOON_DAYS = 180
+_NEXT_DJANGO = "5.2, the release with the longest support"
+
+
+def examine(facts: Facts) -> Iterator[Finding]:
+    """Yield the findings."""
+    yield from _python(facts)
+    yield from _django(facts)
+
+
+def _python(facts: Facts) -> Iterator[Finding]:
+    python = facts.project.python
+    if python is None:
+        yield NO_PYTHON.found(
+            "nothing says which Python the project wants", facts.project.dependencies.origin,
+            why="the newest that Django supports is taken, and tomorrow that is another one",
+            fix="echo 3.13 > .python-version",
+        )  # fmt: skip
+        return
+    series = _series(python.value)
+    if series is None:
+        return
+    end = PYTHON_ENDS.get(series) or (date(2020, 1, 1) if series < (3, 5) else None)
+    name = ".".join(map(str, series))
+    if end is None:
+        return
+    if end <= facts.today:
+        yield OLD_PYTHON.found(
+            f"Python {name} has had no security fixes since {end}", python.origin,
+            why=f"there stands: {python.value}",
+            fix=f"write 3.13 in {python.origin}, and try it: nuages up --python 3.13",
+        )  # fmt: skip
+    elif (end - facts.today).days < _SOON_DAYS:
+        yield AGEING_PYTHON.found(
+            f"Python {name} gets its last security fixes on {end}", python.origin,
+            why=f"that is in {(end - facts.today).days} days", fix="try the next: nuages up --python 3.13",
+        )  # fmt: skip
+
+
+def _series(specifier: str) -> tuple[int, int] | None:
+    """Return the one series that a specifier set allows: `==3.9.*`, `~=3.9.2`, `==3.9.18`; None for a range."""
+    found = re.search(r"(?:={2,3}|~=)\s*(\d+)\.(\d+)(?:\.[\d*]+)", specifier) or re.fullmatch(
+        r"={2}(\d+)\.(\d+)", specifier
+    )
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _django(facts: Facts) -> Iterator[Finding]:
+    django, series = facts.project.django, facts.django
+    if django is None or series is None:
+        return
+    name = ".".join(map(str, series))
+    end = DJANGO_ENDS.get(series) or (date(2016, 1, 1) if series < (1, 8) else None)
+    if end is None:
+        return
+    if end <= facts.today:
+        yield OLD_DJANGO.found(
+            f"Django {name} has had no security fixes since {end}", django.origin,
+            why=f"the project has {django.value}", fix=f"upgrade to {_NEXT_DJANGO}, one feature release at a time",
+        )  # fmt: skip
+    elif (end - facts.today).days < _SOON_DAYS:
+        yield AGEING_DJANGO.found(
+            f"Django {name} gets its last security fixes on {end}", django.origin,
+            why=f"that is in {(end - facts.today).days} days", fix="upgrade to the next feature release",
+        )  # fmt: skip

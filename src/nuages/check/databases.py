@@ -1,0 +1,101 @@
+"""Databases: kept connections, files in the container, passwords in the source."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nuages.check.facts import Facts
+from nuages.check.finding import Finding, error, notice, warning
+from nuages.project.model import Database
+
+NOT_KEPT = notice(30, "a new database connection for each request")
+SQLITE = warning(31, "the database is a file in the container")
+FILE_IN_TREE = warning(32, "a database file lies in the source tree")
+POOL_AND_AGE = error(33, "a connection pool beside persistent connections")
+UNCHECKED = notice(34, "kept connections are not checked before use")
+PASSWORD = error(35, "a database password stands in the source")
+RULES = (NOT_KEPT, SQLITE, FILE_IN_TREE, POOL_AND_AGE, UNCHECKED, PASSWORD)
+
+_SERVERS = ("postgresql", "postgis", "psycopg", "mysql", "oracle")
+_NAMES_DATABASE = re.compile(r"(^|_)(DATABASE|DB|POSTGRES(QL)?|PG|MYSQL|SQL|DJANGO_DB)(_|$)")
+_LOCAL = {"", "localhost", "127.0.0.1", "::1"}
+_FILES = (".sqlite3", ".sqlite", ".db3")
+
+
+def examine(facts: Facts) -> Iterator[Finding]:
+    """Yield the findings."""
+    setting = facts.setting("DATABASES")
+    value = setting.value if setting and isinstance(setting.value, dict) else {}
+    for database in facts.project.databases:
+        raw = value.get(database.alias)
+        entry: Mapping[str, Any] = raw if isinstance(raw, dict) else {}
+        if database.is_sqlite and database.name != ":memory:":
+            yield _sqlite(facts, database)
+        elif any(word in database.engine for word in _SERVERS) and isinstance(raw, dict):
+            # Only an entry that stands there whole tells what it lacks.
+            yield from _kept(database, entry)
+            yield from _password(facts, database, entry)
+    yield from _files(facts)
+
+
+def _sqlite(facts: Facts, database: Database) -> Finding:
+    decides = database.variable or next(
+        (each.name for each in facts.project.variables if _NAMES_DATABASE.search(each.name)), ""
+    )
+    unless = f" unless {decides} says otherwise" if decides else ""
+    return SQLITE.found(
+        f"the database {database.alias!r} is the file {database.name or 'of SQLite'}{unless}", database.origin,
+        why="only one container can write it, and it goes with the disk; nuages puts it on a volume, for one replica",
+        fix=f"set {decides} wherever it runs" if decides
+        else "add dj-database-url to the dependencies, and write:\nimport dj_database_url\n"
+        f'DATABASES = {{"{database.alias}": dj_database_url.config(conn_max_age=60, conn_health_checks=True)}}',
+    )  # fmt: skip
+
+
+def _kept(database: Database, entry: Mapping[str, Any]) -> Iterator[Finding]:
+    options, age = entry.get("OPTIONS"), entry.get("CONN_MAX_AGE")
+    pool = options.get("pool") if isinstance(options, dict) else None
+    if pool and "CONN_MAX_AGE" in entry and age != 0:
+        yield POOL_AND_AGE.found(
+            f"the database {database.alias!r} has a pool and CONN_MAX_AGE", database.origin,
+            why="Django raises ImproperlyConfigured at the first connection: a pool keeps connections by itself",
+            fix=f'DATABASES["{database.alias}"]["CONN_MAX_AGE"] = 0',
+        )  # fmt: skip
+    elif not pool and ("CONN_MAX_AGE" not in entry or age == 0):
+        said = "CONN_MAX_AGE is 0" if "CONN_MAX_AGE" in entry else "CONN_MAX_AGE is unset"
+        kept = "nuages leaves it so" if "CONN_MAX_AGE" in entry else "nuages keeps connections for 60 s"
+        yield NOT_KEPT.found(
+            f"{said} for the database {database.alias!r}", database.origin,
+            why=f"each request opens a connection of its own, a few milliseconds and a server process; {kept}",
+            fix=f'DATABASES["{database.alias}"].update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)',
+        )  # fmt: skip
+    elif not pool and age and "CONN_HEALTH_CHECKS" not in entry:
+        yield UNCHECKED.found(
+            f"kept connections of the database {database.alias!r} are not checked", database.origin,
+            why="after a fail-over each thread answers one request with an error; nuages checks them here",
+            fix=f'DATABASES["{database.alias}"]["CONN_HEALTH_CHECKS"] = True',
+        )  # fmt: skip
+
+
+def _password(facts: Facts, database: Database, entry: Mapping[str, Any]) -> Iterator[Finding]:
+    password, host = entry.get("PASSWORD"), entry.get("HOST")
+    if not password or not isinstance(password, str) or str(host or "") in _LOCAL or not database.is_literal:
+        return
+    yield PASSWORD.found(
+        f"the password of the database {database.alias!r} on {host} stands in the source",
+        facts.line_in(database.origin, r"[\"']?PASSWORD[\"']?\s*[:=]"),
+        why="who can read the repository can read the database",
+        fix='"PASSWORD": os.environ["DATABASE_PASSWORD"],  # and give it a new one: this one is burnt',
+    )
+
+
+def _files(facts: Facts) -> Iterator[Finding]:
+    found = [path for path in facts.tracked if path.endswith(_FILES) and not facts.is_aside(path)]
+    if found:
+        yield FILE_IN_TREE.found(
+            f"{found[0]} is committed", *facts.origins(found),
+            why="users and password hashes in it are in every clone for ever; nuages keeps it out of the image",
+            fix=f"git rm --cached {' '.join(found[:3])}, and name it in .gitignore",
+        )  # fmt: skip

@@ -1,0 +1,164 @@
+"""The command `check`: what was found in a project, and what is wrong with it for production."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from nuages.check import deployment, groups, variables
+from nuages.check.facts import Facts
+from nuages.check.finding import Finding, Severity, order
+from nuages.check.options import CheckOptions
+from nuages.environment.options import UpOptions
+from nuages.environment.preparation import prepare
+from nuages.environment.prepared import manage_command
+from nuages.environment.variables import read_env_file
+from nuages.errors import StartError, UsageError
+from nuages.invocation import Invocation, explain
+from nuages.project.model import Database, Project, to_json
+from nuages.project.scan import examine
+from nuages.project.tree import Tree
+from nuages.runtime.settings import Settings
+
+
+def check(invocation: Invocation) -> int:
+    """Print what was found in the project, changing nothing; return 1 where there are errors."""
+    from nuages.commands import Talk
+
+    options = invocation.resolve(CheckOptions).value
+    as_json = invocation.resolve(Talk).value.json
+    if options.image:
+        from nuages.examining import examine as examine_image
+
+        return examine_image(invocation, options.image, is_json=as_json)
+    if options.config:
+        rows = explain((Settings, UpOptions), invocation)
+        named = [dict(zip(("option", "value", "origin"), row, strict=True)) for row in rows]
+        _print(_json(named) if as_json else _columns(rows))
+        return 0
+    environ = {**read_env_file(invocation.resolve(UpOptions).value.env_file), **invocation.environ}
+    settings = invocation.resolve(Settings).value
+    project = examine(invocation.project, settings=settings.settings, apps=settings.app, environ=environ)
+    if options.env_template:
+        _print(variables.template(project))
+        return 0
+    if options.env:
+        _print(_json(to_json(project.variables)) if as_json else _columns(variables.table(project.variables)))
+        return 0
+    _check_ids(options.ignore)
+    facts = Facts(project=project, tree=Tree(project.root), today=datetime.now(timezone.utc).date())
+    found = groups.examine(facts)
+    if options.run:
+        found = tuple(sorted((*found, *_deployment(invocation, facts, found)), key=order))
+    shown = tuple(each for each in found if each.id not in options.ignore)
+    if as_json:
+        _print(_json({"project": to_json(project), "findings": [each.to_json() for each in shown]}))
+    else:
+        notes = "".join(f"note: {note}\n" for note in project.notes)
+        blocks = [
+            _columns(_rows(project)) + notes,
+            *(f"{each.render()}\n" for each in shown),
+            _summary(shown),
+        ]
+        _print("\n".join(blocks))
+    return 1 if any(each.severity is Severity.ERROR for each in shown) else 0
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text)
+
+
+def _json(data: Any) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> str:
+    """Return rows in aligned columns, the last one ragged."""
+    columns = max(map(len, rows), default=0)
+    widths = [max((len(row[i]) for row in rows if i < len(row)), default=0) for i in range(columns)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip()
+        for row in rows
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _check_ids(ids: Sequence[str]) -> None:
+    known = {rule.id for rule in groups.RULES}
+    for each in ids:
+        # Django's own ids have a full stop in them.
+        if each not in known and "." not in each:
+            raise UsageError(
+                f"there is no finding {each}", where="given by --ignore",
+                why=f"they go from {min(known)} to {max(known)}", hint="docs/findings.md lists them",
+            )  # fmt: skip
+
+
+def _rows(project: Project) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [("project", str(project.root), project.directory)]
+    facts = {
+        "manage.py": project.manage,
+        "settings": project.settings,
+        "python": project.python,
+        "django": project.django,
+    }
+    rows += [(name, str(fact.value), str(fact.origin)) for name, fact in facts.items() if fact]
+    rows += [("serves", entry.path, str(entry.origin)) for entry in project.serving]
+    rows.append(("dependencies", project.dependencies.manager.value, str(project.dependencies.origin)))
+    rows += [("database", f"{each.alias}: {_engine(each)}", str(each.origin)) for each in project.databases]
+    rows += [
+        ("process", f"{each.name}: {' '.join(each.command)}", str(each.origin)) for each in project.processes
+    ]
+    if project.front_end:
+        end = project.front_end
+        rows.append(("front end", f"{end.manager} run {end.script}", str(end.origin)))
+    needed = sum(each.required for each in project.variables)
+    if project.variables:
+        rows.append(("variables", f"{len(project.variables)} read, {needed} required", "nuages check --env"))
+    return rows
+
+
+def _engine(database: Database) -> str:
+    return database.engine.rpartition(".")[2] or f"as {database.variable or 'the environment'} says"
+
+
+def _summary(found: Sequence[Finding]) -> str:
+    counts = Counter(each.severity for each in found)
+    words = [
+        f"{counts[severity]} {severity.value}{'' if counts[severity] == 1 else 's'}"
+        for severity in Severity
+        if counts[severity]
+    ]
+    return (", ".join(words) or "nothing to mend") + "\n"
+
+
+def _deployment(invocation: Invocation, facts: Facts, found: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Run Django's own checks where the project's code can be run, with DEBUG off as in production.
+
+    Raises StartError where Django does not get as far as checking.
+    """
+    project, options = facts.project, invocation.resolve(UpOptions).value
+    environ = {**read_env_file(options.env_file), **invocation.environ}
+    prepared = prepare(project, options, environ, invocation.console.event)
+    command = manage_command(prepared, ["check", "--deploy", "--no-color"])
+    variables = dict(command.environ)
+    if project.debug and project.debug.off is not None:
+        variables.setdefault(project.debug.variable, project.debug.off)
+    invocation.console.event("check", "Django's check --deploy")
+    answer = subprocess.run(
+        command.argv, cwd=command.directory, env=variables, capture_output=True, text=True, errors="replace",
+        check=False,
+    )  # fmt: skip
+    output = answer.stdout + answer.stderr
+    if "System check identified" not in output:
+        raise StartError(
+            "Django's check --deploy does not run", where=facts.settings_origin,
+            why="\n".join(output.strip().splitlines()[-6:]), hint="nuages run -- check --deploy shows all of it",
+        )  # fmt: skip
+    told = frozenset(each.id for each in found)
+    return deployment.findings(output, facts.settings_origin, told)

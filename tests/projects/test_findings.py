@@ -1,0 +1,112 @@
+"""The whole of what `check` says of each trouble and example, compared with a file each; every finding occurs there.
+
+A change that is wanted: remove the file in findings/ and run the test, which writes it anew and fails once; then read
+the difference.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from datetime import date
+from pathlib import Path
+
+import pytest
+from tests.projects.troubles import TROUBLES, compare, unpack
+
+from nuages.check import groups
+from nuages.check.facts import Facts
+from nuages.check.finding import Severity
+from nuages.errors import NuagesError
+from nuages.project.scan import examine
+from nuages.project.tree import Tree
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+FINDINGS = Path(__file__).parent / "findings"
+WRITTEN = shutil.ignore_patterns("*.sqlite3*", "staticfiles", "media", "__pycache__")
+# Fixed, so that what ends soon goes on ending soon.
+TODAY = date(2027, 8, 1)
+
+
+def findings(project: Path, settings: str | None = None) -> str:
+    """Return all findings of a project as `check` prints them."""
+    found = examine(project, settings=settings, environ={})
+    facts = Facts(project=found, tree=Tree(found.root), today=TODAY)
+    return "\n".join(f"{each.render()}\n" for each in groups.examine(facts)) or "nothing\n"
+
+
+def commit(project: Path) -> None:
+    """Make a repository of a project and add everything, `.gitignore` or not."""
+    for arguments in (["init", "--quiet"], ["add", "--force", "--all"]):
+        subprocess.run(["git", *arguments], cwd=project, check=True)
+
+
+@pytest.mark.parametrize("name", TROUBLES)
+def test_what_is_wrong_with_a_trouble_is_told_as_it_was(name: str, tmp_path: Path) -> None:
+    project = unpack(name, tmp_path)
+    commit(project)
+    try:
+        found = findings(project)
+    except NuagesError as error:
+        found = error.render().replace(str(project), "PROJECT") + "\n"
+    found = re.sub(r"(cannot be read whole: .*\n.*\n).*", r"\1  …", found)
+    compare(FINDINGS / f"{name}.txt", found)
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir()))
+def test_what_is_wrong_with_an_example_is_told_as_it_was(name: str, tmp_path: Path) -> None:
+    project = Path(shutil.copytree(EXAMPLES / name, tmp_path / name, ignore=WRITTEN))
+    compare(FINDINGS / f"{name}.txt", findings(project))
+
+
+def test_settings_of_an_installed_package_are_doubted(tmp_path: Path) -> None:
+    project = unpack("static-root-unset", tmp_path)
+    assert (
+        "warning N081: the settings module elsewhere.settings is not among the project's files\n"
+        "  named by --settings\n"
+        "  it must then come from an installed package\n"
+        "  fix: check the spelling of the module\n"
+    ) in findings(project, "elsewhere.settings")
+
+
+def test_a_good_project_has_no_findings() -> None:
+    assert (FINDINGS / "a-good-project.txt").read_text() == (
+        "notice N007: the settings do not load without SECRET_KEY\n"
+        "  shop/settings.py:5\n"
+        "  each is read without a default; at build time nuages gives stand-ins, at run time you must give them\n"
+        "  fix: nuages check --env-template > .env, fill in what is empty, and start with --env-file .env\n"
+    )
+
+
+def test_every_finding_occurs_in_a_whole_output() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in FINDINGS.iterdir())
+    told = set(re.findall(r"^(\w+ N\d{3}):", text, re.MULTILINE)) | {"warning N081"}
+    assert told == {f"{rule.severity.value} {rule.id}" for rule in groups.RULES}
+
+
+def test_ids_are_never_given_twice_and_grow_with_the_groups() -> None:
+    ids = [rule.id for rule in groups.RULES]
+    assert ids == sorted(set(ids))
+    assert all(re.fullmatch(r"N\d{3}", each) for each in ids)
+    assert {rule.severity for rule in groups.RULES} == set(Severity)
+
+
+def test_every_text_of_a_finding_says_where_why_and_what_to_do() -> None:
+    blocks = [
+        block
+        for path in FINDINGS.iterdir()
+        for block in path.read_text(encoding="utf-8").split("\n\n")
+        if re.match(r"(error|warning|notice) N", block)
+    ]
+    for block in blocks:
+        told, place, why, *rest = block.splitlines()
+        assert re.fullmatch(r"\w+ N\d{3}: .+[^.]", told)
+        assert place.startswith("  ")
+        assert why.startswith("  ")
+        assert re.search(r"^  fix: \S", "\n".join(rest), re.MULTILINE), block
+
+
+def test_every_snapshot_has_its_project() -> None:
+    names = {path.name for path in EXAMPLES.iterdir()} | set(TROUBLES)
+    assert {path.stem for path in FINDINGS.iterdir()} <= names

@@ -1,0 +1,118 @@
+"""The command `check`: facts and findings as text and JSON, its exit code, and what is left out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nuages import cli
+
+MANAGE = 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")\n'
+GOOD = """import os
+
+SECRET_KEY = os.environ["SECRET_KEY"]
+ALLOWED_HOSTS = ["shop.example.org"]
+INSTALLED_APPS = ["shop"]
+DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "shop", "CONN_MAX_AGE": 60}}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "settings.py").write_text(GOOD)
+    (tmp_path / "manage.py").write_text(MANAGE)
+    (tmp_path / "requirements.txt").write_text("Django==5.2\n")
+    (tmp_path / ".python-version").write_text("3.13\n")
+    return tmp_path
+
+
+def test_a_project_without_errors_is_told_and_ends_with_0(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["check", str(project)]) == 0
+    first, rest = capsys.readouterr().out.split("\n", 1)
+    assert first.split() == ["project", str(project), "."]
+    width = first.index(".", first.index(str(project)) + len(str(project)))
+    rows = [
+        (line[:14].strip(), line[14:width].strip(), line[width:])
+        for line in rest.split("\n\n")[0].splitlines()
+    ]
+    assert rows == [
+        ("manage.py", "manage.py", "manage.py"),
+        ("settings", "shop.settings", "manage.py:2"),
+        ("python", "==3.13.*", ".python-version:1"),
+        ("django", "5.2", "requirements.txt:1"),
+        ("dependencies", "requirements.txt", "requirements.txt"),
+        ("database", "default: postgresql", "shop/settings.py:6"),
+        ("variables", "1 read, 1 required", "nuages check --env"),
+    ]
+    assert rest.split("\n\n", 1)[1] == (
+        "notice N007: the settings do not load without SECRET_KEY\n"
+        "  shop/settings.py:3\n"
+        "  each is read without a default; at build time nuages gives stand-ins, at run time you must give them\n"
+        "  fix: nuages check --env-template > .env, fill in what is empty, and start with --env-file .env\n"
+        "\n"
+        "notice N034: kept connections of the database 'default' are not checked\n"
+        "  shop/settings.py:6\n"
+        "  after a fail-over each thread answers one request with an error; nuages checks them here\n"
+        '  fix: DATABASES["default"]["CONN_HEALTH_CHECKS"] = True\n'
+        "\n"
+        "2 notices\n"
+    )
+
+
+def test_errors_end_with_1_and_json_has_every_field(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "shop" / "settings.py").write_text(GOOD + "DEBUG = True\n")
+    assert cli.main(["check", str(project), "--json"]) == 1
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["project"]["settings"] == {"value": "shop.settings", "origin": "manage.py:2"}
+    assert answer["findings"][0] == {
+        "id": "N001",
+        "severity": "error",
+        "what": "DEBUG is on in production",
+        "where": ["shop/settings.py:7"],
+        "why": "there stands: DEBUG = True\nevery error page shows settings, source and local variables",
+        "fix": 'DEBUG = os.environ.get("DEBUG") == "1"',
+    }
+
+
+def test_what_is_ignored_is_left_out_and_does_not_count(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "shop" / "settings.py").write_text(GOOD + "DEBUG = True\n")
+    arguments = ["--ignore", "N001", "--ignore", "N007", "--ignore", "N034"]
+    assert cli.main(["check", str(project), *arguments]) == 0
+    assert capsys.readouterr().out.endswith("\n\nnothing to mend\n")
+
+
+def test_an_id_that_there_is_not_is_wrong_usage(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check", str(project), "--ignore", "N999"]) == 2
+    assert capsys.readouterr().err == (
+        "error: there is no finding N999\n"
+        "  given by --ignore\n"
+        "  they go from N001 to N089\n"
+        "\n"
+        "hint: docs/findings.md lists them\n"
+    )
+
+
+def test_the_same_project_is_told_in_the_same_words_twice(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = []
+    for _ in range(2):
+        cli.main(["check", str(project), "--json"])
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+
+
+def test_check_writes_nothing_into_the_project(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(str(path) for path in project.rglob("*"))
+    cli.main(["check", str(project)])
+    capsys.readouterr()
+    assert sorted(str(path) for path in project.rglob("*")) == before
