@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from nuages.errors import ProjectError
+from nuages.runtime.keeping import Kept, keep
 from nuages.runtime.manifest import NAME, Item, Manifest, read_django_manifest, read_manifest
 from nuages.runtime.settings import Settings
 from nuages.runtime.shelves import Found, Listed, Live, Manner, Shelf, hashed_test, scan
@@ -55,7 +56,10 @@ def _of_site(
             plain_age = WEEK if django_manifest else 60
         manner = Manner(plain_age=int(plain_age), extra=extra, tune=tuned.tuner(report))
         if root.is_dir():
-            yield from _shelves(root, prefixes, manner, tuned, django_manifest, report)
+            shelves = list(_shelves(root, prefixes, manner, tuned, django_manifest, report))
+            yield from shelves
+            if options.static_keep:
+                yield from _kept(options.static_keep, shelves, report)
         if tuned.uses_finders and uses_static:
             yield from (Found(prefix.encode(), _finder(), manner) for prefix in prefixes)
     if tuned.root:
@@ -77,6 +81,15 @@ def _shelves(
         return (Live(prefix.encode(), str(root), manner) for prefix in prefixes)
     items = _items(root, django_manifest, report)
     return (Listed(prefix.encode(), str(root), items, manner) for prefix in prefixes)
+
+
+def _kept(folder: str, shelves: Sequence[Shelf], report: Report) -> Iterable[Shelf]:
+    """Return the shelves of other releases' files, having put this one's there."""
+    folder = os.path.abspath(folder)  # noqa: PTH100 - links stay as they are
+    own = [shelf for shelf in shelves if isinstance(shelf, Listed)]
+    if own:
+        keep(folder, own[0].root, own[0].manifest, report)
+    return (Kept(shelf.prefix, folder, shelf.manner) for shelf in own)
 
 
 def _finder() -> Callable[[str], str | None]:

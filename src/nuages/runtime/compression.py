@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import importlib
 import os
 import zlib
 from collections.abc import Callable, Collection, Iterable
@@ -19,13 +21,20 @@ GAIN = 0.95  # a form must be at most this share of the file
 
 
 def compressors() -> dict[str, Callable[[bytes], bytes]]:
-    """Return what can compress here, by content coding; gzip always, brotli where the package is installed."""
+    """Return what can compress here, by content coding; gzip always, brotli and zstd where a module for it is there.
+
+    Python has zstd from 3.14 on.
+    """
     found: dict[str, Callable[[bytes], bytes]] = {"gzip": _gzip}
-    try:
-        import brotli
-    except ImportError:
-        return found
-    found["br"] = lambda data: bytes(brotli.compress(data, quality=11))
+    with contextlib.suppress(ImportError):
+        brotli = importlib.import_module("brotli")
+        found["br"] = lambda data: bytes(brotli.compress(data, quality=11))
+    for name in ("compression.zstd", "backports.zstd"):
+        with contextlib.suppress(ImportError):
+            zstd = importlib.import_module(name)
+            # Level 19 looks back over 8 MB at most, which every client can (RFC 9659); higher ones look further.
+            found["zstd"] = lambda data, zstd=zstd: bytes(zstd.compress(data, 19))  # type: ignore[misc]
+            break
     return found
 
 

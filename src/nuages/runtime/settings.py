@@ -279,6 +279,10 @@ class Settings:
         word_or("auto", duration), default=None, default_text="auto", rare=True, group=FILES,
         help="how long browsers may keep static files whose names carry no hash",
     )  # fmt: skip
+    static_keep: str | None = declare(
+        text("DIR"), default=None, default_text="off", rare=True, group=FILES,
+        help="a folder that all servers of a rolling update share: hashed files of earlier and later releases",
+    )  # fmt: skip
     static_map: tuple[Mapped, ...] = declare(
         mapped, default=(), rare=True, group=FILES, repeatable=True,
         help="serve a folder's files under a URL, listed at start; repeatable",

@@ -55,7 +55,7 @@ class Shelf(Protocol):
 class Listed:
     """The files that a manifest or a scan of a folder lists."""
 
-    def __init__(self, prefix: bytes, root: str, manifest: Mapping[str, Item], manner: Manner) -> None:
+    def __init__(self, prefix: bytes, root: str, manifest: Manifest, manner: Manner) -> None:
         self.prefix = prefix
         self.root = root
         self.manifest = manifest

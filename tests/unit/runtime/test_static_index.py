@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nuages.runtime.collected import url_prefixes
-from nuages.runtime.manifest import Item, Manifest, read_manifest, write_manifest
+from nuages.runtime.compression import compressors
+from nuages.runtime.manifest import CODINGS, Item, Manifest, listed, read_manifest, write_manifest
 from nuages.runtime.media_types import is_compressible, media_type
 from nuages.runtime.shelves import Listed, Live, Manner, hashed_test, scan
 from nuages.runtime.static import Files
@@ -172,10 +175,10 @@ def test_a_file_whose_time_was_lost_is_known_by_its_content(root: Path) -> None:
     os.utime(root / "large.bin", (5, 5))
     digest = hashlib.blake2b(bytes(100_000), digest_size=12).hexdigest()
     item = Item(path="large.bin", size=100_000, modified=7, etag=f'"{digest}"', media="x/y")
-    found = Files([Listed(b"/", str(root), {"large.bin": item}, Manner(plain_age=60))])
+    found = Files([Listed(b"/", str(root), listed([item]), Manner(plain_age=60))])
     assert tag(ask(found, b"/large.bin")) == f'etag: "{digest}"'.encode()
     (root / "large.bin").write_bytes(b"1" * 100_000)
-    found = Files([Listed(b"/", str(root), {"large.bin": item}, Manner(plain_age=60))])
+    found = Files([Listed(b"/", str(root), listed([item]), Manner(plain_age=60))])
     assert tag(ask(found, b"/large.bin")) != f'etag: "{digest}"'.encode()
 
 
@@ -306,3 +309,15 @@ def test_media_types_are_the_same_everywhere() -> None:
     assert is_compressible("a.svg")
     assert not is_compressible("a.png")
     assert not is_compressible("a.tar.gz")
+
+
+def test_every_form_gives_the_same_bytes_again_and_can_be_read() -> None:
+    zstd = pytest.importorskip("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
+    brotli = pytest.importorskip("brotli")
+    data = b".a { margin: 0 }\n" * 500
+    readers = {"gzip": gzip.decompress, "br": brotli.decompress, "zstd": zstd.decompress}
+    known = compressors()
+    assert set(known) == set(CODINGS)
+    for coding, compress in known.items():
+        assert compress(data) == compress(data)
+        assert readers[coding](compress(data)) == data
