@@ -6,6 +6,7 @@ import argparse
 import difflib
 import os
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,6 +19,7 @@ from nuages.invocation import Invocation
 from nuages.options import Option, check_keys, check_variables, options_of, unknown_flag
 
 INTERRUPTED = 130
+WIDTH = 100  # of help, in characters
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -102,6 +104,13 @@ class _Parser(argparse.ArgumentParser):
         )
 
 
+class Help(argparse.HelpFormatter):
+    """Leaves what follows the options as it is: argparse would break flags at their hyphens."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if "\n" in text else super()._fill_text(text, width, indent)
+
+
 def parser_for(command: commands.Command) -> argparse.ArgumentParser:
     """Return the parser of one command; every option's value stays the text that was typed."""
     usage = f"nuages {command.name} [PROJECT] [OPTIONS]{command.takes_rest}"
@@ -111,7 +120,7 @@ def parser_for(command: commands.Command) -> argparse.ArgumentParser:
         description=command.summary,
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
-        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=30, width=100),
+        formatter_class=lambda prog: Help(prog, max_help_position=30, width=WIDTH),
     )
     parser.add_argument("project", nargs="?", default=None, help="the project's folder (default: this one)")
     groups: dict[str, Any] = {}
@@ -129,7 +138,8 @@ def parser_for(command: commands.Command) -> argparse.ArgumentParser:
         shown = argparse.SUPPRESS if option.rare else text.replace("%", "%%")
         groups[option.group].add_argument(*names, option.flag, help=shown, **facts)
     if rare:
-        parser.epilog = f"rarely needed, see docs/options.md: {' '.join(sorted(rare))}"
+        said = f"rarely needed, see docs/options.md: {' '.join(sorted(rare))}"
+        parser.epilog = textwrap.fill(said, WIDTH, break_on_hyphens=False)
     return parser
 
 
