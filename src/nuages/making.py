@@ -92,7 +92,7 @@ def make(invocation: Invocation, *, platform: str | None = None) -> Made:
         given_by="--image-python" if options.image_python else "--base", suite=_suite(options.base),
         architecture=_architecture(platform),
     )  # fmt: skip
-    build_packages, run_packages = _debian(wanted)
+    build_packages, run_packages = _debian(project, wanted, _suite(options.base))
     found = planner.Findings(
         python=Stated(value=wanted.python, origin=wanted.because),
         install=_install(project, wanted),
@@ -136,9 +136,10 @@ def _install(project: Project, wanted: Export) -> Install:
     )
 
 
-def _debian(wanted: Export) -> tuple[tuple[Package, ...], tuple[Package, ...]]:
+def _debian(project: Project, wanted: Export, suite: str) -> tuple[tuple[Package, ...], tuple[Package, ...]]:
+    parts = debian.parts_of_django(project.apps, [one.engine for one in project.databases])
     names = [match[0] for line in wanted.requirements.lines if (match := re.match(r"[A-Za-z0-9._-]+", line))]
-    build_needs, run_needs = debian.needs(names, wanted.compiled, known=wanted.known)
+    build_needs, run_needs = debian.needs([*names, *parts], wanted.compiled, known=wanted.known, suite=suite)
     if not wanted.known:
         build_needs += (
             debian.Need(package="build-essential", wanted_by="whatever has no wheel: no lock tells"),

@@ -14,14 +14,20 @@ _TABLE = Path(__file__).with_name("debian.json")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Native:
-    """What one distribution needs. `always`: there is no wheel of it for Linux, or it loads a library by name, so
-    that it needs `run` even as a wheel. `source` is where we know it from."""
+    """What one distribution needs from Debian.
+
+    `build` and `run` are packages to compile it and to run what was compiled; `wheel`: there are wheels of it for Linux
+    that carry what they need. `loads`: it loads a library by name (ctypes, cffi, an extension of SQLite) or runs a
+    program, so that it needs `run` even as a wheel, except beside one of `unless`, which carries that itself. `source`
+    is where we know it from.
+    """
 
     name: str
     build: tuple[str, ...]
     run: tuple[str, ...]
     wheel: bool
     loads: bool
+    unless: tuple[str, ...]
     source: str
 
 
@@ -33,17 +39,21 @@ class Need:
     wanted_by: str
 
 
-@lru_cache(maxsize=1)
-def table() -> dict[str, Native]:
-    """Return the table by normalized name (PEP 503)."""
+@lru_cache(maxsize=4)
+def table(suite: str) -> dict[str, Native]:
+    """Return the table for a Debian release by normalized name (PEP 503); its own names are those of trixie.
+
+    A row that is named differently in another release has them under that release's name.
+    """
     rows = json.loads(_TABLE.read_text(encoding="utf-8"))
     return {
         name: Native(
             name=name,
-            build=tuple(row.get("build", ())),
-            run=tuple(row.get("run", ())),
-            wheel=bool(row.get("wheel", False)),
-            loads=bool(row.get("loads", False)),
+            build=tuple(row.get(suite, {}).get("build", row.get("build", ()))),
+            run=tuple(row.get(suite, {}).get("run", row.get("run", ()))),
+            wheel=row.get("wheel", False),
+            loads=row.get("loads", False),
+            unless=tuple(row.get("unless", ())),
             source=row["source"],
         )
         for name, row in rows.items()
@@ -51,30 +61,40 @@ def table() -> dict[str, Native]:
 
 
 def needs(
-    names: Iterable[str], compiled: Iterable[str], *, known: bool
+    names: Iterable[str], compiled: Iterable[str], *, known: bool, suite: str
 ) -> tuple[tuple[Need, ...], tuple[Need, ...]]:
-    """Return the packages to build and to run a set of distributions, by name.
+    """Return the packages to build and to run a set of distributions, by name, in a Debian release.
 
     `compiled` are those that come as source as far as the lock tells, `known` whether it tells: where it does not,
     a distribution with wheels is taken to come as one.
     """
     source = {_normalized(name) for name in compiled}
+    every = {_normalized(name) for name in names}
     build: list[Need] = []
     run: list[Need] = []
-    for name in sorted({_normalized(each) for each in names}):
-        row = table().get(name)
-        is_source = name in source or (
-            row is not None and not row.wheel and not (known and name not in source)
-        )
+    for name in sorted(every):
+        row = table(suite).get(name)
+        is_source = name in source or (row is not None and not row.wheel and not known)
         if row is None:
             if is_source:
                 build.append(Need(package="build-essential", wanted_by=f"{name} (source)"))
             continue
         if is_source and row.build:
             build += [Need(package=one, wanted_by=name) for one in ("build-essential", *row.build)]
-        if is_source or row.loads:
+        if is_source or (row.loads and not every.intersection(row.unless)):
             run += [Need(package=one, wanted_by=name) for one in row.run]
     return tuple(build), tuple(run)
+
+
+def parts_of_django(apps: Iterable[str], engines: Iterable[str]) -> tuple[str, ...]:
+    """Return the rows of the table that a project needs for what it uses of Django itself: GeoDjango."""
+    found = ["django.contrib.gis"] if "django.contrib.gis" in apps else []
+    for engine in engines:
+        if ".gis." in engine or "postgis" in engine:
+            found.append("django.contrib.gis")
+        if "spatialite" in engine:
+            found.append("django.contrib.gis.spatialite")
+    return tuple(dict.fromkeys(found))
 
 
 def _normalized(name: str) -> str:
