@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nuages.errors import NuagesError, StartError, UsageError
 from nuages.kinds import file, flag, text
 from nuages.options import Option, declare, options_of
+from nuages.runtime.bucket import bucket
 from nuages.runtime.settings import APPLICATION, FILES, Settings
 
 if TYPE_CHECKING:
@@ -75,6 +76,10 @@ class CollectOptions:
         group=FILES,
         help="where to write the collected files",
     )
+    to: str | None = declare(
+        bucket, default=None, default_text="none", group=FILES,
+        help="upload them to a bucket too, as far as it does not hold them: s3://BUCKET/PREFIX?endpoint_url=…",
+    )  # fmt: skip
     sealed: bool = declare(
         flag, default=False, default_text="", group=FILES, rare=True,
         help="refuse network and databases and name who asks for them, as building an image does",
@@ -157,7 +162,11 @@ def collect(invocation: Invocation) -> int:
     report = invocation.console.event
     application = _application(invocation, settings)
     with sealed(report) if options.sealed else nullcontext():
-        run(application, settings, options.output, report)
+        collected = run(application, settings, options.output, report)
+    if options.to is not None and collected.root:
+        from nuages.runtime.collect import publish_collected
+
+        publish_collected(collected, settings, options.to, report)
     return 0
 
 

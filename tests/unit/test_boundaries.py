@@ -30,7 +30,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 STDLIB_ONLY = {"errors", "kinds", "options", "configuration", "console", "invocation", "project"}
 RUNTIME_LIBRARIES = {"uvicorn", "httptools", "uvloop", "websockets"}
-INSIDE_FUNCTIONS_ONLY = {"django", "asgiref", "brotli"}
+INSIDE_FUNCTIONS_ONLY = {"django", "asgiref", "brotli", "boto3", "botocore"}
 
 
 def _imports(path: Path) -> Iterator[tuple[str, bool]]:

@@ -142,6 +142,14 @@ def _parameter(key: str, value: str) -> Any:
         raise ValueError(f"{key} cannot be {value!r}: {error}") from None
 
 
+def _text_of_bucket(text: str) -> str:
+    parse_bucket(text)
+    return text
+
+
+bucket: Kind[str] = Kind("s3://BUCKET/PREFIX", _text_of_bucket)
+
+
 def _media(text: str) -> str:
     if text.startswith(SCHEME):
         parse_bucket(text)

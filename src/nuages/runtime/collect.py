@@ -15,7 +15,8 @@ from typing import Any
 
 from nuages.errors import NuagesError, OutsideError, ProjectError
 from nuages.runtime.application import Application
-from nuages.runtime.bucket import bucket_of
+from nuages.runtime.bucket import bucket_of, parse_bucket
+from nuages.runtime.collected import WEEK
 from nuages.runtime.compression import compress_files
 from nuages.runtime.django import Bringer, Report, import_django
 from nuages.runtime.filling import Wish
@@ -29,8 +30,9 @@ from nuages.runtime.manifest import (
     read_manifest,
     write_manifest,
 )
+from nuages.runtime.publication import Published, publish
 from nuages.runtime.settings import Settings
-from nuages.runtime.shelves import NEWER_SECONDS, hashed_test, scan
+from nuages.runtime.shelves import NEWER_SECONDS, Manner, hashed_test, scan
 from nuages.runtime.site import bring_up_alone, prepare_path
 from nuages.runtime.static import content_tag
 from nuages.runtime.whitenoise import skipped_endings
@@ -85,6 +87,20 @@ def collect(application: Application, settings: Settings, output: str | None, re
     if output:
         django_settings.STATIC_ROOT = output
     return _collect(Path(django_settings.STATIC_ROOT).absolute(), report)
+
+
+def publish_collected(collected: Collected, settings: Settings, to: str, report: Report) -> Published:
+    """Upload what was collected to the bucket that a URL names; raises as `publish` does."""
+    from django.conf import settings as django_settings
+
+    root = Path(collected.root)
+    items = read_manifest(root) or scan(collected.root)
+    plain_age = settings.static_max_age
+    if plain_age is None:
+        plain_age = getattr(django_settings, "WHITENOISE_MAX_AGE", None)
+    if not isinstance(plain_age, (int, float)):
+        plain_age = WEEK if read_django_manifest(root) else 60
+    return publish(root, items, parse_bucket(to), Manner(plain_age=int(plain_age)), report)
 
 
 def _lost_by_collecting(root: Path) -> list[str]:
