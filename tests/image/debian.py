@@ -100,12 +100,16 @@ def mirrors(suite: str) -> list[str]:
     release = platform.freedesktop_os_release()
     own = release.get("VERSION_CODENAME", "") if release["ID"] == "debian" else ""
     rows = [line.split() for line in dict.fromkeys(listed.splitlines())]
-    # «bookworm», «bookworm-updates» and «bookworm-security» become those of the suite.
+    # «bookworm», «bookworm-updates» and «bookworm-security» become those of the suite; unstable has neither.
     return [
         f"deb {address} {suite}{name.removeprefix(own)} {component}"
         for address, name, component in rows
-        if own and component == "main" and name in {own, f"{own}-updates", f"{own}-security"}
+        if own and component == "main" and name in _parts(own, suite)
     ]
+
+
+def _parts(own: str, suite: str) -> set[str]:
+    return {own} if suite == "sid" else {own, f"{own}-updates", f"{own}-security"}
 
 
 def _pip_variables() -> dict[str, str]:

@@ -163,8 +163,12 @@ def _debug(project: Project, found: Findings) -> dict[str, Stated]:
     switch = project.debug
     if switch and switch.off is not None:
         return {switch.variable: Stated(value=switch.off, origin=str(switch.origin))}
+    if switch:
+        # DEBUG = bool(os.environ.get("DEBUG")): DEBUG=0 would turn it on, and nothing but leaving it away turns it off.
+        origin = f"{switch.origin}: any text in {switch.variable} turns DEBUG on there"
+        return {"NUAGES_DEBUG": Stated(value="off", origin=origin)}
     literal = next((one for one in project.assignments if one.name == "DEBUG" and one.is_known), None)
-    if literal is not None and literal.value is True and switch is None:
+    if literal is not None and literal.value is True:
         raise ProjectError(
             "the image would run with DEBUG on", where=literal.origin, why=f"there stands: DEBUG = {literal.text}",
             hint="read it from a variable there, or build with --debug off, which the image then keeps",
