@@ -1,4 +1,4 @@
-"""The reference pages, made from declarations: `docs/options.md` and, with the word `findings`, `docs/findings.md`."""
+"""Reference pages made from declarations: options, and by the words `findings` and `plan` those two."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 
 from nuages.check.groups import RULES
 from nuages.commands import COMMANDS
+from nuages.image.schema import schema
 from nuages.options import Option
 
 _HEAD = """# Options
@@ -65,4 +66,5 @@ def findings() -> str:
 
 
 if __name__ == "__main__":
-    print(findings() if sys.argv[1:] == ["findings"] else page(), end="")  # noqa: T201 - the page is data
+    PAGES = {"": page, "findings": findings, "plan": schema}
+    print(PAGES["".join(sys.argv[1:2])](), end="")  # noqa: T201 - the page is data

@@ -1,5 +1,5 @@
 """Base images made on this machine, under the names that a registry would have: `debian:trixie-slim`,
-`python:3.13-slim-trixie`, `node:22-slim`.
+`python:3.13-slim-trixie`, `python:3.13-trixie`, `node:22-slim`.
 
 They are stand-ins. Debian comes from mmdebstrap, trimmed as Debian's own slim images are; Python is one of this
 machine, copied to /usr/local as `python:X.Y` has it, or else the suite's own. `python -m tests.image.bases NAME …`
@@ -51,7 +51,10 @@ def make(name: str) -> str:
     elif repository == "node":
         _node(name)
     else:
-        version, _, suite = tag.partition("-slim-")
+        version, slim, suite = tag.partition("-slim-")
+        if not slim:
+            _full(name, *tag.split("-"))
+            return name
         _python(name, ".".join(version.split(".")[:2]), suite)
     return name
 
@@ -94,6 +97,13 @@ def _python(name: str, series: str, suite: str) -> None:
             (root / "usr/local/bin" / link).unlink(missing_ok=True)
             (root / "usr/local/bin" / link).symlink_to(target)
         _run("buildah", "config", "--cmd", "python3", "--env", "PATH=" + _path(), container)
+
+
+def _full(name: str, version: str, suite: str) -> None:
+    """Make `python:X.Y`: the slim one with compilers and the headers that most sdists want."""
+    with _container(make(f"python:{version}-slim-{suite}"), name) as container:
+        _install(container, "build-essential", "pkg-config", "git", "curl", "default-libmysqlclient-dev", "libpq-dev",
+                 "libffi-dev", "libssl-dev", "zlib1g-dev")  # fmt: skip
 
 
 def _copy_python(base: Path, target: Path, series: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +20,14 @@ from tests.image import bases
 from tests.process.harness import DEADLINE, wait_until
 
 PYTHON = "/opt/venv/bin/python"
+STORE = """\
+[storage]
+driver = "overlay"
+graphroot = "{folder}/store"
+runroot = "{folder}/state"
+[storage.options]
+additionalimagestores = ["{shared}"]
+"""
 LIMITS = """\
 [containers]
 default_ulimits = ["nofile=1024:2048", "nproc=4096:4096"]
@@ -30,16 +39,24 @@ cgroup_manager = "cgroupfs"
 
 @dataclass
 class Engine:
-    """buildah and podman, with a configuration of their own and a prefix for what they make."""
+    """buildah and podman with a store of their own, above the machine's, which has the base images."""
 
     folder: Path
     environ: dict[str, str] = field(init=False)
-    images: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         limits = self.folder / "containers.conf"
         limits.write_text(LIMITS)
-        self.environ = {**os.environ, "CONTAINERS_CONF": str(limits), "BUILDAH_ISOLATION": "chroot"}
+        store = self.folder / "storage.conf"
+        found = subprocess.run(
+            ["podman", "info", "--format", "{{.Store.GraphRoot}}"], check=True, capture_output=True, text=True
+        )
+        shared = found.stdout.strip()
+        store.write_text(STORE.format(folder=self.folder, shared=shared))
+        self.environ = {
+            **os.environ, "CONTAINERS_CONF": str(limits), "CONTAINERS_STORAGE_CONF": str(store),
+            "BUILDAH_ISOLATION": "chroot",
+        }  # fmt: skip
 
     def run(self, *words: str, check: bool = True, timeout: float = 540) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
@@ -58,7 +75,6 @@ class Engine:
         bases.needed()
         plan = json.loads(self.nuages("plan", str(project), *words).stdout)
         bases.make(plan["base"]["image"])
-        self.images.append(tag)
         done = self.nuages("build", str(project), "--builder", "buildah", "-t", tag, *words)
         return done.stdout, done.stderr
 
@@ -94,10 +110,10 @@ class Engine:
             self.run("podman", "rm", "--force", "--volumes", "--time", "0", identity, check=False)
 
     def clean(self) -> None:
-        """Remove the images and what buildah kept of building them."""
-        for tag in self.images:
-            self.run("podman", "rmi", "--force", tag, check=False)
-        self.run("buildah", "rmi", "--prune", check=False)
+        """Remove the store with all that was built."""
+        self.run("buildah", "rm", "--all", check=False)
+        self.run("podman", "rm", "--all", "--force", "--time", "0", check=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @dataclass

@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,17 +28,14 @@ _ = engine  # the fixture
 
 
 @pytest.fixture(scope="module", params=PAGES)
-def built(
-    request: pytest.FixtureRequest, engine: Engine, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
+def built(request: pytest.FixtureRequest, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> str:
     name = request.param
     project = Path(shutil.copytree(EXAMPLES / name, tmp_path_factory.mktemp("work") / name, ignore=WRITTEN))
     (project / ".env").write_text("SECRET_KEY=never in an image\n")
     out, said = engine.build(project, f"test-{name}")
     assert re.fullmatch(r"sha256:[0-9a-f]{64}\n", out)
     assert "it serves with a read-only root, as user 54321, without network" in said
-    yield name
-    engine.run("podman", "volume", "rm", "--force", f"test-{name}", check=False)
+    return name
 
 
 def test_an_image_serves_its_pages_and_static_files_as_anybody_and_ends_with_0(
@@ -104,7 +100,6 @@ def test_what_is_wrong_with_an_image_is_found(engine: Engine, tmp_path: Path, bu
         " && mkdir /srv/open && chmod 777 /srv/open && echo SECRET_KEY=x > /app/.env"
         "\nRUN rm /app/.env\nUSER 65532\n"
     )
-    engine.images.append("test-broken")
     engine.run("buildah", "build", "--isolation=chroot", "--tag", "test-broken", str(tmp_path))
     done = engine.nuages("check", "--image", "test-broken", check=False)
     assert done.returncode == 1

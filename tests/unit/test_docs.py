@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nuages.cli import overview, parser_for
 from nuages.commands import COMMANDS
+from nuages.image.schema import schema
 from nuages.options import KNOWN_ELSEWHERE
 from nuages.reference import findings, page
 
@@ -22,6 +23,9 @@ def test_the_reference_page_is_what_the_declarations_make() -> None:
 def test_the_page_of_findings_is_what_the_rules_make() -> None:
     assert (ROOT / "docs" / "findings.md").read_text() == findings(), (
         "run: python -m nuages.reference findings > docs/findings.md"
+def test_the_schema_of_plans_is_what_their_dataclasses_make() -> None:
+    assert (ROOT / "docs" / "plan.schema.json").read_text() == schema(), (
+        "run: python -m nuages.reference plan > docs/plan.schema.json"
     )
 
 
