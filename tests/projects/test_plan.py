@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,16 @@ def test_a_dockerfile_is_written_as_it_was(
     project = Path(shutil.copytree(EXAMPLES / name, tmp_path / name, ignore=WRITTEN))
     found = _run(capsys, "dockerfile", str(project)).replace(__version__, "VERSION")
     compare(PLANS / f"{name}.Dockerfile", found)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_hadolint_finds_nothing(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    linter = Path(sys.executable).with_name("hadolint")
+    if not linter.exists():
+        pytest.skip("hadolint has a wheel for Linux on x86-64 only")
+    text = _run(capsys, "dockerfile", str(EXAMPLES / name), "--healthcheck", "--apt", "poppler-utils")
+    done = subprocess.run([linter, "-"], input=text, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -22,6 +22,8 @@ STATIC = f"{APP}/staticfiles"
 DATA = "/data"
 """The volume of what the project writes: SQLite files and uploads."""
 
+_SQLITE_URL = re.compile(r"sqlite:///.*?([\w-]+\.(?:db|sqlite3?))\b", re.DOTALL)
+
 _DEBIAN_BASE = re.compile(r"(?:.*/)?python:")
 
 
@@ -163,12 +165,13 @@ def _debug(project: Project, found: Findings) -> dict[str, Stated]:
     switch = project.debug
     if switch and switch.off is not None:
         return {switch.variable: Stated(value=switch.off, origin=str(switch.origin))}
-    if switch:
-        # DEBUG = bool(os.environ.get("DEBUG")): DEBUG=0 would turn it on, and nothing but leaving it away turns it off.
+    last = next((one.text for one in reversed(project.assignments) if one.name == "DEBUG"), "")
+    if switch and re.match(r"bool\(.*(environ|getenv)", last):
+        # bool(os.environ.get("DEBUG")): DEBUG=0 turns it on, and only who leaves it away turns it off.
         origin = f"{switch.origin}: any text in {switch.variable} turns DEBUG on there"
         return {"NUAGES_DEBUG": Stated(value="off", origin=origin)}
     literal = next((one for one in project.assignments if one.name == "DEBUG" and one.is_known), None)
-    if literal is not None and literal.value is True:
+    if literal is not None and literal.value is True and switch is None:
         raise ProjectError(
             "the image would run with DEBUG on", where=literal.origin, why=f"there stands: DEBUG = {literal.text}",
             hint="read it from a variable there, or build with --debug off, which the image then keeps",
@@ -224,6 +227,10 @@ def _state(project: Project) -> dict[str, Stated]:
                 if target in {stated.value for stated in found.values()}:
                     target = posixpath.join(DATA, place.removeprefix(f"{APP}/").replace("/", "-"))
                 found[place] = Stated(value=target, origin=str(databases.origin))
+    if not found and databases and (file := _SQLITE_URL.search(databases.text)):
+        # A URL that only running the settings would give: the file lies where Django runs, or beside manage.py.
+        place = posixpath.normpath(posixpath.join(APP, project.directory, file[1]))
+        found[place] = Stated(value=posixpath.join(DATA, file[1]), origin=str(databases.origin))
     media = last.get("MEDIA_ROOT")
     if media and media.is_known and media.value:
         place = _place(project, str(media.value), is_literal=media.is_literal)

@@ -1,4 +1,4 @@
-"""The JSON Schema of a plan, made from its dataclasses: `python -m nuages.reference plan` writes docs/plan.schema.json."""
+"""The JSON Schema of a plan, made from its dataclasses; `python -m nuages.reference plan` prints it."""
 
 from __future__ import annotations
 
