@@ -144,7 +144,7 @@ def _layer(archive: tarfile.TarFile, created_by: str) -> Layer:
         elf = parse(data)
         entries[path] = Entry(
             kind=_kind(member),
-            mode=member.mode,
+            mode=member.mode & 0o7777,  # podman writes the file's type as well
             size=member.size if member.isfile() else 0,
             owner=member.uid,
             target=member.linkname,

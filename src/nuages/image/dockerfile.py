@@ -21,7 +21,8 @@ from nuages.image.build_stage import (
 )
 from nuages.image.instructions import apt, comment, labels, quoted, run
 from nuages.image.plan import FrontEnd, Plan, Stated
-from nuages.image.planner import APP, DATA, RUNTIME, VENV
+from nuages.image.planner import RUNTIME, VENV
+from nuages.image.state import APP, DATA
 
 _NODE_MOUNTS = (
     "--mount=type=secret,id=npmrc,target=/root/.npmrc",

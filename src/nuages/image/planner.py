@@ -13,17 +13,12 @@ from nuages.image import trial
 from nuages.image.options import NODE, SUITE, ImageOptions
 from nuages.image.plan import Base, FrontEnd, Install, Package, Plan, Runtime, Stated
 from nuages.image.stand_ins import stand_in
+from nuages.image.state import APP, place, state, written
 from nuages.project.model import Project, Variable
 
-APP = "/app"
 VENV = "/opt/venv"
 RUNTIME = "/opt/nuages"
 STATIC = f"{APP}/staticfiles"
-DATA = "/data"
-"""The volume of what the project writes: SQLite files and uploads."""
-
-_SQLITE_URL = re.compile(r"sqlite:///.*?([\w-]+\.(?:db|sqlite3?))\b", re.DOTALL)
-
 _DEBIAN_BASE = re.compile(r"(?:.*/)?python:")
 
 
@@ -68,12 +63,12 @@ def plan(project: Project, found: Findings, options: ImageOptions) -> Plan:
         environ=_environ(project, found, options),
         stand_ins=_stand_ins(found),
         static_root=_static_root(project),
-        state=_state(project),
+        state=state(project),
         messages=bool(project.catalogs),
         front_end=_front_end(project, found, options),
         required=tuple(Stated(value=each.name, origin=str(each.origin)) for each in found.unset),
         sources=dict(found.sources),
-        excluded=(*options.exclude, *_written(project)),
+        excluded=(*options.exclude, *written(project)),
         port=options.port,
         labels=_labels(name, image, found),
         healthcheck=options.healthcheck,
@@ -190,62 +185,9 @@ def _static_root(project: Project) -> Stated | None:
             continue
         if not each.is_known or not each.value:
             return None
-        place = _place(project, str(each.value), is_literal=each.is_literal)
-        return Stated(value=place, origin=str(each.origin))
+        found = place(project, str(each.value), is_literal=each.is_literal)
+        return Stated(value=found, origin=str(each.origin))
     return Stated(value=STATIC, origin="STATIC_ROOT is unset")
-
-
-def _place(project: Project, path: str, *, is_literal: bool) -> str:
-    """Return a path of the settings as a path in the image.
-
-    Reading gives places in the project relative to its root; a text as it stands is relative to where Django runs.
-    """
-    base = posixpath.join(APP, project.directory) if is_literal else APP
-    return posixpath.normpath(posixpath.join(base, path))
-
-
-def _state(project: Project) -> dict[str, Stated]:
-    """Return the SQLite files and the folder of uploads that lie in the project, with their places in the volume."""
-    found: dict[str, Stated] = {}
-    last = {each.name: each for each in project.assignments}
-    databases = last.get("DATABASES")
-    for one in (databases.value if databases and isinstance(databases.value, dict) else {}).values():
-        if not isinstance(one, dict) or (
-            "sqlite" not in str(one.get("ENGINE")) and "spatialite" not in str(one.get("ENGINE"))
-        ):
-            continue
-        name = one.get("NAME")
-        if (
-            databases
-            and isinstance(name, str)
-            and name not in {"", ":memory:"}
-            and not name.startswith("file:")
-        ):
-            place = _place(project, name, is_literal=databases.is_literal)
-            if place.startswith(f"{APP}/"):
-                target = posixpath.join(DATA, posixpath.basename(place))
-                if target in {stated.value for stated in found.values()}:
-                    target = posixpath.join(DATA, place.removeprefix(f"{APP}/").replace("/", "-"))
-                found[place] = Stated(value=target, origin=str(databases.origin))
-    if not found and databases and (file := _SQLITE_URL.search(databases.text)):
-        # A URL that only running the settings would give: the file lies where Django runs, or beside manage.py.
-        place = posixpath.normpath(posixpath.join(APP, project.directory, file[1]))
-        found[place] = Stated(value=posixpath.join(DATA, file[1]), origin=str(databases.origin))
-    media = last.get("MEDIA_ROOT")
-    if media and media.is_known and media.value:
-        place = _place(project, str(media.value), is_literal=media.is_literal)
-        if place.startswith(f"{APP}/"):
-            found[f"{place}/"] = Stated(value=f"{DATA}/media", origin=str(media.origin))
-    return found
-
-
-def _written(project: Project) -> tuple[str, ...]:
-    """Return the files and folders of `_state` as patterns: what one machine wrote is no part of the image."""
-    kept = [
-        path for path in (project.manage.value if project.manage else "", *project.settings_files) if path
-    ]
-    paths = [path.removeprefix(f"{APP}/").rstrip("/") for path in _state(project)]
-    return tuple(sorted(path for path in paths if not any(f"{one}/".startswith(f"{path}/") for one in kept)))
 
 
 def _stand_ins(found: Findings) -> dict[str, Stated]:

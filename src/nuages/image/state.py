@@ -1,0 +1,94 @@
+"""What a project writes beside its code: SQLite files, uploads and logs, which lie in a volume of the image."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+
+from nuages.image.plan import Stated
+from nuages.project.model import Assignment, Project
+
+APP = "/app"
+DATA = "/data"
+"""The volume of what the project writes."""
+
+_SQLITE_URL = re.compile(r"sqlite:///.*?([\w-]+\.(?:db|sqlite3?))\b", re.DOTALL)
+
+
+def place(project: Project, path: str, *, is_literal: bool) -> str:
+    """Return a path of the settings as a path in the image.
+
+    Reading gives places in the project relative to its root; a text as it stands is relative to where Django runs.
+    """
+    base = posixpath.join(APP, project.directory) if is_literal else APP
+    return posixpath.normpath(posixpath.join(base, path))
+
+
+def state(project: Project) -> dict[str, Stated]:
+    """Return the files and folders of the project that it writes, by place in the volume; a folder ends with `/`."""
+    found: dict[str, Stated] = {}
+    last = {each.name: each for each in project.assignments}
+    if databases := last.get("DATABASES"):
+        for path in _databases(project, databases):
+            _add(found, path, databases)
+    media = last.get("MEDIA_ROOT")
+    if media and media.is_known and media.value:
+        path = place(project, str(media.value), is_literal=media.is_literal)
+        if path.startswith(f"{APP}/"):
+            found[f"{path}/"] = Stated(value=f"{DATA}/media", origin=str(media.origin))
+    if logging := last.get("LOGGING"):
+        for path in _logs(project, logging):
+            folder = posixpath.dirname(path)
+            if folder == APP or _holds_code(project, folder.removeprefix(f"{APP}/")):
+                _add(found, path, logging)
+            else:
+                target = posixpath.join(DATA, posixpath.basename(folder))
+                found.setdefault(f"{folder}/", Stated(value=target, origin=str(logging.origin)))
+    return found
+
+
+def written(project: Project) -> tuple[str, ...]:
+    """Return them as patterns: what one machine wrote is no part of the image."""
+    paths = [path.removeprefix(f"{APP}/").rstrip("/") for path in state(project)]
+    return tuple(sorted(path for path in paths if not _holds_code(project, path)))
+
+
+def _holds_code(project: Project, folder: str) -> bool:
+    files = [project.manage.value if project.manage else "", *project.settings_files]
+    return any(file.startswith(f"{folder}/") for file in files)
+
+
+def _add(found: dict[str, Stated], path: str, by: Assignment) -> None:
+    target = posixpath.join(DATA, posixpath.basename(path))
+    if target in {stated.value for stated in found.values()}:
+        target = posixpath.join(DATA, path.removeprefix(f"{APP}/").replace("/", "-"))
+    found.setdefault(path, Stated(value=target, origin=str(by.origin)))
+
+
+def _databases(project: Project, databases: Assignment) -> Iterator[str]:
+    values = databases.value if isinstance(databases.value, dict) else {}
+    is_any = False
+    for one in values.values():
+        if not isinstance(one, dict) or not re.search("sqlite|spatialite", str(one.get("ENGINE"))):
+            continue
+        name = one.get("NAME")
+        if isinstance(name, str) and name not in {"", ":memory:"} and not name.startswith("file:"):
+            path = place(project, name, is_literal=databases.is_literal)
+            if path.startswith(f"{APP}/"):
+                is_any = True
+                yield path
+    if not is_any and (file := _SQLITE_URL.search(databases.text)):
+        # A URL that only running the settings would give: the file lies where Django runs, as manage.py does.
+        yield posixpath.normpath(posixpath.join(APP, project.directory, file[1]))
+
+
+def _logs(project: Project, logging: Assignment) -> Iterator[str]:
+    """Yield the files of `logging.FileHandler` and its like (logging.config, «Dictionary Schema Details»)."""
+    handlers = logging.value.get("handlers") if isinstance(logging.value, dict) else None
+    for handler in handlers.values() if isinstance(handlers, dict) else ():
+        name = handler.get("filename") if isinstance(handler, dict) else None
+        if isinstance(name, str) and name:
+            path = place(project, name, is_literal=logging.is_literal)
+            if path.startswith(f"{APP}/"):
+                yield path
