@@ -70,7 +70,7 @@ def _build(
     order = engine.Order(
         context=str(place), dockerfile=str(place / "Dockerfile"), tags=tags, iidfile=f"{folder}/iid",
         secrets=secrets, volumes=volumes, platform=options.platform, cache=options.cache, timestamp=_EPOCH,
-        isolation=invocation.environ.get("BUILDAH_ISOLATION", ""),
+        isolation=invocation.environ.get("BUILDAH_ISOLATION", ""), has_healthcheck=made.plan.healthcheck,
     )  # fmt: skip
     run(engine.build(chosen, order), "the image cannot be built")
     return Path(folder, "iid").read_text(encoding="utf-8").strip()

@@ -24,6 +24,8 @@ class Order:
     platform: str | None = None
     cache: bool = True
     timestamp: int | None = None
+    has_healthcheck: bool = False
+    """The OCI image format has no HEALTHCHECK: docker's own format has."""
     isolation: str = ""
     """`chroot` where no container can be started, as inside another one (buildah)."""
 
@@ -53,6 +55,8 @@ def build(engine: str, order: Order) -> list[str]:
         words += [word for place in order.volumes for word in ("--volume", f"{place}:{place}:ro")]
         if order.isolation:
             words += ["--isolation", order.isolation]
+        if order.has_healthcheck:
+            words += ["--format", "docker"]
         if order.timestamp is not None:
             words += ["--timestamp", str(order.timestamp)]
     if order.platform:
