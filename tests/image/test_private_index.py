@@ -37,7 +37,7 @@ def _wheel() -> bytes:
 class Index(BaseHTTPRequestHandler):
     """The simple repository API (PEP 503) behind basic authentication."""
 
-    def do_GET(self) -> None:  # noqa: N802 - http.server names it
+    def do_GET(self) -> None:
         wanted = "Basic " + base64.b64encode(f"mara:{PASSWORD}".encode()).decode()
         if self.headers.get("Authorization") != wanted:
             self._answer(401, b"")
@@ -48,7 +48,7 @@ class Index(BaseHTTPRequestHandler):
         else:
             self._answer(404, b"")
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815 - http.server names it
 
     def _answer(self, status: int, body: bytes, kind: str = "text/html") -> None:
         self.send_response(status)
