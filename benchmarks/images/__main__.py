@@ -34,7 +34,7 @@ def main() -> int:
         for name in BY_HAND:
             _build(engine, project, name)
             rows.append((name, *_sizes(engine, name)))
-        engine.build(project, "nuages", "--base", SLIM)
+        engine.build(project, "nuages")
         rows.append(("nuages", *_sizes(engine, "nuages")))
         rows.insert(0, ("(the base)", *_sizes(engine, SLIM)))
     finally:

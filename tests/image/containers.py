@@ -71,9 +71,9 @@ class Engine:
         return self.run(sys.executable, "-m", "nuages", *words, check=check)
 
     def build(self, project: Path, tag: str, *words: str) -> tuple[str, str]:
-        """Build an image after its base; return what was written to stdout and stderr."""
+        """Build an image after its base; return what was written to stdout and stderr. `words` are options of build."""
         bases.needed()
-        plan = json.loads(self.nuages("plan", str(project), *words).stdout)
+        plan = json.loads(self.nuages("plan", str(project)).stdout)
         bases.make(plan["base"]["image"])
         done = self.nuages("build", str(project), "--builder", "buildah", "-t", tag, *words)
         return done.stdout, done.stderr

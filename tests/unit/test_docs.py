@@ -23,6 +23,9 @@ def test_the_reference_page_is_what_the_declarations_make() -> None:
 def test_the_page_of_findings_is_what_the_rules_make() -> None:
     assert (ROOT / "docs" / "findings.md").read_text() == findings(), (
         "run: python -m nuages.reference findings > docs/findings.md"
+    )
+
+
 def test_the_schema_of_plans_is_what_their_dataclasses_make() -> None:
     assert (ROOT / "docs" / "plan.schema.json").read_text() == schema(), (
         "run: python -m nuages.reference plan > docs/plan.schema.json"
