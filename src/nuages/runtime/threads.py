@@ -3,6 +3,10 @@
 Python runs one thread at a time, so a second running thread only fights the first for the interpreter. The pool
 lets one request run while requests complete; it adds a thread when the queue has stood for about a millisecond and
 the running threads wait (database, network) instead of computing, which their CPU clocks tell.
+
+The event loop is such a second thread too. While one thread alone works off the queue and gets on, the loop rests
+until nothing is left to do, for a few milliseconds at most: both would only take turns at the interpreter, and a turn
+costs as much as a good part of a small request.
 """
 
 from __future__ import annotations
@@ -12,87 +16,22 @@ import time
 from asyncio import AbstractEventLoop, TimerHandle
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from nuages.runtime.clocks import ThreadClock
 from nuages.runtime.policy import KNOWN, OLD_SECONDS, STALL_SECONDS, Look, Shares, next_limit
+from nuages.runtime.poolthread import PoolThread, Task
 
 QUEUE_SECONDS = 0.005  # between two looks while many threads run and tasks are queued
 CALM_SECONDS = 0.025  # and while none is
+LONGEST_REST = 0.005  # seconds that the loop rests; the interpreter's own switch interval is as long
+RESTLESS_SECONDS = 0.1  # the loop does not rest for so long when the thread got nothing done meanwhile
 HALVING_SECONDS = 0.1  # the limit is forgotten by half in each so long time that needs one thread at most
 IDLE_SECONDS = 30.0  # an idle thread ends after this
-COLD_SECONDS = 1.0  # an idle thread that is not among the warm ones gives its connections back after this
 WARM = 8  # the most recently used threads that keep their connections while idle
 MOST_QUEUED = 1024
 FEW = 4  # running threads of which an answer may wait for the next look
 MOST_STREAMS = 1024  # threads that stream to slow clients; they are not counted against the limit
-
-
-class Task(Protocol):
-    """What the pool runs: `run` in a thread; `queued_at` is set by `submit` (monotonic seconds)."""
-
-    queued_at: float
-    cancelled: bool
-
-    def run(self) -> None:
-        """Do the work; must not raise."""
-
-
-class Worker(threading.Thread):
-    """One pool thread. It sleeps on a lock of its own, so that the pool can wake exactly the one it wants."""
-
-    def __init__(self, pool: Pool, number: int) -> None:
-        super().__init__(name=f"nuages-{number}", daemon=True)
-        self.pool = pool
-        self.task: Task | None = None
-        self.wake = threading.Lock()
-        self.wake.acquire()
-        self.clock: ThreadClock | None = None
-        self.seen = (0.0, 0.0)
-        self.since = 0.0
-        self.streaming = False
-        self.ended = False
-
-    def run(self) -> None:
-        """Work until idle for long, then give back what the thread holds."""
-        pool = self.pool
-        self.clock = ThreadClock()
-        if pool.on_begin is not None:
-            pool.on_begin()
-        while True:
-            task = self.task
-            while task is not None:
-                self.since = time.monotonic()
-                task.run()
-                self.task = task = None
-                task = pool.next_task(self)
-            if not self._sleep():
-                break
-        if pool.on_end is not None:
-            pool.on_end()
-        self.clock.close()
-
-    def spent(self, *, few: bool) -> tuple[float, float]:
-        """Return the seconds that it computed since this was last asked, and those that it stood in line for a CPU."""
-        if self.clock is None:
-            return 0.0, 0.0
-        (computed, stood), self.seen = self.seen, (self.clock.computed(), self.clock.stood() if few else 0.0)
-        return self.seen[0] - computed, max(0.0, self.seen[1] - stood) if stood else 0.0
-
-    def _sleep(self) -> bool:
-        """Wait for work; return False when the thread is to end."""
-        pool = self.pool
-        if self.wake.acquire(timeout=COLD_SECONDS):
-            return not self.ended
-        if pool.is_cold(self) and pool.on_cold is not None:
-            pool.on_cold()
-        if self.wake.acquire(timeout=pool.idle_seconds):
-            return not self.ended
-        if pool.retire(self):
-            return False
-        # Work came in this very moment, and its token with it.
-        self.wake.acquire()
-        return not self.ended
 
 
 class Pool:
@@ -119,15 +58,22 @@ class Pool:
         self.limit = 1
         self.running = 0
         self.streams = 0
-        self.threads: set[Worker] = set()
+        self.threads: set[PoolThread] = set()
         self._queue: deque[Task] = deque()
-        self._idle: list[Worker] = []
+        self._idle: list[PoolThread] = []
         self._lock = threading.Lock()
         self._made = 0
         self._timer: TimerHandle | None = None
         self._is_calm = False
         self._looked_at = 0.0
         self._changed_at = 0.0
+        self._coming = False  # _hand_out is due
+        self._resting = False  # the loop waits for `_gate`, which whoever sets this to False releases
+        self._gate = threading.Lock()
+        self._gate.acquire()
+        self._rest_seconds = STALL_SECONDS
+        self._restless_until = 0.0
+        self._done = 0
         self._shares = Shares()
         self._loop_clock: ThreadClock | None = None
         self._loop_seen = 0.0
@@ -142,25 +88,70 @@ class Pool:
 
     def submit(self, task: Task, loop: AbstractEventLoop) -> bool:
         """Run a task as soon as a thread may; return False when the queue is full."""
-        task.queued_at = now = time.monotonic()
+        if len(self._queue) >= self.most_queued:
+            return False
+        task.queued_at = time.monotonic()
+        self._queue.append(task)
+        self._come(loop)
+        return True
+
+    def _come(self, loop: AbstractEventLoop) -> None:
+        """Have what is queued handed out when the loop has read all that has come: one waking serves it all."""
+        if not self._coming:
+            self._coming = True
+            loop.call_soon(self._hand_out, loop)
+
+    def _hand_out(self, loop: AbstractEventLoop) -> None:
+        """Give queued tasks to threads; rest while there is but one, and see that somebody looks where there are more."""
+        self._coming = False
+        now = time.monotonic()
         if self._timer is None and self.limit > 1:
             self._forget(now)
         with self._lock:
-            if self.running < self.limit and not self._queue:
-                self._start(task)
-                if self.running <= 1:
-                    return True
-            elif len(self._queue) >= self.most_queued:
-                return False
-            else:
-                self._queue.append(task)
+            self._start_queued()
+            rests = self._resting = self._may_rest(now)
+            done = self._done
+        is_idle = rests and self._rest()
+        self._hear()
+        if rests and (is_idle or self._done != done):
+            rested = time.monotonic()
+            self._rest_seconds = min(LONGEST_REST, max(STALL_SECONDS, 2 * (rested - now)))
+            if not is_idle:
+                self._come(loop)
+                if rested - self._looked_at < HALVING_SECONDS:
+                    self._judge()
+                else:
+                    self._begin_looking(rested)
+            return
+        if rests:
+            self._rest_seconds, self._restless_until = STALL_SECONDS, now + RESTLESS_SECONDS
         if self._timer is None:
-            self._look_later(loop)
+            if self._queue or self.running > 1:
+                self._begin_looking(now)
+                self._timer = loop.call_later(STALL_SECONDS, self._look, loop)
         elif self._is_calm and self._queue:
             self._is_calm = False
             self._timer.cancel()
             self._timer = loop.call_later(STALL_SECONDS, self._look, loop)
-        return True
+
+    def _may_rest(self, now: float) -> bool:
+        return self.running == 1 and self.limit == 1 and now >= self._restless_until
+
+    def _rest(self) -> bool:
+        """Wait until no thread runs any more; return False when one still does when it is over."""
+        if self._gate.acquire(timeout=self._rest_seconds):
+            return True
+        with self._lock:
+            if self._resting:
+                self._resting = False
+                return False
+        return self._gate.acquire()  # in this very moment
+
+    def _wake_rested(self) -> None:
+        """End the loop's rest when no thread runs; the lock is held."""
+        if self._resting and not self.running:
+            self._resting = False
+            self._gate.release()
 
     def _forget(self, now: float) -> None:
         """Halve the limit for each so many seconds in which one thread was enough."""
@@ -179,15 +170,16 @@ class Pool:
             worker.wake.release()
             return
         self._made += 1
-        worker = Worker(self, self._made)
+        worker = PoolThread(self, self._made)
         worker.since = time.monotonic()
         worker.task = task
         self.threads.add(worker)
         worker.start()
 
-    def next_task(self, worker: Worker) -> Task | None:
+    def next_task(self, worker: PoolThread) -> Task | None:
         """Return what a thread that has finished does next; None: it is idle from now on."""
         with self._lock:
+            self._done += 1
             if worker.streaming:
                 worker.streaming = False
                 self.streams -= 1
@@ -200,14 +192,15 @@ class Pool:
                         return task
             self.running -= 1
             self._idle.append(worker)
+            self._wake_rested()
             return None
 
-    def is_cold(self, worker: Worker) -> bool:
+    def is_cold(self, worker: PoolThread) -> bool:
         """Return whether a thread is idle and not among the most recently used."""
         with self._lock:
             return worker in self._idle and worker not in self._idle[-WARM:]
 
-    def retire(self, worker: Worker) -> bool:
+    def retire(self, worker: PoolThread) -> bool:
         """Take an idle thread out of the pool; False when it has just been given work."""
         with self._lock:
             if worker not in self._idle:
@@ -219,7 +212,7 @@ class Pool:
     def begin_stream(self) -> None:
         """Stop counting the calling thread: it waits for a slow client. It counts again when its task is done."""
         worker = threading.current_thread()
-        if not isinstance(worker, Worker) or worker.streaming:
+        if not isinstance(worker, PoolThread) or worker.streaming:
             return
         with self._lock:
             if self.streams >= MOST_STREAMS:
@@ -228,6 +221,7 @@ class Pool:
             self.streams += 1
             self.running -= 1
             self._start_queued()
+            self._wake_rested()
 
     def _start_queued(self) -> None:
         while self._queue and self.running < self.limit:
@@ -238,10 +232,12 @@ class Pool:
     def tell(self, loop: AbstractEventLoop, call: Callable[..., None], *arguments: Any) -> None:
         """Have the loop call something, soon; called by the pool's threads when they have an answer.
 
-        Each waking of the loop takes the interpreter from the thread that works. While tasks are queued and the
-        loop looks at the pool every millisecond anyway, it finds the answers then.
+        Each waking of the loop takes the interpreter from the thread that works. Where the loop rests, is about to
+        hand out, or looks at the pool every millisecond as tasks are queued, it finds the answers then.
         """
         self._told.append((call, arguments))
+        if self._resting or self._coming:
+            return
         if self._queue and self._timer is not None and self.running <= FEW:
             return
         if not self._waking:
@@ -255,38 +251,46 @@ class Pool:
             call, arguments = told.popleft()
             call(*arguments)
 
-    def _look_later(self, loop: AbstractEventLoop) -> None:
+    def _begin_looking(self, now: float) -> None:
+        """Forget what was seen of the threads, and see from now on."""
         if self._loop_clock is None:
             self._loop_clock = ThreadClock()
-        self._looked_at = self._changed_at = time.monotonic()
+        self._looked_at = self._changed_at = now
         self._shares = Shares()
         self._loop_seen = self._loop_clock.computed()
         with self._lock:
             few = self.running <= KNOWN
             for worker in self.threads:
                 worker.spent(few=few)
-        self._timer = loop.call_later(STALL_SECONDS, self._look, loop)
 
     def _look(self, loop: AbstractEventLoop) -> None:
-        """See whether the queue stands although nobody computes, or too many do, and change the limit if so."""
+        """See how the threads get on, again and again while more than one runs or tasks are queued."""
+        self._timer = None
+        again = self._judge()
+        if self._may_rest(self._looked_at):
+            self._come(loop)
+        elif again:
+            self._is_calm = again == CALM_SECONDS
+            self._timer = loop.call_later(again, self._look, loop)
+        # Only now: whoever told something without waking us saw the timer that is gone or was set again.
+        self._hear()
+
+    def _judge(self) -> float:
+        """See whether the queue stands although nobody computes, or too many do, and change the limit if so.
+
+        Returns the seconds to the next look, 0 where none is needed.
+        """
         assert self._loop_clock is not None
         now = time.monotonic()
         passed = max(now - self._looked_at, 1e-6)
         self._looked_at = now
         loop_seen = self._loop_clock.computed()
-        self._change_limit(now, passed, loop_seen - self._loop_seen, loop)
-        self._loop_seen = loop_seen
-        # Only now: whoever told something without waking us saw the timer that is gone or was set again.
-        self._hear()
-
-    def _change_limit(self, now: float, passed: float, computed: float, loop: AbstractEventLoop) -> None:
-        """Let the policy decide; `computed` are the seconds that the loop's thread did so."""
+        computed, self._loop_seen = loop_seen - self._loop_seen, loop_seen
         with self._lock:
             while self._queue and self._queue[0].cancelled:
                 self._queue.popleft()
             if not self._queue and self.running <= 1:
-                self._timer = None
-                return
+                return 0.0
             before = self.limit
             few = self.running <= KNOWN
             spent = [worker.spent(few=few) for worker in self.threads]
@@ -316,11 +320,8 @@ class Pool:
             self._start_queued()
             # Looking costs reading a clock for each thread: often only while they are few or change in number.
             if self.limit > before or self.running <= FEW:
-                again = STALL_SECONDS
-            else:
-                again = QUEUE_SECONDS if self._queue else CALM_SECONDS
-        self._is_calm = again == CALM_SECONDS
-        self._timer = loop.call_later(again, self._look, loop)
+                return STALL_SECONDS
+            return QUEUE_SECONDS if self._queue else CALM_SECONDS
 
     def close(self) -> None:
         """Let idle threads end now, and the others after their task."""
