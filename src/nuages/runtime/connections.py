@@ -86,6 +86,11 @@ def _is_astray(connection: Any) -> bool:
 
 def mend_connections(say: Callable[[str], None]) -> None:
     """Close a connection that a request left inside a transaction, so that the next one does not continue it."""
+    for connection in getattr(active, "connections", ()):
+        if connection.in_atomic_block or connection.needs_rollback or not connection.autocommit:
+            break
+    else:
+        return
     for connection in left_open():
         say(f"a view left the connection {connection.alias!r} inside a transaction; it was closed")
         connection.in_atomic_block = False

@@ -208,8 +208,17 @@ class Connection(Reception, asyncio.Protocol):
         """Decide which way a request takes, and give it its turn when it is the first."""
         exchange = self._exchange(request)
         self.receiving = exchange
-        self.exchanges.append(exchange)
-        if len(self.exchanges) > 1 or not self._is_writing():
+        exchanges = self.exchanges
+        exchanges.append(exchange)
+        if self._flow is None and len(exchanges) == 1 and not self._advancing:
+            # What `_advance` comes to here: nobody waits for anything.
+            exchange.had_turn = self._advancing = True
+            try:
+                exchange.turn()
+            finally:
+                self._advancing = False
+            return
+        if len(exchanges) > 1 or not self._is_writing():
             self.pause()
         self._advance()
 

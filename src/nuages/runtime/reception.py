@@ -15,6 +15,7 @@ from nuages.runtime.request import (
     MOST_FIELDS,
     BadRequestError,
     Request,
+    method_name,
     status_of_line,
 )
 
@@ -80,6 +81,9 @@ class Reception:
 
     def _take(self, data: bytes) -> None:
         """Parse piece by piece: one read can hold thousands of requests, which is too many to begin at once."""
+        if len(data) <= SLICE and not self.exchanges:
+            self._take_piece(data)
+            return
         start = 0
         while start < len(data) and not self.refused:
             if len(self.exchanges) > 1 or (self.exchanges and not self.exchanges[0].had_turn):
@@ -175,7 +179,7 @@ class Reception:
         self._head_bytes = self._raw_bytes = 0
         try:
             request = Request(
-                parser.get_method().decode("ascii"), self._target, parser.get_http_version(), self._headers,
+                method_name(parser.get_method()), self._target, parser.get_http_version(), self._headers,
                 keep_alive=parser.should_keep_alive(),
             )  # fmt: skip
         except BadRequestError as error:

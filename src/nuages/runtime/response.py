@@ -17,8 +17,11 @@ _BODILESS = frozenset({204, 304})
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _MOST_KNOWN = 1000
+_LONGEST_KNOWN = 200
 _names: dict[str, str] = {}
 _codes: dict[str, int] = {}
+# Whole fields of earlier responses, checked and as they are sent: most of a response's were in the one before.
+_fields: dict[tuple[str, str], str] = {}
 
 
 class BadHeaderError(ValueError):
@@ -65,9 +68,16 @@ def render(  # noqa: C901 - one pass over the fields is what makes it fast
     own = ""
     file = None
     for name, value in headers:
+        line = _fields.get((name, value))
+        if line is not None:
+            lines.append(line)
+            continue
         lower = _names.get(name) or _checked_name(name)
         if lower not in _SPECIAL:
-            lines.append(f"{name}: {value}")
+            line = _checked_line(name, value)
+            if lower != "set-cookie" and type(value) is str and len(line) <= _LONGEST_KNOWN:
+                _remember(name, value, line)  # 1 and True are the same key, and not the same text
+            lines.append(line)
         elif lower == "content-length":
             # Neither 1xx nor 204 may have one, and a 304's would be that of the 200 (RFC 9110, section 8.6).
             if not bodiless:
@@ -78,16 +88,15 @@ def render(  # noqa: C901 - one pass over the fields is what makes it fast
             keep_alive = keep_alive and "close" not in value.lower()
         elif lower in _OWN:
             own += lower
-            lines.append(f"{name}: {value}")
+            lines.append(_checked_line(name, value))
         elif lower in FIELDS:
             file = (lower, value)
-            lines.append(f"{name}: {value}")
+            lines.append(_checked_line(name, value))
     if "x-request-id" not in own:
         lines.append(f"x-request-id: {request_id}")
-    for default, text in defaults:
-        field = default.decode("latin-1")
+    for field, line in _decoded(defaults):
         if field not in own:
-            lines.append(f"{field}: {text.decode('latin-1')}")
+            lines.append(line)
     has_body = not bodiless and method != "HEAD"
     chunked = False
     # An empty body of a HEAD says nothing of the GET's (RFC 9110, section 8.6).
@@ -104,12 +113,38 @@ def render(  # noqa: C901 - one pass over the fields is what makes it fast
         lines.append("connection: close")
     elif version == "1.0":
         lines.append("connection: keep-alive")
-    text_head = "\r\n".join(lines)
-    breaks = len(lines) - 1
-    if text_head.count("\n") != breaks or text_head.count("\r") != breaks or "\0" in text_head:
-        raise BadHeaderError("a header field of the response holds a line break or NUL")
-    data = f"{text_head}\r\n\r\n".encode("latin-1")
+    lines.append("\r\n")
+    data = "\r\n".join(lines).encode("latin-1")
     return Head(data, code, length if has_body else 0, chunked, has_body, keep_alive, file)
+
+
+def _checked_line(name: str, value: str) -> str:
+    """Return a field as it is sent; a value that is no text is made one."""
+    line = f"{name}: {value}"
+    if "\n" in line or "\r" in line or "\0" in line:
+        raise BadHeaderError("a header field of the response holds a line break or NUL")
+    return line
+
+
+def _remember(name: str, value: str, line: str) -> None:
+    """Keep a field that has come; who sends ever new ones has them forgotten, all at once."""
+    if len(_fields) >= _MOST_KNOWN:
+        _fields.clear()
+    _fields[(name, value)] = line
+
+
+_defaults: tuple[list[tuple[bytes, bytes]], list[tuple[str, str]]] = ([], [])
+
+
+def _decoded(defaults: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+    """Return the names and the lines of the default fields, which change once a second."""
+    global _defaults  # noqa: PLW0603 - the list is the same for all of a worker's connections
+    known, lines = _defaults
+    if known is not defaults:
+        pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in defaults]
+        lines = [(name, f"{name}: {value}") for name, value in pairs]
+        _defaults = (defaults, lines)
+    return lines
 
 
 def _checked_name(name: str) -> str:
@@ -125,6 +160,8 @@ def _checked_name(name: str) -> str:
 def _checked_code(status: str) -> int:
     """Return the code of a status line; an interim one (RFC 9110, section 15.2) is no answer."""
     code = status[:3]
+    if "\n" in status or "\r" in status or "\0" in status:
+        raise BadHeaderError("the status of the response holds a line break or NUL")
     if not (code.isascii() and code.isdigit()) or status[3:4] not in ("", " ") or int(code) < 200:
         raise BadHeaderError(f"{status!r} is no status of a response")
     if len(_codes) < _MOST_KNOWN:

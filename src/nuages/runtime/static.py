@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote_to_bytes
 from nuages.runtime import stored
 from nuages.runtime.conditional import Variant
 from nuages.runtime.folder import is_below, look, open_file
+from nuages.runtime.request import PERCENT
 from nuages.runtime.shelves import Shelf
 from nuages.runtime.stored import Entry, Reply, stat_tag
 from nuages.runtime.transfer import stamp
@@ -50,7 +51,7 @@ class Files:
 
     def find(self, raw: bytes) -> Entry | None:
         """Return the entry of a request's raw path, as sent and without its query, or None: Django's turn."""
-        path = unquote_to_bytes(raw) if b"%" in raw else raw
+        path = unquote_to_bytes(raw) if PERCENT in raw else raw
         entry = self._entries.get(path)
         if entry is not None:
             return entry

@@ -10,9 +10,10 @@ from typing import IO, Any
 from urllib.parse import unquote_to_bytes
 
 from nuages.runtime.proxies import Client
-from nuages.runtime.request import Request
+from nuages.runtime.request import PERCENT, UNDERSCORE, Request
 
 _keys: dict[bytes, str | None] = {b"content-type": "CONTENT_TYPE", b"content-length": "CONTENT_LENGTH"}
+_PROTOCOLS = {"1.0": "HTTP/1.0", "1.1": "HTTP/1.1"}
 MOST_KEYS = 1000
 BLOCK_BYTES = 256 << 10
 
@@ -22,7 +23,7 @@ def environ_key(name: bytes) -> str | None:
     try:
         return _keys[name]
     except KeyError:
-        key = None if b"_" in name else "HTTP_" + name.decode("latin-1").upper().replace("-", "_")
+        key = None if UNDERSCORE in name else "HTTP_" + name.decode("latin-1").upper().replace("-", "_")
         if len(_keys) < MOST_KEYS:
             _keys[name] = key
         return key
@@ -96,14 +97,16 @@ def build_environ(
 
     `ssl_header` is the WSGI name of a header that only a trusted peer may send (SECURE_PROXY_SSL_HEADER).
     """
-    path = request.path
-    text = unquote_to_bytes(path).decode("latin-1") if b"%" in path else path.decode("latin-1")
+    path, target = request.path, request.target.decode("latin-1")
     environ = _constants(server).copy()
     environ["REQUEST_METHOD"] = request.method
-    environ["PATH_INFO"] = text
+    if PERCENT in path:
+        environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1")
+    else:
+        environ["PATH_INFO"] = target if len(path) == len(target) else path.decode("latin-1")
     environ["QUERY_STRING"] = request.query.decode("latin-1")
-    environ["REQUEST_URI"] = environ["RAW_URI"] = request.target.decode("latin-1")
-    environ["SERVER_PROTOCOL"] = f"HTTP/{request.version}"
+    environ["REQUEST_URI"] = environ["RAW_URI"] = target
+    environ["SERVER_PROTOCOL"] = _PROTOCOLS[request.version]
     environ["REMOTE_ADDR"] = client.address
     environ["wsgi.url_scheme"] = client.scheme
     environ["wsgi.input"] = body
