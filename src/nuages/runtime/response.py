@@ -138,7 +138,7 @@ _defaults: tuple[list[tuple[bytes, bytes]], list[tuple[str, str]]] = ([], [])
 
 def _decoded(defaults: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
     """Return the names and the lines of the default fields, which change once a second."""
-    global _defaults  # noqa: PLW0603 - the list is the same for all of a worker's connections
+    global _defaults
     known, lines = _defaults
     if known is not defaults:
         pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in defaults]

@@ -102,7 +102,7 @@ class Pool:
             loop.call_soon(self._hand_out, loop)
 
     def _hand_out(self, loop: AbstractEventLoop) -> None:
-        """Give queued tasks to threads; rest while there is but one, and see that somebody looks where there are more."""
+        """Give queued tasks to threads; rest while there is but one, and have somebody look where there are more."""
         self._coming = False
         now = time.monotonic()
         if self._timer is None and self.limit > 1:
