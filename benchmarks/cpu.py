@@ -48,6 +48,11 @@ def _tree(root: int) -> dict[int, _Stat]:
     return {pid: alive[pid] for pid in found}
 
 
+def children(root: int) -> set[int]:
+    """Return the descendants of a process that there are now."""
+    return set(_tree(root)) - {root}
+
+
 def usage(root: int) -> Usage:
     """Return what the tree of this process has used: utime, stime, cutime and cstime of each."""
     tree = _tree(root).values()

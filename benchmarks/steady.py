@@ -134,7 +134,7 @@ class Load:
         keeps = number % 2 == 1 if options.kind == "both" else options.kind == "kept"
         path = options.path[number // 2 % len(options.path)]
         closing = "" if keeps else "Connection: close\r\n"
-        head = f"GET {path} HTTP/1.1\r\nHost: testserver\r\n{closing}\r\n".encode()
+        head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{closing}\r\n".encode()
         tally.requests += 1
         line = None
         try:

@@ -12,6 +12,7 @@ from benchmarks.subjects import (
     memory,
     plain,
     query,
+    recycling,
     static,
     static_answers,
     upload,
@@ -32,6 +33,7 @@ SUBJECTS: dict[str, Subject] = {
         connections,
         idle,
         memory,
+        recycling,
         upload,
     )
     for subject in module.SUBJECTS

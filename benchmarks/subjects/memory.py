@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import http.client
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +26,9 @@ QUICK_REQUESTS = 500
 CLIENTS = 16
 RECONNECT = 25  # requests; connections that live for the whole run would leave some workers without any
 COLLECT_SECONDS = 30.0
+RELOAD_SECONDS = 60.0
+WATCH_SECONDS = 0.02
+RELOAD_SHARE = 1.3
 LIMIT_MB = 150
 SHARE = 0.40
 PATHS = (
@@ -33,6 +38,7 @@ PATHS = (
 
 MEMORY = Metric(key="memory_mb", title="PSS MB after", digits=1)
 BEFORE = Metric(key="before_mb", title="PSS MB at the start", digits=1)
+RELOAD = Metric(key="reload", title="most in a reload / before", digits=2)
 COLLECTED = Metric(key="collected", title="workers collected", less_is_better=False)
 CPU_EACH = Metric(key="cpu_us", title="CPU µs/request")
 SERVERS = (servers.nuages, servers.uvicorn, servers.granian, servers.gunicorn_preload, servers.uwsgi)
@@ -97,6 +103,18 @@ def _workers_are_there(running: Running, project: Project) -> None:
     _mixed(running.port, project, CLIENTS)
 
 
+def _reload(running: Running) -> float:
+    """Have the server load its code anew; return the most memory that it takes until its old workers are gone."""
+    old = cpu.children(running.pid)
+    most = cpu.memory(running.pid)
+    os.kill(running.pid, signal.SIGHUP)
+    deadline = time.monotonic() + RELOAD_SECONDS
+    while time.monotonic() < deadline and old & cpu.children(running.pid):
+        most = max(most, cpu.memory(running.pid))
+        time.sleep(WATCH_SECONDS)
+    return most / 1e6
+
+
 def _measure(stage: Stage, project: Project, server: Server, number: int) -> Sample:
     requests = REQUESTS if stage.seconds > 1 else QUICK_REQUESTS
     log = stage.folder / f"{server.name}.log"
@@ -112,6 +130,7 @@ def _measure(stage: Stage, project: Project, server: Server, number: int) -> Sam
             collected = _collect(running.port)
             Stage.settle(running)
             memory, command = cpu.memory(running.pid) / 1e6, running.command
+            most = _reload(running)
     except (StartError, OSError, RuntimeError) as error:
         return Sample(server=server.name, round=number, faults=(str(error),))
     if collected < WORKERS:
@@ -120,6 +139,7 @@ def _measure(stage: Stage, project: Project, server: Server, number: int) -> Sam
         "memory_mb": memory,
         "before_mb": before,
         "collected": collected,
+        "reload": most / memory,
         "cpu_us": spent / requests * 1e6,
     }
     return Sample(
@@ -142,9 +162,12 @@ def run(stage: Stage) -> Outcome:
     for server in staged.taking_part(SERVERS):
         samples.append(_measure(staged, project, server, 0))
         stage.tell(f"  {server.name}: {samples[-1].numbers} {samples[-1].faults}")
-    bars = (not_worse(samples, MEMORY, "uvicorn", factor=SHARE), at_most(samples, MEMORY, LIMIT_MB))
+    bars = (
+        not_worse(samples, MEMORY, "uvicorn", factor=SHARE), at_most(samples, MEMORY, LIMIT_MB),
+        at_most(samples, RELOAD, RELOAD_SHARE),
+    )  # fmt: skip
     return Outcome(
-        samples=tuple(samples), metrics=(MEMORY, BEFORE, CPU_EACH, COLLECTED), rank=MEMORY, bars=bars,
+        samples=tuple(samples), metrics=(MEMORY, BEFORE, RELOAD, CPU_EACH, COLLECTED), rank=MEMORY, bars=bars,
         remarks=(f"{WORKERS} workers; the sum of the proportional set sizes of all processes of a server",),
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from tests.process.clients import asking
 from tests.process.harness import Server, alive, serving, wait_until, write_project
 from tests.process.test_nothing_is_lost import SLOW_IMPORT
 
-INSIDE = {"fresh reset", "fresh closed", "fresh cut", "kept reset", "kept stale", "kept cut"}
+INSIDE = {f"{kind} {how}" for kind in ("fresh", "kept") for how in ("reset", "closed", "stale", "cut")}
 READY_SECONDS = 0.2
 ROUNDS = 2  # a third that has hardly begun to serve is replaced a little later: it might die at every start
 

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
-from tests.process.harness import Server, alive, held, named_pipe, serving, wait_until
+from tests.process.harness import Server, alive, held, named_pipe, serving, wait_until, write_project
+from tests.process.sites import Talk
 
+LENGTH = """
+from django.views.decorators.csrf import csrf_exempt
+
+
+@csrf_exempt
+def length(request):
+    return HttpResponse(str(len(request.body)))
+
+
+urlpatterns += [path("length/", length)]
+"""
 _NAMESPACE = ["unshare", "--pid", "--fork", "--kill-child"]
 
 
@@ -68,6 +82,102 @@ def test_a_second_signal_ends_pid_1_with_its_number(project: Path) -> None:
             os.kill(init, signal.SIGINT)
             assert server.wait() == 130
     assert not alive(init)
+
+
+def test_the_exit_code_says_how_it_ended(tmp_path: Path) -> None:
+    """0: nothing was cut off; 1: something was, or the project is wrong; 128 and the second signal's number, if so."""
+    project = write_project(tmp_path / "project")
+    for number, (signals, code) in enumerate(
+        {
+            (signal.SIGTERM,): 0,
+            (signal.SIGINT,): 0,
+            (signal.SIGTERM, signal.SIGTERM): 128 + signal.SIGTERM,
+            (signal.SIGTERM, signal.SIGINT): 128 + signal.SIGINT,
+        }.items()
+    ):
+        pipe = named_pipe(project, f"pipe-{number}")
+        with serving(project, "--workers", "1", wrapper=_NAMESPACE) as server:
+            server.wait_for("ready")
+            init = _outside(server)
+            if len(signals) == 1:
+                os.kill(init, signals[0])
+                assert server.wait() == code, signals
+                continue
+            server.begin(f"/hold/?pipe={pipe}")
+            with held(pipe):
+                os.kill(init, signals[0])
+                server.wait_for("worker-retires")
+                time.sleep(0.3)  # the same signal at once is one: process managers send it to the whole group
+                os.kill(init, signals[1])
+                assert server.wait() == code, signals
+
+
+def test_the_exit_code_says_what_is_cut_off_or_wrong(tmp_path: Path) -> None:
+    project = write_project(tmp_path / "project")
+    pipe = named_pipe(project)
+    with serving(project, "--workers", "1", "--grace", "500ms", wrapper=_NAMESPACE) as server:
+        server.wait_for("ready")
+        server.begin(f"/hold/?pipe={pipe}")
+        with held(pipe):
+            os.kill(_outside(server), signal.SIGTERM)
+            assert server.wait() == 1
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with serving(project, bind=f"127.0.0.1:{port}", wrapper=_NAMESPACE) as server:
+            assert server.wait() == 4
+    with serving(project, "--wokers", "1", wrapper=_NAMESPACE) as server:
+        assert server.wait() == 2
+    with serving(write_project(tmp_path / "debug", settings="DEBUG = True\n"), wrapper=_NAMESPACE) as server:
+        assert server.wait() == 1
+    with serving(write_project(tmp_path / "broken", settings="1 / 0\n"), wrapper=_NAMESPACE) as server:
+        assert server.wait() == 3
+
+
+# A root that nobody can write to, but for a temporary directory; a user that owns nothing and is in no list.
+_HARDENED = """
+set -e
+mount --make-rprivate /
+mount -t proc none /proc
+mount -t tmpfs -o mode=1777 none "$TMPDIR"
+for point in $(awk '{print $5}' /proc/self/mountinfo | sort -u); do
+    case "$point" in "$TMPDIR"|/proc*|/dev*|/sys*) ;; *) mount -o remount,bind,ro "$point" 2>/dev/null || : ;; esac
+done
+exec setpriv --reuid 12345 --regid 12345 --clear-groups --inh-caps=-all,+dac_read_search \
+    --ambient-caps=-all,+dac_read_search "$@"
+"""
+
+
+def test_it_serves_as_any_user_on_a_root_that_is_read_only(tmp_path: Path) -> None:
+    project = write_project(
+        tmp_path / "project", urls=LENGTH, settings="DATA_UPLOAD_MAX_MEMORY_SIZE = None\n"
+    )
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    wrapper = [*_NAMESPACE, "--mount", "sh", "-c", _HARDENED, "sh"]
+    environ = {"TMPDIR": str(scratch), "HOME": "/nowhere", "XDG_RUNTIME_DIR": ""}
+    with serving(
+        project, "--workers", "2", "--management", "auto", wrapper=wrapper, environ=environ
+    ) as server:
+        server.wait_for("worker-ready", count=2)
+        assert server.wait_for("management")["address"] == f"unix:{scratch}/nuages-12345/1.sock"
+        init = _outside(server)
+        status = Path(f"/proc/{init}/status").read_text()  # outside, where it has another number
+        assert "\nUid:\t12345\t12345\t" in status
+        with Path(f"/proc/{init}/mountinfo").open() as mounts:
+            root = next(line for line in mounts if line.split()[4] == "/")
+        assert root.split()[5].startswith("ro")
+        talk = Talk(server.connect().socket)
+        # More than is kept in memory: the body goes to the temporary directory.
+        body = b"x" * 3_000_000
+        talk.send(f"POST /length/ HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n", body)
+        assert talk.answer().text == f"{len(body)}"
+        talk.socket.close()
+        assert server.wait_for("preloaded")
+        os.kill(init, signal.SIGHUP)
+        server.wait_for("worker-ended", count=2)
+        assert server.get("/") == "hello"
+        os.kill(init, signal.SIGTERM)
+        assert server.wait() == 0
 
 
 def _children(pid: int) -> set[int]:

@@ -18,6 +18,35 @@ def test_it_starts_serves_and_stops_with_status_0(project: Path) -> None:
     assert "worker-killed" not in server.said
 
 
+def test_what_the_project_has_registered_for_the_end_of_a_process_is_done(tmp_path: Path) -> None:
+    ends = """
+import atexit, os, threading, time
+
+def end():
+    open("ended", "a").write(f"{os.getpid()} ")
+    print("without a newline", end="")
+
+atexit.register(end)
+
+class Late(threading.Thread):
+    def run(self):
+        threading.main_thread().join()
+        open("thread", "w").write("ended")
+
+def begin():
+    Late().start()
+"""
+    project = write_project(tmp_path / "project", settings="import pages.ends\n")
+    (project / "pages" / "ends.py").write_text(ends)
+    with serving(project, "--workers", "1", "--after-fork", "pages.ends:begin") as server:
+        server.wait_for("ready")
+        (worker,) = server.workers()
+        assert server.stop() == 0
+    assert (project / "ended").read_text() == f"{worker} "
+    assert (project / "thread").read_text() == "ended"
+    assert "without a newline" in server.requests.all()
+
+
 def test_sigterm_lets_a_request_in_flight_finish(project: Path) -> None:
     pipe = named_pipe(project)
     with serving(project, "--workers", "1") as server:

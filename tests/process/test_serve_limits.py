@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.process.clients import asking
 from tests.process.harness import serving, wait_until, write_project
+from tests.process.test_nothing_is_lost import fewest_ready
 
 MB = 1 << 20
 
@@ -64,3 +67,37 @@ def test_a_project_that_does_not_fit_the_memory_at_all_says_what_killed_it(tmp_p
         error = server.error()
         assert server.wait() == 3
     assert "was killed by SIGKILL: perhaps out of memory" in error
+
+
+BALLAST = f"BALLAST = bytearray({60 * MB})\nBALLAST[::4096] = b'x' * len(BALLAST[::4096])\n"
+
+
+def test_a_worker_is_forked_beside_the_old_one_where_only_a_whole_one_would_not_fit(tmp_path: Path) -> None:
+    """What it shares with its zygote costs nothing: the project is in memory once, however many workers there are."""
+    project = write_project(tmp_path / "project", settings=BALLAST)
+    with limited(150 * MB) as wrapper, serving(project, "--workers", "2", wrapper=wrapper) as server:
+        server.wait_for("worker-ready", count=2)
+        for number in range(1, 5):
+            os.kill(server.workers()[0], signal.SIGTERM)
+            server.wait_for("worker-ended", count=number)
+        assert fewest_ready(server, 2) == 2
+        assert server.found("memory-short") == server.found("out-of-memory") == []
+        assert server.stop() == 0
+
+
+def test_new_code_that_does_not_fit_beside_the_old_costs_the_old_nothing(tmp_path: Path) -> None:
+    """The kernel ends who still loads, and not those that serve."""
+    project = write_project(tmp_path / "project", settings=BALLAST)
+    with limited(150 * MB) as wrapper, serving(project, "--workers", "2", wrapper=wrapper) as server:
+        server.wait_for("worker-ready", count=2)
+        with asking(server.address, "--rate", "50") as clients:
+            clients.more(20)
+            server.signal(signal.SIGHUP)
+            assert "the old one ends first" in server.wait_for("memory-short")["text"]
+            server.wait_for("reload-failed")
+            server.wait_for("out-of-memory")
+            server.wait_for("worker-ready", count=3)
+            clients.more(20)
+        assert clients.tally.failures == {}, clients.tally
+        assert {seen["phase"] for seen in server.found("worker-died")} == {"starting"}
+        assert server.stop() == 0

@@ -7,6 +7,7 @@ from measured import views
 
 urlpatterns = [
     path("plain/", views.plain),
+    path("pid/", views.process),
     path("query/", views.query),
     path("page/", views.page),
     path("busy/", views.most_busy),

@@ -1,5 +1,6 @@
 """The views that are measured; each does one thing."""
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -39,6 +40,11 @@ class Busy:
 
 
 busy = Busy()
+
+
+def process(_request: HttpRequest) -> HttpResponse:
+    """Say which process it is."""
+    return HttpResponse(str(os.getpid()))
 
 
 def plain(request: HttpRequest) -> HttpResponse:

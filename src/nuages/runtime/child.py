@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from nuages.errors import NuagesError, OutsideError, ProjectError, StartError, UsageError
+from nuages.runtime import memory
 
 _LONGEST_MESSAGE = 1 << 17  # a SOCK_SEQPACKET message has to fit the socket's buffer
 _PROGRAM = str(Path(__file__).absolute().with_name("__main__.py"))
@@ -74,6 +75,7 @@ class Process:
             # only the supervisor is to act on it.
             blocked = [signal.SIGINT, signal.SIGUSR1]
             self.pid = os.posix_spawn(sys.executable, argv, {**environ}, setsigmask=blocked)
+            memory.be_first_to_go(self.pid)
         except OSError:
             self.control.close()
             raise

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,6 +89,35 @@ def proportional(pid: int) -> int | None:
         if words and words[0] == "Pss:":
             return int(words[1]) << 10
     return None
+
+
+def private(pid: int) -> int | None:
+    """Return the bytes that no other process shares: what another one like it would take; None where nobody tells.
+
+    A worker that was forked shares with its zygote what it does not write to; read from smaps_rollup too.
+    """
+    found = [
+        int(words[1]) << 10
+        for line in _read(f"/proc/{pid}/smaps_rollup").splitlines()
+        if (words := line.split()) and words[0] in {"Private_Clean:", "Private_Dirty:"}
+    ]
+    return sum(found) if found else None
+
+
+def be_first_to_go(pid: int) -> None:
+    """Let the kernel end a process that still loads before those that serve, where the memory is too little for both.
+
+    See proc_pid_oom_score_adj(5): the most there is counts as if the process took all of the memory.
+    """
+    with suppress(OSError):
+        Path(f"/proc/{pid}/oom_score_adj").write_text("1000", encoding="ascii")
+
+
+def be_as_others(supervisor: int) -> None:
+    """Count as the supervisor does from now on: this process has loaded, and the kernel judges by what it takes."""
+    with suppress(OSError):
+        usual = Path(f"/proc/{supervisor}/oom_score_adj").read_text(encoding="ascii")
+        Path("/proc/self/oom_score_adj").write_text(usual, encoding="ascii")
 
 
 def resident(pid: int) -> int | None:

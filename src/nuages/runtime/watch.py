@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING
 
-from nuages.runtime import memory, messages, recycling
+from nuages.runtime import capacity, memory, messages, recycling
 from nuages.runtime.pool import Phase, Pool, Stage
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class _Weighed:
 
     jitter: float = field(default_factory=lambda: random.uniform(-1, 1))
     fresh: int | None = None
+    own: int = 0  # of `fresh`, what it shares with nobody: as much as another one takes
     at: float = 0.0
     pss: int | None = None
     rss: int = 0
@@ -44,7 +45,8 @@ class _Weighed:
         changed = self.pss is None or abs(rss - self.rss) > self.rss * _NOTICEABLE
         if changed and (self.pss is None or now - self.at >= _PSS_SECONDS):
             self.pss, self.rss, self.at = memory.proportional(pid) or rss, rss, now
-            self.fresh = self.pss if self.fresh is None else self.fresh
+            if self.fresh is None:
+                self.fresh, self.own = self.pss, memory.private(pid) or self.pss
         return None if self.pss is None else self.pss + rss - self.rss
 
 
@@ -97,7 +99,8 @@ class Watch:
     ) -> tuple[messages.Event, ...]:
         if not always and any(worker.phase is Phase.STARTING for worker in state.workers):
             return ()  # what it will take is not known yet
-        need = max((weighed.fresh or 0 for weighed in self._weighed.values()), default=0) + more
+        own = max((weighed.own for weighed in self._weighed.values()), default=0)
+        need = int(own * capacity.GROWTH) + more
         changed = recycling.room(group, need, fitted=bool(state.limits.surge))
         if changed is None or group is None:
             return ()

@@ -17,11 +17,12 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from collections import deque
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from nuages.errors import NuagesError, StartError
-from nuages.runtime import child, overrun, recycling
+from nuages.runtime import child, departure, memory, overrun, recycling
 from nuages.runtime import settings as options
 from nuages.runtime.inquiry import Inquiry
 from nuages.runtime.log import Log
@@ -48,6 +49,7 @@ class Worker:
 
         self.control = control
         self.id: int = assignment["worker"]
+        self.supervisor: int = assignment["supervisor"]
         self.settings = options.from_json(assignment["settings"])
         self.application = Application.from_json(assignment["application"])
         self.log = Log(access=assignment["access_log"], events=assignment["events_log"], worker=self.id)
@@ -88,6 +90,7 @@ class Worker:
             from nuages.runtime import site as sites
 
             site = sites.load(self.application, self.settings, self.report, first=self.id == 1)
+            memory.be_as_others(self.supervisor)
         hooks.call(self.settings.after_fork, "--after-fork", self.application)
         said = _UvicornLog(self.log)
         protocol = protocol_class(site, self.settings, self.log, self.board)
@@ -264,8 +267,7 @@ def begin(control: socket.socket, assignment: dict[str, Any], site: Site | None 
         started = bool(worker.server and worker.server.started)
         worker.say(error=child.error_fields(unforeseen(error, started=started)))
         worker.end(StartError.exit_code)
-    worker.log.flush()
-    sys.exit(0)
+    departure.leave(worker.log)
 
 
 def prepare() -> None:
@@ -285,8 +287,6 @@ def watch_start(seconds: float) -> None:
 
 def unforeseen(error: BaseException, *, started: bool) -> StartError:
     """Return the error for an exception that nobody had reckoned with."""
-    import traceback
-
     what = "a worker failed" if started else "the application failed to start"
     last = traceback.format_exception_only(type(error), error)[-1].strip()
     return StartError(
@@ -346,8 +346,6 @@ class _UvicornLog(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage().strip()
         if record.exc_info and record.exc_info[1]:
-            import traceback
-
             text += "\n" + "".join(traceback.format_exception(record.exc_info[1])).rstrip()
         self.texts.append(text)
         self._log.event(record.levelname.lower(), "uvicorn", text)

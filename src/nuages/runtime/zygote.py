@@ -21,7 +21,7 @@ import time
 from typing import Any, NoReturn
 
 from nuages.errors import NuagesError, StartError
-from nuages.runtime import child, obstacles, worker
+from nuages.runtime import child, memory, obstacles, worker
 from nuages.runtime import settings as options
 from nuages.runtime.application import Application
 from nuages.runtime.forking import Forks
@@ -56,6 +56,7 @@ class Zygote:
         begun, known, noted = time.monotonic(), obstacles.open_descriptors(), obstacles.Hooks()
         self.site = preload.load(self.application, self.settings, self.report)
         hooks.call(self.settings.before_fork, "--before-fork", self.application)
+        memory.be_as_others(self.assignment["supervisor"])
         noted.close()
         faulthandler.cancel_dump_traceback_later()  # it has a thread
         why = obstacles.obstacle(obstacles.read_state(known, frozenset(noted.packages)))
