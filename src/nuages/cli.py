@@ -160,6 +160,14 @@ def parse(
         )
     parser = parser_for(command)
     namespace, unknown = parser.parse_known_args(own)
+    process = ""
+    if command.takes_rest and not rest:
+        # Without a command behind --, the last word is a process, and the one before it the project.
+        words = [word for word in (getattr(namespace, "project", None), *unknown) if word and word[0] != "-"]
+        if words and len(words) <= 2:
+            process = words.pop()
+            namespace.project = words[0] if words else None
+            unknown = [word for word in unknown if word != process]
     for word in unknown:
         if word.startswith("-"):
             raise unknown_flag(word, command.options(), command.name)
@@ -182,6 +190,7 @@ def parse(
         command=command.name,
         project=project.resolve(),
         rest=tuple(rest),
+        process=process,
         flags=values,
         environ=environ,
         file=read_file(project.resolve()),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nuages.environment.prepared import Prepared
     from nuages.environment.upkeep import Wanted
     from nuages.invocation import Invocation
-    from nuages.project.model import Project
+    from nuages.project.model import Process, Project
     from nuages.runtime.application import Application
 
 
@@ -198,8 +198,23 @@ def up(invocation: Invocation) -> int:
     bring(prepared, wanted, invocation.console.event)
     arguments = _serve_arguments(invocation, prepared, wanted)
     invocation.console.event("serve", argv=arguments)
-    serve_command(prepared, arguments).become()
+    server = serve_command(prepared, arguments)
+    if options.all and project.processes:
+        from nuages.environment.company import Company, command_of
+
+        extra = _process_variables(project, debug=_debug(settings))
+        members = [(each, command_of(prepared, each, extra)) for each in project.processes]
+        return Company(server=server, members=members, report=invocation.console.event).run()
+    server.become()
     return 0
+
+
+def _process_variables(project: Project, *, debug: bool | None) -> dict[str, str]:
+    """Return the variables that give a process beside the server the settings that the server has."""
+    found = {"DJANGO_SETTINGS_MODULE": project.settings.value} if project.settings else {}
+    if debug is False and project.debug and project.debug.off is not None:
+        found[project.debug.variable] = project.debug.off
+    return found
 
 
 def _prepare(invocation: Invocation) -> tuple[Project, Prepared]:
@@ -248,16 +263,35 @@ def run(invocation: Invocation) -> int:
     """Become a management command or a program in the project's private environment."""
     from nuages.environment.prepared import run_command
 
-    if not invocation.rest:
+    if not invocation.rest and not invocation.process:
         raise UsageError(
             "there is nothing to run",
             where="given on the command line",
-            why="`nuages run` wants a management command or a program after --",
+            why="`nuages run` wants a management command or a program after --, or the name of a process",
             hint="nuages run -- createsuperuser",
         )
-    _, prepared = _prepare(invocation)
+    if invocation.process:
+        _process(_scan(invocation), invocation.process)  # before anything is installed for nothing
+    project, prepared = _prepare(invocation)
+    if invocation.process:
+        from nuages.environment.company import command_of
+
+        extra = _process_variables(project, debug=_debug(invocation.resolve(Settings).value))
+        command_of(prepared, _process(project, invocation.process), extra).become()
     run_command(prepared, invocation.rest).become()
     return 0
+
+
+def _process(project: Project, name: str) -> Process:
+    """Return the process of that name. Raises UsageError, which names those that there are."""
+    found = {each.name: each for each in project.processes}
+    if name not in found:
+        there = ", ".join(found) or "none: no queue, no Procfile and no [tool.nuages.processes]"
+        raise UsageError(
+            f"the project has no process {name!r}", where="given on the command line", why=f"it has {there}",
+            hint=f"nuages run -- {name}, for a management command or a program",
+        )  # fmt: skip
+    return found[name]
 
 
 def _up_options() -> tuple[type[Any], ...]:
@@ -306,7 +340,7 @@ COMMANDS = (
         function="run",
         classes=lambda: (*_up_options(), Settings, Talk),
         groups=("Environment", APPLICATION, TALK),
-        takes_rest=" -- COMMAND …",
+        takes_rest=" [PROCESS | -- COMMAND …]",
     ),
     Command(
         name="serve",

@@ -22,6 +22,8 @@ class Invocation:
     rest: tuple[str, ...]
     flags: Mapping[str, Sequence[str]]
     environ: Mapping[str, str]
+    process: str = ""
+    """The process of the project that `run` names instead of a command."""
     file: Mapping[str, Given] = field(default_factory=dict)
     console: Console
 

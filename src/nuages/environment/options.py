@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nuages.kinds import choice, text
+from nuages.kinds import choice, flag, text
 from nuages.options import declare
 
 ENVIRONMENT = "Environment"
 DATABASE = "Database"
+PROCESSES = "Processes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,10 @@ class UpOptions:
         help="apply migrations first; auto: only to SQLite and to databases on this machine",
         group=DATABASE,
     )
+    all: bool = declare(
+        flag, default=False, default_text="", group=PROCESSES,
+        help="also run the project's other processes: workers, schedulers, scheduled commands",
+    )  # fmt: skip
     home: str | None = declare(
         text("DIR"),
         default=None,
