@@ -117,6 +117,10 @@ def _rows(project: Project) -> list[tuple[str, ...]]:
     if project.front_end:
         end = project.front_end
         rows.append(("front end", f"{end.manager} run {end.script}", str(end.origin)))
+    if project.hints.port:
+        rows.append(
+            ("port", f"{project.hints.port.value} in its own Dockerfile", str(project.hints.port.origin))
+        )
     needed = sum(each.required for each in project.variables)
     if project.variables:
         rows.append(("variables", f"{len(project.variables)} read, {needed} required", "nuages check --env"))

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 from nuages.check.facts import Facts
-from nuages.check.finding import Finding, are, error, some, warning
+from nuages.check.finding import Finding, are, error, notice, some, warning
 from nuages.errors import Origin
-from nuages.project import declarations, requirements
+from nuages.project import debian, declarations, requirements
 from nuages.project.model import Distribution, Manager
 
 NO_LOCK = warning(40, "the dependencies are not locked")
@@ -18,7 +18,8 @@ DEVELOPMENT = warning(43, "development tools are installed in production")
 DEVELOPMENT_APP = warning(44, "a development tool is an installed app in production")
 MOVING = warning(45, "a dependency is taken from a branch that moves")
 UNDECLARED = error(46, "the dependencies are not declared")
-RULES = (NO_LOCK, STALE, SEVERAL, DEVELOPMENT, DEVELOPMENT_APP, MOVING, UNDECLARED)
+PACKAGES = notice(47, "the project's own Dockerfile installs Debian packages that nothing here asks for")
+RULES = (NO_LOCK, STALE, SEVERAL, DEVELOPMENT, DEVELOPMENT_APP, MOVING, UNDECLARED, PACKAGES)
 
 _TOOLS = frozenset(
     {
@@ -48,8 +49,20 @@ _PINNING = frozenset(
 _COMMIT = re.compile(r"@[0-9a-f]{7,40}(?:[#;\s]|$)|@v?\d+(\.\d+)+|/archive/|\.(whl|zip|tar\.gz)")
 
 
+# What an image of ours has, makes in another stage, or has no use for.
+_TOOLS_OF_DEBIAN = re.compile(
+    r"-dev$|^(lib(pq5|mariadb3|ffi8|xml2|ssl3)?|python3?|py3|nodejs|npm|gcc|g\+\+|clang|rustc|gpg|cron|nginx|vim|netcat|php)"
+    r"([\d.-].*)?$|^(apt-.*|apache2.*|bash|binutils|build-(base|essential)|bzip2|ca-certificates|cargo|coreutils|curl|dumb-init"
+    r"|dos2unix|gdal-bin|linux-headers|mariadb-client|sqlite3|sqlite|gettext|git|gnupg\d?|gosu|htop|iputils-ping|jq|less|libc-bin|libmysqlclient.*|locales|lsb-release|lsof"
+    r"|make|mime-support|media-types|mysql-client|default-mysql-client|musl|nano|net-tools|netcat.*|openssh.*|openssl|patch"
+    r"|pkg-config|pkgconf|postgresql-client.*|procps|redis-tools|rsync|screen|shared-mime-info|software-properties-common"
+    r"|strace|su-exec|sudo|supervisor|tar|telnet|tini|tmux|tzdata|unzip|uwsgi.*|wait-for-it|watchman|wget|xz-utils|yarn|zip|zsh)$"
+)
+
+
 def examine(facts: Facts) -> Iterator[Finding]:
     """Yield the findings."""
+    yield from _packages(facts)
     dependencies = facts.project.dependencies
     if dependencies.manager is Manager.IMPORTS:
         yield UNDECLARED.found(
@@ -93,6 +106,26 @@ def examine(facts: Facts) -> Iterator[Finding]:
             fix=f'if DEBUG:\n    INSTALLED_APPS += ["{apps[0]}"]',
         )
     yield from _moving(direct)
+
+
+def _packages(facts: Facts) -> Iterator[Finding]:
+    hinted = [each for each in facts.project.hints.packages if not _TOOLS_OF_DEBIAN.search(each.value)]
+    distributions = [each.name for each in facts.project.dependencies.distributions]
+    parts = debian.parts_of_django(facts.apps, [one.engine for one in facts.project.databases])
+    known = {
+        need.package
+        for suite in ("trixie", "bookworm")
+        for need in debian.needs([*distributions, *parts], distributions, known=True, suite=suite)[1]
+    }
+    extra = [each for each in hinted if each.value not in known]
+    if extra:
+        names = [each.value for each in extra]
+        yield PACKAGES.found(
+            f"the Dockerfile installs {some(names)}, which nothing here asks for",
+            *dict.fromkeys(each.origin for each in extra[:4]),
+            why="a program or a library that the code runs or loads without a Python package that says so is not found",
+            fix="nuages build " + " ".join(f"--apt {name}" for name in names),
+        )  # fmt: skip
 
 
 def _lock(facts: Facts) -> Iterator[Finding]:

@@ -196,6 +196,14 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hints:
+    """What the project's own Dockerfile tells: the port it exposes, and the Debian packages of its last stage."""
+
+    port: Fact[int] | None = None
+    packages: tuple[Fact[str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
     """One of DATABASES: its engine, empty where only the environment tells; for SQLite `name` is the file.
 
@@ -311,6 +319,7 @@ class Project:
     processes: tuple[Process, ...] = ()
     """What runs beside the server: workers, schedulers, scheduled commands."""
     databases: tuple[Database, ...] = ()
+    hints: Hints = field(default_factory=Hints)
     extra: dict[str, Any] = field(default_factory=dict)
 
 

@@ -12,6 +12,7 @@ from nuages.project import (
 )
 from nuages.project import (
     catalogs,
+    container_file,
     databases,
     dependencies,
     entrypoints,
@@ -156,6 +157,7 @@ def examine(
         front_end=front_end.find(tree, folders),
         catalogs=catalogs.uncompiled(tree),
         apps=listed,
+        hints=container_file.find(tree, folders),
         processes=running.processes,
         databases=databases.find(source.assignments, source.variables, str(tree.root)),
     )
@@ -248,5 +250,6 @@ def _single(
         settings_files=(path,),
         front_end=front_end.find(tree, (place.directory,)),
         assignments=source.assignments,
+        hints=container_file.find(tree, (place.directory,)),
         databases=databases.find(source.assignments, source.variables, str(tree.root)),
     )

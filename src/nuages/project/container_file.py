@@ -1,0 +1,110 @@
+"""What the project's own Dockerfile tells: the port, and the Debian packages that its last stage installs."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nuages.errors import Origin
+from nuages.project.model import Fact, Hints
+from nuages.project.roles import role_of
+from nuages.project.tree import Tree
+
+_NAME = re.compile(r"^(Dockerfile|Containerfile)([.-][\w.-]+)?$|^[\w.-]+\.Dockerfile$")
+_INSTALL = re.compile(r"\b(apt(?:-get)?\s+(?:-\S+\s+)*install|apk\s+(?:-\S+\s+)*add)\s+([^&|;]*)")
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9.+-]+")
+_FROM = re.compile(r"FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
+# Alpine's names (pkgs.alpinelinux.org) where Debian's are others.
+ALPINE = {
+    "libpq": "libpq5", "postgresql-libs": "libpq5", "mariadb-connector-c": "libmariadb3", "jpeg": "libjpeg62-turbo",
+    "libjpeg-turbo": "libjpeg62-turbo", "libxslt": "libxslt1.1", "libmagic": "libmagic1t64", "file": "file",
+    "pango": "libpango-1.0-0", "cairo": "libcairo2", "gdal": "libgdal36", "geos": "libgeos-c1t64", "proj": "libproj25",
+    "openjdk11-jre-headless": "default-jre-headless", "openjdk17-jre-headless": "default-jre-headless",
+    "font-dejavu": "fonts-dejavu-core", "ttf-dejavu": "fonts-dejavu-core", "font-noto": "fonts-noto-core",
+    "font-liberation": "fonts-liberation", "ttf-liberation": "fonts-liberation", "imagemagick": "imagemagick",
+    "freetype": "libfreetype6", "libwebp": "libwebp7", "tiff": "libtiff6", "zlib": "zlib1g", "libffi": "libffi8",
+    "libldap": "libldap2", "openldap-clients": "ldap-utils", "libmemcached-libs": "libmemcached11t64",
+    "tesseract-ocr-data-deu": "tesseract-ocr-deu", "py3-magic": "libmagic1t64", "mysql-client": "default-mysql-client",
+    "xmlsec": "libxmlsec1t64-openssl", "libcurl": "libcurl4t64", "chromium-chromedriver": "chromium-driver",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Instruction:
+    text: str
+    line: int
+
+
+def find(tree: Tree, folders: tuple[str, ...]) -> Hints:
+    """Return what the Dockerfile nearest to the project tells; one for development tells nothing."""
+    for folder in folders:
+        names = [path for path in tree.below(folder) if _NAME.match(posixpath.basename(path))]
+        serious = [path for path in names if not role_of(posixpath.basename(path)).is_development]
+        for path in sorted(serious, key=lambda path: (len(path), path)):
+            text = tree.text(path) or ""
+            if "written by nuages" not in text:
+                return _read(text, path)
+    return Hints()
+
+
+def _read(text: str, path: str) -> Hints:
+    stages: list[tuple[str, str, list[_Instruction]]] = []
+    for each in _instructions(text):
+        if match := _FROM.match(each.text):
+            stages.append((match[1], (match[2] or "").lower(), []))
+        elif stages:
+            stages[-1][2].append(each)
+    last = list(_last(stages))
+    ports = [
+        Fact(int(match[1]), Origin(path, each.line))
+        for each in last
+        if (match := re.match(r"EXPOSE\s+(\d+)", each.text, re.IGNORECASE))
+    ]
+    packages: dict[str, Fact[str]] = {}
+    for each in last:
+        for name in _installed(each.text):
+            packages.setdefault(name, Fact(name, Origin(path, each.line)))
+    return Hints(port=ports[-1] if ports else None, packages=tuple(packages.values()))
+
+
+def _last(stages: list[tuple[str, str, list[_Instruction]]]) -> Iterator[_Instruction]:
+    """Yield the instructions of the last stage, after those of the stages it is made from."""
+    wanted: list[list[_Instruction]] = []
+    name = ""
+    for base, alias, instructions in reversed(stages):
+        if not wanted or alias == name:
+            wanted.append(instructions)
+            name = base.lower()
+    for instructions in reversed(wanted):
+        yield from instructions
+
+
+def _instructions(text: str) -> Iterator[_Instruction]:
+    """Yield whole instructions: lines joined at a backslash, comments between them left out."""
+    parts: list[str] = []
+    start = 0
+    for number, line in enumerate(text.splitlines(), 1):
+        plain = line.strip()
+        if plain.startswith("#") or (not plain and not parts):
+            continue
+        start = start if parts else number
+        parts.append(plain.removesuffix("\\").strip())
+        if not plain.endswith("\\"):
+            yield _Instruction(text=" ".join(parts), line=start)
+            parts = []
+
+
+def _installed(text: str) -> Iterator[str]:
+    if not re.match(r"RUN\b", text, re.IGNORECASE):
+        return
+    for match in _INSTALL.finditer(text):
+        is_alpine = match[1].startswith("apk")
+        words = match[2].split()
+        if is_alpine and any(word.startswith("--virtual") or word == "-t" for word in words):
+            continue  # removed again when the build is over
+        for word in words:
+            name = re.split(r"[=<>~]", word)[0]
+            if _PACKAGE.fullmatch(name):
+                yield ALPINE.get(name, name) if is_alpine else name
