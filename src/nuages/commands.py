@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
-import json
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nuages.errors import NuagesError, StartError, UsageError
-from nuages.kinds import file, flag, text
+from nuages.errors import NuagesError, StartError
+from nuages.kinds import flag, text
 from nuages.options import Option, declare, options_of
 from nuages.runtime.bucket import bucket
 from nuages.runtime.settings import APPLICATION, FILES, Settings
 
 if TYPE_CHECKING:
-    from nuages.environment.prepared import Prepared
-    from nuages.environment.upkeep import Wanted
     from nuages.invocation import Invocation
-    from nuages.project.model import Process, Project
+    from nuages.project.model import Project
     from nuages.runtime.application import Application
 
 
@@ -86,7 +82,7 @@ class CollectOptions:
     )  # fmt: skip
 
 
-def _scan(invocation: Invocation) -> Project:
+def read(invocation: Invocation) -> Project:
     from nuages.project.scan import scan
 
     settings = invocation.resolve(Settings).value
@@ -113,7 +109,7 @@ def _missing_variables(invocation: Invocation, error: StartError) -> NuagesError
     from nuages.environment.variables import missing_error, unset
 
     try:
-        missing = unset(_scan(invocation), invocation.environ)
+        missing = unset(read(invocation), invocation.environ)
     except NuagesError:
         return None
     if not any(variable.name in error.why for variable in missing):
@@ -134,13 +130,13 @@ def _application(invocation: Invocation, settings: Settings) -> Application:
             apps=settings.app,
             local=settings.local_hosts,
         )
-    project = _scan(invocation)
+    project = read(invocation)
     for note in project.notes:
         invocation.console.event("note", note)
-    return _located(project, local=settings.local_hosts)
+    return located(project, local=settings.local_hosts)
 
 
-def _located(project: Project, *, local: bool = False) -> Application:
+def located(project: Project, *, local: bool = False) -> Application:
     from nuages.runtime.application import Application
 
     return Application(
@@ -181,119 +177,6 @@ def migrate(invocation: Invocation) -> int:
     return 0
 
 
-def up(invocation: Invocation) -> int:
-    """Prepare the project's private environment and become its server."""
-    from nuages.environment.prepared import serve_command
-    from nuages.environment.upkeep import Wanted, bring
-
-    settings = invocation.resolve(Settings).value
-    project, prepared = _prepare(invocation)
-    options = invocation.resolve(_up_options()[0]).value
-    wanted = Wanted(
-        application=json.loads(_located(project).to_json()),
-        migrate=options.migrate,
-        fills=settings.fill_settings,
-        debug=_debug(settings),
-    )
-    bring(prepared, wanted, invocation.console.event)
-    arguments = _serve_arguments(invocation, prepared, wanted)
-    invocation.console.event("serve", argv=arguments)
-    server = serve_command(prepared, arguments)
-    if options.all and project.processes:
-        from nuages.environment.company import Company, command_of
-
-        extra = _process_variables(project, debug=_debug(settings))
-        members = [(each, command_of(prepared, each, extra)) for each in project.processes]
-        return Company(server=server, members=members, report=invocation.console.event).run()
-    server.become()
-    return 0
-
-
-def _process_variables(project: Project, *, debug: bool | None) -> dict[str, str]:
-    """Return the variables that give a process beside the server the settings that the server has."""
-    found = {"DJANGO_SETTINGS_MODULE": project.settings.value} if project.settings else {}
-    if debug is False and project.debug and project.debug.off is not None:
-        found[project.debug.variable] = project.debug.off
-    return found
-
-
-def _prepare(invocation: Invocation) -> tuple[Project, Prepared]:
-    from nuages.environment.preparation import prepare
-    from nuages.environment.variables import read_env_file
-
-    (declaration,) = _up_options()
-    options = invocation.resolve(declaration).value
-    # The file's variables decide about settings as real ones do: it may name the module, or a database.
-    invocation = dataclasses.replace(
-        invocation, environ={**read_env_file(options.env_file), **invocation.environ}
-    )
-    project = _scan(invocation)
-    for note in project.notes:
-        invocation.console.event("note", note)
-    return project, prepare(project, options, invocation.environ, invocation.console.event)
-
-
-def _debug(settings: Settings) -> bool | None:
-    """Return what DEBUG is to be under `up`: off, unless asked for, where only this machine can look on."""
-    if settings.debug is not None:
-        return settings.debug
-    return False if all(address.is_local for address in settings.bind) else None
-
-
-def _serve_arguments(invocation: Invocation, prepared: Prepared, wanted: Wanted) -> list[str]:
-    """Return the command line of the server: what was found and decided here, and what the user gave."""
-    arguments = ["serve", str(prepared.directory), *wanted.arguments, "--local-hosts", "on"]
-    if "static-root" not in invocation.flags:
-        arguments += ["--static-root", str(prepared.static)]
-    if invocation.resolve(Settings).value.media is None:
-        arguments += ["--media", "auto"]
-    # Variables reach the server by themselves; a configuration file may lie above the folder it runs in.
-    given = {name: value.texts for name, value in invocation.file.items()} | dict(invocation.flags)
-    settings = invocation.resolve(Settings).value
-    for option in options_of(Settings):
-        path = getattr(settings, option.field) if option.kind is file else None
-        if path is not None:
-            given[option.name] = (path,)  # its folder is another than this one
-        if option.name in given and option.flag not in arguments:
-            arguments += [word for text in given[option.name] for word in (option.flag, text)]
-    return arguments
-
-
-def run(invocation: Invocation) -> int:
-    """Become a management command or a program in the project's private environment."""
-    from nuages.environment.prepared import run_command
-
-    if not invocation.rest and not invocation.process:
-        raise UsageError(
-            "there is nothing to run",
-            where="given on the command line",
-            why="`nuages run` wants a management command or a program after --, or the name of a process",
-            hint="nuages run -- createsuperuser",
-        )
-    if invocation.process:
-        _process(_scan(invocation), invocation.process)  # before anything is installed for nothing
-    project, prepared = _prepare(invocation)
-    if invocation.process:
-        from nuages.environment.company import command_of
-
-        extra = _process_variables(project, debug=_debug(invocation.resolve(Settings).value))
-        command_of(prepared, _process(project, invocation.process), extra).become()
-    run_command(prepared, invocation.rest).become()
-    return 0
-
-
-def _process(project: Project, name: str) -> Process:
-    """Return the process of that name. Raises UsageError, which names those that there are."""
-    found = {each.name: each for each in project.processes}
-    if name not in found:
-        there = ", ".join(found) or "none: no queue, no Procfile and no [tool.nuages.processes]"
-        raise UsageError(
-            f"the project has no process {name!r}", where="given on the command line", why=f"it has {there}",
-            hint=f"nuages run -- {name}, for a management command or a program",
-        )  # fmt: skip
-    return found[name]
-
-
 def _up_options() -> tuple[type[Any], ...]:
     # Imported late: `serve` must start fast and needs nothing of the build side.
     from nuages.environment.options import UpOptions
@@ -331,13 +214,13 @@ COMMANDS = (
     Command(
         name="up",
         summary="Install the project's locked dependencies privately, migrate, collect and serve.",
-        function="up",
+        function="nuages.running:up",
         classes=lambda: (*_up_options(), Settings, Talk),
     ),
     Command(
         name="run",
         summary="Run a management command or a program in the project's private environment.",
-        function="run",
+        function="nuages.running:run",
         classes=lambda: (*_up_options(), Settings, Talk),
         groups=("Environment", APPLICATION, TALK),
         takes_rest=" [PROCESS | -- COMMAND …]",

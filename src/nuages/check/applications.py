@@ -11,6 +11,7 @@ from nuages.check.facts import Facts
 from nuages.check.finding import Finding, error, warning
 from nuages.errors import Origin
 from nuages.project import modules
+from nuages.project.model import VariableKind
 
 NO_MIGRATIONS = error(60, "an app has models and no migrations")
 SYNC_MIDDLEWARE = warning(61, "sync middleware stands in front of async views")
@@ -216,13 +217,16 @@ def _logs(facts: Facts) -> Iterator[Finding]:
     if logging is None or not isinstance(handlers, dict):
         return
     used = str(logging.value)
+    paths = {each.name for each in facts.project.variables if each.kind is VariableKind.PATH}
     for name, handler in handlers.items():
         kind = handler.get("class") if isinstance(handler, dict) else None
         if not isinstance(kind, str) or not re.search(r"FileHandler$", kind) or used.count(f"'{name}'") < 2:
             continue
         place = handler.get("filename")
-        # The temporary directory can be written everywhere.
-        if isinstance(place, str) and place.startswith(("/dev/", "/tmp/")):
+        # The temporary directory can be written everywhere; a folder that a variable names is the operator's choice.
+        if (isinstance(place, str) and place.startswith(("/dev/", "/tmp/"))) or paths & set(
+            logging.variables
+        ):
             continue
         yield LOG_FILE.found(
             f"the log handler {name!r} writes {place or 'a file'}",

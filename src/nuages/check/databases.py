@@ -41,9 +41,8 @@ def examine(facts: Facts) -> Iterator[Finding]:
 
 
 def _sqlite(facts: Facts, database: Database) -> Finding:
-    decides = database.variable or next(
-        (each.name for each in facts.project.variables if _NAMES_DATABASE.search(each.name)), ""
-    )
+    named = [each.name for each in facts.project.variables if _NAMES_DATABASE.search(each.name)]
+    decides = database.variable or min(named, key=_says_more, default="")
     unless = f" unless {decides} says otherwise" if decides else ""
     return SQLITE.found(
         f"the database {database.alias!r} is the file {database.name or 'of SQLite'}{unless}", database.origin,
@@ -52,6 +51,11 @@ def _sqlite(facts: Facts, database: Database) -> Finding:
         else "add dj-database-url to the dependencies, and write:\nimport dj_database_url\n"
         f'DATABASES = {{"{database.alias}": dj_database_url.config(conn_max_age=60, conn_health_checks=True)}}',
     )  # fmt: skip
+
+
+def _says_more(name: str) -> int:
+    """Return a rank: a URL or an engine decides which database it is, a name only where it lies."""
+    return 0 if name.endswith("URL") else 1 if name.endswith("ENGINE") or name == "DB" else 2
 
 
 def _kept(database: Database, entry: Mapping[str, Any]) -> Iterator[Finding]:

@@ -104,6 +104,10 @@ def collect_command(prepared: Prepared, argv: Sequence[str] = ()) -> Command:
 
 def manage_command(prepared: Prepared, argv: Sequence[str]) -> Command:
     """Return the management command: by the project's own manage.py, else by Django's."""
+    if prepared.manage and prepared.manage.name == "__main__.py":
+        # A package's own command: run by its path, its folder would stand in front on sys.path.
+        package = prepared.manage.parent.relative_to(prepared.directory)
+        return command(prepared, "-m", ".".join(package.parts), *argv)
     if prepared.manage:
         return command(prepared, str(prepared.manage), *argv)
     made = command(prepared, "-m", "django", *argv)

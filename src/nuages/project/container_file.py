@@ -101,7 +101,8 @@ def _installed(text: str) -> Iterator[str]:
         return
     for match in _INSTALL.finditer(text):
         is_alpine = match[1].startswith("apk")
-        words = match[2].split()
+        # `# why` in backquotes is how a comment is written between words.
+        words = re.sub(r"`[^`]*`", " ", match[2]).split()
         if is_alpine and any(word.startswith("--virtual") or word == "-t" for word in words):
             continue  # removed again when the build is over
         for word in words:

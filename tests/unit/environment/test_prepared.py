@@ -109,6 +109,11 @@ def test_migrations_are_the_business_of_the_projects_own_manage_py(tmp_path: Pat
     )
 
 
+def test_a_package_whose_own_command_stands_for_manage_py_is_run_as_a_module(tmp_path: Path) -> None:
+    made = migrate_command(prepared(tmp_path, manage="src/shop/__main__.py"))
+    assert made.argv == (f"{tmp_path}/env/bin/python", "-m", "shop", "migrate", "--noinput")
+
+
 def test_static_files_go_to_the_private_folder_when_the_settings_name_none(tmp_path: Path) -> None:
     assert collect_command(prepared(tmp_path)).argv[1:] == (
         "-m", "nuages", "collect", f"{tmp_path}/shop/src", "--static-root", f"{tmp_path}/private/static",

@@ -1,0 +1,120 @@
+"""The commands that run a project in its private environment: `up` and `run`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+from nuages.commands import located, read
+from nuages.environment.company import Company, command_of
+from nuages.environment.options import UpOptions
+from nuages.environment.preparation import prepare
+from nuages.environment.prepared import Prepared, run_command, serve_command
+from nuages.environment.upkeep import Wanted, bring
+from nuages.environment.variables import read_env_file
+from nuages.errors import UsageError
+from nuages.invocation import Invocation
+from nuages.kinds import file
+from nuages.options import options_of
+from nuages.project.model import Process, Project
+from nuages.runtime.settings import Settings
+
+
+def up(invocation: Invocation) -> int:
+    """Prepare the project's private environment and become its server."""
+    settings = invocation.resolve(Settings).value
+    project, prepared = _prepare(invocation)
+    options = invocation.resolve(UpOptions).value
+    wanted = Wanted(
+        application=json.loads(located(project).to_json()),
+        migrate=options.migrate,
+        fills=settings.fill_settings,
+        debug=_debug(settings),
+    )
+    bring(prepared, wanted, invocation.console.event)
+    arguments = _serve_arguments(invocation, prepared, wanted)
+    invocation.console.event("serve", argv=arguments)
+    server = serve_command(prepared, arguments)
+    if options.all and project.processes:
+        extra = _process_variables(project, debug=_debug(settings))
+        members = [(each, command_of(prepared, each, extra)) for each in project.processes]
+        return Company(server=server, members=members, report=invocation.console.event).run()
+    server.become()
+    return 0
+
+
+def _process_variables(project: Project, *, debug: bool | None) -> dict[str, str]:
+    """Return the variables that give a process beside the server the settings that the server has."""
+    found = {"DJANGO_SETTINGS_MODULE": project.settings.value} if project.settings else {}
+    if debug is False and project.debug and project.debug.off is not None:
+        found[project.debug.variable] = project.debug.off
+    return found
+
+
+def _prepare(invocation: Invocation) -> tuple[Project, Prepared]:
+    options = invocation.resolve(UpOptions).value
+    # The file's variables decide about settings as real ones do: it may name the module, or a database.
+    invocation = dataclasses.replace(
+        invocation, environ={**read_env_file(options.env_file), **invocation.environ}
+    )
+    project = read(invocation)
+    for note in project.notes:
+        invocation.console.event("note", note)
+    return project, prepare(project, options, invocation.environ, invocation.console.event)
+
+
+def _debug(settings: Settings) -> bool | None:
+    """Return what DEBUG is to be under `up`: off, unless asked for, where only this machine can look on."""
+    if settings.debug is not None:
+        return settings.debug
+    return False if all(address.is_local for address in settings.bind) else None
+
+
+def _serve_arguments(invocation: Invocation, prepared: Prepared, wanted: Wanted) -> list[str]:
+    """Return the command line of the server: what was found and decided here, and what the user gave."""
+    arguments = ["serve", str(prepared.directory), *wanted.arguments, "--local-hosts", "on"]
+    if "static-root" not in invocation.flags:
+        arguments += ["--static-root", str(prepared.static)]
+    if invocation.resolve(Settings).value.media is None:
+        arguments += ["--media", "auto"]
+    # Variables reach the server by themselves; a configuration file may lie above the folder it runs in.
+    given = {name: value.texts for name, value in invocation.file.items()} | dict(invocation.flags)
+    settings = invocation.resolve(Settings).value
+    for option in options_of(Settings):
+        path = getattr(settings, option.field) if option.kind is file else None
+        if path is not None:
+            given[option.name] = (path,)  # its folder is another than this one
+        if option.name in given and option.flag not in arguments:
+            arguments += [word for text in given[option.name] for word in (option.flag, text)]
+    return arguments
+
+
+def run(invocation: Invocation) -> int:
+    """Become a management command or a program in the project's private environment."""
+    if not invocation.rest and not invocation.process:
+        raise UsageError(
+            "there is nothing to run",
+            where="given on the command line",
+            why="`nuages run` wants a management command or a program after --, or the name of a process",
+            hint="nuages run -- createsuperuser",
+        )
+    if invocation.process:
+        _process(read(invocation), invocation.process)  # before anything is installed for nothing
+    project, prepared = _prepare(invocation)
+    if invocation.process:
+        extra = _process_variables(project, debug=_debug(invocation.resolve(Settings).value))
+        command_of(prepared, _process(project, invocation.process), extra).become()
+    run_command(prepared, invocation.rest).become()
+    return 0
+
+
+def _process(project: Project, name: str) -> Process:
+    """Return the process of that name. Raises UsageError, which names those that there are."""
+    found = {each.name: each for each in project.processes}
+    if name not in found:
+        there = ", ".join(found) or "none: no queue, no Procfile and no [tool.nuages.processes]"
+        raise UsageError(
+            f"the project has no process {name!r}", where="given on the command line", why=f"it has {there}",
+            hint=f"nuages run -- {name}, for a management command or a program",
+        )  # fmt: skip
+    return found[name]
