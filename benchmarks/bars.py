@@ -33,6 +33,18 @@ def _absolute(samples: Sequence[Sample], metric: Metric, limit: float, server: s
     return Bar(promise=promise, seen=_text(seen, metric), held=seen <= limit if less else seen >= limit)
 
 
+def times_own(
+    samples: Sequence[Sample], metric: Metric, other: Metric, factor: float, *, server: str = NUAGES
+) -> Bar:
+    """Promise that a metric stays at or under `factor` times another metric of the same server."""
+    promise = f"{server}: {metric.title} ≤ {factor:.2g} × {other.title}"
+    own, base = median(samples, server, metric), median(samples, server, other)
+    if own is None or base is None:
+        return Bar(promise=promise, seen=NOT_MEASURED, held=None)
+    limit = base * factor
+    return Bar(promise=promise, seen=f"{_text(own, metric)} against {_text(limit, other)}", held=own <= limit)
+
+
 def not_worse(
     samples: Sequence[Sample], metric: Metric, other: str, *, factor: float = 1.0, server: str = NUAGES
 ) -> Bar:

@@ -15,6 +15,7 @@ from benchmarks.subjects import (
     recycling,
     static,
     static_answers,
+    static_slow,
     upload,
     waiting,
 )
@@ -30,6 +31,7 @@ SUBJECTS: dict[str, Subject] = {
         asynchronous,
         static,
         static_answers,
+        static_slow,
         connections,
         idle,
         memory,

@@ -29,6 +29,7 @@ class Console:
         environ = os.environ if environ is None else environ
         self.colour = not as_json and _wants_colour(environ, self.stream)
         self._started = time.monotonic()
+        self._is_showing = False
 
     def event(self, name: str, text: str = "", **fields: Any) -> None:
         """Report progress: one line of `text` for a person, `{"event": name, …}` for a program."""
@@ -37,8 +38,17 @@ class Console:
             self._write(
                 json.dumps({"event": name, "elapsed": elapsed, **({"text": text} if text else {}), **fields})
             )
+        elif text and name == "progress":
+            self._progress(text)
         elif text:
             self._write(f"{self._paint('step', '·')} {text}")
+
+    def _progress(self, text: str) -> None:
+        """Show how far something is on one line of a terminal, which the next line takes; elsewhere it is no news."""
+        if self.stream.isatty() and os.environ.get("TERM") != "dumb":
+            self._is_showing = True
+            self.stream.write(f"\r  {text}\033[K\r")
+            self.stream.flush()
 
     def warning(self, text: str, **fields: Any) -> None:
         """Say that something is probably not what the user wants; `text` may have several lines."""
@@ -63,8 +73,10 @@ class Console:
         return f"\033[{_STYLES[style]}m{text}\033[0m" if self.colour else text
 
     def _write(self, line: str) -> None:
+        clear = "\033[K" if self._is_showing else ""
+        self._is_showing = False
         try:
-            self.stream.write(line + "\n")
+            self.stream.write(f"{clear}{line}\n")
             self.stream.flush()
         except (BrokenPipeError, ValueError):
             pass  # nobody listens any more; what we do goes on

@@ -267,13 +267,18 @@ def WHITENOISE_ADD_HEADERS_FUNCTION(headers, path, url):
 """
 
 
-def test_whitenoise_s_settings_mean_the_same_here(tmp_path: Path) -> None:
-    (tmp_path / "whitenoise").mkdir()
-    (tmp_path / "whitenoise" / "__init__.py").write_text("")
-    (tmp_path / "whitenoise" / "middleware.py").write_text(
+def write_whitenoise_site(folder: Path, settings: str) -> Path:
+    """Write a site with a middleware of WhiteNoise's name, which answers nothing: the server has to."""
+    (folder / "whitenoise").mkdir()
+    (folder / "whitenoise" / "__init__.py").write_text("")
+    (folder / "whitenoise" / "middleware.py").write_text(
         "def WhiteNoiseMiddleware(get_response):\n    return get_response\n"
     )
-    project = write_site(tmp_path, settings=EXTRA + WHITENOISE)
+    return write_site(folder, settings=EXTRA + settings)
+
+
+def test_whitenoise_s_settings_mean_the_same_here(tmp_path: Path) -> None:
+    project = write_whitenoise_site(tmp_path, WHITENOISE)
     write_assets(project)
     assert collect(project).returncode == 0
     with serving(project, "--workers", "1") as server, talking(server.address) as talk:
@@ -288,3 +293,125 @@ def test_whitenoise_s_settings_mean_the_same_here(tmp_path: Path) -> None:
         assert sheet.fields["x-path"] == "/static/css/site.css"
         assert "access-control-allow-origin" not in sheet.fields
         assert "WHITENOISE_NO_SUCH_THING" in server.said
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 200 KB."""
+    if os.geteuid():
+        pytest.skip("only root can mount a small file system")
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(place)]
+    if subprocess.run(mount, check=False, stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("this machine mounts nothing")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_is_an_error_and_nothing_half_written_is_served(tmp_path: Path, small_disk: Path) -> None:
+    project = write_site(
+        tmp_path / "site", settings=EXTRA.replace('BASE.parent / "collected"', repr(str(small_disk)))
+    )
+    assets = write_assets(project)
+    done = collect(project)
+    assert done.returncode == 4, done.stderr
+    assert "error: the static files cannot be written\n" in done.stderr
+    assert "  No space left on device\n\nhint: free some space and run it again" in done.stderr
+    assert not (small_disk / "nuages-static.json").exists()
+    with serving(project, "--workers", "1") as server:
+        assert server.wait() == 1
+        assert server.error() == (
+            "error: the static files are not collected to the end\n"
+            f"  {small_disk}/nuages-static.unfinished\n"
+            "  collecting them was broken off, or goes on just now: what lies there may be half a file\n\n"
+            "hint: collect them again: nuages collect"
+        )
+    (assets / "large.bin").unlink()
+    for left in small_disk.glob("large*"):
+        left.unlink()
+    done = collect(project)
+    assert done.returncode == 0, done.stderr
+    with serving(project, "--workers", "1") as server, talking(server.address) as talk:
+        assert talk.get("/static/pixel.png").status == 200
+
+
+def test_a_disk_that_is_full_while_compressing_leaves_no_part_of_a_form(
+    tmp_path: Path, small_disk: Path
+) -> None:
+    project = write_site(
+        tmp_path / "site", settings=EXTRA.replace('BASE.parent / "collected"', repr(str(small_disk)))
+    )
+    assets = write_assets(project)
+    (assets / "large.bin").unlink()
+    (assets / "words.txt").write_text("".join(f"{os.urandom(24).hex()}\n" for _ in range(1500)))
+    done = collect(project)
+    assert done.returncode == 4, done.stderr
+    assert "No space left on device" in done.stderr
+    assert not [path for path in small_disk.rglob(".*") if path.is_file()]
+    assert (small_disk / "nuages-static.unfinished").exists()
+
+
+def test_every_form_is_made_where_its_compressor_is_there(tmp_path: Path) -> None:
+    project = write_site(tmp_path, settings=EXTRA)
+    write_assets(project)
+    assert collect(project).returncode == 0
+    with serving(project, "--workers", "1") as server, talking(server.address) as talk:
+        for coding in ("gzip", "br", "zstd"):
+            answer = talk.get("/static/css/site.css", f"Accept-Encoding: {coding}\r\n")
+            assert answer.fields["content-encoding"] == coding
+            assert answer.fields["etag"].endswith(f'-{coding}"')
+
+
+MORE_WHITENOISE = """
+MIDDLEWARE = ["whitenoise.middleware.WhiteNoiseMiddleware", *MIDDLEWARE]
+WHITENOISE_ROOT = BASE.parent / "public"
+WHITENOISE_INDEX_FILE = True
+WHITENOISE_MAX_AGE = None
+WHITENOISE_ALLOW_ALL_ORIGINS = False
+WHITENOISE_STATIC_PREFIX = "/files/"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = ["css"]
+"""
+
+
+def test_the_rest_of_whitenoise_s_settings_means_the_same_too(tmp_path: Path) -> None:
+    project = write_whitenoise_site(tmp_path, MORE_WHITENOISE)
+    assets = write_assets(project)
+    (project / "public" / "docs").mkdir(parents=True)
+    (project / "public" / "robots.txt").write_text("robots")
+    (project / "public" / "docs" / "index.html").write_text("docs")
+    assert collect(project).returncode == 0
+    assert not list((project / "collected" / "css").glob("*.gz"))
+    (assets / "later.txt").write_text("not collected")
+    with serving(project, "--workers", "1") as server, talking(server.address) as talk:
+        answer = talk.get("/files/pixel.png")
+        assert answer.status == 200
+        assert not {"cache-control", "access-control-allow-origin"} & set(answer.fields)
+        assert talk.get("/static/pixel.png").status == 404
+        assert talk.get("/files/later.txt").text == "not collected"
+        assert talk.get("/robots.txt").text == "robots"
+        assert talk.get("/docs/").text == "docs"
+        for path, location in (("/docs", "docs/"), ("/docs/index.html", "./")):
+            redirect = talk.get(path)
+            assert (redirect.status, redirect.fields["location"]) == (302, location)
+        assert talk.get("/").text == "hello"
+
+
+def test_files_are_looked_for_at_each_request_where_whitenoise_would(tmp_path: Path) -> None:
+    settings = """
+MIDDLEWARE = ["whitenoise.middleware.WhiteNoiseMiddleware", *MIDDLEWARE]
+WHITENOISE_AUTOREFRESH = True
+"""
+    project = write_whitenoise_site(tmp_path, settings)
+    (project / "collected").mkdir()
+    (project / "collected" / "a.txt").write_text("first")
+    with serving(project, "--workers", "1") as server, talking(server.address) as talk:
+        assert talk.get("/static/a.txt").text == "first"
+        (project / "collected" / "a.txt").write_text("second one")
+        assert talk.get("/static/a.txt").text == "second one"
+        (project / "collected" / "b.txt").write_text("new")
+        assert talk.get("/static/b.txt").text == "new"
+        assert talk.get("/static/%2e%2e/pages/settings.py").status == 404

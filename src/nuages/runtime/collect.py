@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import io
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from nuages.runtime.folder import open_file
 from nuages.runtime.manifest import (
     CODINGS,
     NAME,
+    UNFINISHED,
     Item,
     Manifest,
     read_django_manifest,
@@ -124,7 +126,7 @@ def _keep(root: Path, output: str | None, lost: list[str], report: Report) -> Co
         f"{root} is used as it is: collecting would lose {count} of its manifest, such as {lost[0]}",
     )
     if output and Path(output) != root:
-        with _disk(Path(output)):
+        with _disk(Path(output)), _unfinished(Path(output)):
             shutil.copytree(root, output, dirs_exist_ok=True)
             return _finish(Path(output), report)
     items = scan(str(root))
@@ -136,7 +138,7 @@ def _collect(root: Path, report: Report) -> Collected:
     from django.core.management import call_command
 
     said = io.StringIO()
-    with _disk(root):
+    with _disk(root), _unfinished(root):
         earlier = _earlier(root)
         # A manifest of ours that outlives its files would be worse than none.
         (root / NAME).unlink(missing_ok=True)
@@ -191,7 +193,9 @@ def _finish(root: Path, report: Report, earlier: Manifest | None = None) -> Coll
     tags = {item.path: _tag(root / item.path) for item in items}
     for item in items:
         _set_time(root / item.path, _former_time(item, tags[item.path], earlier))
-    forms = compress_files(root, (item.path for item in items), skipped=skipped_endings(settings))
+    forms = compress_files(
+        root, (item.path for item in items), skipped=skipped_endings(settings), report=report
+    )
     done = [
         dataclasses.replace(
             item, modified=int((root / item.path).stat().st_mtime), etag=tags[item.path],
@@ -242,7 +246,16 @@ def _set_time(path: Path, seconds: int) -> None:
 
 
 def _is_ours(path: str) -> bool:
-    return path == NAME or path.startswith(f".{NAME}")
+    return path in (NAME, UNFINISHED) or path.startswith(f".{NAME}")
+
+
+@contextlib.contextmanager
+def _unfinished(root: Path) -> Iterator[None]:
+    """Mark a folder until all is in it: a copy that was broken off must never be served as a whole one."""
+    root.mkdir(parents=True, exist_ok=True)
+    (root / UNFINISHED).touch()
+    yield
+    (root / UNFINISHED).unlink()
 
 
 def _existing(root: Path, path: str, forms: dict[str, int]) -> dict[str, int]:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from nuages.errors import ProjectError
 from nuages.runtime.keeping import Kept, keep
-from nuages.runtime.manifest import NAME, Item, Manifest, read_django_manifest, read_manifest
+from nuages.runtime.manifest import NAME, UNFINISHED, Item, Manifest, read_django_manifest, read_manifest
 from nuages.runtime.settings import Settings
 from nuages.runtime.shelves import Found, Listed, Live, Manner, Shelf, hashed_test, scan
 from nuages.runtime.static import Files
@@ -134,6 +134,12 @@ def url_prefixes(static_url: str | None, script_name: str | None) -> tuple[str, 
 
 
 def _items(root: Path, django_manifest: dict[str, str], report: Report) -> Manifest:
+    if (root / UNFINISHED).exists():
+        raise ProjectError(
+            "the static files are not collected to the end", where=str(root / UNFINISHED),
+            why="collecting them was broken off, or goes on just now: what lies there may be half a file",
+            hint="collect them again: nuages collect",
+        )  # fmt: skip
     try:
         items = read_manifest(root)
     except ValueError as error:

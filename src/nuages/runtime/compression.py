@@ -46,12 +46,16 @@ def _gzip(data: bytes) -> bytes:
 
 
 def compress_files(
-    root: Path, paths: Iterable[str], *, skipped: Collection[str] | None = None
+    root: Path,
+    paths: Iterable[str],
+    *,
+    skipped: Collection[str] | None = None,
+    report: Callable[[str, str], None] = lambda *_: None,
 ) -> dict[str, dict[str, int]]:
     """Write the compressed forms of files below `root` beside them; return the sizes by path and coding.
 
     A form that is there with its file's very time is taken as it is. `skipped` are the endings of names, without dots,
-    that are not compressed; None leaves it to the type.
+    that are not compressed; None leaves it to the type. `report` hears how far it is.
     """
     known = compressors()
     if skipped is None:
@@ -59,7 +63,23 @@ def compress_files(
     else:
         chosen = [path for path in paths if path.rpartition(".")[2].lower() not in skipped]
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1), "nuages-compress") as executor:
-        return dict(zip(chosen, executor.map(lambda path: _forms(root / path, known), chosen), strict=True))
+        found: dict[str, dict[str, int]] = {}
+        told = 0
+        for path, forms in zip(
+            chosen, executor.map(lambda path: _forms(root / path, known), chosen), strict=True
+        ):
+            found[path] = forms
+            tenth = 10 * len(found) // len(chosen)
+            if tenth > told or len(found) == len(chosen):
+                told = tenth
+                report("progress", bar("compressing", len(found), len(chosen)))
+        return found
+
+
+def bar(what: str, done: int, total: int) -> str:
+    """Return a progress bar of a fixed width: `compressing ████░░░░░░ 40 of 100`."""
+    filled = 10 * done // max(1, total)
+    return f"{what} {'█' * filled}{'░' * (10 - filled)} {done} of {total}"
 
 
 def _forms(file: Path, known: dict[str, Any]) -> dict[str, int]:

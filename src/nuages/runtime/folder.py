@@ -14,7 +14,7 @@ def look(root: str, relative: str) -> tuple[str, os.stat_result] | None:
     `root` is a real path. Links are followed as long as they stay below it; names that begin with a dot are not served,
     but for `.well-known` itself.
     """
-    if "\0" in relative or not all(map(_is_served, relative.removeprefix(WELL_KNOWN + "/").split("/"))):
+    if not is_served(relative):
         return None
     try:
         path = os.path.realpath(f"{root}/{relative}")
@@ -24,6 +24,11 @@ def look(root: str, relative: str) -> tuple[str, os.stat_result] | None:
     except (OSError, ValueError):
         return None
     return (path, facts) if stat.S_ISREG(facts.st_mode) else None
+
+
+def is_served(relative: str) -> bool:
+    """Return whether a path may be asked for: no empty or hidden part in it, but for `.well-known` at its begin."""
+    return "\0" not in relative and all(map(_is_served, relative.removeprefix(WELL_KNOWN + "/").split("/")))
 
 
 def _is_served(part: str) -> bool:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 NAME = "nuages-static.json"
+UNFINISHED = "nuages-static.unfinished"
+"""Lies in a folder while files are collected into it, and afterwards when that failed."""
 DJANGO_NAME = "staticfiles.json"
 VERSION = 2
 CODINGS = {"br": ".br", "zstd": ".zst", "gzip": ".gz"}

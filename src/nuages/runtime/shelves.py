@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from nuages.runtime.conditional import Variant
-from nuages.runtime.folder import look, walk
+from nuages.runtime.folder import is_served, look, walk
 from nuages.runtime.manifest import CODINGS, Item, Manifest, listed
 from nuages.runtime.media_types import media_type
 from nuages.runtime.stored import Entry, live, stat_tag
@@ -119,10 +119,13 @@ class Found(Live):
 
     def __init__(self, prefix: bytes, finder: Callable[[str], str | None], manner: Manner) -> None:
         super().__init__(prefix, "/", manner)
+        self.root = ""  # they lie anywhere
         self.finder = finder
 
     def place(self, path: str) -> tuple[str, os.stat_result] | None:
         """Return where a file lies and what it is now."""
+        if not is_served(path):
+            return None
         try:
             found = self.finder(path)
         except Exception:  # noqa: BLE001 - Django refuses suspicious names by an exception of its own
