@@ -46,6 +46,7 @@ lock: ## Newest versions into requirements/*.txt
 	@$(PYTHON) scripts/bootstrap.py run
 	$(COMPILE) --extra build pyproject.toml requirements/run.in -o requirements/run.txt
 	$(COMPILE) --no-annotate pyproject.toml -o src/nuages/environment/runtime-requirements.txt
+	$(COMPILE) --no-annotate requirements/compressors.in -o src/nuages/environment/compressor-requirements.txt
 	$(COMPILE) --extra build pyproject.toml requirements/run.in requirements/test.in -o requirements/test.txt
 	$(COMPILE) --extra build pyproject.toml requirements/run.in requirements/bench.in -o requirements/bench.txt
 

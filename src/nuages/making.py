@@ -110,6 +110,7 @@ def make(invocation: Invocation, *, platform: str | None = None) -> Made:
     made = planner.plan(project, found, options)
     texts = {f"{FOLDER}/{name}": text for name, text in dockerfile.files(made).items()}
     texts[f"{FOLDER}/uv.txt"] = _INSTALLER.read_text(encoding="utf-8")
+    texts[f"{FOLDER}/compressors.txt"] = bundle.COMPRESSORS.read_text(encoding="utf-8")
     texts["Dockerfile"] = dockerfile.render(made)
     texts[".dockerignore"] = dockerfile.ignore(made, context.patterns())
     files = {name: text.encode() for name, text in texts.items()}

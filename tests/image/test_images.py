@@ -121,7 +121,7 @@ def test_a_change_of_code_installs_nothing_again(engine: Engine, tmp_path: Path)
     steps = re.findall(r"STEP \d+/\d+: (RUN .*)\n(--> Using cache)?", said)
     assert [cached for step, cached in steps if "uv pip install" in step] == ["--> Using cache"] * 2
     assert [cached for step, cached in steps if "apt-get" in step] == ["--> Using cache"]
-    assert [cached for step, cached in steps if "nuages collect" in step] == [""]
+    assert [cached for step, cached in steps if "collect . --sealed" in step] == [""]
     assert engine.build(project, "test-change", "--check", "off")[0] == second
 
 

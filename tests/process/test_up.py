@@ -91,6 +91,9 @@ def test_up_installs_migrates_collects_and_serves_and_writes_nothing_into_the_so
     )
     assert after.pop("data/shop.sqlite3")
     assert after == before
+    # The compressors are at hand for collecting, and in nobody's sight otherwise.
+    assert list(home.rglob(".compressors/brotli.py"))
+    assert not list(home.rglob("site-packages/brotli.py"))
     assert site.process.returncode == 0
 
 

@@ -34,6 +34,9 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The oldest time that a zip archive can say: the same files make the same bytes."""
 
 REQUIREMENTS = Path(__file__).with_name("runtime-requirements.txt")
+COMPRESSORS = Path(__file__).with_name("compressor-requirements.txt")
+COMPRESSORS_FOLDER = ".compressors"
+"""Beside the runtime, and attached to no environment: only collecting static files looks there."""
 POINTER = "nuages-runtime.pth"
 
 
@@ -137,10 +140,21 @@ def install(home: Home, bundle: Bundle, interpreter: Interpreter, uv: Uv, report
                     home=str(home.root),
                 )
                 raise explain(outcome.text, context)
+        _install_compressors(folder, interpreter, uv, report)
         with disk(folder):
             _split(everything, folder)
             complete(folder, nuages=nuages.__version__, python=_series(interpreter))
     return folder
+
+
+def _install_compressors(folder: Path, interpreter: Interpreter, uv: Uv, report: Report) -> None:
+    """Install what compresses static files better than gzip; without it they are served all the same."""
+    requirements = folder / "compressors.txt"
+    with disk(folder):
+        write(requirements, "\n".join(_lines(COMPRESSORS.read_text(encoding="utf-8"), interpreter)) + "\n")
+    target = ["--python", interpreter.path, "--target", str(folder / COMPRESSORS_FOLDER), "--no-deps"]
+    if uv.run(["pip", "install", *target, "--require-hashes", "-r", str(requirements)]).code:
+        report("warning", "brotli and zstd cannot be installed: static files are compressed with gzip only")
 
 
 def _series(interpreter: Interpreter) -> str:

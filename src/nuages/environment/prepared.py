@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from nuages.environment.bundle import COMPRESSORS_FOLDER
 from nuages.environment.virtual import Environment
 from nuages.project.model import Project
 
@@ -96,10 +97,15 @@ def serve_command(prepared: Prepared, argv: Sequence[str]) -> Command:
 
 
 def collect_command(prepared: Prepared, argv: Sequence[str] = ()) -> Command:
-    """Return the command that collects static files into STATIC_ROOT, or into the private folder."""
-    return nuages_command(
-        prepared, "collect", str(prepared.directory), "--static-root", str(prepared.static), *argv
-    )
+    """Return the command that collects static files into STATIC_ROOT, or into the private folder.
+
+    What compresses them stands behind all else on this process's sys.path alone: with brotli in sight, a project's HTTP
+    client would ask for other answers than it does in the image.
+    """
+    folder = str(prepared.environment.runtime / COMPRESSORS_FOLDER)
+    code = f"import sys; sys.path.append({folder!r}); from nuages.cli import main; sys.exit(main())"
+    place = ["--static-root", str(prepared.static)]
+    return command(prepared, "-c", code, "collect", str(prepared.directory), *place, *argv)
 
 
 def manage_command(prepared: Prepared, argv: Sequence[str]) -> Command:

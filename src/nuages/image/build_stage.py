@@ -16,6 +16,7 @@ FOLDER = ".nuages"
 AHEAD = "/opt/ahead"
 LOCAL = "/opt/local"
 BUILD = "/build"
+COMPRESSORS = f"{BUILD}/compressors"
 PYTHON = f"{VENV}/bin/python"
 
 FETCH = (
@@ -109,12 +110,14 @@ def _uv_install(plan: Plan) -> str:
 
 def _runtime(plan: Plan) -> str:
     runtime = plan.runtime
-    copied = [f"{FOLDER}/runtime.txt", f"{FOLDER}/{runtime.wheel}"]
+    copied = [f"{FOLDER}/runtime.txt", f"{FOLDER}/compressors.txt", f"{FOLDER}/{runtime.wheel}"]
     python = f"--python {PYTHON}"
     commands = [
         INDEXES,
         uv(python, f"--target {RUNTIME} --no-deps --require-hashes -r {BUILD}/runtime.txt"),
         uv(python, f"--target {RUNTIME} --no-deps {BUILD}/{runtime.wheel}"),
+        # For static files; it stays in this stage.
+        uv(python, f"--target {COMPRESSORS} --no-deps --require-hashes -r {BUILD}/compressors.txt"),
     ]
     folders = RUNTIME
     if runtime.ahead:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from nuages.image.build_stage import (
     AHEAD,
+    COMPRESSORS,
     FETCH,
     FOLDER,
     INDEXES,
@@ -205,6 +206,8 @@ def _static(plan: Plan) -> str:
     words = [f"{name}={shlex.quote(value)}" for name, value in values.items()]
     # A project without static files collects none, but the folder is copied all the same.
     made = f" \\\n && mkdir -p {shlex.quote(plan.static_root.value)}" if plan.static_root else ""
+    # Behind all else on this one command's sys.path: the project is to see no more than it does when it is served.
+    code = f'import sys; sys.path.append("{COMPRESSORS}"); from nuages.cli import main; sys.exit(main())'
     said = ["Static files: collected, hashed, compressed, with a manifest that the server starts from."]
     if plan.stand_ins:
         said.append("The settings need these to load. No value is real, and none is in the image:")
@@ -214,7 +217,7 @@ def _static(plan: Plan) -> str:
             comment(*said, rule="static files"),
             "FROM project AS static",
             *_node_modules(plan.front_end),
-            "RUN " + " \\\n    ".join([*words, f"{PYTHON} -m nuages collect . --sealed"]) + made,
+            "RUN " + " \\\n    ".join([*words, f"{PYTHON} -c {shlex.quote(code)} collect . --sealed"]) + made,
         ]
     )
 

@@ -46,13 +46,14 @@ RUN --mount=type=secret,id=packages \
  && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib
 
 # The server, behind the project's own packages on sys.path: it never replaces one of them.
-COPY .nuages/runtime.txt .nuages/nuages-VERSION-py3-none-any.whl /build/
+COPY .nuages/runtime.txt .nuages/compressors.txt .nuages/nuages-VERSION-py3-none-any.whl /build/
 RUN --mount=type=secret,id=packages \
     --mount=type=secret,id=ca \
     --mount=type=cache,target=/root/.cache \
     { [ ! -e /run/secrets/packages ] || . /run/secrets/packages; } \
  && UV_LINK_MODE=copy /build/tools/bin/uv pip install --quiet --python /opt/venv/bin/python --target /opt/nuages --no-deps --require-hashes -r /build/runtime.txt \
  && UV_LINK_MODE=copy /build/tools/bin/uv pip install --quiet --python /opt/venv/bin/python --target /opt/nuages --no-deps /build/nuages-VERSION-py3-none-any.whl \
+ && UV_LINK_MODE=copy /build/tools/bin/uv pip install --quiet --python /opt/venv/bin/python --target /build/compressors --no-deps --require-hashes -r /build/compressors.txt \
  && find /opt/nuages -name '*.so' -exec strip --strip-unneeded {} + \
  && rm -f /opt/nuages/.lock \
  && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/nuages
@@ -85,7 +86,7 @@ RUN DJANGO_SETTINGS_MODULE=chat.settings \
     NUAGES_APP=chat.asgi:application \
     NUAGES_STATIC_ROOT=/app/staticfiles \
     SECRET_KEY=stand-in-that-only-the-build-sees-000000000000000000000000000000 \
-    /opt/venv/bin/python -m nuages collect . --sealed \
+    /opt/venv/bin/python -c 'import sys; sys.path.append("/build/compressors"); from nuages.cli import main; sys.exit(main())' collect . --sealed \
  && mkdir -p /app/staticfiles
 
 # ── the image ───────────────────────────────────────────────────────────────────────────────────────────

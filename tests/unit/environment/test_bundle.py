@@ -46,6 +46,7 @@ def test_the_wheel_holds_the_package_and_its_data_but_no_bytecode() -> None:
     files = dict(bundle.package_files(bundle.installed_package()))
 
     assert "nuages/environment/runtime-requirements.txt" in files
+    assert "nuages/environment/compressor-requirements.txt" in files
     assert "nuages/py.typed" in files
     assert not [name for name in files if name.endswith(".pyc")]
 

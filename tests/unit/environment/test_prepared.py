@@ -115,9 +115,11 @@ def test_a_package_whose_own_command_stands_for_manage_py_is_run_as_a_module(tmp
 
 
 def test_static_files_go_to_the_private_folder_when_the_settings_name_none(tmp_path: Path) -> None:
-    assert collect_command(prepared(tmp_path)).argv[1:] == (
-        "-m", "nuages", "collect", f"{tmp_path}/shop/src", "--static-root", f"{tmp_path}/private/static",
-    )  # fmt: skip
+    made = collect_command(prepared(tmp_path)).argv
+    assert made[3:] == ("collect", f"{tmp_path}/shop/src", "--static-root", f"{tmp_path}/private/static")
+    # What compresses is behind all else in this process, and in no other.
+    assert made[1] == "-c"
+    assert f"sys.path.append('{prepared(tmp_path).environment.runtime}/.compressors')" in made[2]
 
 
 def touched(path: Path, mode: int = 0o644) -> Path:
