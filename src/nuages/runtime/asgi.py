@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
@@ -98,6 +98,8 @@ class AsyncExchange(Exchange):
     named: Named | None = None
     """The file that the application wants to be sent, and the fields that go with it."""
     headers: list[tuple[str, str]]
+    on_drop: Callable[[], None] | None = None
+    """What the one who answers wants called when the client is gone."""
 
     def __init__(self, connection: Connection, request: Request, client: Client, identity: str) -> None:
         super().__init__(connection, request, client, identity)
@@ -169,6 +171,8 @@ class AsyncExchange(Exchange):
         if not self.cycle.response_complete:
             self.cycle.disconnected = True
         self.cycle.message_event.set()
+        if self.on_drop is not None:
+            self.on_drop()
 
     def withdraw(self) -> bool:
         """Cut the application off, so that the connection can answer by itself."""

@@ -109,7 +109,7 @@ class Bridge:
             if self._is_ours(scope):
                 await self._handle(handler, scope, receive, send)
             else:
-                await kind.handle(handler, scope, receive, send)
+                await usual(scope, receive, send)
 
         async def call(_handler: Any, scope: Any, receive: Any, send: Any) -> None:
             if scope["type"] == "http" and self._is_ours(scope):
@@ -119,6 +119,7 @@ class Bridge:
 
         kind = type(handler)
         if hasattr(kind, "handle"):
+            usual = handler.handle
             handler.handle = handle
         else:  # Django 3.2 does all in `__call__`, which Python looks up in the class
             handler.__class__ = type(kind.__name__, (kind,), {"__call__": call})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -100,21 +99,3 @@ def mend_connections(say: Callable[[str], None]) -> None:
         # Closed once already, inside the transaction, Django keeps the closed connection until the block is left.
         connection.closed_in_transaction = False
         connection.close()
-
-
-class LentThread(ThreadPoolExecutor):
-    """The one thread of an async request. `is_astray`: what it ran last has left a transaction open."""
-
-    def __init__(self) -> None:
-        super().__init__(1, "nuages-async")
-        self.is_astray = False
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run a call in the thread."""
-        return super().submit(self._run, fn, args, kwargs)
-
-    def _run(self, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        try:
-            return fn(*args, **kwargs)
-        finally:
-            self.is_astray = bool(left_open())

@@ -38,7 +38,8 @@ class Hub:
         )
         self.after_request: Callable[[], None] = self.mend_connections
         site.handlers.bridge.executor = PoolExecutor(self.pool, self.mend_connections)
-        site.handlers.lender.mend = self.mend_connections
+        reserve = site.handlers.lender.reserve
+        reserve.mend, reserve.most = self.mend_connections, settings.threads
         watch_connections(self.mend_connections)
         site.files.report = lambda text: log.event("warning", "static", text)
         header = site.ssl_header
@@ -81,7 +82,7 @@ class Hub:
     def close(self) -> None:
         """Let idle threads end and close their connections."""
         self.pool.close()
-        self.site.handlers.lender.close()
+        self.site.handlers.lender.reserve.close()
 
 
 def begin_thread() -> None:
