@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
@@ -25,6 +26,20 @@ if TYPE_CHECKING:
 
 LOOP_BYTES = 16 << 10  # compressed on the loop at most; a millisecond and less
 _logger = logging.getLogger("uvicorn.error")
+
+
+def _start_eagerly(
+    coroutine: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop
+) -> asyncio.Task[None]:
+    """Run a coroutine up to where it first waits, now: each round of the loop may have to wait for the interpreter."""
+    return asyncio.Task(coroutine, loop=loop, eager_start=True)  # type: ignore[call-arg]
+
+
+def _start(coroutine: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
+    return loop.create_task(coroutine)
+
+
+start_task = _start_eagerly if sys.version_info >= (3, 12) else _start
 
 
 class Cycle(RequestResponseCycle):
@@ -98,6 +113,7 @@ class AsyncExchange(Exchange):
     named: Named | None = None
     """The file that the application wants to be sent, and the fields that go with it."""
     headers: list[tuple[str, str]]
+    _waits = False
     on_drop: Callable[[], None] | None = None
     """What the one who answers wants called when the client is gone."""
 
@@ -120,10 +136,19 @@ class AsyncExchange(Exchange):
         self.cycle.exchange = self
 
     def turn(self) -> None:
-        """Start the application."""
+        """Start the application, if there is no body, once the whole request has come."""
         self.begin()
+        if self.received or self.request.has_body:
+            self._start()
+        else:
+            self._waits = True
+
+    def _start(self) -> None:
         connection = self.connection
-        task = self.loop.create_task(self.cycle.run_asgi(self.hub.asgi))
+        task = start_task(self.cycle.run_asgi(self.hub.asgi), self.loop)
+        if task.done():
+            self._finished(task)
+            return
         connection.server_state.tasks.add(task)
         task.add_done_callback(connection.server_state.tasks.discard)
         task.add_done_callback(self._finished)
@@ -164,6 +189,9 @@ class AsyncExchange(Exchange):
         super().complete()
         self.cycle.more_body = False
         self.cycle.message_event.set()
+        if self._waits:
+            self._waits = False
+            self._start()
 
     def drop(self) -> None:
         """Tell the application that the client is gone."""

@@ -157,11 +157,14 @@ class Handling:
         await self._finish(response.close, loan, plain=plain and _closes_plainly(response))
 
     async def _finish(self, call: Callable[[], Any], loan: Loan | None, *, plain: bool = True) -> None:
-        """Call what sends request_finished: in the request's thread, or here if that has nothing to do."""
+        """Call what sends request_finished: in the request's thread, or here if that has nothing to do.
+
+        Connections that stay as they are get their look when the thread's next request begins.
+        """
         if (
             plain
             and loan is not None
-            and not loan.was_used
+            and loan.is_settled
             and _are_known(self._signals.request_finished)
             and not _has_caches()
         ):

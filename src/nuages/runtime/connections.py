@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
@@ -62,6 +63,25 @@ def close_connections() -> None:
     from django.db import connections
 
     connections.close_all()
+
+
+def are_settled() -> bool:
+    """Return whether Django would leave the calling thread's connections as they are at the end of a request.
+
+    It closes those that are too old, in error or not in the mode that the settings say (BaseDatabaseWrapper's
+    `close_if_unusable_or_obsolete`).
+    """
+    return all(
+        one.connection is None
+        or not (
+            one.errors_occurred
+            or one.in_atomic_block
+            or one.needs_rollback
+            or one.autocommit != one.settings_dict["AUTOCOMMIT"]
+            or (one.close_at is not None and time.monotonic() >= one.close_at)
+        )
+        for one in getattr(active, "connections", ())
+    )
 
 
 def left_open() -> tuple[Any, ...]:

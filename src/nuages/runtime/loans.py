@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor, Future
 from typing import Any
 
-from nuages.runtime.connections import active, close_connections, left_open
+from nuages.runtime.connections import active, are_settled, close_connections, left_open
 from nuages.runtime.proxies import Proxies
 from nuages.runtime.threads import COLD_SECONDS, IDLE_SECONDS, WARM
 
@@ -147,7 +147,7 @@ class Loan(Executor):
 
     def __init__(self, reserve: Reserve) -> None:
         self.first: Callable[[], Any] | None = None
-        self.was_used = False
+        self._settled = True
         self._reserve = reserve
         self._thread: LentThread | None = None
         self._running = 0
@@ -158,7 +158,6 @@ class Loan(Executor):
         """Run a call in the borrowed thread, after those before it."""
         first, self.first = self.first, None
         call = Call((lambda: fn(*args, **kwargs)) if args or kwargs else fn, first, self._done)
-        self.was_used = True
         reserve = self._reserve
         with reserve.lock:
             self._running += 1
@@ -179,6 +178,11 @@ class Loan(Executor):
         for call in pending:
             thread.calls.put(call)
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing runs, and Django would close none of the thread's connections now."""
+        return self._settled and not self._running
+
     def free(self) -> None:
         """Give the thread back for now, if nothing runs in it."""
         with self._reserve.lock:
@@ -194,7 +198,8 @@ class Loan(Executor):
 
     def _done(self) -> None:
         """Note, in the thread, that a call is done."""
-        self._astray = bool(left_open())
+        self._settled = are_settled()
+        self._astray = not self._settled and bool(left_open())
         with self._reserve.lock:
             self._running -= 1
             if self._ends:

@@ -27,6 +27,8 @@ from django.http.response import HttpResponseBase
 from django.test import client as django_client
 
 from django_suite.background import DEADLINE, Background
+from nuages.runtime.handlers import watch_asgi
+from nuages.runtime.segments import sharing
 
 WAY = os.environ.get("DJANGO_SUITE_WAY", "threads")
 OURS = frozenset({"date", "server", "x-request-id", "connection", "transfer-encoding"})
@@ -87,7 +89,10 @@ def _own(handler: Any, kind: Any) -> Any:
     """Return the Django handler that stands for a test client's handler; middleware is loaded when first used."""
     found = handler.__dict__.get(kind.__name__)
     if found is None:
-        found = handler.__dict__[kind.__name__] = kind(handler.enforce_csrf_checks)
+        with sharing():
+            found = handler.__dict__[kind.__name__] = kind(handler.enforce_csrf_checks)
+        if kind is Asgi:
+            watch_asgi(found)
     return found
 
 
