@@ -76,6 +76,7 @@ def _run(uv: Uv, *arguments: str) -> None:
 def test_requests_are_answered(python: str, django: str) -> None:
     program = environment(interpreter(python), f"django=={django}.*", *RUNTIME, *TOOLS)
     run_with(program, "tests/unit/runtime/test_django_contract.py")
+    run_with(program, "tests/process/chains.py")
     run_with(program)
 
 
