@@ -15,8 +15,9 @@ from concurrent.futures import Executor, Future
 from typing import Any
 
 from nuages.runtime.connections import active, are_settled, close_connections, left_open
+from nuages.runtime.poolthread import COLD_SECONDS
 from nuages.runtime.proxies import Proxies
-from nuages.runtime.threads import COLD_SECONDS, IDLE_SECONDS, WARM
+from nuages.runtime.threads import IDLE_SECONDS, WARM
 
 MOST_THREADS = 64
 
