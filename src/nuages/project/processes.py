@@ -18,6 +18,7 @@ from nuages.project.tree import Tree
 
 _BEAT_SETTINGS = ("CELERY_BEAT_SCHEDULE", "CELERYBEAT_SCHEDULE")
 _ADDS_PERIODIC = re.compile(r"add_periodic_task\(|\bbeat_schedule\b|@periodic_task\b")
+_MAKES_APP = re.compile(r"Celery\(|\.config_from_object\([\"']django\.conf")
 _MARGIN = 2
 """How often an idle process may miss its longest sleep before it counts as hanging."""
 
@@ -188,7 +189,7 @@ def celery_app(tree: Tree, bases: tuple[str, ...]) -> tuple[str, Origin] | None:
     """
     found: list[tuple[bool, int, str, str, Origin]] = []
     for path in tree.files:
-        if not path.endswith(".py") or "Celery(" not in (tree.text(path) or "") or layout.is_aside(path):
+        if not path.endswith(".py") or not _MAKES_APP.search(tree.text(path) or "") or layout.is_aside(path):
             continue
         module = modules.name_of(path, bases)
         made = _made_in(tree.module(path))
@@ -204,12 +205,22 @@ def celery_app(tree: Tree, bases: tuple[str, ...]) -> tuple[str, Origin] | None:
 
 
 def _made_in(module: ast.Module | None) -> tuple[str, int] | None:
+    """Return the name of the app and its line: what Celery() makes, or what is configured by Django's settings."""
+    made: dict[str, int] = {}
     for node in module.body if module else ():
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
-            called = node.value.func
-            name = called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")
-            if name == "Celery" and isinstance(node.targets[0], ast.Name):
-                return node.targets[0].id, node.lineno
+            called, target = node.value.func, node.targets[0]
+            if isinstance(target, ast.Name):
+                made[target.id] = node.lineno
+                if (called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")) == "Celery":
+                    return target.id, node.lineno
+        # A project's own class, or a function, may make it.
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            method = node.value.func
+            if isinstance(method, ast.Attribute) and method.attr == "config_from_object":
+                name = ast.unparse(method.value)
+                if name in made:
+                    return name, made[name]
     return None
 
 
