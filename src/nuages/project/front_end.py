@@ -19,6 +19,8 @@ _SCRIPTS = (
     "production", "prod", "build",
 )  # fmt: skip
 """Names of the script that makes what production serves: where there is one for production, `build` is not it."""
+_ONE_OF_ITS_KIND = re.compile(r"(^|[:_-])build([:_-]|$)")
+_NOT_PRODUCTION = re.compile(r"dev|watch|test|docs?\b|story|debug|types|//")
 _CONFIGURATION = re.compile(
     r"(vite|webpack[\w.-]*|rollup|esbuild|gulpfile|tailwind)(\.config)?\.(js|ts|mjs|cjs)$"
 )
@@ -40,7 +42,7 @@ def find(tree: Tree, folders: tuple[str, ...]) -> FrontEnd | None:
         ):
             continue
         scripts = document.get("scripts")
-        script = next((name for name in _SCRIPTS if isinstance(scripts, Mapping) and scripts.get(name)), None)
+        script = _script(scripts) if isinstance(scripts, Mapping) else None
         if script is None:
             continue
         prefix = "" if folder == "." else f"{folder}/"
@@ -52,6 +54,19 @@ def find(tree: Tree, folders: tuple[str, ...]) -> FrontEnd | None:
             origin=tree.line_of(path, rf'"{re.escape(script)}"\s*:'),
         )  # fmt: skip
     return None
+
+
+def _script(scripts: Mapping[str, object]) -> str | None:
+    """Return the script that builds for production: by its usual names, else the only one with `build` in its name."""
+    usual = next((name for name in _SCRIPTS if scripts.get(name)), None)
+    if usual is not None:
+        return usual
+    others = [
+        name
+        for name in scripts
+        if scripts[name] and _ONE_OF_ITS_KIND.search(name) and not _NOT_PRODUCTION.search(name)
+    ]
+    return others[0] if len(others) == 1 else None
 
 
 def _below(tree: Tree, folder: str) -> tuple[str, ...]:
