@@ -95,8 +95,13 @@ def serve(invocation: Invocation) -> int:
     application = _application(invocation, settings.value)
     from nuages.runtime.supervisor import serve as run
 
+    environ = dict(invocation.environ)
+    if settings.value.reload:
+        from nuages import reloading
+
+        reloading.begin(invocation.project, environ)
     try:
-        return run(application, settings.value, origins=settings.origins)
+        return run(application, settings.value, origins=settings.origins, environ=environ)
     except StartError as error:
         raise _missing_variables(invocation, error) or error from None
 

@@ -15,7 +15,7 @@ from nuages.environment.variables import read_env_file
 from nuages.errors import UsageError
 from nuages.invocation import Invocation
 from nuages.kinds import file
-from nuages.options import options_of
+from nuages.options import Option, options_of
 from nuages.project.model import Process, Project
 from nuages.runtime.settings import Settings
 
@@ -35,6 +35,12 @@ def up(invocation: Invocation) -> int:
     arguments = _serve_arguments(invocation, prepared, wanted)
     invocation.console.event("serve", argv=arguments)
     server = serve_command(prepared, arguments)
+    if settings.reload:
+        from nuages import reloading
+
+        environ = dict(server.environ)
+        reloading.begin(project.root, environ, passes_on=True)
+        server = dataclasses.replace(server, environ=environ)
     if options.all and project.processes:
         extra = _process_variables(project, debug=_debug(settings))
         members = [(each, command_of(prepared, each, extra)) for each in project.processes]
@@ -85,8 +91,13 @@ def _serve_arguments(invocation: Invocation, prepared: Prepared, wanted: Wanted)
         if path is not None:
             given[option.name] = (path,)  # its folder is another than this one
         if option.name in given and option.flag not in arguments:
-            arguments += [word for text in given[option.name] for word in (option.flag, text)]
+            arguments += [word for text in given[option.name] for word in _words(option, text)]
     return arguments
+
+
+def _words(option: Option, text: str) -> tuple[str, ...]:
+    """Return how a value is given on a command line; a flag takes none."""
+    return (option.flag, text) if option.kind.metavar else (option.flag,)
 
 
 def run(invocation: Invocation) -> int:

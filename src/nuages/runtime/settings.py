@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nuages.kinds import Kind, choice, duration, file, integer, size, switch, text, word_or
+from nuages.kinds import Kind, choice, duration, file, flag, integer, size, switch, text, word_or
 from nuages.options import declare
 from nuages.runtime.bucket import media
 from nuages.runtime.xsendfile import location
@@ -189,6 +189,10 @@ class Settings:
     debug: bool | None = declare(
         switch, default=None, default_text="as the settings say, which must be off", group=APPLICATION,
         help="override DEBUG for this run",
+    )  # fmt: skip
+    reload: bool = declare(
+        flag, default=False, default_text="", group=APPLICATION,
+        help="development: load the new code when the project's code or templates change",
     )  # fmt: skip
 
     workers: int | None = declare(

@@ -1,0 +1,98 @@
+"""`--reload`, for development: a process beside the server that sends it SIGHUP when code or a template changes.
+
+It runs in the Python that nuages itself is installed in, where the extra `build` is, also when the server runs in a
+project's own: `python -m nuages.reloading SUPERVISOR FOLDER`. It ends with the server.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import sys
+from collections.abc import Iterable, MutableMapping
+from pathlib import Path
+
+from nuages.console import Console
+from nuages.errors import UsageError
+
+SUFFIXES = frozenset(
+    {".py", ".html", ".htm", ".txt", ".xml", ".jinja", ".jinja2", ".j2", ".mo", ".toml", ".env"}
+)
+# What is not code, and what is written while the project runs.
+_IGNORED = frozenset(
+    {"__pycache__", "node_modules", "site-packages", "venv", "media", "uploads", "staticfiles", "htmlcov"}
+)
+_WATCHED = "_NUAGES_WATCHED"  # `up` tells the server that it is watched already: it may have no watchfiles
+_LOOK = 1000  # milliseconds between two looks whether the server is still there
+_NAMED = 3  # changed files that are named
+
+
+def begin(folder: Path, environ: MutableMapping[str, str], *, passes_on: bool = False) -> None:
+    """Start the watching process for the server that this process is or, where it `passes_on`, will become.
+
+    Raises UsageError where watchfiles is not installed.
+    """
+    if environ.pop(_WATCHED, ""):
+        return
+    if importlib.util.find_spec("watchfiles") is None:
+        raise UsageError(
+            "--reload needs watchfiles, which is not installed here", where=sys.prefix,
+            why="the runtime ships in images and does without it; the extra `build` has it",
+            hint="pip install 'nuages[build]'",
+        )  # fmt: skip
+    # A change may come before the server has handlers, and would end it.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    argv = [sys.executable, "-m", "nuages.reloading", str(os.getpid()), str(folder)]
+    os.posix_spawn(sys.executable, argv, {**environ})
+    if passes_on:
+        environ[_WATCHED] = "1"
+
+
+def matters(path: Path, folder: Path) -> bool:
+    """Return whether a change of this file is one of the project's code or templates."""
+    parts = path.relative_to(folder).parts if path.is_relative_to(folder) else path.parts
+    if any(part in _IGNORED or part.startswith(".") for part in parts[:-1]):
+        return False
+    name = parts[-1]
+    return Path(name).suffix in SUFFIXES or name == ".env" or name.startswith(".env.")
+
+
+def named(paths: Iterable[Path], folder: Path) -> str:
+    """Return a few of the changed files for a person."""
+    names = sorted({str(path.relative_to(folder) if path.is_relative_to(folder) else path) for path in paths})
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def main(argv: list[str]) -> int:
+    """Watch until the server is gone."""
+    import watchfiles
+
+    supervisor, folder = int(argv[0]), Path(argv[1])
+    _end_with_parent()
+    console = Console(as_json=not sys.stderr.isatty())
+    changes = watchfiles.watch(
+        folder, watch_filter=lambda _, path: matters(Path(path), folder), rust_timeout=_LOOK,
+        yield_on_timeout=True, raise_interrupt=False, ignore_permission_denied=True,
+    )  # fmt: skip
+    for found in changes:
+        if os.getppid() != supervisor:
+            break
+        if found:
+            text = named((Path(path) for _, path in found), folder)
+            console.event("changed", f"{text} changed", files=sorted(path for _, path in found))
+            os.kill(supervisor, signal.SIGHUP)
+    return 0
+
+
+def _end_with_parent() -> None:
+    """End at once when the server does; prctl(2), PR_SET_PDEATHSIG. Elsewhere than on Linux within a look."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,99 @@
+"""--reload: what is saved is served, and what is broken is named and not served."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from tests.process.harness import Server, alive, serving, wait_until, write_project
+
+SETTINGS = """
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True,
+              "DIRS": ["{folder}/templates"]}]
+"""
+VIEW = """
+from django.shortcuts import render
+
+urlpatterns += [path("page/", lambda request: render(request, "page.html"))]
+"""
+
+
+def until(server: Server, path: str, expected: str) -> None:
+    wait_until(lambda: server.get(path) == expected, f"{path} is {expected!r}")
+
+
+def watcher(server: Server) -> int:
+    """The number of the process that watches."""
+    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+    found = [pid for pid in children if b"nuages.reloading" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return int(found[0])
+
+
+def test_changed_code_and_templates_are_served_and_broken_ones_are_not(tmp_path: Path) -> None:
+    project = write_project(tmp_path, settings=SETTINGS.replace("{folder}", str(tmp_path)), urls=VIEW)
+    page, urls = tmp_path / "templates" / "page.html", tmp_path / "pages" / "urls.py"
+    page.parent.mkdir()
+    page.write_text("one")
+    (page.parent / "never.html").write_text("{% what is this %}")  # broken before we came, and used by nobody
+    with serving(project, "--workers", "1", "--reload") as server:
+        server.wait_for("ready")
+        assert server.get("/page/") == "one"
+        page.write_text("two")
+        until(server, "/page/", "two")
+        assert server.wait_for("changed")["text"] == "templates/page.html changed"
+
+        page.write_text("three\n{% if %}")
+        failed = server.wait_for("worker-start-failed")["text"]
+        assert f"a template that was changed cannot be compiled\n  {page}:2\n" in failed
+        server.wait_for("reload-failed")
+        assert server.get("/page/") == "two"
+
+        page.write_text("four")
+        until(server, "/page/", "four")
+        right = urls.read_text()
+        urls.write_text(right + "\ndef broken(:\n")
+        failed = server.wait_for("worker-start-failed", count=2)["text"]
+        assert "SyntaxError" in failed
+        assert "pages/urls.py" in failed
+        server.wait_for("reload-failed", count=2)
+        assert server.get("/page/") == "four"
+
+        urls.write_text(right + '\nurlpatterns += [path("new/", hello)]\n')
+        wait_until(lambda: server.begin("/new/").answer().status == 200, "the new page is there")
+
+        assert server.get("/page/") == "four"  # now this worker keeps it
+        watching = watcher(server)
+        (tmp_path / "media").mkdir()
+        changes = len(server.found("changed"))
+        for name in ("media/upload.html", "db.sqlite3", "pages/notes.csv"):
+            (tmp_path / name).write_text("not code")
+        page.write_text("five")
+        until(server, "/page/", "five")
+        assert [event["text"] for event in server.found("changed")[changes:]] == [
+            "templates/page.html changed"
+        ]
+        server.signal(signal.SIGKILL)
+        server.wait()
+        wait_until(lambda: not alive(watching), "the watching process ends with its server")
+
+
+def test_without_watchfiles_it_says_what_to_install(tmp_path: Path) -> None:
+    project = write_project(tmp_path / "project")
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(
+        "import importlib.util as u\nfound = u.find_spec\n"
+        "u.find_spec = lambda name, *a: None if name == 'watchfiles' else found(name, *a)\n"
+    )
+    environ = {
+        "PYTHONPATH": os.pathsep.join([str(tmp_path / "site"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    }
+    with serving(project, "--reload", environ=environ) as server:
+        assert server.wait() == 2
+        assert server.error() == (
+            "error: --reload needs watchfiles, which is not installed here\n"
+            f"  {sys.prefix}\n"
+            "  the runtime ships in images and does without it; the extra `build` has it\n\n"
+            "hint: pip install 'nuages[build]'"
+        )
