@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import time
 from datetime import datetime
 from pathlib import Path
 
+import pytest
 from tests.process.clients import asking
 from tests.process.harness import Server, alive, serving, wait_until, write_project
 from tests.process.test_nothing_is_lost import SLOW_IMPORT
 
 INSIDE = {f"{kind} {how}" for kind in ("fresh", "kept") for how in ("reset", "closed", "stale", "cut")}
 READY_SECONDS = 0.2
+IMPORT_SECONDS = 1.5
+SETTLED_SECONDS = 5.5
 ROUNDS = 2  # a third that has hardly begun to serve is replaced a little later: it might die at every start
 
 
@@ -32,7 +36,21 @@ def test_a_killed_worker_is_replaced_at_once_and_nothing_else_fails(tmp_path: Pa
         failures = clients.tally.failures
         assert set(failures) <= INSIDE, clients.tally
         assert sum(failures.values()) <= 2 * ROUNDS, clients.tally
-        assert _gaps(server)[0] < READY_SECONDS
+        assert _gaps(server)[0] < IMPORT_SECONDS
+        assert server.stop() == 0
+
+
+@pytest.mark.long
+def test_a_killed_worker_is_replaced_within_200_ms(tmp_path: Path) -> None:
+    """On a machine that has time: whoever was ready for long enough is replaced at once, however often that happens."""
+    project = write_project(tmp_path / "project", settings=SLOW_IMPORT)
+    with serving(project, "--workers", "2") as server:
+        server.wait_for("worker-ready", count=2)
+        for number in range(1, 6):
+            time.sleep(SETTLED_SECONDS)  # what is tested is that it has served for a while
+            os.kill(server.workers()[0], signal.SIGKILL)
+            server.wait_for("worker-ready", count=2 + number)
+        assert max(_gaps(server)) < READY_SECONDS
         assert server.stop() == 0
 
 
