@@ -85,6 +85,24 @@ def test_a_worker_is_forked_beside_the_old_one_where_only_a_whole_one_would_not_
         assert server.stop() == 0
 
 
+def test_where_a_second_worker_does_not_fit_the_old_one_ends_first_and_nothing_fails(tmp_path: Path) -> None:
+    """Nobody serves for a moment, which is said aloud; who comes in it waits in the sockets' queues."""
+    project = write_project(tmp_path / "project", settings=BALLAST)
+    options = ("--workers", "1", "--preload", "off")
+    with limited(150 * MB) as wrapper, serving(project, *options, wrapper=wrapper) as server:
+        first = server.wait_for("worker-ready")["pid"]
+        assert "does not fit" in server.wait_for("memory-short")["text"]
+        with asking(server.address, "--rate", "50") as clients:
+            clients.more(20)
+            os.kill(first, signal.SIGTERM)
+            assert "another starts when it has ended" in server.wait_for("worker-retires")["text"]
+            server.wait_for("worker-ready", count=2)
+            clients.more(20)
+        assert clients.tally.failures == {}, clients.tally
+        assert server.found("out-of-memory") == []
+        assert server.stop() == 0
+
+
 def test_new_code_that_does_not_fit_beside_the_old_costs_the_old_nothing(tmp_path: Path) -> None:
     """The kernel ends who still loads, and not those that serve."""
     project = write_project(tmp_path / "project", settings=BALLAST)
