@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.process.harness import Server, held, named_pipe, serving, wait_until, write_project
+from tests.process.sites import talking
 from tests.process.test_serve_limits import MB, limited
 
 URLS = """
@@ -111,6 +112,17 @@ def test_workers_are_replaced_after_different_numbers_of_requests(project: Path)
             numbers.add(int(server.found("worker-retires")[-1]["reason"].split()[3]))
     assert len(numbers) > 1
     assert all(90 <= number <= 110 for number in numbers)
+
+
+def test_a_busy_worker_is_not_replaced_in_its_first_minute_unless_a_number_is_given(project: Path) -> None:
+    with serving(project, "--workers", "1", "--access-log", "off") as server:
+        server.wait_for("ready")
+        with talking(server.address) as talk:
+            for _ in range(120):
+                talk.socket.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
+                for _ in range(100):
+                    assert talk.answer().status == 200
+        assert server.found("worker-retires") == []
 
 
 def test_a_worker_is_replaced_at_its_age(project: Path) -> None:

@@ -13,6 +13,9 @@ from nuages.runtime.capacity import SUPERVISOR_BYTES
 from nuages.runtime.memory import Group
 from nuages.runtime.messages import Due, Event, Recovered, Room
 
+AUTO_REQUESTS = 10_000  # that a worker has before it is replaced, where nobody says another number
+# And not before this: a leak by requests takes longer to matter, and a busy site would start workers all the time.
+LEAST_AGE = 60.0  # seconds
 JITTER = 0.1  # of a limit, each way, so that workers which started together do not end together
 SHARE = 0.8  # of a worker's share of the memory, from which on it is replaced
 GROWN = (

@@ -90,6 +90,13 @@ def _memory(text: str) -> int | str:
 memory: Kind[int | str] = Kind("SIZE|auto|off", _memory, ("auto", "off"))
 
 
+def _requests(text: str) -> int | str:
+    return text if text == "auto" else integer(1).parse(text)
+
+
+requests: Kind[int | str] = Kind("N|auto", _requests, ("auto",))
+
+
 import_path: Kind[str] = Kind("MODULE:NAME", _import_path)
 
 
@@ -232,9 +239,10 @@ class Settings:
         word_or("off", duration), default=30.0, default_text="30s", rare=True, group=PROCESSES,
         help="how long a worker's event loop may stand still before the worker is replaced",
     )  # fmt: skip
-    recycle_requests: int | None = declare(
-        word_or("off", integer(1)), default=10000, group=PROCESSES,
-        help="replace a worker after so many requests, give or take a tenth; static files do not count",
+    recycle_requests: int | str | None = declare(
+        word_or("off", requests), default="auto", group=PROCESSES,
+        help="replace a worker after so many requests, give or take a tenth, static files not counted; "
+        "auto: 10000, but not in its first minute",
     )  # fmt: skip
     recycle_age: float | None = declare(
         word_or("off", duration), default=None, default_text="off", rare=True, group=PROCESSES,

@@ -158,11 +158,23 @@ class Worker:
     def _ready(self) -> None:
         faulthandler.cancel_dump_traceback_later()
         if self.settings.recycle_requests:
-            # A generator of its own: the project may have seeded the usual one.
-            jitter = 1 + recycling.JITTER * random.SystemRandom().uniform(-1, 1)
-            requests = max(1, round(self.settings.recycle_requests * jitter))
-            self.board.limit(requests, lambda: self.say_due(f"it has had {requests} requests"))
+            self._limit_requests(self.settings.recycle_requests)
         self.say(ready=round(time.monotonic() - self.started, 3))
+
+    def _limit_requests(self, limit: int | str) -> None:
+        # A generator of its own: the project may have seeded the usual one.
+        jitter = 1 + recycling.JITTER * random.SystemRandom().uniform(-1, 1)
+        is_auto = isinstance(limit, str)
+        count = recycling.AUTO_REQUESTS if isinstance(limit, str) else limit
+        requests = max(1, round(count * jitter))
+        ready = time.monotonic()
+
+        def reached() -> None:
+            loop = asyncio.get_running_loop()
+            wait = ready + recycling.LEAST_AGE * jitter - time.monotonic() if is_auto else 0.0
+            loop.call_later(max(0.0, wait), self.say_due, f"it has had {requests} requests")
+
+        self.board.limit(requests, reached)
 
     def _beat(self) -> None:
         from nuages.runtime.connections import count_open
