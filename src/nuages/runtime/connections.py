@@ -15,8 +15,10 @@ active = threading.local()
 _opened: weakref.WeakSet[Any] = weakref.WeakSet()  # the connections of all threads
 
 
-def watch_connections(mend: Callable[[], None]) -> None:
+def watch_connections(mend: Callable[[], None], opened: Callable[[Any], None]) -> None:
     """Have Django tell which connections each thread opens: asking it after each request costs more.
+
+    `opened` is called with each new one, in its thread.
 
     `mend` is called in the request's thread when it is finished, before Django drops the connections whose state it
     does not trust without a word.
@@ -28,16 +30,19 @@ def watch_connections(mend: Callable[[], None]) -> None:
     def finished(**_: Any) -> None:
         mend()
 
-    connection_created.connect(note_connection, dispatch_uid="nuages")
+    def created(connection: Any, **_: Any) -> None:
+        note_connection(connection)
+        opened(connection)
+
+    connection_created.connect(created, weak=False, dispatch_uid="nuages")
     is_connected = request_finished.disconnect(close_old_connections)
     request_finished.connect(finished, weak=False, dispatch_uid="nuages")
     if is_connected:  # receivers are called in the order in which they were connected
         request_finished.connect(close_old_connections)
 
 
-def note_connection(sender: Any, connection: Any, **_: Any) -> None:
-    """Remember a connection that Django opened in this thread (the signal connection_created)."""
-    del sender
+def note_connection(connection: Any) -> None:
+    """Remember a connection that Django opened in this thread."""
     known = getattr(active, "connections", ())
     if not any(one is connection for one in known):
         active.connections = (*known, connection)

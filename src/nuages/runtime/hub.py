@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from nuages.runtime.allowance import Allowance
 from nuages.runtime.bridge import PoolExecutor
 from nuages.runtime.connections import active, close_connections, mend_connections, watch_connections
 from nuages.runtime.gate import Gate
@@ -43,7 +44,10 @@ class Hub:
         site.handlers.bridge.executor = PoolExecutor(self.pool, self.mend_connections)
         reserve = site.handlers.lender.reserve
         reserve.mend, reserve.most = self.mend_connections, settings.threads
-        watch_connections(self.mend_connections)
+        self.allowance = Allowance(
+            self.pool, board, settings.workers, lambda text: log.event("info", "allowance", text)
+        )
+        watch_connections(self.mend_connections, self.allowance.opened)
         site.files.report = lambda text: log.event("warning", "static", text)
         if site.asgi is not None:
             # A thread that computes gives way to the loop after this time; Python's own 5 ms add up to much more.

@@ -107,6 +107,12 @@ class Board:
         return (sum(row) - accepting) / accepting, min(filter(None, row)) - 1
 
     @property
+    def accepting(self) -> int:
+        """How many workers accept connections."""
+        row = self._tally.tolist()
+        return len(row) - row.count(0)
+
+    @property
     def in_flight(self) -> int:
         """How many requests are begun and not ended."""
         return self._begun

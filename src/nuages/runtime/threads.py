@@ -81,6 +81,12 @@ class Pool:
         self._told: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._waking = False
 
+    def bound(self, most: int) -> None:
+        """Have at most so many threads from now on; those that run may finish what they are at."""
+        with self._lock:
+            self.most = most
+            self.limit = min(self.limit, most)
+
     @property
     def queued(self) -> int:
         """How many tasks wait for a thread."""

@@ -94,7 +94,8 @@ class Worker:
         hooks.call(self.settings.after_fork, "--after-fork", self.application)
         said = _UvicornLog(self.log)
         protocol = protocol_class(site, self.settings, self.log, self.board)
-        self.threads = protocol.hub.pool
+        self.hub = protocol.hub
+        self.threads = self.hub.pool
         if loads:
             gc.collect()
         # What loading made stays for good: the collector need not walk through it again and again.
@@ -180,6 +181,7 @@ class Worker:
         from nuages.runtime.connections import count_open
 
         self._look_at_threads()
+        self.hub.allowance.apply()
         if self._inquiry:
             self._inquiry.look()
         state = self.server.server_state
