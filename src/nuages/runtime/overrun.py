@@ -33,7 +33,9 @@ def longest(pool: Pool, limit: float, now: float) -> Overrun | None:
     found: tuple[float, Any, Any] | None = None
     for thread in list(pool.threads):
         task: Any = thread.task
-        has_begun = bool(getattr(task, "status", 0)) and not task.lost
+        status = getattr(task, "status", None)
+        # Begun, or about to be answered by its connection, which looks at the time itself.
+        has_begun = status is not None and not task.lost
         if task is None or thread.streaming or has_begun:
             continue
         inflow = getattr(task, "inflow", None)
