@@ -10,6 +10,7 @@ from nuages.commands import COMMANDS
 from nuages.image.schema import schema
 from nuages.options import KNOWN_ELSEWHERE
 from nuages.reference import findings, page
+from nuages.runtime.metrics import METRICS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -57,3 +58,12 @@ def test_words_from_other_servers_lead_to_words_without_dashes() -> None:
     for word, ours in KNOWN_ELSEWHERE.items():
         assert not word.startswith("-")
         assert not ours.startswith("-")
+
+
+def test_the_table_of_metrics_is_what_is_declared() -> None:
+    lines = (ROOT / "docs" / "operations.md").read_text().splitlines()
+    rows = [
+        f"| `{metric.shown}` | {metric.kind} | {', '.join(metric.labels)} | {metric.help} |"
+        for metric in METRICS
+    ]
+    assert lines[-len(rows) :] == rows

@@ -13,7 +13,7 @@ from nuages.runtime.observation import Observation, Seen
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """A metric that is emitted; the page docs/observing.md lists the same. Counters are named without `_total`."""
+    """A metric that is emitted; the page docs/operations.md lists the same. Counters are named without `_total`."""
 
     name: str
     kind: str
