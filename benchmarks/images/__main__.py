@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import sys
 import tempfile
@@ -30,9 +32,11 @@ def main() -> int:
     engine = Engine(folder)
     try:
         project = Path(shutil.copytree(APPLICATION, folder / "stockroom", ignore=WRITTEN))
+        plain = Path(shutil.copytree(project, folder / "plain"))
+        _without_index(plain)
         rows = []
         for name in BY_HAND:
-            _build(engine, project, name)
+            _build(engine, plain, name)
             rows.append((name, *_sizes(engine, name)))
         engine.build(project, "nuages")
         rows.append(("nuages", *_sizes(engine, "nuages")))
@@ -45,6 +49,18 @@ def main() -> int:
     return 0
 
 
+def _without_index(project: Path) -> None:
+    """Take the index out that Pipfile names and nobody reaches: pipenv then asks the one that everybody does."""
+    pipfile = project / "Pipfile"
+    pipfile.write_text(re.sub(r"\[\[source\]\]\n(?:.+\n)+", "", pipfile.read_text()))
+    locked = project / "Pipfile.lock"
+    lock = json.loads(locked.read_text())
+    lock["_meta"]["sources"] = []
+    for package in lock["default"].values():
+        package.pop("index", None)
+    locked.write_text(json.dumps(lock))
+
+
 def _build(engine: Engine, project: Path, name: str) -> None:
     """Build one of the Dockerfiles with pip configured as it is on this machine."""
     lines = ["[global]"]
@@ -53,11 +69,16 @@ def _build(engine: Engine, project: Path, name: str) -> None:
     for option in ("index-url", "extra-index-url", "find-links", "trusted-host", "timeout"):
         if option in found:
             lines.append(f"{option} = {' '.join(found[option].words)}")
+            # The pages of an index on this disk name files beside it, hence its parent.
             volumes += [
-                str(Path(word.removeprefix("file://"))) for word in found[option].words if word[:1] in "/f"
+                str(Path(word.removeprefix("file://")).parent if word.startswith("file:") else word)
+                for word in found[option].words
+                if word.startswith(("/", "file:"))
             ]
     if "cert" in found:
         lines.append("cert = /etc/ssl/packages.crt")
+    # pipenv reads no file of pip's; only variables reach the pip that it starts.
+    variables = {"PIP_CERT": "/etc/ssl/packages.crt"} if "cert" in found else {}
     configuration = engine.folder / "pip.conf"
     configuration.write_text("\n".join(lines) + "\n")
     mounts = [f"{configuration}:/etc/pip.conf:ro"]
@@ -65,6 +86,7 @@ def _build(engine: Engine, project: Path, name: str) -> None:
     mounts += [f"{place}:{place}:ro" for place in volumes if Path(place).is_dir()]
     engine.run(
         "buildah", "build", "--layers", "--isolation=chroot", "--network=host", "--tag", name,
+        *(f"--env={name}={text}" for name, text in variables.items()),
         "--file", str(HERE / f"{name}.Dockerfile"), *(word for mount in mounts for word in ("--volume", mount)),
         str(project),
     )  # fmt: skip

@@ -9,7 +9,7 @@ RUN python3 -m venv /opt/pipenv && /opt/pipenv/bin/pip install --no-cache-dir pi
 RUN python3 -m venv /opt/venv
 WORKDIR /build
 COPY Pipfile Pipfile.lock ./
-RUN /opt/pipenv/bin/pipenv requirements --hash > requirements.txt \
+RUN /opt/pipenv/bin/pipenv requirements --hash --exclude-index > requirements.txt \
     && /opt/venv/bin/pip install --no-cache-dir --require-hashes -r requirements.txt \
     && /opt/venv/bin/pip install --no-cache-dir "uvicorn[standard]" \
     && /opt/venv/bin/pip uninstall -y pip

@@ -10,9 +10,12 @@ from nuages.image.context import SECRETS
 _BY_CONTENT = {"*.pem", "*.key", "*.p12", "*.pfx"}
 """Names that certificates have as well: only their content tells."""
 
+AWS = "the id of an access key of AWS"
+"""No secret by itself: its other half is, which has no shape of its own."""
+
 _SHAPES = (
     (rb"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----\s+[A-Za-z0-9+/=\s]{40}", "a private key"),
-    (rb"\bAKIA[0-9A-Z]{16}\b", "an access key of AWS"),
+    (rb"\bAKIA[0-9A-Z]{16}\b", AWS),
     (rb"\bgh[pousr]_[A-Za-z0-9]{36}", "a token of GitHub"),
     (rb"\bgithub_pat_[A-Za-z0-9_]{60}", "a token of GitHub"),
     (rb"\bglpat-[A-Za-z0-9_-]{20}", "a token of GitLab"),

@@ -234,7 +234,7 @@ def test_an_oci_layout_is_read_as_well_and_anything_else_is_refused(tmp_path: Pa
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        (b"aws = AKIAIOSFODNN7EXAMPLE", ("an access key of AWS",)),
+        (b"aws = AKIAIOSFODNN7EXAMPLE", ("the id of an access key of AWS",)),
         (b"https://user:${PASSWORD}@host.example.com/", ()),
         (b"see https://example.com/a:b@c", ()),
         (b"//registry.example.com/:_authToken=0123456789abcdef", ("a token of a package registry",)),
