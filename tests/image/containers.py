@@ -15,9 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
 from tests.image import bases
-from tests.process.harness import DEADLINE, wait_until
+from tests.process.harness import wait_until
 
 PYTHON = "/opt/venv/bin/python"
 STORE = """\
@@ -173,16 +172,3 @@ def _given(environ: Mapping[str, str]) -> list[str]:
 
 def _mounted(volume: str) -> list[str]:
     return ["--volume", f"{volume}:/data"] if volume else []
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    bases.needed()
-    made = Engine(tmp_path_factory.mktemp("engine"))
-    try:
-        yield made
-    finally:
-        made.clean()
-
-
-__all__ = ["DEADLINE", "Container", "Engine", "engine", "free_port"]

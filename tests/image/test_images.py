@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.image.containers import Container, Engine, engine
+from tests.image.containers import Container, Engine
 from tests.image.databases import mariadb, mysql
+from tests.process.harness import wait_until
 from tests.process.test_examples import Browser
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -24,7 +25,6 @@ PAGES = {
 }
 
 pytestmark = pytest.mark.timeout(900)
-_ = engine  # the fixture
 
 
 @pytest.fixture(scope="module", params=PAGES)
@@ -56,7 +56,7 @@ def test_an_image_serves_its_pages_and_static_files_as_anybody_and_ends_with_0(
 
         with _half_a_request(container) as connection:
             container.stop_with(signal.SIGTERM)
-            _wait_for_the_stop(container)
+            wait_until(lambda: '"event": "stopping"' in container.said(), "the server stops")
             connection.sendall(b"5678")
             assert re.match(rb"HTTP/1\.1 \d{3} ", connection.recv(1000))
         assert container.wait() == 0, container.said()
@@ -65,14 +65,7 @@ def test_an_image_serves_its_pages_and_static_files_as_anybody_and_ends_with_0(
 def _half_a_request(container: Container) -> socket.socket:
     connection = socket.create_connection(("127.0.0.1", container.port), timeout=30)
     connection.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8\r\n\r\n1234")
-    time.sleep(0)
     return connection
-
-
-def _wait_for_the_stop(container: Container) -> None:
-    deadline = time.monotonic() + 30
-    while '"event": "stopping"' not in container.said():
-        assert time.monotonic() < deadline, container.said()
 
 
 def test_an_image_is_examined(built: str, engine: Engine) -> None:

@@ -13,14 +13,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from tests.image.containers import Engine, engine
+from tests.image.containers import Engine
 from tests.image.test_images import EXAMPLES, SECRET, WRITTEN
 
 PASSWORD = "hunter-twenty-two"
 WHEEL = "private_melody-1.0-py3-none-any.whl"
 
 pytestmark = pytest.mark.timeout(900)
-_ = engine  # the fixture
 
 
 def _wheel() -> bytes:
