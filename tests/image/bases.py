@@ -32,6 +32,13 @@ _LIBRARIES = {
 """What an interpreter built on the older suite loads; the rest has the same names in both."""
 
 _MORE = ("libffi8", "libsqlite3-0", "libbz2-1.0", "liblzma5", "zlib1g", "libuuid1", "libexpat1")
+_DOCKER_CLEAN = """\
+DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb || true"; };
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+"""
+"""What Debian's own container images have, so that apt leaves no caches in a layer."""
+
 _LEFT_OUT = ("test", "tests", "idlelib", "turtledemo", "__pycache__", "*.a", "*.pyc")
 
 
@@ -70,8 +77,11 @@ def _debian(name: str, suite: str, packages: tuple[str, ...] = ()) -> None:
             "--dpkgopt=path-include=/usr/share/doc/*/copyright", *(f"--aptopt={line}" for line in given),
             f"--include={','.join(('ca-certificates', *packages))}", suite, str(archive), *mirrors(suite),
         )  # fmt: skip
+        clean = Path(folder, "docker-clean")
+        clean.write_text(_DOCKER_CLEAN)
         with _container("scratch", name) as container:
             _run("buildah", "add", "--quiet", container, str(archive), "/")
+            _run("buildah", "copy", "--quiet", container, str(clean), "/etc/apt/apt.conf.d/docker-clean")
             _run("buildah", "config", "--cmd", "bash", "--env", "PATH=" + _path(), container)
 
 
