@@ -66,7 +66,7 @@ def _build(
     place.mkdir()
     size = context.write(made.project.root, place, dict(made.files), made.plan.excluded)
     invocation.console.event("context", f"{size / 1e6:.1f} MB of context")
-    secrets, volumes = _sources(invocation.environ, folder)
+    secrets, volumes = sources(invocation.environ, folder)
     order = engine.Order(
         context=str(place), dockerfile=str(place / "Dockerfile"), tags=tags, iidfile=f"{folder}/iid",
         secrets=secrets, volumes=volumes, platform=options.platform, cache=options.cache, timestamp=_EPOCH,
@@ -153,7 +153,7 @@ def _engine(wanted: str, say: examining.Say) -> str:
     )  # fmt: skip
 
 
-def _sources(environ: Mapping[str, str], folder: Path) -> tuple[list[tuple[str, str]], list[str]]:
+def sources(environ: Mapping[str, str], folder: Path) -> tuple[list[tuple[str, str]], list[str]]:
     """Return this machine's package sources as build secrets, and the folders that they name."""
     pip = indexes.read(environ)
     values = {**indexes.uv_variables(pip, environ)}

@@ -1,0 +1,52 @@
+"""What of this machine's package sources reaches a build, and how: as secrets, never as files of the context."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nuages.building import sources
+
+
+def test_indexes_and_registries_are_secrets_and_constraints_stay_here(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".npmrc").write_text(
+        "registry=https://npm.example.com/\n//npm.example.com/:_authToken=npm-token\nnodedir=/usr/include/node\nyes=true\n"
+    )
+    configuration = tmp_path / "pip.conf"
+    configuration.write_text(
+        "[global]\nextra-index-url = https://mara:hunter22@packages.example.com/simple\n"
+        f"constraint = {tmp_path}/constraints.txt\ncert = {configuration}\n"
+    )
+    environ = {
+        "HOME": str(home),
+        "PIP_CONFIG_FILE": str(configuration),
+        "UV_INDEX": "https://uv.example.com/simple",
+    }
+    folder = tmp_path / "build"
+    folder.mkdir()
+    secrets, volumes = sources(environ, folder)
+    assert [name for name, _ in secrets] == ["packages", "ca", "npmrc"]
+    files = dict(secrets)
+    packages = Path(files["packages"]).read_text()
+    assert "export UV_INDEX=https://uv.example.com/simple\n" in packages
+    assert "export PIP_EXTRA_INDEX_URL=https://mara:hunter22@packages.example.com/simple\n" in packages
+    assert "export SSL_CERT_FILE=/run/secrets/ca\n" in packages
+    assert "CONSTRAINT" not in packages
+    assert Path(files["npmrc"]).read_text() == (
+        "registry=https://npm.example.com/\n//npm.example.com/:_authToken=npm-token\n"
+    )
+    assert {Path(path).stat().st_mode & 0o777 for name, path in secrets if name != "ca"} == {0o600}
+    assert volumes == []
+
+
+def test_folders_that_an_index_on_this_disk_lies_in_are_mounted(tmp_path: Path) -> None:
+    wheels = tmp_path / "wheels"
+    index = tmp_path / "index" / "simple"
+    for folder in (wheels, index):
+        folder.mkdir(parents=True)
+    environ = {"HOME": str(tmp_path), "PIP_CONFIG_FILE": "/dev/null", "PIP_FIND_LINKS": str(wheels),
+               "PIP_INDEX_URL": f"file://{index}"}  # fmt: skip
+    secrets, volumes = sources(environ, tmp_path)
+    assert [name for name, _ in secrets] == ["packages"]
+    assert set(volumes) == {str(wheels), str(index.parent)}
