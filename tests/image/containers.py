@@ -19,6 +19,9 @@ from tests.image import bases
 from tests.process.harness import wait_until
 
 PYTHON = "/opt/venv/bin/python"
+USER = "54321:0"
+"""A number that no image knows, in the group that platforms give to such."""
+
 STORE = """\
 [storage]
 driver = "overlay"
@@ -84,21 +87,19 @@ class Engine:
     def once(self, tag: str, *words: str, environ: Mapping[str, str], volume: str = "") -> str:
         """Run a program of the image to its end; return what it wrote."""
         return self.run(
-            "podman", "run", "--rm", "--network=host", "--read-only", *_given(environ), *_mounted(volume),
-            "--entrypoint", PYTHON, tag, *words,
+            "podman", "run", "--rm", "--network=host", "--read-only", "--user", USER, *_given(environ),
+            *_mounted(volume), "--entrypoint", PYTHON, tag, *words,
         ).stdout  # fmt: skip
 
     @contextmanager
-    def serving(
-        self, tag: str, *, environ: Mapping[str, str], volume: str = "", user: str = "54321:0"
-    ) -> Iterator[Container]:
+    def serving(self, tag: str, *, environ: Mapping[str, str], volume: str = "") -> Iterator[Container]:
         """Serve with the image, strictly, and wait until it is ready."""
         port, management = free_port(), free_port()
         values = {
             **environ, "NUAGES_BIND": f"127.0.0.1:{port}", "NUAGES_MANAGEMENT": f"127.0.0.1:{management}"
         }  # fmt: skip
         identity = self.run(
-            "podman", "run", "--detach", "--network=host", "--read-only", "--user", user, "--cap-drop=ALL",
+            "podman", "run", "--detach", "--network=host", "--read-only", "--user", USER, "--cap-drop=ALL",
             "--security-opt=no-new-privileges", *_given(values), *_mounted(volume), tag,
         ).stdout.split()[-1]  # fmt: skip
         container = Container(engine=self, identity=identity, port=port, management=management)

@@ -93,7 +93,7 @@ def test_what_is_wrong_with_an_image_is_found(engine: Engine, tmp_path: Path, bu
         " && mkdir /srv/open && chmod 777 /srv/open && echo SECRET_KEY=x > /app/.env"
         "\nRUN rm /app/.env\nUSER 65532\n"
     )
-    engine.run("buildah", "build", "--isolation=chroot", "--tag", "test-broken", str(tmp_path))
+    engine.run("buildah", "build", "--layers", "--isolation=chroot", "--tag", "test-broken", str(tmp_path))
     done = engine.nuages("check", "--image", "test-broken", check=False)
     assert done.returncode == 1
     assert "I002 error: a shared library is missing: libmariadb.so.3" in done.stdout
