@@ -36,6 +36,7 @@ default_ulimits = ["nofile=1024:2048", "nproc=4096:4096"]
 [engine]
 runtime = "runc"
 cgroup_manager = "cgroupfs"
+volume_path = "{folder}/volumes"
 """
 
 
@@ -48,7 +49,7 @@ class Engine:
 
     def __post_init__(self) -> None:
         limits = self.folder / "containers.conf"
-        limits.write_text(LIMITS)
+        limits.write_text(LIMITS.format(folder=self.folder))
         store = self.folder / "storage.conf"
         found = subprocess.run(
             ["podman", "info", "--format", "{{.Store.GraphRoot}}"], check=True, capture_output=True, text=True
