@@ -227,9 +227,10 @@ def _final(plan: Plan) -> str:
         comment("What runs. Each layer changes more often than the one before it.", rule="the image"),
         "FROM ${BASE}",
     ]
-    blocks.append(
-        apt(plan.run_packages, "run", then=_UNSETUID) if plan.run_packages else run((), [_UNSETUID])
-    )
+    # COPY gives a folder that it makes 0755, whatever it was: the group must be able to write into the volume.
+    volume = f"install -d -m 775 -o {_OWNER.partition(':')[0]} -g 0 {DATA}"
+    then = [_UNSETUID, *([volume] if plan.state else [])]
+    blocks.append(apt(plan.run_packages, "run", then) if plan.run_packages else run((), then))
     # Packages of the project that are installed with their own dependencies change the environment.
     venv_from = "project" if plan.install.local and not plan.install.closed else "build"
     blocks.append(f"COPY --from={venv_from} {VENV} {VENV}")

@@ -35,7 +35,7 @@ def quoted(value: str) -> str:
     return f'"{escaped}"'
 
 
-def apt(packages: Iterable[Package], stage: str, then: str = "") -> str:
+def apt(packages: Iterable[Package], stage: str, then: Sequence[str] = ()) -> str:
     """Return the installation of Debian packages in a stage, with what wants each; `then` is done after it."""
     named = sorted({package.name: package for package in packages}.values(), key=lambda package: package.name)
     width = max(len(package.name) for package in named)
@@ -52,7 +52,7 @@ def apt(packages: Iterable[Package], stage: str, then: str = "") -> str:
                     "rm -f /etc/apt/apt.conf.d/docker-clean",
                     "apt-get update -q",
                     f"DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends {names}",
-                    *([then] if then else []),
+                    *then,
                 ],
             ),
         ]

@@ -92,7 +92,8 @@ RUN DJANGO_SETTINGS_MODULE=chat.settings \
 # ── the image ───────────────────────────────────────────────────────────────────────────────────────────
 # What runs. Each layer changes more often than the one before it.
 FROM ${BASE}
-RUN find / -xdev -type f -perm /6000 -exec chmod a-s {} +
+RUN find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
+ && install -d -m 775 -o 65532 -g 0 /data
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /opt/nuages /opt/nuages
 COPY --from=static /app/staticfiles /app/staticfiles

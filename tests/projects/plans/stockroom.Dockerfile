@@ -104,7 +104,8 @@ RUN --mount=type=cache,id=run-apt,target=/var/cache/apt,sharing=locked \
     rm -f /etc/apt/apt.conf.d/docker-clean \
  && apt-get update -q \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends libmariadb3 \
- && find / -xdev -type f -perm /6000 -exec chmod a-s {} +
+ && find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
+ && install -d -m 775 -o 65532 -g 0 /data
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /opt/nuages /opt/nuages
 COPY --from=static /app/staticfiles /app/staticfiles
