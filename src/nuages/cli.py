@@ -113,7 +113,9 @@ class Help(argparse.HelpFormatter):
 
 def parser_for(command: commands.Command) -> argparse.ArgumentParser:
     """Return the parser of one command; every option's value stays the text that was typed."""
-    usage = f"nuages {command.name} [PROJECT] [OPTIONS]{command.takes_rest}"
+    target = f" [{'|'.join(command.targets)}]" if command.targets else ""
+    project = "[PROJECT …]" if command.several else "[PROJECT]"
+    usage = f"nuages {command.name}{target} {project} [OPTIONS]{command.takes_rest}"
     parser = _Parser(
         prog=f"nuages {command.name}",
         usage=usage,
@@ -122,24 +124,29 @@ def parser_for(command: commands.Command) -> argparse.ArgumentParser:
         argument_default=argparse.SUPPRESS,
         formatter_class=lambda prog: Help(prog, max_help_position=30, width=WIDTH),
     )
-    parser.add_argument("project", nargs="?", default=None, help="the project's folder (default: this one)")
+    count = "*" if command.several else "?"
+    parser.add_argument("project", nargs=count, default=None, help="the project's folder (default: this one)")
     groups: dict[str, Any] = {}
     rare: list[str] = []
     for option in command.options():
+        listed = option.group not in command.unlisted or option.name in command.names
         if option.group not in groups:
             groups[option.group] = parser.add_argument_group(option.group)
-        if option.rare:
+        if option.rare and listed:
             rare.append(option.flag)
         names = [f"-{option.short}"] if option.short else []
         text = option.help + (f" (default: {option.default_text})" if option.default_text else "")
         facts: dict[str, Any] = {"dest": option.name, "action": "append", "metavar": option.kind.metavar}
         if not option.kind.metavar:
             facts = {"dest": option.name, "action": "append_const", "const": "on"}
-        shown = argparse.SUPPRESS if option.rare else text.replace("%", "%%")
+        shown = argparse.SUPPRESS if option.rare or not listed else text.replace("%", "%%")
         groups[option.group].add_argument(*names, option.flag, help=shown, **facts)
     if rare:
         said = f"rarely needed, see docs/options.md: {' '.join(sorted(rare))}"
         parser.epilog = textwrap.fill(said, WIDTH, break_on_hyphens=False)
+    if command.unlisted:
+        more = "The server's own options are taken too: see `nuages serve --help`."
+        parser.epilog = "\n".join([more, *([parser.epilog] if parser.epilog else [])])
     return parser
 
 
@@ -158,6 +165,7 @@ def parse(
             why=f"there stands: {' '.join(rest)}",
             hint=f"see `nuages {command.name} --help`",
         )
+    target = own.pop(0) if own and own[0] in command.targets else ""
     parser = parser_for(command)
     namespace, unknown = parser.parse_known_args(own)
     process = ""
@@ -178,21 +186,26 @@ def parse(
             hint=f"see `nuages {command.name} --help`",
         )
     values = dict(vars(namespace))
-    project = Path(values.pop("project") or ".")
-    if not project.is_dir():
-        raise ProjectError(
-            f"there is no folder {str(project)!r}",
-            where="given on the command line",
-            why="PROJECT is the folder that holds manage.py, or one above it",
-            hint=f"nuages {command.name} PATH",
-        )
+    named = values.pop("project") or "."
+    projects = [Path(each) for each in (named if isinstance(named, list) else [named])]
+    for project in projects:
+        if not project.is_dir():
+            raise ProjectError(
+                f"there is no folder {str(project)!r}",
+                where="given on the command line",
+                why="PROJECT is the folder that holds manage.py, or one above it",
+                hint=f"nuages {command.name} PATH",
+            )
+    project, *more = [each.resolve() for each in projects]
     return Invocation(
         command=command.name,
-        project=project.resolve(),
+        project=project,
+        target=target,
+        more=tuple(more),
         rest=tuple(rest),
         process=process,
         flags=values,
         environ=environ,
-        file=read_file(project.resolve()),
+        file=read_file(project),
         console=console,
     )

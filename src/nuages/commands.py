@@ -12,7 +12,7 @@ from nuages.errors import NuagesError, StartError
 from nuages.kinds import flag, text
 from nuages.options import Option, declare, options_of
 from nuages.runtime.bucket import bucket
-from nuages.runtime.settings import APPLICATION, FILES, Settings
+from nuages.runtime.settings import APPLICATION, FILES, SERVER_GROUPS, Settings
 
 if TYPE_CHECKING:
     from nuages.invocation import Invocation
@@ -25,7 +25,8 @@ class Command:
     """One verb. `function` names the function of this module, or of `MODULE:NAME`, that carries it out.
 
     `classes` gives the option classes it reads; of these it takes the options in `groups` or with these `names`, all
-    where both are empty.
+    where both are empty. Those in the groups `unlisted` are taken, but not shown in its help. `targets` are the words
+    of which one may stand before the project; `several`: it takes several projects at once.
     """
 
     name: str
@@ -34,14 +35,18 @@ class Command:
     classes: Callable[[], tuple[type[Any], ...]]
     groups: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    unlisted: tuple[str, ...] = ()
     takes_rest: str = ""
+    targets: tuple[str, ...] = ()
+    several: bool = False
 
     def options(self) -> tuple[Option, ...]:
         """Return the options it takes, in the order of their declaration."""
         found = (option for declaration in self.classes() for option in options_of(declaration))
         if not self.groups and not self.names:
             return tuple(found)
-        return tuple(option for option in found if option.group in self.groups or option.name in self.names)
+        groups = (*self.groups, *self.unlisted)
+        return tuple(option for option in found if option.group in groups or option.name in self.names)
 
     def load(self) -> Callable[[Invocation], int]:
         """Return the function that carries it out."""
@@ -207,6 +212,12 @@ def _check_options() -> tuple[type[Any], ...]:
     return (CheckOptions, *_up_options(), Settings, Talk)
 
 
+def _manifest_options() -> tuple[type[Any], ...]:
+    from nuages.deploy.options import ManifestOptions
+
+    return (ManifestOptions,)
+
+
 def _image_options(*more: str) -> tuple[type[Any], ...]:
     from nuages.image import options
 
@@ -285,5 +296,16 @@ COMMANDS = (
         function="nuages.building:build",
         classes=lambda: _image_options("BuildOptions"),
         groups=_OF_AN_IMAGE,
+    ),
+    Command(
+        name="manifests",
+        summary="Print what Kubernetes, Compose or systemd need to run the project.",
+        function="nuages.deploying:manifests",
+        classes=lambda: (*_manifest_options(), *_image_options()),
+        groups=("Deployment", "Kubernetes"),
+        names=("name", "port", "settings", "workers", "trusted-proxies"),
+        unlisted=("Image", APPLICATION, *SERVER_GROUPS),
+        targets=("kubernetes", "compose", "systemd"),
+        several=True,
     ),
 )

@@ -15,10 +15,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
-    """One call of nuages: what was typed and where, not yet the values of options."""
+    """One call of nuages: what was typed and where, not yet the values of options.
+
+    `target` is what the command makes, for those that make several things. `more` are further projects.
+    """
 
     command: str
     project: Path
+    target: str = ""
+    more: tuple[Path, ...] = ()
     rest: tuple[str, ...]
     flags: Mapping[str, Sequence[str]]
     environ: Mapping[str, str]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -122,3 +124,39 @@ base.DatabaseWrapper.get_new_connection = connect
             assert ask(address(server), "/-/ready") == (503, b"no worker has asked the database yet\n")
             assert server.get("/") == "hello"
         until(lambda: ask(address(server), "/-/ready")[0] == 200)
+
+
+MIGRATED = """
+INSTALLED_APPS = [*INSTALLED_APPS, "pages.shelf"]
+DATABASES = {{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": "{path}"}}}}
+"""
+MIGRATION = """
+from django.db import migrations
+
+class Migration(migrations.Migration):
+    operations = []
+"""
+
+
+def test_a_server_whose_migrations_are_missing_gets_ready_when_they_are_applied(tmp_path: Path) -> None:
+    """And stays so when the database goes away later: that is what --ready-database is for."""
+    database = tmp_path / "shop.sqlite3"
+    project = write_project(tmp_path / "project", settings=MIGRATED.format(path=database))
+    package = project / "pages" / "shelf" / "migrations"
+    package.mkdir(parents=True)
+    for path in (package.parent / "__init__.py", package / "__init__.py"):
+        path.write_text("")
+    (package / "0001_initial.py").write_text(MIGRATION)
+    options = ["--ready-migrations", "on", "--management", "127.0.0.1:0"]
+    with serving(project, "--workers", "2", *options) as server:
+        server.wait_for("worker-ready", count=2)
+        missing = b"not migrated yet: contenttypes.0001_initial and 2 more\n"
+        until(lambda: ask(address(server), "/-/ready") == (503, missing))
+        assert ask(address(server), "/-/startup")[0] == 200
+        command = [sys.executable, "-m", "nuages", "migrate", str(project), "--settings", "pages.settings"]
+        subprocess.run([*command, "--app", "pages.wsgi:application"], check=True, timeout=60)
+        until(lambda: ask(address(server), "/-/ready") == (200, b"ready\n"))
+        database.unlink()
+        server.signal(signal.SIGHUP)
+        server.wait_for("worker-ready", count=4)
+        assert ask(address(server), "/-/ready") == (200, b"ready\n")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nuages.errors import Origin
-from nuages.project.model import Process, ProcessRole
+from nuages.project.model import Process, ProcessRole, Variable, VariableKind
 
 FORMAT = 1
 """Raised when a field changes its meaning; a reader refuses formats that it does not know."""
@@ -138,6 +138,8 @@ class Plan:
     notes: tuple[str, ...] = ()
     processes: tuple[Process, ...] = ()
     """What runs in containers of its own from this image: workers, schedulers, scheduled commands."""
+    variables: tuple[Variable, ...] = ()
+    """The environment variables that the settings read."""
     format: int = FORMAT
 
 
@@ -164,12 +166,20 @@ def _process(*, role: str, origin: Mapping[str, Any], **fields: Any) -> Process:
     return Process(role=ProcessRole(role), origin=Origin(**origin), **plain)
 
 
+def _variable(
+    *, kind: str, origin: Mapping[str, Any], given: Mapping[str, Any] | None, **fields: Any
+) -> Variable:
+    there = Origin(**given) if given else None
+    return Variable(kind=VariableKind(kind), origin=Origin(**origin), given=there, **fields)
+
+
 _ONE: Mapping[str, Callable[..., Any]] = {
     "python": Stated, "base": Base, "settings": Stated, "static_root": Stated, "front_end": FrontEnd,
     "install": Install, "runtime": Runtime,
 }  # fmt: skip
 _MANY: Mapping[str, Callable[..., Any]] = {
-    "build_packages": Package, "run_packages": Package, "processes": _process, "apps": Stated, "required": Stated,
+    "build_packages": Package, "run_packages": Package, "processes": _process,
+    "variables": _variable, "apps": Stated, "required": Stated,
     "environ": Stated, "stand_ins": Stated, "state": Stated,
 }  # fmt: skip
 

@@ -74,6 +74,7 @@ def plan(project: Project, found: Findings, options: ImageOptions) -> Plan:
         healthcheck=options.healthcheck,
         notes=(*project.notes, *_left_undone(project, options)),
         processes=project.processes,
+        variables=project.variables,
     )
 
 

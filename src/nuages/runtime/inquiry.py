@@ -1,4 +1,4 @@
-"""`--ready-database`: one worker of the server asks the default database now and then, and all can read the answer."""
+"""`--ready-database` and `--ready-migrations`: one worker asks the default database, and all can read the answer."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from nuages.runtime.scoreboard import Board
 
 CHECK_SECONDS = 5.0  # between two questions to the database, of all workers together
+NOT_MIGRATED = "not migrated yet"
 _TURN = 1.5  # seconds after which another worker takes over from the one that asked last
 
 
@@ -18,14 +19,18 @@ class Inquiry:
     The worker that asked last goes on asking: the server needs one more connection, not one for each worker.
     """
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, *, always: bool, migrations: bool) -> None:
+        """`always`: goes on asking; else only until no migration is missing."""
         self._board = board
+        self._always, self._migrations = always, migrations
         self._asked = 0.0
         self._thread: threading.Thread | None = None
         self._due = threading.Event()
 
     def look(self) -> None:
         """Ask if it is time and nobody else has; called once a second by the loop, which never waits here."""
+        if not self._always and not self._migrations:
+            return
         now = time.monotonic()
         newest = self._board.newest_check()
         patience = (
@@ -44,7 +49,9 @@ class Inquiry:
     def _run(self) -> None:
         while True:
             self._due.wait()
-            self._board.note_check(ask())
+            why = ask() or (missing() if self._migrations else "")
+            self._migrations = self._migrations and bool(why)
+            self._board.note_check(why)
             self._due.clear()
 
 
@@ -63,3 +70,20 @@ def ask() -> str:
         first = str(error).strip().partition("\n")[0]
         return f"{type(error).__name__}: {first}" if first else type(error).__name__
     return ""
+
+
+def missing() -> str:
+    """Return which migrations of the code the default database lacks, empty where it has them all."""
+    from django.db import connection
+
+    from nuages.runtime import schema
+
+    try:
+        names = schema.read(connection).missing
+    except Exception as error:  # noqa: BLE001 - whatever the driver raises
+        connection.close()
+        return f"{type(error).__name__}: {error}"
+    more = (
+        f" and {len(names) - 1} more" if len(names) > 1 else ""
+    )  # the scoreboard takes some hundred characters
+    return f"{NOT_MIGRATED}: {names[0]}{more}" if names else ""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nuages import __version__
 from nuages.runtime import capacity, pool
 from nuages.runtime.counts import Counts
-from nuages.runtime.inquiry import CHECK_SECONDS
+from nuages.runtime.inquiry import CHECK_SECONDS, NOT_MIGRATED
 from nuages.runtime.ledger import Replacement
 from nuages.runtime.scoreboard import DatabaseCheck, Figures, InFlight
 
@@ -78,6 +78,8 @@ def why_database(check: DatabaseCheck | None, now: float) -> str:
         return "no worker has asked the database yet"
     if now - check.at > STALE_SECONDS:
         return f"the database has not answered for {now - check.at:.0f} s"
+    if check.why.startswith(NOT_MIGRATED):
+        return check.why
     return check.why and f"the database does not answer: {check.why}"
 
 
@@ -87,6 +89,7 @@ class Observer:
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
         self._weighed: dict[int, tuple[float, int]] = {}
+        self._migrated = False
 
     def look(self) -> Observation:
         """Return what there is to see now."""
@@ -107,10 +110,14 @@ class Observer:
     def why_not_ready(self) -> str:
         """Return why balancers should send no requests here; empty where they should."""
         supervisor, ledger = self._supervisor, self._supervisor.crew.ledger
-        if not supervisor.settings.ready_database:
+        settings = supervisor.settings
+        if not settings.ready_database and (self._migrated or not settings.ready_migrations):
             return why_not(supervisor.pool)
         check = ledger.check(process.slot for process in supervisor.crew.children.values())
-        return why_not(supervisor.pool) or why_database(check, time.monotonic())
+        why = why_database(check, time.monotonic())
+        # A database that is away later is no reason to be taken out, unless --ready-database says so.
+        self._migrated = self._migrated or not why
+        return why_not(supervisor.pool) or why
 
     def _worker(self, worker: pool.Worker, now: float) -> Seen:
         process = self._supervisor.crew.children.get(worker.id)

@@ -21,6 +21,9 @@ APPLICATION = "Application"
 FILES = "Files"
 LOGS = "Logs and management"
 
+SERVER_GROUPS = (NETWORK, PROCESSES, REQUESTS, FILES, LOGS)
+"""Those that say how a server serves, not what."""
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -329,6 +332,10 @@ class Settings:
     ready_database: bool = declare(
         switch, default=False, group=LOGS,
         help="ready only while the default database answers; asked by a worker every 5 s",
+    )  # fmt: skip
+    ready_migrations: bool = declare(
+        switch, default=False, rare=True, group=LOGS,
+        help="ready only when the default database has every migration of this code; Kubernetes' manifests set it",
     )  # fmt: skip
 
 

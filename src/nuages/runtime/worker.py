@@ -63,7 +63,8 @@ class Worker:
         self.server: Any = None
         self.threads: Any = None
         self.tls: Tls | None = None
-        self._inquiry = Inquiry(self.board) if self.settings.ready_database else None
+        asks = {"always": self.settings.ready_database, "migrations": self.settings.ready_migrations}
+        self._inquiry = Inquiry(self.board, **asks) if any(asks.values()) else None
         self._overran = False
 
     def say(self, **message: Any) -> None:

@@ -1,0 +1,301 @@
+"""What is to run, in no system's words yet: one project's image, settings, memory, files and processes."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nuages.deploy import names, services
+from nuages.deploy.options import ManifestOptions
+from nuages.deploy.services import Services
+from nuages.errors import Origin, UsageError
+from nuages.image.plan import Plan, Stated
+from nuages.options import Resolved, options_of
+from nuages.project.model import VariableKind
+from nuages.runtime.settings import Settings
+
+MARGIN = 5
+"""Seconds between the server's last deadline and the moment when it would be killed."""
+
+DRAIN = 5.0
+"""What `--drain auto` is in Kubernetes, where endpoints learn of a pod's end later than the pod."""
+
+BASE_MEMORY = 64 << 20
+"""The supervisor and the loaded project that workers are forked from."""
+
+_WORKERS = 2
+_PER_WORKER_CPU = 250  # thousandths of a CPU that are asked for; more is taken when it is free
+_DIGEST = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Bytes: what is asked for, and where the line is; the line leaves room for one worker's replacement."""
+
+    request: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """One project, decided. Durations are seconds, sizes bytes.
+
+    `settings` are NUAGES_* variables with their texts, `variables` those of the application that `--host` decides,
+    `required` those that must be given, `state` the paths in the image that lie on the volume.
+    """
+
+    name: str
+    image: str
+    port: int
+    management_port: int
+    user: int
+    replicas: int
+    workers: int
+    memory: Memory
+    cpu: int
+    drain: float
+    grace: float
+    termination: int
+    scratch: int
+    start_timeout: float
+    settings: Mapping[str, str]
+    variables: Mapping[str, str]
+    required: tuple[Stated, ...]
+    state: Mapping[str, Stated]
+    volume: bool
+    hosts: tuple[str, ...]
+    proxies: tuple[str, ...]
+    migrates: bool
+    services: Services
+    notes: tuple[str, ...] = ()
+    plan: Plan = field(repr=False)
+
+    @property
+    def digest(self) -> str:
+        """The image's digest without its algorithm."""
+        return self.image.rpartition(":")[2]
+
+
+def decide(
+    plan: Plan, settings: Resolved[Settings], wish: ManifestOptions, *, image: str, share: int = 1
+) -> Workload:
+    """Return what is to run of a project. `share` is the number of projects that `--memory` is split among.
+
+    Raises UsageError, naming the option, for what cannot be had.
+    """
+    server = settings.value
+    wanted = services.wanted(plan)
+    variables = _hosts(plan, wish.host)
+    state = _state(plan, wanted)
+    volume = bool(state) if wish.volume is None else wish.volume
+    replicas = _replicas(state, wish, volume=volume)
+    workers, memory = _memory(server, wish, share)
+    drain = DRAIN if server.drain is None else server.drain
+    proxies = _proxies(settings)
+    _check_hosts(wish, proxies)
+    notes = []
+    if volume:
+        kept = ", ".join(state) or "the volume"
+        notes.append(
+            f"{kept} can be written by one pod only: 1 replica, and a rollout stops it before the next one starts; "
+            "a database server and a bucket take this away, then --volume off"
+        )
+    if wanted.database and len(state) < len(plan.state):
+        notes.append(
+            f"{wanted.database.variable.name} ({wanted.database.variable.origin}) names the database: a "
+            f"{wanted.database.kind} server is expected, and no SQLite file is kept"
+        )
+    return Workload(
+        name=names.label(plan.name),
+        image=image,
+        port=plan.port,
+        management_port=plan.management_port,
+        user=plan.user,
+        replicas=replicas,
+        workers=workers,
+        memory=memory,
+        cpu=_PER_WORKER_CPU * workers,
+        drain=drain,
+        grace=server.grace,
+        termination=_termination(wish, drain + server.grace),
+        # Bodies wait here; a pod that takes more than it may is evicted, with all that it was doing.
+        scratch=4 * server.max_body + (256 << 20),
+        start_timeout=server.start_timeout,
+        settings=_settings(settings, workers, drain),
+        variables=variables,
+        required=_required(plan, wanted, variables),
+        state=state,
+        services=wanted,
+        volume=volume,
+        hosts=wish.host,
+        proxies=proxies,
+        migrates=wish.migrations != "off" and plan.settings is not None,
+        notes=tuple(notes),
+        plan=plan,
+    )
+
+
+def pinned(image: str | None) -> str:
+    """Return an image that is named by its digest; raises UsageError for any other."""
+    if image is None or not _DIGEST.fullmatch(image):
+        raise UsageError(
+            "the image has no digest" if image else "no image is named", where="--image",
+            why=f"{image} may be another image tomorrow" if image else "the documents say what to run",
+            hint="--image NAME@sha256:…, where `nuages build --push` prints the digest",
+        )  # fmt: skip
+    return image
+
+
+def _state(plan: Plan, wanted: Services) -> dict[str, Stated]:
+    """Return what is kept on a volume: no SQLite file where a variable names a server instead."""
+    folders_only = wanted.database is not None
+    return {path: stated for path, stated in plan.state.items() if path.endswith("/") or not folders_only}
+
+
+def _replicas(state: Mapping[str, Stated], wish: ManifestOptions, *, volume: bool) -> int:
+    most = wish.autoscale[1] if wish.autoscale else wish.replicas or 1
+    if volume and most > 1:
+        named = "--autoscale" if wish.autoscale else "--replicas"
+        kept = "\n".join(f"{path}  {stated.origin}" for path, stated in state.items())
+        raise UsageError(
+            "files on a volume allow one replica only", where=f"{named}, and what the project writes",
+            why=f"a second pod would write the same files, or wait for the volume for ever:\n{kept}".rstrip("\n:"),
+            hint="keep them in a database server and a bucket and say --volume off, or --replicas 1",
+        )  # fmt: skip
+    return wish.replicas or (1 if volume else 2)
+
+
+def _memory(server: Settings, wish: ManifestOptions, share: int) -> tuple[int, Memory]:
+    """Return the workers and their memory; one worker's room is kept free for its replacement."""
+    workers = server.workers or _WORKERS
+    if wish.memory is None:
+        need = BASE_MEMORY + workers * wish.worker_memory
+        return workers, Memory(request=_rounded(need), limit=_rounded(need + wish.worker_memory))
+    limit = wish.memory // share
+    fit = (limit - BASE_MEMORY) // wish.worker_memory - 1
+    if fit < 1 and limit < BASE_MEMORY // 2 + wish.worker_memory // 2:
+        raise UsageError(
+            "the memory is too little", where="--memory",
+            why=f"{limit >> 20}M for each project, and a worker takes {wish.worker_memory >> 20}M "
+            f"beside {BASE_MEMORY >> 20}M for what they share",
+            hint=f"--memory {(share * (BASE_MEMORY + 2 * wish.worker_memory)) >> 20}M, or the --worker-memory that "
+            "`nuages status` shows",
+        )  # fmt: skip
+    workers = max(1, min(server.workers or fit, fit))
+    return workers, Memory(
+        request=min(limit, _rounded(BASE_MEMORY + workers * wish.worker_memory)), limit=limit
+    )
+
+
+def _rounded(size: int) -> int:
+    step = 16 << 20
+    return -(-size // step) * step
+
+
+def _termination(wish: ManifestOptions, needed: float) -> int:
+    least = math.ceil(needed) + MARGIN
+    if wish.termination_grace is None:
+        return least
+    if wish.termination_grace < least:
+        raise UsageError(
+            "requests would be cut off at the end", where="--termination-grace, --drain and --grace",
+            why=f"draining and finishing take up to {needed:g} s, and the pod would be killed after "
+            f"{wish.termination_grace:g} s",
+            hint=f"--termination-grace {least}s, or a shorter --grace",
+        )  # fmt: skip
+    return math.ceil(wish.termination_grace)
+
+
+def _proxies(settings: Resolved[Settings]) -> tuple[str, ...]:
+    """Return the networks that somebody said are proxies; the default means this machine only."""
+    if str(settings.origins["trusted_proxies"]) == "default":
+        return ()
+    return tuple(one for one in settings.value.trusted_proxies if one != "unix")
+
+
+def _hosts(plan: Plan, hosts: tuple[str, ...]) -> dict[str, str]:
+    """Return the variables that hold host names and origins, where `--host` says which."""
+    if not hosts:
+        return {}
+    found = {}
+    for variable in plan.variables:
+        if variable.kind is VariableKind.HOSTS:
+            found[variable.name] = ",".join(hosts)
+        elif re.search(r"CSRF.*(TRUSTED|ORIGIN)", variable.name):
+            found[variable.name] = ",".join(f"https://{host}" for host in hosts)
+    return found
+
+
+def _required(plan: Plan, wanted: Services, known: Mapping[str, str]) -> tuple[Stated, ...]:
+    """Return the variables that somebody has to give: those without a default, and where the database is."""
+    found = {stated.value: stated for stated in plan.required if stated.value not in known}
+    if wanted.database:
+        variable = wanted.database.variable
+        found.setdefault(variable.name, Stated(value=variable.name, origin=str(variable.origin)))
+    return tuple(found.values())
+
+
+def _check_hosts(wish: ManifestOptions, proxies: tuple[str, ...]) -> None:
+    for host in wish.host:
+        if not names.is_host(host):
+            raise UsageError(
+                f"{host!r} is no host name", where="--host",
+                why="host names are lower-case letters, digits and - between dots (RFC 1123)",
+                hint="--host shop.example.com",
+            )  # fmt: skip
+    outer = "--ingress" if wish.ingress else "--gateway" if wish.gateway else ""
+    if not outer:
+        return
+    if not wish.host:
+        raise UsageError(
+            "there is no host name",
+            where=outer,
+            why="a route is made for each host name",
+            hint="--host shop.example.com",
+        )
+    if not proxies:
+        raise UsageError(
+            "the addresses of the proxy in front are not known", where=outer,
+            why="who may say X-Forwarded-* is not guessed: a wrong guess lets clients choose their address",
+            hint="--trusted-proxies CIDR, the network that the controller's pods live in",
+        )  # fmt: skip
+
+
+def _settings(settings: Resolved[Settings], workers: int, drain: float) -> dict[str, str]:
+    """Return the run-time options that somebody set, and those that the documents rely on."""
+    found = {
+        "NUAGES_WORKERS": str(workers),
+        "NUAGES_DRAIN": f"{drain:g}s",
+        "NUAGES_GRACE": f"{settings.value.grace:g}s",
+    }
+    for option in options_of(Settings):
+        if settings.origins[option.field] == Origin("default") or option.name in _ELSEWHERE:
+            continue
+        value = getattr(settings.value, option.field)
+        found.setdefault(option.variable, option.kind.choices[0] if value is None else _text(value))
+    return dict(sorted(found.items()))
+
+
+# What the image says itself, or what the documents decide.
+_ELSEWHERE = {
+    "bind",
+    "app",
+    "settings",
+    "management",
+    "static-root",
+    "tls-cert",
+    "tls-key",
+    "workers",
+    "local-hosts",
+}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return " ".join(map(_text, value))
+    return f"{value:g}s" if isinstance(value, float) else str(value)

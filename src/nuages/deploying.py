@@ -1,0 +1,111 @@
+"""`nuages manifests`: the edge around deploy/."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from nuages.deploy import yaml
+from nuages.deploy.compose import compose
+from nuages.deploy.kubernetes import config, folders
+from nuages.deploy.kubernetes.documents import documents
+from nuages.deploy.options import ManifestOptions
+from nuages.deploy.systemd import stream, systemd
+from nuages.deploy.workload import Workload, decide, pinned
+from nuages.errors import OutsideError, UsageError
+from nuages.invocation import Invocation
+from nuages.making import make
+from nuages.runtime.settings import Settings
+
+COMPOSE = "compose.yaml"
+KUBERNETES = "kubernetes.yaml"
+
+
+def manifests(invocation: Invocation) -> int:
+    """Print the documents, or write them into a folder."""
+    target = invocation.target or "kubernetes"
+    options = invocation.resolve(ManifestOptions).value
+    workloads = _workloads(invocation, target, options)
+    for workload in workloads:
+        for note in workload.notes:
+            invocation.console.event("note", f"{workload.name}: {note}")
+    files = _files(target, workloads, options)
+    if options.output:
+        for path, text in files.items():
+            _write(Path(options.output) / path, text)
+            invocation.console.event("write", path)
+        return 0
+    if target == "kubernetes" and options.format != "yaml":
+        raise UsageError(
+            f"{options.format} wants a folder", where="--format", why=f"it is {len(files)} files",
+            hint=f"--format {options.format} --output DIR",
+        )  # fmt: skip
+    sys.stdout.write(stream(files) if target == "systemd" else "".join(files.values()))
+    return 0
+
+
+def _workloads(invocation: Invocation, target: str, options: ManifestOptions) -> list[Workload]:
+    projects = (invocation.project, *invocation.more)
+    images: list[str | None] = [*options.image, *[None] * (len(projects) - len(options.image))]
+    if len(options.image) > len(projects):
+        raise UsageError(
+            "there are more images than projects", where="--image",
+            why=f"{len(options.image)} images, {len(projects)} project{'s' * (len(projects) > 1)}",
+            hint="name a project for each: nuages manifests PROJECT PROJECT --image REF --image REF",
+        )  # fmt: skip
+    found: list[Workload] = []
+    for project, image in zip(projects, images, strict=True):
+        call = dataclasses.replace(invocation, project=project, more=())
+        if target == "kubernetes":
+            image = pinned(image)  # before the project is read: it is what people forget
+        plan = make(call).plan
+        settings = call.resolve(Settings)
+        found.append(
+            decide(plan, settings, options, image=image or f"{plan.name}:latest", share=len(projects))
+        )
+    names = [workload.name for workload in found]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise UsageError(
+            f"two projects would be called {twice}", where="the names of their folders",
+            why="objects are found by their names",
+            hint=f"write them in two calls, one of them with --name {twice}-2",
+        )  # fmt: skip
+    return found
+
+
+def _files(target: str, workloads: Sequence[Workload], options: ManifestOptions) -> Mapping[str, str]:
+    if target == "compose":
+        return {COMPOSE: compose(workloads, options)}
+    if target == "systemd":
+        return systemd(workloads, options)
+    folder = {"kustomize": folders.kustomize, "helm": folders.helm}.get(options.format)
+    if folder is None:
+        return {KUBERNETES: "---\n".join(_stream(workload, options) for workload in workloads)}
+    files: dict[str, str] = {}
+    for workload in workloads:
+        place = f"{workload.name}/" if len(workloads) > 1 else ""
+        made = folder(workload, options, documents(workload, options))
+        files |= {f"{place}{path}": text for path, text in made.items()}
+    return files
+
+
+def _stream(workload: Workload, options: ManifestOptions) -> str:
+    return config.secret_template(workload, options) + yaml.dump(documents(workload, options))
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise OutsideError(
+            f"{path.name} cannot be written", where=str(path), why=error.strerror or str(error),
+            hint="make the folder writable, or name another: --output DIR",
+        ) from None  # fmt: skip

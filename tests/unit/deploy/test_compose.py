@@ -1,0 +1,126 @@
+"""The Compose file: the project with what it needs, in the order in which it needs it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml as reader
+from tests.unit.deploy import plans
+
+from nuages.deploy.compose import compose
+from nuages.image.plan import Install
+from nuages.project.model import VariableKind
+
+
+def made(*found: Any, **flags: str) -> Any:
+    workloads = found or (plans.workload(**flags),)
+    return reader.safe_load(compose(workloads, plans.options(**flags)))
+
+
+def test_the_project_comes_with_its_database_and_redis() -> None:
+    services = made()["services"]
+
+    assert services["db"]["image"] == "postgres:17"
+    assert services["db"]["healthcheck"]["test"] == ["CMD", "pg_isready", "-q", "-U", "app", "-d", "app"]
+    assert services["web"]["environment"]["DATABASE_URL"].endswith("@db:5432/app")
+    assert services["web"]["environment"]["REDIS_URL"] == "redis://redis:6379/0"
+    assert services["web"]["environment"]["SECRET_KEY"] == "${SECRET_KEY:?write it into .env}"
+
+
+def test_everything_waits_for_the_migrations() -> None:
+    services = made()["services"]
+
+    assert services["migrate"]["command"] == ["migrate"]
+    assert services["migrate"]["depends_on"] == {
+        "db": {"condition": "service_healthy"},
+        "redis": {"condition": "service_healthy"},
+    }
+    for name in ("web", "worker", "beat"):
+        assert services[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+
+
+def test_a_project_of_mysqlclient_gets_mariadb_and_its_own_variables() -> None:
+    variables = tuple(
+        plans.variable(name, VariableKind.TEXT, default="''")
+        for name in (
+            "MYSQL_HOST",
+            "MYSQL_PORT",
+            "MYSQL_USER",
+            "MYSQL_PASSWORD",
+            "MYSQL_DATABASE",
+            "SITE_NAME",
+        )
+    )
+    plan = plans.plan(
+        variables=variables, processes=(), required=(),
+        install=Install(origin="x", requirements="mysqlclient==2.2\n", closed=True, hashed=True),
+    )  # fmt: skip
+    services = made(plans.workload(plan))["services"]
+
+    assert services["db"]["image"] == "mariadb:11"
+    environment = services["web"]["environment"]
+    assert [environment[f"MYSQL_{name}"] for name in ("HOST", "PORT", "USER", "DATABASE")] == [
+        "db",
+        "3306",
+        "app",
+        "app",
+    ]
+    assert environment["MYSQL_PASSWORD"] == "${DB_PASSWORD:?write it into .env}"
+    assert "SITE_NAME" not in environment
+    assert "redis" not in services
+
+
+def test_files_lie_on_a_volume_and_uploads_wait_on_the_disk() -> None:
+    document = made(plans.workload(plans.plan(**plans.KEPT)))
+
+    assert document["services"]["web"]["volumes"] == ["/tmp", "data:/data"]
+    assert document["volumes"] == {"data": None}
+    assert "db" not in document["services"]
+
+
+def test_containers_have_no_rights_and_time_to_finish() -> None:
+    services = made()["services"]
+    web = services["web"]
+
+    assert (web["read_only"], web["cap_drop"], web["stop_grace_period"]) == (True, ["ALL"], "40s")
+    assert services["worker"]["stop_grace_period"] == "65s"
+    assert services["worker"]["stop_signal"] == "SIGQUIT"
+
+
+def test_a_host_name_puts_caddy_in_front() -> None:
+    document = made(host="shop.example.com")
+    services = document["services"]
+
+    assert "ports" not in services["web"]
+    assert (
+        services["caddy"]["environment"]["CADDYFILE"] == "shop.example.com {\n  reverse_proxy web:8000\n}\n"
+    )
+    subnet = document["networks"]["default"]["ipam"]["config"][0]["subnet"]
+    assert services["web"]["environment"]["NUAGES_TRUSTED_PROXIES"] == subnet
+    assert services["web"]["environment"]["ALLOWED_HOSTS"] == "shop.example.com"
+
+
+def test_several_projects_share_the_memory() -> None:
+    import dataclasses
+
+    found = [
+        plans.workload(
+            dataclasses.replace(plans.plan(**plans.KEPT), name=name),
+            memory="512M",
+            share=5,
+            worker_memory="48M",
+        )
+        for name in ("one", "two", "three", "four", "five")
+    ]
+    services = made(*found)["services"]
+
+    assert {name for name in services if name.endswith("-web")} == {
+        f"{name}-web" for name in ("one", "two", "three", "four", "five")
+    }
+    assert {services[name]["mem_limit"] for name in services} == {"102m"}
+    assert {services[name]["environment"]["NUAGES_WORKERS"] for name in services} == {"1"}
+    assert services["one-web"]["volumes"] == ["/tmp", "one-data:/data"]
+
+
+def test_two_runs_give_the_same_bytes() -> None:
+    assert compose([plans.workload()], plans.options()) == compose([plans.workload()], plans.options())

@@ -1,0 +1,405 @@
+"""Documents for Kubernetes: valid by its own schemas, restricted, appliable again and again, and in agreement."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import kubernetes_validate
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kubernetes_validate.utils import all_versions, major_minor
+from tests.unit.deploy import plans
+
+from nuages.deploy import yaml
+from nuages.deploy.kubernetes import config, folders
+from nuages.deploy.kubernetes.documents import documents
+from nuages.deploy.workload import pinned
+from nuages.errors import UsageError
+
+NEWEST = list(dict.fromkeys(map(major_minor, all_versions())))[-3:]
+# What the API servers' own schemas do not have: the schemas of these come with their operators.
+OUTSIDE = {"HTTPRoute", "ServiceMonitor"}
+
+EVERYTHING = {
+    "host": "shop.example.com www.shop.example.com", "ingress": "nginx", "gateway": "infra/public", "autoscale": "2-10",
+    "service_monitor": "on", "tls_secret": "shop-tls", "namespace": "shops", "image_pull_secret": "registry",
+}  # fmt: skip
+PROXIES = {"trusted_proxies": "10.0.0.0/8 fd00::1"}
+
+CASES: dict[str, Any] = {
+    "plain": lambda: made(),
+    "everything": lambda: made(server=PROXIES, **EVERYTHING),
+    "kept": lambda: made(plans.plan(**plans.KEPT), storage_class="fast", volume_size="10G"),
+    "argo": lambda: made(migrations="argo"),
+    "helm": lambda: made(migrations="helm"),
+    "off": lambda: made(migrations="off", process="none", replicas="1"),
+}
+
+
+def made(plan: Any = None, server: dict[str, str] | None = None, **flags: str) -> list[Any]:
+    options = plans.options(**flags)
+    return [
+        yaml.without_comments(document)
+        for document in documents(plans.workload(plan, server, **flags), options)
+    ]
+
+
+def by_kind(found: list[Any], kind: str, name: str = "") -> Any:
+    return next(one for one in found if one["kind"] == kind and one["metadata"]["name"].startswith(name))
+
+
+def pods(found: list[Any]) -> list[tuple[str, Any]]:
+    """Return every pod template, by kind and name of its object."""
+    templates = []
+    for one in found:
+        spec = one.get("spec", {})
+        spec = spec.get("jobTemplate", {}).get("spec", spec)
+        if "template" in spec:
+            templates.append((f"{one['kind']} {one['metadata']['name']}", spec["template"]))
+    return templates
+
+
+@pytest.mark.parametrize("version", NEWEST)
+@pytest.mark.parametrize("case", CASES)
+def test_every_document_is_valid_by_the_official_schemas(case: str, version: str) -> None:
+    for document in CASES[case]():
+        if document["kind"] not in OUTSIDE:
+            kubernetes_validate.validate(document, version, strict=True)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_pod_is_restricted(case: str) -> None:
+    """Each rule of the restricted profile of the Pod Security Standards, and a read-only root file system."""
+    for name, template in pods(CASES[case]()):
+        spec = template["spec"]
+        security = spec["securityContext"]
+        # Host namespaces, host paths, and volume types (restricted: «Volume Types»).
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys(), name
+        kinds = {key for volume in spec["volumes"] for key in volume if key != "name"}
+        assert kinds <= {
+            "configMap",
+            "csi",
+            "downwardAPI",
+            "emptyDir",
+            "ephemeral",
+            "persistentVolumeClaim",
+            "projected",
+            "secret",
+        }
+        # «Running as Non-root», «Running as Non-root user», «Seccomp».
+        assert security["runAsNonRoot"] is True
+        assert security["runAsUser"] > 0
+        assert security["seccompProfile"]["type"] == "RuntimeDefault"
+        assert "sysctls" not in security
+        assert "windowsOptions" not in security
+        for container in spec["containers"] + spec.get("initContainers", []):
+            own = container["securityContext"]
+            assert own["allowPrivilegeEscalation"] is False  # «Privilege Escalation»
+            assert own["capabilities"] == {"drop": ["ALL"]}  # «Capabilities»
+            assert not own.get("privileged")
+            assert "procMount" not in own
+            assert all("hostPort" not in port for port in container.get("ports", []))
+            assert own["readOnlyRootFilesystem"] is True
+        assert spec["automountServiceAccountToken"] is False
+        assert spec["enableServiceLinks"] is False
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_two_runs_give_the_same_bytes(case: str) -> None:
+    assert yaml.dump(CASES[case]()) == yaml.dump(CASES[case]())
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_selectors_find_their_pods_and_nobody_elses(case: str) -> None:
+    found = CASES[case]()
+    labels = {name: template["metadata"]["labels"] for name, template in pods(found)}
+    for one in found:
+        selector = one.get("spec", {}).get("selector", {})
+        selector = selector.get("matchLabels", selector)
+        if one["kind"] in {"Deployment", "Service", "PodDisruptionBudget"}:
+            chosen = [name for name, pod in labels.items() if selector.items() <= pod.items()]
+            own = (
+                f"Deployment {one['metadata']['name']}" if one["kind"] == "Deployment" else "Deployment shop"
+            )
+            assert chosen == [own], one["kind"]
+
+
+# What the API server refuses to change in an object that is there (Kubernetes, API reference of each).
+IMMUTABLE = {
+    "Deployment": ("selector",),
+    "Job": ("selector", "template", "completions", "completionMode"),
+    "PersistentVolumeClaim": ("accessModes", "storageClassName", "volumeMode", "selector"),
+    "Service": ("clusterIP",),
+}
+
+
+def refused(before: list[Any], after: list[Any]) -> list[str]:
+    """Return what an API server with `before` would refuse of `after`."""
+    there = {(one["kind"], one["metadata"]["name"]): one for one in before}
+    pairs = [(there.get((one["kind"], one["metadata"]["name"])), one) for one in after]
+    return [
+        f"{new['kind']} {new['metadata']['name']}: {field}"
+        for old, new in pairs
+        for field in IMMUTABLE.get(new["kind"], ())
+        if old is not None and old["spec"].get(field) != new["spec"].get(field)
+    ]
+
+
+def test_the_next_release_can_be_applied_over_this_one() -> None:
+    changed: list[tuple[dict[str, str], dict[str, Any]]] = [
+        ({"image": plans.IMAGE.replace("ab" * 32, "cd" * 32)}, {}),
+        ({}, {"server": {"timeout": "60s", "workers": "8"}}),
+        ({}, {"replicas": "5", "worker_memory": "300M"}),
+        ({}, {"server": PROXIES, "host": "shop.example.com", "ingress": "nginx"}),
+    ]
+    for image, flags in changed:
+        options = plans.options(**{name: text for name, text in flags.items() if name != "server"})
+        after = [yaml.without_comments(one) for one in documents(plans.workload(**image, **flags), options)]
+        assert refused(made(), after) == []
+        assert refused(after, made()) == []
+
+
+def test_the_same_release_has_the_same_job_and_another_image_another() -> None:
+    first = by_kind(made(), "Job")["metadata"]["name"]
+    options = plans.options()
+    other = [
+        yaml.without_comments(one)
+        for one in documents(plans.workload(image=plans.IMAGE.replace("ab" * 32, "cd" * 32)), options)
+    ]
+
+    assert by_kind(made(), "Job")["metadata"]["name"] == first
+    assert first.startswith("shop-migrate-ababababab-")
+    assert by_kind(other, "Job")["metadata"]["name"].startswith("shop-migrate-cdcdcdcdcd-")
+    assert by_kind(made(), "Job")["spec"]["ttlSecondsAfterFinished"] > 0
+
+
+def test_a_changed_option_rolls_the_pods_and_an_unchanged_one_does_not() -> None:
+    def annotation(**server: str) -> str:
+        template = by_kind(made(server=server), "Deployment", "shop")["spec"]["template"]
+        return str(template["metadata"]["annotations"]["checksum/config"])
+
+    assert annotation() == annotation()
+    assert annotation(timeout="60s") != annotation()
+
+
+def test_the_server_and_kubernetes_agree_on_the_time_to_end() -> None:
+    found = made(server={"drain": "10s", "grace": "50s"})
+    spec = by_kind(found, "Deployment", "shop")["spec"]["template"]["spec"]
+    settings_map = by_kind(found, "ConfigMap")["data"]
+
+    assert (settings_map["NUAGES_DRAIN"], settings_map["NUAGES_GRACE"]) == ("10s", "50s")
+    assert spec["terminationGracePeriodSeconds"] == 65
+    assert "lifecycle" not in spec["containers"][0]
+
+
+def test_memory_and_cpu_follow_the_workers() -> None:
+    found = made(server={"workers": "4"}, worker_memory="200M")
+    container = by_kind(found, "Deployment", "shop")["spec"]["template"]["spec"]["containers"][0]
+
+    assert by_kind(found, "ConfigMap")["data"]["NUAGES_WORKERS"] == "4"
+    assert container["resources"] == {
+        "requests": {"cpu": "1000m", "memory": "864Mi"},
+        "limits": {"memory": "1072Mi"},
+    }
+
+
+def test_scratch_space_fits_the_largest_body() -> None:
+    template = by_kind(made(server={"max_body": "2G"}), "Deployment", "shop")["spec"]["template"]
+
+    assert template["spec"]["volumes"][0] == {"name": "tmp", "emptyDir": {"sizeLimit": "8448Mi"}}
+
+
+def test_variables_come_from_a_secret_and_never_with_values() -> None:
+    found = made()
+    container = by_kind(found, "Deployment", "shop")["spec"]["template"]["spec"]["containers"][0]
+    template = config.secret_template(plans.workload(), plans.options())
+
+    assert [one["name"] for one in container["env"]] == ["SECRET_KEY", "DATABASE_URL"]
+    assert not [one for one in found if one["kind"] == "Secret"]
+    assert all(line.startswith("#") for line in template.splitlines())
+    assert '#   SECRET_KEY: ""\n' in template
+    assert "#   # shop/settings.py:40\n" in template
+
+
+def test_a_host_name_reaches_the_settings_and_the_routes() -> None:
+    found = made(server=PROXIES, **EVERYTHING)
+    rules = by_kind(found, "Ingress")["spec"]["rules"]
+
+    assert by_kind(found, "ConfigMap")["data"]["ALLOWED_HOSTS"] == "shop.example.com,www.shop.example.com"
+    assert [rule["host"] for rule in rules] == ["shop.example.com", "www.shop.example.com"]
+    assert by_kind(found, "HTTPRoute")["spec"]["parentRefs"] == [{"name": "public", "namespace": "infra"}]
+
+
+def test_only_trusted_proxies_reach_the_server_where_some_are_trusted() -> None:
+    http = by_kind(made(server=PROXIES), "NetworkPolicy")["spec"]["ingress"][0]
+
+    assert http["from"] == [{"ipBlock": {"cidr": "10.0.0.0/8"}}, {"ipBlock": {"cidr": "fd00::1/128"}}]
+    assert (
+        by_kind(made(server=PROXIES), "ConfigMap")["data"]["NUAGES_TRUSTED_PROXIES"]
+        == "10.0.0.0/8 fd00::1/128"
+    )
+
+
+def test_files_on_a_volume_mean_one_pod_that_ends_before_the_next_begins() -> None:
+    found = made(plans.plan(**plans.KEPT))
+    spec = by_kind(found, "Deployment")["spec"]
+
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    assert by_kind(found, "PersistentVolumeClaim")["metadata"]["name"] == "shop-data"
+    assert not [one for one in found if one["kind"] == "PodDisruptionBudget"]
+    (note,) = plans.workload(plans.plan(**plans.KEPT)).notes
+    assert note.startswith(
+        "/app/db.sqlite3 can be written by one pod only: 1 replica, and a rollout stops it before"
+    )
+
+
+def test_an_autoscaler_decides_the_number_of_replicas_alone() -> None:
+    found = made(autoscale="2-10")
+
+    assert "replicas" not in by_kind(found, "Deployment", "shop")["spec"]
+    assert by_kind(found, "HorizontalPodAutoscaler")["spec"]["maxReplicas"] == 10
+
+
+def test_processes_run_as_often_as_they_may() -> None:
+    found = made()
+    worker = by_kind(found, "Deployment", "shop-worker")["spec"]
+    beat = by_kind(found, "Deployment", "shop-beat")["spec"]
+    nightly = by_kind(found, "CronJob", "shop-nightly")["spec"]
+
+    assert worker["template"]["spec"]["terminationGracePeriodSeconds"] == 65
+    (container,) = worker["template"]["spec"]["containers"]
+    assert container["livenessProbe"]["exec"]["command"] == ["python", "-m", "nuages.runtime.pulse"]
+    assert "signal.SIGQUIT" in container["lifecycle"]["preStop"]["exec"]["command"][2]
+    assert (beat["replicas"], beat["strategy"]["type"]) == (1, "Recreate")
+    assert (nightly["schedule"], nightly["concurrencyPolicy"]) == ("*/30 3 1,15 * mon", "Forbid")
+    command = nightly["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["command"]
+    assert command[-1] == "$$(DAYS) %d"  # Kubernetes would put a variable there
+
+
+def test_processes_can_be_chosen() -> None:
+    found = made(process="worker")
+
+    assert [one["metadata"]["name"] for one in found if one["kind"] == "Deployment"] == [
+        "shop",
+        "shop-worker",
+    ]
+    assert not [one for one in found if one["kind"] == "CronJob"]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.text(min_size=1, max_size=80))
+def test_any_projects_name_makes_valid_documents(name: str) -> None:
+    for document in made(dataclasses.replace(plans.plan(), name=name)):
+        kubernetes_validate.validate(document, NEWEST[-1], strict=True)
+        assert len(document["metadata"]["name"]) <= (52 if document["kind"] == "CronJob" else 63)
+
+
+def test_a_kustomization_names_every_file_and_keeps_the_secret_out() -> None:
+    options = plans.options(format="kustomize")
+    workload = plans.workload()
+    files = folders.kustomize(workload, options, documents(workload, options))
+
+    assert f"{folders.SECRET}" in files
+    listed = [
+        line.removeprefix("  - ").strip('"')
+        for line in files["kustomization.yaml"].splitlines()
+        if line.startswith("  - ")
+    ]
+    assert sorted(listed) == sorted(set(files) - {"kustomization.yaml", folders.SECRET})
+
+
+def test_a_chart_with_its_own_values_is_what_is_printed() -> None:
+    options = plans.options(format="helm")
+    workload = plans.workload()
+    files = folders.helm(workload, options, documents(workload, options))
+    values = {"image": workload.image, "replicas": "2", **workload.settings}
+    written = [text for name, text in files.items() if name.startswith(("templates/0", "templates/1"))]
+
+    def rendered(text: str) -> str:
+        for name, value in values.items():
+            for key in (f"{{{{ .Values.{name} | quote }}}}", f"{{{{ .Values.settings.{name} | quote }}}}"):
+                text = text.replace(key, f'"{value}"')
+            text = text.replace(f"{{{{ .Values.{name} }}}}", value)
+        return text
+
+    import yaml as reader
+
+    assert all("{{" not in rendered(text) for text in written)
+    assert [reader.safe_load(rendered(text)) for text in written] == made()
+    assert any(".Values.image" in text for text in written)
+    assert any(".Values.settings.NUAGES_WORKERS" in text for text in written)
+
+
+# Errors, each as a whole.
+
+
+def error(**flags: Any) -> str:
+    with pytest.raises(UsageError) as caught:
+        made(**flags)
+    return caught.value.render()
+
+
+def test_more_pods_than_a_volume_allows() -> None:
+    assert error(plan=plans.plan(**plans.KEPT), replicas="3") == (
+        "error: files on a volume allow one replica only\n"
+        "  --replicas, and what the project writes\n"
+        "  a second pod would write the same files, or wait for the volume for ever:\n"
+        "  /app/db.sqlite3  shop/settings.py:40\n"
+        "\n"
+        "hint: keep them in a database server and a bucket and say --volume off, or --replicas 1"
+    )
+
+
+def test_a_period_that_is_too_short() -> None:
+    assert error(server={"grace": "60s"}, termination_grace="30s") == (
+        "error: requests would be cut off at the end\n"
+        "  --termination-grace, --drain and --grace\n"
+        "  draining and finishing take up to 65 s, and the pod would be killed after 30 s\n"
+        "\n"
+        "hint: --termination-grace 70s, or a shorter --grace"
+    )
+
+
+def test_an_unknown_process() -> None:
+    assert error(process="mailer") == (
+        "error: there is no process 'mailer'\n"
+        "  --process\n"
+        "  the project has worker, beat, nightly\n"
+        "\n"
+        "hint: --process worker, or a line of [tool.nuages.processes]"
+    )
+
+
+@pytest.mark.parametrize("image", [None, "shop:latest", "shop@sha256:abc"])
+def test_an_image_without_a_digest(image: str | None) -> None:
+    with pytest.raises(UsageError) as caught:
+        pinned(image)
+    why = f"{image} may be another image tomorrow" if image else "the documents say what to run"
+    assert caught.value.render() == (
+        f"error: {'the image has no digest' if image else 'no image is named'}\n  --image\n  {why}\n\n"
+        "hint: --image NAME@sha256:…, where `nuages build --push` prints the digest"
+    )
+
+
+def test_a_route_without_proxies_or_without_hosts() -> None:
+    assert error(ingress="nginx", host="shop.example.com") == (
+        "error: the addresses of the proxy in front are not known\n"
+        "  --ingress\n"
+        "  who may say X-Forwarded-* is not guessed: a wrong guess lets clients choose their address\n"
+        "\n"
+        "hint: --trusted-proxies CIDR, the network that the controller's pods live in"
+    )
+    assert error(gateway="public", server=PROXIES).startswith("error: there is no host name\n  --gateway\n")
+    assert error(host="Shop_1").startswith("error: 'Shop_1' is no host name\n  --host\n")
+
+
+def test_too_little_memory() -> None:
+    assert error(memory="64M") == (
+        "error: the memory is too little\n"
+        "  --memory\n"
+        "  64M for each project, and a worker takes 160M beside 64M for what they share\n"
+        "\n"
+        "hint: --memory 384M, or the --worker-memory that `nuages status` shows"
+    )
