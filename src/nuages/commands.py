@@ -218,6 +218,12 @@ def _manifest_options() -> tuple[type[Any], ...]:
     return (ManifestOptions,)
 
 
+def _bench_options() -> type[Any]:
+    from nuages.bench.options import RehearsalOptions
+
+    return RehearsalOptions
+
+
 def _image_options(*more: str) -> tuple[type[Any], ...]:
     from nuages.image import options
 
@@ -306,6 +312,16 @@ COMMANDS = (
         names=("name", "port", "settings", "workers", "trusted-proxies"),
         unlisted=("Image", APPLICATION, *SERVER_GROUPS),
         targets=("kubernetes", "compose", "systemd"),
+        several=True,
+    ),
+    Command(
+        name="bench",
+        summary="Rehearse a rollout from one release to another under load, as the manifests say.",
+        function="nuages.benching:bench",
+        classes=lambda: (_bench_options(), *_manifest_options(), *_image_options(), Talk),
+        groups=("Bench", TALK),
+        names=("replicas", "workers", "volume", "drain", "grace"),
+        unlisted=("Image", "Deployment", APPLICATION, *SERVER_GROUPS),
         several=True,
     ),
 )

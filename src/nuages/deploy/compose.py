@@ -110,8 +110,11 @@ def _container(
         "mem_limit": f"{workload.memory.limit >> 20}m",
     }
     if workload.volume:
-        found["volumes"] = ["/tmp", f"{data}:/data"]
+        found["volumes"].append(f"{data}:/data")
         volumes[data] = None
+    if workload.kept:
+        found["volumes"].append(f"{data.removesuffix('data')}static:{workload.kept}")
+        volumes[f"{data.removesuffix('data')}static"] = None
     return found
 
 

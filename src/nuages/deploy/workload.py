@@ -44,7 +44,8 @@ class Workload:
     """One project, decided. Durations are seconds, sizes bytes.
 
     `settings` are NUAGES_* variables with their texts, `variables` those of the application that `--host` decides,
-    `required` those that must be given, `state` the paths in the image that lie on the volume.
+    `required` those that must be given, `state` the paths in the image that lie on the volume. `kept` is the folder
+    in which all pods share hashed static files of several releases, empty where there is none.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Workload:
     required: tuple[Stated, ...]
     state: Mapping[str, Stated]
     volume: bool
+    kept: str
     hosts: tuple[str, ...]
     proxies: tuple[str, ...]
     migrates: bool
@@ -130,6 +132,7 @@ def decide(
         state=state,
         services=wanted,
         volume=volume,
+        kept=server.static_keep or "",
         hosts=wish.host,
         proxies=proxies,
         migrates=wish.migrations != "off" and plan.settings is not None,

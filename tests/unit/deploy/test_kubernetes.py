@@ -32,6 +32,7 @@ CASES: dict[str, Any] = {
     "plain": lambda: made(),
     "everything": lambda: made(server=PROXIES, **EVERYTHING),
     "kept": lambda: made(plans.plan(**plans.KEPT), storage_class="fast", volume_size="10G"),
+    "static": lambda: made(server={"static_keep": "/kept"}),
     "argo": lambda: made(migrations="argo"),
     "helm": lambda: made(migrations="helm"),
     "off": lambda: made(migrations="off", process="none", replicas="1"),
@@ -253,6 +254,16 @@ def test_files_on_a_volume_mean_one_pod_that_ends_before_the_next_begins() -> No
     assert note.startswith(
         "/app/db.sqlite3 can be written by one pod only: 1 replica, and a rollout stops it before"
     )
+
+
+def test_all_pods_share_the_static_files_of_their_releases() -> None:
+    found = made(server={"static_keep": "/kept"})
+    spec = by_kind(found, "Deployment", "shop")["spec"]["template"]["spec"]
+
+    assert by_kind(found, "PersistentVolumeClaim", "shop-static")["spec"]["accessModes"] == ["ReadWriteMany"]
+    assert {"name": "static", "mountPath": "/kept"} in spec["containers"][0]["volumeMounts"]
+    assert by_kind(found, "ConfigMap")["data"]["NUAGES_STATIC_KEEP"] == "/kept"
+    assert by_kind(found, "Deployment", "shop")["spec"]["replicas"] == 2
 
 
 def test_an_autoscaler_decides_the_number_of_replicas_alone() -> None:

@@ -77,3 +77,15 @@ def claim(workload: Workload, options: ManifestOptions) -> Document:
         "apiVersion": "v1", "kind": "PersistentVolumeClaim",
         "metadata": pod.metadata(workload, options, pod.claim_name(workload), WEB), "spec": spec,
     }  # fmt: skip
+
+
+def kept_claim(workload: Workload, options: ManifestOptions) -> Document:
+    """Return the claim of the folder in which all pods share hashed static files (`--static-keep`)."""
+    spec = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": pod.size(1 << 30)}}}
+    if options.storage_class:
+        spec["storageClassName"] = options.storage_class
+    return {
+        "#A page of one release may ask a pod of another for its files, while and after a rollout.": None,
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": pod.metadata(workload, options, pod.kept_name(workload), WEB), "spec": spec,
+    }  # fmt: skip

@@ -16,6 +16,8 @@ def documents(workload: Workload, options: ManifestOptions) -> list[Document]:
     found: list[Document] = [config.account(workload, options), settings]
     if workload.volume:
         found.append(config.claim(workload, options))
+    if workload.kept:
+        found.append(config.kept_claim(workload, options))
     if workload.migrates:
         found.append(workloads.migration(workload, options))
     found.append(workloads.deployment(workload, options, digest))

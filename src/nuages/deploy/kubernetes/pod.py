@@ -52,6 +52,11 @@ def claim_name(workload: Workload) -> str:
     return names.joined(workload.name, "data")
 
 
+def kept_name(workload: Workload) -> str:
+    """Return the name of the claim of the static files that releases share."""
+    return names.joined(workload.name, "static")
+
+
 def size(size: int) -> str:
     """Return bytes as a quantity: whole Mi, or Gi."""
     mib = -(-size // _MIB)
@@ -74,11 +79,13 @@ def pod(
         "runAsGroup": workload.user,
         "seccompProfile": {"type": "RuntimeDefault"},
     }
-    if workload.volume:
+    if workload.volume or workload.kept:
         security |= {"fsGroup": workload.user, "fsGroupChangePolicy": "OnRootMismatch"}
     volumes: list[dict[str, Any]] = [{"name": "tmp", "emptyDir": {"sizeLimit": size(workload.scratch)}}]
     if workload.volume:
         volumes.append({"name": "data", "persistentVolumeClaim": {"claimName": claim_name(workload)}})
+    if workload.kept:
+        volumes.append({"name": "static", "persistentVolumeClaim": {"claimName": kept_name(workload)}})
     spec: dict[str, Any] = {
         "serviceAccountName": workload.name,
         "automountServiceAccountToken": False,
@@ -107,6 +114,8 @@ def container(workload: Workload, name: str, **fields: Any) -> dict[str, Any]:
     mounts = [{"name": "tmp", "mountPath": "/tmp"}]
     if workload.volume:
         mounts.append({"name": "data", "mountPath": DATA})
+    if workload.kept:
+        mounts.append({"name": "static", "mountPath": workload.kept})
     required = [
         {
             f"#{stated.origin}": None, "name": stated.value,

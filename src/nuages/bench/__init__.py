@@ -1,0 +1,1 @@
+"""Measuring a project under load, and rehearsing what will happen to it."""

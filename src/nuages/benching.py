@@ -1,0 +1,151 @@
+"""`nuages bench --rollout OLD NEW`: the edge around bench/."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from nuages.bench.options import RehearsalOptions
+from nuages.bench.pods import Release
+from nuages.bench.rehearsal import Result, rehearse
+from nuages.bench.rollout import Probe, Rules, rules_of
+from nuages.bench.stock import VARIABLE
+from nuages.commands import Talk, located
+from nuages.deploy.kubernetes.documents import documents
+from nuages.deploy.options import ManifestOptions
+from nuages.deploy.workload import Workload, decide
+from nuages.errors import UsageError
+from nuages.invocation import Invocation
+from nuages.making import make
+from nuages.project.model import Project
+from nuages.runtime.settings import Settings
+
+_ANY_IMAGE = "rehearsed@sha256:" + "0" * 64
+
+
+def bench(invocation: Invocation) -> int:
+    """Rehearse a rollout under load and print what visitors met; 1 where a request or a file was lost."""
+    options = invocation.resolve(RehearsalOptions).value
+    if not options.rollout or len(invocation.more) != 1:
+        raise UsageError(
+            "there is nothing to measure", where="given on the command line",
+            why="a rollout goes from one project's folder to another's", hint="nuages bench --rollout OLD NEW",
+        )  # fmt: skip
+    folders = (invocation.project, invocation.more[0])
+    made = [make(dataclasses.replace(invocation, project=folder, more=())) for folder in folders]
+    manifest, settings = invocation.resolve(ManifestOptions).value, invocation.resolve(Settings)
+    workload = decide(made[1].plan, settings, manifest, image=_ANY_IMAGE)
+    rules = _rules(workload, manifest)
+    static = _static(made[1].project)
+
+    def say(text: str) -> None:
+        invocation.console.event("bench", text)
+
+    for note in workload.notes:
+        say(note)
+    results = []
+    with tempfile.TemporaryDirectory(prefix="nuages-kept-") as kept:
+        old, new = (
+            _release(name, folder, workload, kept)
+            for name, folder in zip(("old", "new"), folders, strict=True)
+        )
+        results.append(rehearse("nuages", rules, old, new, static, options, say))
+    if options.peer != "none":
+        old, new = (
+            _stock(name, each.project, workload) for name, each in zip(("old", "new"), made, strict=True)
+        )
+        page = Probe(path=options.page[0], port="http", period=5, timeout=2, failures=2)
+        stock = dataclasses.replace(rules, startup=page, readiness=page, termination=30)
+        results.append(rehearse("uvicorn", stock, old, new, static, options, say))
+    _print(results, as_json=invocation.resolve(Talk).value.json)
+    return 1 if results[0].failed or results[0].lost or results[0].took is None else 0
+
+
+def _rules(workload: Workload, options: ManifestOptions) -> Rules:
+    found = documents(workload, dataclasses.replace(options, process=("none",)))
+    deployment = next(one for one in found if one["kind"] == "Deployment")
+    return dataclasses.replace(rules_of(deployment), replicas=workload.replicas)
+
+
+def _static(project: Project) -> str:
+    """Return the path that static files lie below, as a browser asks for it."""
+    known = [each.value for each in project.assignments if each.name == "STATIC_URL" and each.is_known]
+    path = str(known[-1]) if known and known[-1] else "static/"
+    return path if path.startswith("/") else f"/{path}"
+
+
+def _release(name: str, folder: Path, workload: Workload, kept: str) -> Release:
+    """Return how a pod of nuages starts: what the image would run, with the options of the ConfigMap.
+
+    `kept` stands for the volume of `--static-keep`.
+    """
+
+    def argv(port: int, management: int) -> tuple[str, ...]:
+        places = ("--bind", f"127.0.0.1:{port}", "--management", f"127.0.0.1:{management}")
+        return (
+            sys.executable,
+            "-m",
+            "nuages",
+            "up",
+            str(folder),
+            *places,
+            "--static-keep",
+            kept,
+            "--access-log",
+            "off",
+        )
+
+    return Release(name=name, argv=argv, environ={**os.environ, **workload.settings}, directory=folder)
+
+
+def _stock(name: str, project: Project, workload: Workload) -> Release:
+    """Return how a pod of stock uvicorn starts, in the same private environment."""
+
+    def argv(port: int, _: int) -> tuple[str, ...]:
+        words = (
+            "python", "-m", "uvicorn", "nuages.bench.stock:load", "--factory", "--host", "127.0.0.1",
+            "--port", str(port), "--workers", str(workload.workers), "--log-level", "warning",
+        )  # fmt: skip
+        return (sys.executable, "-m", "nuages", "run", str(project.root), "--", *words)
+
+    environ = {**os.environ, VARIABLE: located(project).to_json()}
+    if project.debug and project.debug.off is not None:
+        environ[project.debug.variable] = project.debug.off
+    return Release(name=name, argv=argv, environ=environ, directory=project.root)
+
+
+def _print(results: list[Result], *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps([dataclasses.asdict(result) for result in results], indent=2) + "\n")
+        return
+    rows: list[tuple[Any, ...]] = [("", *(result.name for result in results))]
+    rows += [
+        ("pages", *(sum(result.pages.values()) for result in results)),
+        ("failed pages", *(result.failed for result in results)),
+        ("static files", *(sum(result.files.values()) for result in results)),
+        ("missing files", *(result.lost for result in results)),
+        (
+            "p50, p99, longest ms",
+            *(" ".join(f"{1000 * t:.0f}" for t in (r.p50, r.p99, r.max)) for r in results),
+        ),
+        ("nobody ready, s", *(f"{result.without:.1f}" for result in results)),
+        (
+            "rollout took, s",
+            *("not done" if result.took is None else f"{result.took:.1f}" for result in results),
+        ),
+    ]
+    width = max(len(row[0]) for row in rows)
+    for row in rows:
+        cells = "".join(f"{cell!s:>16}" for cell in row[1:])
+        sys.stdout.write(f"{row[0]:<{width}}{cells}\n")
+    for result in results:
+        for status, count in result.pages.items():
+            if not status.startswith(("2", "3")):
+                sys.stdout.write(f"{result.name}: {count} pages: {status}\n")
+        for what, count in result.missing.items():
+            sys.stdout.write(f"{result.name}: {count} files: {what}\n")
