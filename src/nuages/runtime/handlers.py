@@ -132,5 +132,7 @@ def watch_asgi(handler: Any) -> Any:
                 else:
                     await kind.__call__(handler, scope, receive, send)
 
-            handler.__class__ = type(kind.__name__, (kind,), {"__call__": call})
+            # It is still Django's own for whoever asks: its module says so.
+            members = {"__call__": call, "__module__": kind.__module__}
+            handler.__class__ = type(kind.__name__, (kind,), members)
     return handler
