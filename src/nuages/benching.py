@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
+import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +22,13 @@ from nuages.commands import Talk, located
 from nuages.deploy.kubernetes.documents import documents
 from nuages.deploy.options import ManifestOptions
 from nuages.deploy.workload import Workload, decide
-from nuages.errors import UsageError
+from nuages.errors import OutsideError, UsageError
 from nuages.invocation import Invocation
 from nuages.making import make
 from nuages.project.model import Project
 from nuages.runtime.settings import Settings
 
+_NAMES = ("old", "new")
 _ANY_IMAGE = "rehearsed@sha256:" + "0" * 64
 
 
@@ -41,6 +45,7 @@ def bench(invocation: Invocation) -> int:
     manifest, settings = invocation.resolve(ManifestOptions).value, invocation.resolve(Settings)
     workload = decide(made[1].plan, settings, manifest, image=_ANY_IMAGE)
     rules = _rules(workload, manifest)
+    engine = _engine(manifest.image)
     static = _static(made[1].project)
 
     def say(text: str) -> None:
@@ -50,15 +55,19 @@ def bench(invocation: Invocation) -> int:
         say(note)
     results = []
     with tempfile.TemporaryDirectory(prefix="nuages-kept-") as kept:
-        old, new = (
-            _release(name, folder, workload, kept)
-            for name, folder in zip(("old", "new"), folders, strict=True)
-        )
+        if engine:
+            images = list(zip(_NAMES, manifest.image, strict=True))
+            pods = [_container(name, _run(engine, image, workload, Path(kept))) for name, image in images]
+            for _, image in images:
+                _migrate(_run(engine, image, workload, Path(kept)), say)
+        else:
+            pods = [
+                _release(name, folder, workload, kept) for name, folder in zip(_NAMES, folders, strict=True)
+            ]
+        old, new = pods
         results.append(rehearse("nuages", rules, old, new, static, options, say))
     if options.peer != "none":
-        old, new = (
-            _stock(name, each.project, workload) for name, each in zip(("old", "new"), made, strict=True)
-        )
+        old, new = (_stock(name, each.project, workload) for name, each in zip(_NAMES, made, strict=True))
         page = Probe(path=options.page[0], port="http", period=5, timeout=2, failures=2)
         stock = dataclasses.replace(rules, startup=page, readiness=page, termination=30)
         results.append(rehearse("uvicorn", stock, old, new, static, options, say))
@@ -101,6 +110,77 @@ def _release(name: str, folder: Path, workload: Workload, kept: str) -> Release:
         )
 
     return Release(name=name, argv=argv, environ={**os.environ, **workload.settings}, directory=folder)
+
+
+def _engine(images: tuple[str, ...]) -> str:
+    """Return the container engine that runs the two images; empty where none is named: pods are processes then."""
+    if not images:
+        return ""
+    if len(images) != len(_NAMES):
+        raise UsageError(
+            "a rollout goes from one image to another", where="--image", why=f"{len(images)} named",
+            hint="nuages bench --rollout OLD NEW --image OLD-IMAGE --image NEW-IMAGE",
+        )  # fmt: skip
+    engine = next((name for name in ("docker", "podman") if _works(name)), None)
+    if engine is None:
+        raise OutsideError(
+            "no container engine runs here", where="looked for docker and podman", why="neither answers",
+            hint="leave --image away: processes stand for the pods then",
+        )  # fmt: skip
+    return engine
+
+
+def _works(engine: str) -> bool:
+    program = shutil.which(engine)
+    return bool(program) and not subprocess.run([engine, "info"], capture_output=True, check=False).returncode
+
+
+def _run(engine: str, image: str, workload: Workload, folder: Path) -> tuple[str, ...]:
+    """Return what runs an image under the limits of the manifests; options and a command of nuages follow.
+
+    The folder holds what would be volumes: the application's files and the static files of several releases.
+    """
+    given = [word for name, text in workload.settings.items() for word in ("--env", f"{name}={text}")]
+    given += [word for stated in workload.required for word in ("--env", stated.value)]
+    mounts: list[str] = []
+    for name in ("data", "kept"):
+        place = folder / name
+        place.mkdir(exist_ok=True)
+        place.chmod(0o777)  # any user of an image writes into a volume
+        mounts += ["--volume", f"{place}:/{name}"]
+    limits = ("--read-only", "--cap-drop", "ALL", "--tmpfs", "/tmp")
+    return (engine, *_runtime(engine), "run", "--rm", "--network", "host", *limits, *mounts, *given, image)
+
+
+def _migrate(run: tuple[str, ...], say: Callable[[str], None]) -> None:
+    """Apply an image's migrations, as the Job of the manifests does before its pods get ready."""
+    say(f"migrating with {run[-1]}")
+    done = subprocess.run([*run, "migrate"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OutsideError(
+            "the migrations cannot be applied", where=" ".join(run), why=done.stderr.strip()[-2000:],
+            hint="give the variables that name the database",
+        )  # fmt: skip
+
+
+def _container(name: str, run: tuple[str, ...]) -> Release:
+    """Return how a pod starts as a container."""
+
+    def argv(port: int, management: int) -> tuple[str, ...]:
+        *engine, image = run
+        places = ("serve", "--bind", f"127.0.0.1:{port}", "--management", f"127.0.0.1:{management}")
+        more = ("--static-keep", "/kept", "--access-log", "off", "--local-hosts", "on")
+        return (*engine, "--name", f"nuages-rehearsal-{port}", image, *places, *more)
+
+    def removal(port: int) -> tuple[str, ...]:
+        return (run[0], "rm", "--force", f"nuages-rehearsal-{port}")
+
+    return Release(name=name, argv=argv, environ=dict(os.environ), directory=Path.cwd(), removal=removal)
+
+
+def _runtime(engine: str) -> tuple[str, ...]:
+    # crun needs cgroup v2 alone; runc takes what there is.
+    return ("--runtime", "runc") if engine == "podman" and shutil.which("runc") else ()
 
 
 def _stock(name: str, project: Project, workload: Workload) -> Release:

@@ -320,7 +320,7 @@ COMMANDS = (
         function="nuages.benching:bench",
         classes=lambda: (_bench_options(), *_manifest_options(), *_image_options(), Talk),
         groups=("Bench", TALK),
-        names=("replicas", "workers", "volume", "drain", "grace"),
+        names=("image", "replicas", "workers", "volume", "drain", "grace"),
         unlisted=("Image", "Deployment", APPLICATION, *SERVER_GROUPS),
         several=True,
     ),

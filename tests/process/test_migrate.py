@@ -217,6 +217,18 @@ def test_another_continues_when_the_one_that_migrates_is_killed(any_shop: Shop, 
     assert any_shop.applied() == ["second", "third"]
 
 
+def test_a_database_that_is_a_link_is_locked_beside_the_file_itself(tmp_path: Path) -> None:
+    """As in an image, where the project's folder cannot be written."""
+    (tmp_path / "volume").mkdir()
+    link = tmp_path / "shop.sqlite3"
+    link.symlink_to(tmp_path / "volume" / "shop.sqlite3")
+    project = shop(tmp_path / "project", {"ENGINE": "django.db.backends.sqlite3", "NAME": str(link)})
+
+    assert project.migrate().code == 0
+    assert (tmp_path / "volume" / "shop.sqlite3.migrating").is_file()
+    assert not (tmp_path / "shop.sqlite3.migrating").exists()
+
+
 def test_somebody_who_never_lets_go_is_not_waited_for_for_ever(small: Shop, tmp_path: Path) -> None:
     pipe = tmp_path / "hold"
     os.mkfifo(pipe)

@@ -221,7 +221,10 @@ def test_a_database_server_that_is_not_there_is_named(home: Path, tmp_path: Path
         "  `default` in DATABASES",
     ]
     assert "Connection refused" in answer.error
-    assert lines[-1] == "hint: start it, or correct its variables; --migrate off goes on without it"
+    assert lines[-2:] == [
+        "hint: start it, or correct its variables; --migrate off goes on without it",
+        "      `nuages manifests compose` writes a file that runs the project with its database",
+    ]
 
 
 def test_an_env_file_may_name_the_settings_module(home: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import queue
@@ -19,12 +20,16 @@ from nuages.bench.rollout import Event, Gone, Pod, Probe, Probed, Rules
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """How a pod of a release is started: `argv` of its port and its management port, variables, a folder."""
+    """How a pod of a release is started: `argv` of its port and its management port, variables, a folder.
+
+    `removal` gives the command that ends at once what its process stands for, where that is a container.
+    """
 
     name: str
     argv: Callable[[int, int], tuple[str, ...]]
     environ: Mapping[str, str]
     directory: Path
+    removal: Callable[[int], tuple[str, ...]] | None = None
 
 
 class RunningPod:
@@ -35,7 +40,7 @@ class RunningPod:
     ) -> None:
         self.pod = pod
         self.port, self._management = free_port(), free_port()
-        self._rules, self._events = rules, events
+        self._rules, self._events, self._release = rules, events, release
         with log.open("ab") as out:
             self.process = subprocess.Popen(
                 release.argv(self.port, self._management), env=dict(release.environ), cwd=release.directory,
@@ -47,14 +52,17 @@ class RunningPod:
     def end(self) -> None:
         """Begin the end: SIGTERM now, SIGKILL when the period is over."""
         self._signal(signal.SIGTERM)
-        timer = threading.Timer(self._rules.termination, self._signal, [signal.SIGKILL])
+        timer = threading.Timer(self._rules.termination, self.kill)
         timer.daemon = True
         timer.start()
 
     def kill(self) -> None:
         """End it at once, with all that it started."""
         if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            if self._release.removal:
+                subprocess.run(self._release.removal(self.port), capture_output=True, check=False)
+            with contextlib.suppress(ProcessLookupError):  # the removal may have ended it
+                os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def _signal(self, number: int) -> None:

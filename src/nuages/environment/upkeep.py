@@ -307,7 +307,8 @@ def _no_plan(place: str, failed: Mapping[str, Any]) -> NuagesError:
             why=f"{failed['kind']}: {text}",
             hint="correct the variables that name it and its user; --migrate off goes on without it"
             if refuses
-            else "start it, or correct its variables; --migrate off goes on without it",
+            else "start it, or correct its variables; --migrate off goes on without it\n"
+            "`nuages manifests compose` writes a file that runs the project with its database",
         )
     return ProjectError(
         f"the migrations of {place} cannot be planned",

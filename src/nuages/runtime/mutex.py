@@ -122,8 +122,15 @@ def _sqlite(connection: Any) -> Iterator[Callable[[], bool]]:
     if connection.is_in_memory_db():
         yield lambda: True
         return
-    path = f"{connection.settings_dict['NAME']}.migrating"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    # Beside the file itself, as SQLite's own journal: in an image the name is a link into the volume.
+    path = f"{os.path.realpath(connection.settings_dict['NAME'])}.migrating"
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise OutsideError(
+            "the lock for migrations cannot be made", where=path, why=error.strerror or str(error),
+            hint="make the database's folder writable for the user that nuages runs as: SQLite writes there too",
+        ) from None  # fmt: skip
 
     def attempt() -> bool:
         try:
