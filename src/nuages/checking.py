@@ -51,7 +51,8 @@ def check(invocation: Invocation) -> int:
         _print(_json(to_json(project.variables)) if as_json else _columns(variables.table(project.variables)))
         return 0
     _check_ids(options.ignore)
-    facts = Facts(project=project, tree=Tree(project.root), today=datetime.now(timezone.utc).date())
+    today = datetime.now(timezone.utc).date()
+    facts = Facts(project=project, tree=Tree(project.root), today=today, media=settings.media or "")
     found = groups.examine(facts)
     if options.run:
         found = tuple(sorted((*found, *_deployment(invocation, facts, found)), key=order))

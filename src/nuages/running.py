@@ -7,6 +7,7 @@ import json
 
 from nuages.commands import located, read
 from nuages.environment.company import Company, command_of
+from nuages.check.uploads import refusal
 from nuages.environment.options import UpOptions
 from nuages.environment.preparation import prepare
 from nuages.environment.prepared import Prepared, run_command, serve_command
@@ -66,6 +67,9 @@ def _prepare(invocation: Invocation) -> tuple[Project, Prepared]:
     project = read(invocation)
     for note in project.notes:
         invocation.console.event("note", note)
+    refused = refusal(project.dependencies, invocation.resolve(Settings).value.media)
+    if refused is not None:
+        raise refused
     return project, prepare(project, options, invocation.environ, invocation.console.event)
 
 

@@ -42,11 +42,12 @@ _FORMS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """A project, the tree it was read from and the day on which it is looked at."""
+    """A project, the tree it was read from and the day on which it is looked at; `media` is the option --media."""
 
     project: Project
     tree: Tree
     today: date
+    media: str = ""
 
     def setting(self, name: str) -> Assignment | None:
         """Return the last assignment of a setting, or None."""

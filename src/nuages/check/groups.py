@@ -14,6 +14,7 @@ from nuages.check import (
     reading,
     statics,
     transport,
+    uploads,
 )
 from nuages.check.facts import Facts
 from nuages.check.finding import Finding, Rule, order
@@ -22,6 +23,7 @@ _GROUPS: tuple[tuple[Callable[[Facts], Iterator[Finding]], tuple[Rule, ...]], ..
     (exposure.examine, exposure.RULES),
     (transport.examine, transport.RULES),
     (statics.examine, statics.RULES),
+    (uploads.examine, uploads.RULES),
     (databases.examine, databases.RULES),
     (dependencies.examine, dependencies.RULES),
     (ages.examine, ages.RULES),

@@ -169,6 +169,8 @@ def _whitenoise_line(facts: Facts, origin: Origin) -> Origin:
 
 
 def _media(facts: Facts) -> Iterator[Finding]:
+    if facts.media.startswith("s3://"):
+        return
     root = facts.setting("MEDIA_ROOT")
     if root is None or not root.is_known or not root.value or storage(facts, "default") != _FILE_SYSTEM:
         return
