@@ -130,6 +130,20 @@ def test_a_changed_static_file_is_collected_again(home: Path, shop: Path) -> Non
     assert site.named("migrate") == []
 
 
+def test_local_uploads_are_served_and_no_folder_is_made_for_them(home: Path, tmp_path: Path) -> None:
+    folder = project(tmp_path / "shop", DJANGO)
+    settings = folder / "shop" / "settings.py"
+    more = f'\nMEDIA_URL = "media/"\nMEDIA_ROOT = {str(folder / "uploads")!r}\n'
+    settings.write_text(settings.read_text() + more)
+    with up(folder, variables=environ(home, None)) as site:
+        (line,) = site.named("media")
+        assert line["text"] == f"uploads in {folder}/uploads are served at /media/"
+        assert not (folder / "uploads").exists()
+        (folder / "uploads").mkdir()
+        (folder / "uploads" / "a.txt").write_text("kept")
+        assert site.get("/media/a.txt") == (200, "kept")
+
+
 def test_run_carries_out_management_commands_in_the_same_environment(home: Path, shop: Path) -> None:
     variables = environ(home, None, DJANGO_SUPERUSER_PASSWORD="x")
     with up(shop, variables=environ(home, None)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -148,7 +149,11 @@ def _why_not(place: Uploads, settings: Any, directory: str) -> tuple[str, str] |
 def _test(place: Uploads, report: Report, *, must: bool) -> None:
     """Write to MEDIA_ROOT as an upload would, and take it away again."""
     try:
-        os.makedirs(place.root, exist_ok=True)  # noqa: PTH103 - with parents, as Django's storage does
+        if must:
+            os.makedirs(place.root, exist_ok=True)  # noqa: PTH103 - with parents, as Django's storage does
+        elif not os.path.lexists(place.root):
+            _may_be_made(Path(place.root))
+            return
         with tempfile.NamedTemporaryFile(dir=place.root, prefix=".nuages-") as file:
             file.write(bytes(_TEST_BYTES))
             file.flush()
@@ -160,6 +165,13 @@ def _test(place: Uploads, report: Report, *, must: bool) -> None:
                 "uploads cannot be stored", where=f"MEDIA_ROOT: {place.root}", why=why, hint=_HINT
             ) from None
         report("warning", f"uploads cannot be stored in {place.root}: {why}")
+
+
+def _may_be_made(folder: Path) -> None:
+    """Raise PermissionError where a folder that is not there could not be made; unasked, we make none."""
+    parent = next(one for one in folder.parents if one.exists())
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(parent))
 
 
 def views_below(prefixes: tuple[str, ...]) -> Iterator[tuple[str, bool]]:
