@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 
+from nuages.check.uploads import refusal
 from nuages.commands import located, read
 from nuages.environment.company import Company, command_of
-from nuages.check.uploads import refusal
 from nuages.environment.options import UpOptions
 from nuages.environment.preparation import prepare
 from nuages.environment.prepared import Prepared, run_command, serve_command
