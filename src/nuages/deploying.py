@@ -12,12 +12,13 @@ from nuages.deploy import yaml
 from nuages.deploy.compose import compose
 from nuages.deploy.kubernetes import config, folders
 from nuages.deploy.kubernetes.documents import documents
-from nuages.deploy.options import ManifestOptions
+from nuages.deploy.options import MEASURED, ManifestOptions
 from nuages.deploy.systemd import stream, systemd
 from nuages.deploy.workload import Workload, decide, pinned
 from nuages.errors import OutsideError, UsageError
 from nuages.invocation import Invocation
 from nuages.making import make
+from nuages.monitoring import heaviest_worker
 from nuages.runtime.settings import Settings
 
 COMPOSE = "compose.yaml"
@@ -61,11 +62,10 @@ def _workloads(invocation: Invocation, target: str, options: ManifestOptions) ->
         call = dataclasses.replace(invocation, project=project, more=())
         if target == "kubernetes":
             image = pinned(image)  # before the project is read: it is what people forget
+        wish = _weighed(call, options)
         plan = make(call).plan
         settings = call.resolve(Settings)
-        found.append(
-            decide(plan, settings, options, image=image or f"{plan.name}:latest", share=len(projects))
-        )
+        found.append(decide(plan, settings, wish, image=image or f"{plan.name}:latest", share=len(projects)))
     names = [workload.name for workload in found]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
@@ -75,6 +75,20 @@ def _workloads(invocation: Invocation, target: str, options: ManifestOptions) ->
             hint=f"write them in two calls, one of them with --name {twice}-2",
         )  # fmt: skip
     return found
+
+
+def _weighed(invocation: Invocation, options: ManifestOptions) -> ManifestOptions:
+    """Return the options with the measured memory of a worker, where that is asked for."""
+    if options.worker_memory != MEASURED:
+        return options
+    found = heaviest_worker(invocation)
+    if found is None:
+        raise OutsideError(
+            "no worker can be measured", where="--worker-memory measured",
+            why=f"no server of {invocation.project} runs on this machine",
+            hint="start it with `nuages up` and ask it for some pages, or say --worker-memory 160M",
+        )  # fmt: skip
+    return dataclasses.replace(options, worker_memory=-(-found >> 20) << 20)
 
 
 def _files(target: str, workloads: Sequence[Workload], options: ManifestOptions) -> Mapping[str, str]:

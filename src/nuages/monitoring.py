@@ -63,6 +63,14 @@ def status(invocation: Invocation) -> int:
     return 0
 
 
+def heaviest_worker(invocation: Invocation) -> int | None:
+    """Return the bytes (PSS) of the largest worker of this project's running servers; None where none runs."""
+    answers = [_ask(address) for address in management.running(invocation.environ)]
+    here = [answer.status for answer in answers if _is_at(answer.status["project"], invocation.project)]
+    weights = [worker["memory"] for status in here for worker in status["workers"] if worker["memory"]]
+    return max(weights, default=None)
+
+
 def _addresses(option: str, origin: str, invocation: Invocation) -> list[Address]:
     if option == "off":
         raise OutsideError(

@@ -6,19 +6,21 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from tests.process.harness import serving, write_project
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 IMAGE = "registry.example/stockroom@sha256:" + "ab" * 32
 DEADLINE = 120
 
 
-def manifests(*arguments: str) -> subprocess.CompletedProcess[str]:
+def manifests(*arguments: str, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "nuages", "manifests", *arguments],
-        capture_output=True, text=True, timeout=DEADLINE, check=False,
+        capture_output=True, text=True, timeout=DEADLINE, check=False, env=environ,
     )  # fmt: skip
 
 
@@ -38,6 +40,29 @@ def test_an_image_without_a_digest_is_refused_before_anything_is_read() -> None:
 
     assert (answer.returncode, answer.stdout) == (2, "")
     assert answer.stderr.startswith("error: the image has no digest\n  --image\n")
+
+
+def test_the_memory_of_a_worker_is_measured_where_the_project_runs(tmp_path: Path) -> None:
+    project = write_project(tmp_path / "pages")
+    (project / "manage.py").write_text(
+        "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'pages.settings')\n"
+    )
+    (project / "requirements.txt").write_text("django==5.2\n")
+    environ = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
+    asked = ["kubernetes", str(project), "--image", IMAGE, "--worker-memory", "measured"]
+    answer = manifests(*asked, environ=environ)
+    assert answer.returncode == 4
+    assert answer.stderr.endswith(
+        f"error: no worker can be measured\n  --worker-memory measured\n  no server of {project} runs on this machine\n"
+        "\nhint: start it with `nuages up` and ask it for some pages, or say --worker-memory 160M\n"
+    )
+    with serving(project, "--workers", "1", "--management", "auto", environ=environ) as server:
+        server.wait_for("worker-ready")
+        answer = manifests(*asked, environ=environ)
+    assert answer.returncode == 0, answer.stderr
+    default = manifests(*asked[:-2], environ=environ).stdout
+    assert 'memory: "384Mi"' in default
+    assert 'memory: "384Mi"' not in answer.stdout  # a page that says hello takes less than 160 MB
 
 
 def test_kustomize_renders_the_folder_and_an_overlay_over_it(tmp_path: Path) -> None:

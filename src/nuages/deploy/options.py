@@ -18,6 +18,15 @@ def _range(text: str) -> tuple[int, int]:
     return int(low), int(high)
 
 
+MEASURED = 0
+"""What `--worker-memory measured` is until it has been measured."""
+
+
+def _weight(text: str) -> int:
+    return MEASURED if text == "measured" else size.parse(text)
+
+
+weight: Kind[int] = Kind("SIZE|measured", _weight, ("measured",))
 autoscale: Kind[tuple[int, int]] = Kind("MIN-MAX", _range)
 
 
@@ -42,8 +51,8 @@ class ManifestOptions:
         help="which of the project's other processes run too; repeatable, `none` for none",
     )  # fmt: skip
     worker_memory: int = declare(
-        size, default=160 << 20, default_text="160M", group=DEPLOYMENT,
-        help="what one worker takes, as `nuages status` shows it",
+        weight, default=160 << 20, default_text="160M", group=DEPLOYMENT,
+        help="what one worker takes; measured: as the largest of the project's server that runs on this machine",
     )  # fmt: skip
     memory: int | None = declare(
         size, default=None, default_text="what the workers need", group=DEPLOYMENT,

@@ -27,6 +27,7 @@ BASE_MEMORY = 64 << 20
 """The supervisor and the loaded project that workers are forked from."""
 
 _WORKERS = 2
+_FEWEST_THREADS = 4
 _PER_WORKER_CPU = 250  # thousandths of a CPU that are asked for; more is taken when it is free
 _DIGEST = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
 
@@ -56,6 +57,7 @@ class Workload:
     replicas: int
     workers: int
     memory: Memory
+    worker_memory: int
     cpu: int
     drain: float
     grace: float
@@ -119,6 +121,7 @@ def decide(
         replicas=replicas,
         workers=workers,
         memory=memory,
+        worker_memory=wish.worker_memory,
         cpu=_PER_WORKER_CPU * workers,
         drain=drain,
         grace=server.grace,
@@ -126,7 +129,7 @@ def decide(
         # Bodies wait here; a pod that takes more than it may is evicted, with all that it was doing.
         scratch=4 * server.max_body + (256 << 20),
         start_timeout=server.start_timeout,
-        settings=_settings(settings, workers, drain),
+        settings=_settings(settings, workers, drain, share),
         variables=variables,
         required=_required(plan, wanted, variables),
         state=state,
@@ -267,13 +270,18 @@ def _check_hosts(wish: ManifestOptions, proxies: tuple[str, ...]) -> None:
         )  # fmt: skip
 
 
-def _settings(settings: Resolved[Settings], workers: int, drain: float) -> dict[str, str]:
-    """Return the run-time options that somebody set, and those that the documents rely on."""
+def _settings(settings: Resolved[Settings], workers: int, drain: float, share: int) -> dict[str, str]:
+    """Return the run-time options that somebody set, and those that the documents rely on.
+
+    Projects that share a machine share the threads too: each one's stack and database connections count.
+    """
     found = {
         "NUAGES_WORKERS": str(workers),
         "NUAGES_DRAIN": f"{drain:g}s",
         "NUAGES_GRACE": f"{settings.value.grace:g}s",
     }
+    if share > 1 and settings.origins["threads"] == Origin("default"):
+        found["NUAGES_THREADS"] = str(max(_FEWEST_THREADS, settings.value.threads // share))
     for option in options_of(Settings):
         if settings.origins[option.field] == Origin("default") or option.name in _ELSEWHERE:
             continue

@@ -119,6 +119,7 @@ def test_several_projects_share_the_memory() -> None:
     }
     assert {services[name]["mem_limit"] for name in services} == {"102m"}
     assert {services[name]["environment"]["NUAGES_WORKERS"] for name in services} == {"1"}
+    assert {services[name]["environment"]["NUAGES_THREADS"] for name in services} == {"12"}
     assert services["one-web"]["volumes"] == ["/tmp", "one-data:/data"]
 
 

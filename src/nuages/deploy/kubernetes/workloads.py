@@ -91,7 +91,7 @@ def resources(cpu: int, memory: Memory) -> dict[str, Any]:
 
 def migration(workload: Workload, options: ManifestOptions) -> Document:
     """Return the Job that migrates. Its template can never be changed, so its name tells what it runs."""
-    memory = Memory(request=options.worker_memory, limit=BASE_MEMORY + 2 * options.worker_memory)
+    memory = Memory(request=workload.worker_memory, limit=BASE_MEMORY + 2 * workload.worker_memory)
     fields = {"args": ["migrate"], "resources": resources(_PROCESS_CPU, memory)}
     labels = {**pod.labels(workload, "migrate"), "app.kubernetes.io/managed-by": "nuages"}
     template = {
@@ -139,7 +139,7 @@ def process(workload: Workload, options: ManifestOptions, one: Process, config: 
     fields: dict[str, Any] = {"command": pod.command(one.command)}
     if one.directory != ".":
         fields["workingDir"] = f"/app/{one.directory}"
-    memory = Memory(request=options.worker_memory, limit=2 * options.worker_memory)
+    memory = Memory(request=workload.worker_memory, limit=2 * workload.worker_memory)
     fields["resources"] = resources(_PROCESS_CPU, memory)
     if one.probe and one.role is not ProcessRole.SCHEDULED:
         fields["livenessProbe"] = {
