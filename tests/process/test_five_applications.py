@@ -35,7 +35,7 @@ def test_five_applications_answer_under_load_in_512_mb_and_none_is_killed(tmp_pa
             server.wait_for("worker-ready", within=120)
         loads = [stack.enter_context(asking(server.address, "--rate", "20")) for server in servers]
         for load in loads:
-            load.more(60)
+            load.more(30)
         for server, load in zip(servers, loads, strict=True):
             assert load.tally.failures == {}, load.tally
             for event in ("out-of-memory", "worker-died", "memory-short"):
