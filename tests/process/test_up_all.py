@@ -30,13 +30,13 @@ class Command(BaseCommand):
         parser.add_argument("--own")
 
     def handle(self, name, own, **options):
-        print(name, "works with", settings.SETTINGS_MODULE, own, os.getpid())
         def stop(number, frame):
             print(name, "stops by", signal.Signals(number).name)
             time.sleep(0 if name != "slow" else 600)
             sys.exit(0)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
+        print(name, "works with", settings.SETTINGS_MODULE, own, os.getpid())
         if name == "brief":
             sys.exit(3)
         while True:
