@@ -96,18 +96,8 @@ def _release(name: str, folder: Path, workload: Workload, kept: str) -> Release:
 
     def argv(port: int, management: int) -> tuple[str, ...]:
         places = ("--bind", f"127.0.0.1:{port}", "--management", f"127.0.0.1:{management}")
-        return (
-            sys.executable,
-            "-m",
-            "nuages",
-            "up",
-            str(folder),
-            *places,
-            "--static-keep",
-            kept,
-            "--access-log",
-            "off",
-        )
+        kept_there = ("--static-keep", kept, "--access-log", "off")
+        return (sys.executable, "-m", "nuages", "up", str(folder), *places, *kept_there)
 
     return Release(name=name, argv=argv, environ={**os.environ, **workload.settings}, directory=folder)
 
@@ -201,7 +191,8 @@ def _stock(name: str, project: Project, workload: Workload) -> Release:
 
 def _print(results: list[Result], *, as_json: bool) -> None:
     if as_json:
-        sys.stdout.write(json.dumps([dataclasses.asdict(result) for result in results], indent=2) + "\n")
+        found = [{**dataclasses.asdict(one), "failed": one.failed, "lost": one.lost} for one in results]
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
         return
     rows: list[tuple[Any, ...]] = [("", *(result.name for result in results))]
     rows += [

@@ -57,12 +57,20 @@ def _workloads(invocation: Invocation, target: str, options: ManifestOptions) ->
             why=f"{len(options.image)} images, {len(projects)} project{'s' * (len(projects) > 1)}",
             hint="name a project for each: nuages manifests PROJECT PROJECT --image REF --image REF",
         )  # fmt: skip
+    if len(projects) > 1 and len(options.host) not in (0, len(projects)):
+        raise UsageError(
+            "each project wants a host name of its own", where="--host",
+            why=f"{len(options.host)} named for {len(projects)} projects, in their order",
+            hint="nuages manifests PROJECT PROJECT --host one.example.com --host two.example.com",
+        )  # fmt: skip
     found: list[Workload] = []
-    for project, image in zip(projects, images, strict=True):
+    for number, (project, image) in enumerate(zip(projects, images, strict=True)):
         call = dataclasses.replace(invocation, project=project, more=())
         if target == "kubernetes":
             image = pinned(image)  # before the project is read: it is what people forget
         wish = _weighed(call, options)
+        if len(projects) > 1:
+            wish = dataclasses.replace(wish, host=options.host[number : number + 1])
         plan = make(call).plan
         settings = call.resolve(Settings)
         found.append(decide(plan, settings, wish, image=image or f"{plan.name}:latest", share=len(projects)))

@@ -113,3 +113,16 @@ def test_compose_of_two_projects_splits_the_memory() -> None:
     assert answer.stdout.count('mem_limit: "400m"') >= 2
     assert "bookshop-web:" in answer.stdout
     assert "chat-web:" in answer.stdout
+
+
+def test_each_of_several_projects_has_a_host_name_of_its_own() -> None:
+    projects = ["compose", str(EXAMPLES / "bookshop"), str(EXAMPLES / "chat")]
+    one = manifests(*projects, "--host", "a.example")
+    assert (one.returncode, one.stdout) == (2, "")
+    assert one.stderr.startswith("error: each project wants a host name of its own\n  --host\n")
+
+    both = manifests(*projects, "--host", "a.example", "--host", "b.example")
+    assert both.returncode == 0, both.stderr
+    assert "a.example {" in both.stdout
+    assert "reverse_proxy bookshop-web:8000" in both.stdout
+    assert both.stdout.count("b.example {") == 1

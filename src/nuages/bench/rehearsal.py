@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +41,16 @@ class Result:
     max: float
     without: float
     took: float | None
-    failed: int = field(init=False)
-    lost: int = field(init=False)
 
-    def __post_init__(self) -> None:
-        bad = sum(count for status, count in self.pages.items() if not status.startswith(("2", "3")))
-        object.__setattr__(self, "failed", bad)
-        object.__setattr__(self, "lost", sum(n for status, n in self.files.items() if status != "200"))
+    @property
+    def failed(self) -> int:
+        """How many pages were not answered as they should."""
+        return sum(count for status, count in self.pages.items() if not status.startswith(("2", "3")))
+
+    @property
+    def lost(self) -> int:
+        """How many static files were not there."""
+        return sum(count for status, count in self.files.items() if status != "200")
 
 
 class _Rehearsal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from nuages.deploy import services, yaml
@@ -11,6 +12,7 @@ from nuages.deploy.options import ManifestOptions
 from nuages.deploy.processes import chosen
 from nuages.deploy.services import Place
 from nuages.deploy.workload import MARGIN, Workload
+from nuages.errors import UsageError
 from nuages.project.model import Process, ProcessRole, VariableKind
 
 _SUBNET = "172.30.{}.0/24"
@@ -28,11 +30,12 @@ _READY = "import urllib.request as u; u.urlopen('http://127.0.0.1:{}/-/ready', t
 def compose(workloads: Sequence[Workload], options: ManifestOptions) -> str:
     """Return the Compose file (compose-spec) of one project or of several."""
     prefixed = len(workloads) > 1
+    subnet = _SUBNET.format(sum(workloads[0].name.encode()) % 256)
     parts: dict[str, Any] = {}
     volumes: dict[str, Any] = {}
     for workload in workloads:
         prefix = f"{workload.name}-" if prefixed else ""
-        parts |= _project(workload, options, prefix, volumes)
+        parts |= _project(workload, options, prefix, volumes, subnet)
     fronted = [workload for workload in workloads if workload.hosts]
     if fronted:
         parts["caddy"] = _caddy(fronted, volumes, prefixed=prefixed)
@@ -43,25 +46,21 @@ def compose(workloads: Sequence[Workload], options: ManifestOptions) -> str:
         "services": parts,
     }  # fmt: skip
     if fronted:
-        document["networks"] = {"default": {"ipam": {"config": [{"subnet": _subnet(workloads)}]}}}
+        document["networks"] = {"default": {"ipam": {"config": [{"subnet": subnet}]}}}
     if volumes:
         document["volumes"] = volumes
     return yaml.dump([document])
 
 
-def _subnet(workloads: Sequence[Workload]) -> str:
-    return _SUBNET.format(sum(workloads[0].name.encode()) % 256)
-
-
 def _project(
-    workload: Workload, options: ManifestOptions, prefix: str, volumes: dict[str, Any]
+    workload: Workload, options: ManifestOptions, prefix: str, volumes: dict[str, Any], subnet: str
 ) -> dict[str, Any]:
     wanted = workload.services
     place = _PLACES[wanted.database.kind] if wanted.database else None
     if place and prefix:
-        place = Place(**{**_fields(place), "host": f"{prefix}db"})
+        place = replace(place, host=f"{prefix}db")
     redis = _REDIS.replace("redis:6379", f"{prefix}redis:6379") if wanted.redis else ""
-    environment = _environment(workload, place, redis)
+    environment = _environment(workload, place, redis, subnet)
     needs: dict[str, Any] = {}
     found: dict[str, Any] = {}
     if wanted.database:
@@ -91,10 +90,6 @@ def _project(
     return found
 
 
-def _fields(place: Place) -> dict[str, str]:
-    return {name: getattr(place, name) for name in ("scheme", "host", "port", "user", "password", "name")}
-
-
 def _container(
     workload: Workload, environment: dict[str, str], data: str, volumes: dict[str, Any]
 ) -> dict[str, Any]:
@@ -112,9 +107,13 @@ def _container(
     if workload.volume:
         found["volumes"].append(f"{data}:/data")
         volumes[data] = None
-    if workload.kept:
-        found["volumes"].append(f"{data.removesuffix('data')}static:{workload.kept}")
-        volumes[f"{data.removesuffix('data')}static"] = None
+    if workload.kept and not (workload.volume and workload.kept.startswith("/data/")):
+        raise UsageError(
+            "the kept static files have no place", where="--static-keep",
+            why="a new volume of Compose belongs to root, and the image's user could not write into it; only what the "
+            "image has of its own under /data is taken over",
+            hint="--static-keep /data/static for a project with a volume, or leave it away: Compose rolls nothing",
+        )  # fmt: skip
     return found
 
 
@@ -200,7 +199,7 @@ def _caddy(workloads: Sequence[Workload], volumes: dict[str, Any], *, prefixed: 
     }
 
 
-def _environment(workload: Workload, place: Place | None, redis: str) -> dict[str, str]:
+def _environment(workload: Workload, place: Place | None, redis: str, subnet: str) -> dict[str, str]:
     """Return the variables: where the other servers are, what .env must say, and the server's options."""
     found: dict[str, str] = {}
     for variable in workload.plan.variables:
@@ -210,7 +209,5 @@ def _environment(workload: Workload, place: Place | None, redis: str) -> dict[st
             text = "localhost,127.0.0.1" if local else f"${{{variable.name}:?write it into .env}}"
         if text is not None and variable.name not in workload.plan.environ:
             found[variable.name] = text
-    proxies = (
-        {"NUAGES_TRUSTED_PROXIES": _subnet([workload])} if workload.hosts and not workload.proxies else {}
-    )
+    proxies = {"NUAGES_TRUSTED_PROXIES": subnet} if workload.hosts and not workload.proxies else {}
     return dict(sorted({**found, **workload.variables, **workload.settings, **proxies}.items()))

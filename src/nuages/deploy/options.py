@@ -40,7 +40,7 @@ class ManifestOptions:
     )  # fmt: skip
     host: tuple[str, ...] = declare(
         text("NAME"), default=(), repeatable=True, group=DEPLOYMENT,
-        help="a host name that people use; repeatable",
+        help="a host name that people use; repeatable, one for each of several projects",
     )  # fmt: skip
     replicas: int | None = declare(
         integer(1), default=None, default_text="2; 1 where files are kept on a volume", group=DEPLOYMENT,

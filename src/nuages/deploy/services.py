@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nuages.image.plan import Plan
 from nuages.project.model import Variable, VariableKind
@@ -15,15 +15,24 @@ DRIVERS: Mapping[str, tuple[str, ...]] = {
 }
 _REDIS = {"redis", "django-redis", "channels-redis", "valkey", "django-valkey"}
 _DATABASE = re.compile(r"(^|_)(DATABASES?|DB|POSTGRES(QL)?|PG|MYSQL|MARIADB|SQL|RDS)(_|$)|^(PG|DB)[A-Z]+$")
+# The first that fits says which part of the address a variable holds.
+_PARTS = (
+    (r"HOST(NAME)?$|SERVER$", "host"), (r"PORT$", "port"), (r"USER(NAME)?$", "user"),
+    (r"PASS(WORD|WD)?$|PW$", "password"), (r"ENGINE$", "engine"), (r"NAME$|DATABASE$|_DB$", "name"),
+)  # fmt: skip
 _CACHE = re.compile(r"(^|_)(REDIS|VALKEY|CACHE|CACHES|BROKER|CELERY|CHANNELS?)(_|$)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """A database server, and the variable that names it."""
+    """A database server, and the variables that say where it is: one with its URL, or its parts.
+
+    `switches` are variables, with their texts, that make the settings take this kind of server.
+    """
 
     kind: str
-    variable: Variable
+    variables: tuple[Variable, ...]
+    switches: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,17 +47,43 @@ class Services:
 def wanted(plan: Plan) -> Services:
     """Return what the project needs: a driver is installed, and a variable says where the server is."""
     installed = distributions(plan)
-    naming = [one for one in plan.variables if _DATABASE.search(one.name) and one.kind in _PLACES]
+    naming = [one for one in plan.variables if _DATABASE.search(one.name) and _says_where(one)]
+    urls = [one for one in naming if one.kind is VariableKind.URL]
     kinds = [kind for kind, drivers in DRIVERS.items() if installed.intersection(drivers)]
-    urls = sorted(naming, key=lambda one: one.kind is not VariableKind.URL)
+    database = None
+    if kinds and naming:
+        kind = _kind(kinds, naming)
+        database = Database(
+            kind=kind, variables=tuple(urls[:1] or naming), switches=_switches(kind, plan.variables)
+        )
     return Services(
-        database=Database(kind=_kind(kinds, urls), variable=urls[0]) if kinds and urls else None,
+        database=database,
         redis=bool(installed & _REDIS),
         bucket=bool(installed & {"boto3", "django-storages"}),
     )
 
 
-_PLACES = {VariableKind.URL, VariableKind.TEXT, VariableKind.SECRET}
+# `os.getenv("DB") == "postgres"`, `os.environ["DB"] == "postgres"` around the read of a variable.
+_COMPARED = re.compile(r"""\(?["'](\w+)["'][^=]*== *["']([\w.+-]+)["']""")
+_KINDS = {"PostgreSQL": re.compile("postgres|^pgs?q?l?$"), "MariaDB": re.compile("mysql|maria")}
+
+
+def _switches(kind: str, variables: Iterable[Variable]) -> dict[str, str]:
+    """Return the variables that the settings compare before they read where a server of this kind is."""
+    found: dict[str, str] = {}
+    for variable in variables:
+        match = _COMPARED.search(variable.condition or "")
+        if match and _DATABASE.search(variable.name) and _KINDS[kind].search(match[2].lower()):
+            found.setdefault(match[1], match[2])
+    return found
+
+
+def _says_where(variable: Variable) -> bool:
+    """Whether a database's variable is needed to find it: not its port and its options, which have usual values."""
+    return variable.kind is VariableKind.URL or (
+        variable.kind in {VariableKind.TEXT, VariableKind.SECRET}
+        and any(re.search(pattern, variable.name.upper()) for pattern, part in _PARTS if part != "port")
+    )
 
 
 def _kind(kinds: list[str], variables: Iterable[Variable]) -> str:
@@ -77,6 +112,11 @@ class Place:
     name: str
 
     @property
+    def engine(self) -> str:
+        """Django's name of the backend."""
+        return f"django.db.backends.{'mysql' if self.scheme == 'mysql' else 'postgresql'}"
+
+    @property
     def url(self) -> str:
         """`postgres://app:…@db:5432/app`, as dj-database-url and django-environ read it."""
         return f"{self.scheme}://{self.user}:{self.password}@{self.host}:{self.port}/{self.name}"
@@ -101,14 +141,4 @@ def value(variable: Variable, database: Place | None, redis: str) -> str | None:
 def _database_value(variable: Variable, name: str, database: Place) -> str | None:
     if variable.kind is VariableKind.URL or name.endswith(("URL", "DSN", "URI")):
         return database.url
-    for pattern, text in (
-        (r"HOST(NAME)?$|SERVER$", database.host),
-        (r"PORT$", database.port),
-        (r"USER(NAME)?$", database.user),
-        (r"PASS(WORD|WD)?$|PW$", database.password),
-        (r"ENGINE$", f"django.db.backends.{'mysql' if database.scheme == 'mysql' else 'postgresql'}"),
-        (r"NAME$|DATABASE$|_DB$|^DB$", database.name),
-    ):
-        if re.search(pattern, name):
-            return text
-    return None
+    return next((getattr(database, part) for pattern, part in _PARTS if re.search(pattern, name)), None)

@@ -44,7 +44,7 @@ class Memory:
 class Workload:
     """One project, decided. Durations are seconds, sizes bytes.
 
-    `settings` are NUAGES_* variables with their texts, `variables` those of the application that `--host` decides,
+    `settings` are NUAGES_* variables with their texts, `variables` those of the application that are decided,
     `required` those that must be given, `state` the paths in the image that lie on the volume. `kept` is the folder
     in which all pods share hashed static files of several releases, empty where there is none.
     """
@@ -92,7 +92,7 @@ def decide(
     """
     server = settings.value
     wanted = services.wanted(plan)
-    variables = _hosts(plan, wish.host)
+    variables = {**_hosts(plan, wish.host), **(wanted.database.switches if wanted.database else {})}
     state = _state(plan, wanted)
     volume = bool(state) if wish.volume is None else wish.volume
     replicas = _replicas(state, wish, volume=volume)
@@ -108,9 +108,10 @@ def decide(
             "a database server and a bucket take this away, then --volume off"
         )
     if wanted.database and len(state) < len(plan.state):
+        first = wanted.database.variables[0]
         notes.append(
-            f"{wanted.database.variable.name} ({wanted.database.variable.origin}) names the database: a "
-            f"{wanted.database.kind} server is expected, and no SQLite file is kept"
+            f"{first.name} ({first.origin}) names the database: a {wanted.database.kind} server is expected, and no "
+            "SQLite file is kept"
         )
     return Workload(
         name=names.label(plan.name),
@@ -228,7 +229,7 @@ def _hosts(plan: Plan, hosts: tuple[str, ...]) -> dict[str, str]:
         return {}
     found = {}
     for variable in plan.variables:
-        if variable.kind is VariableKind.HOSTS:
+        if variable.kind is VariableKind.HOSTS and "HOST" in variable.name:
             found[variable.name] = ",".join(hosts)
         elif re.search(r"CSRF.*(TRUSTED|ORIGIN)", variable.name):
             found[variable.name] = ",".join(f"https://{host}" for host in hosts)
@@ -236,10 +237,13 @@ def _hosts(plan: Plan, hosts: tuple[str, ...]) -> dict[str, str]:
 
 
 def _required(plan: Plan, wanted: Services, known: Mapping[str, str]) -> tuple[Stated, ...]:
-    """Return the variables that somebody has to give: those without a default, and where the database is."""
+    """Return the variables that somebody has to give: those without a default, the key, and where the database is.
+
+    A key that has a default has one that everybody can read.
+    """
     found = {stated.value: stated for stated in plan.required if stated.value not in known}
-    if wanted.database:
-        variable = wanted.database.variable
+    keys = [variable for variable in plan.variables if re.fullmatch(r"(DJANGO_)?SECRET_KEY", variable.name)]
+    for variable in (*keys, *(wanted.database.variables if wanted.database else ())):
         found.setdefault(variable.name, Stated(value=variable.name, origin=str(variable.origin)))
     return tuple(found.values())
 

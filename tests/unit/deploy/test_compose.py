@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import yaml as reader
 from tests.unit.deploy import plans
 
 from nuages.deploy.compose import compose
+from nuages.errors import UsageError
 from nuages.image.plan import Install
 from nuages.project.model import VariableKind
 
@@ -68,6 +70,41 @@ def test_a_project_of_mysqlclient_gets_mariadb_and_its_own_variables() -> None:
     assert environment["MYSQL_PASSWORD"] == "${DB_PASSWORD:?write it into .env}"
     assert "SITE_NAME" not in environment
     assert "redis" not in services
+
+
+def test_all_that_finds_a_database_has_to_be_given() -> None:
+    names = ("DB_HOST", "DB_PORT", "DB_USER", "DB_PASSWORD", "DB_NAME", "DB_SSLMODE", "DB")
+    variables = tuple(plans.variable(name, VariableKind.TEXT, default="''") for name in names)
+    found = plans.workload(plans.plan(variables=variables, required=()))
+
+    assert [stated.value for stated in found.required] == ["DB_HOST", "DB_USER", "DB_PASSWORD", "DB_NAME"]
+    assert {"DB_HOST": "db", "DB_PORT": "5432"}.items() <= made(found)["services"]["web"][
+        "environment"
+    ].items()
+
+
+def test_what_the_settings_compare_chooses_the_server() -> None:
+    """As where SQLite is the default, and `if os.getenv("DB") == "postgres":` stands around the rest."""
+    compared = "os.getenv('DB') == '{}'"
+    variables = (
+        plans.variable("DB", VariableKind.TEXT, default="'sqlite'"),
+        plans.variable("DB_HOST", VariableKind.TEXT, default="''", condition=compared.format("postgres")),
+        plans.variable("DB_HOST", VariableKind.TEXT, default="''", condition=compared.format("mysql")),
+        plans.variable("SECRET_KEY", VariableKind.SECRET, default="'---'"),
+    )
+    found = plans.workload(plans.plan(variables=variables, required=()))
+
+    assert found.variables == {"DB": "postgres"}
+    assert [stated.value for stated in found.required] == ["SECRET_KEY", "DB_HOST"]
+    assert made(found)["services"]["migrate"]["environment"]["DB"] == "postgres"
+
+
+def test_kept_static_files_need_a_place_that_the_image_may_write() -> None:
+    with pytest.raises(UsageError) as caught:
+        made(plans.workload(server={"static_keep": "/kept"}))
+    assert caught.value.render().startswith("error: the kept static files have no place\n  --static-keep\n")
+    kept = plans.workload(plans.plan(**plans.KEPT), {"static_keep": "/data/static"})
+    assert made(kept)["services"]["web"]["volumes"] == ["/tmp", "data:/data"]
 
 
 def test_files_lie_on_a_volume_and_uploads_wait_on_the_disk() -> None:
