@@ -11,7 +11,7 @@ from nuages.errors import Origin
 from nuages.project.model import Fact, Problem
 from nuages.project.tree import Tree
 
-_NAME = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?![._-])\s*")
+_NAME = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?![A-Za-z0-9._-])\s*")
 _INCLUDE = re.compile(r"(-r|--requirement|-c|--constraint)(?:\s+|=|(?<=-[rc]))\s*(\S.*)")
 _INDEX = re.compile(r"(-i|--index-url|--extra-index-url|-f|--find-links|--pypi-url)(?:\s+|=)\s*(\S+)")
 _EDITABLE = re.compile(r"(?:-e|--editable)(?:\s+|=)\s*(\S.*)")

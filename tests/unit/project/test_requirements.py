@@ -78,6 +78,7 @@ def test_a_requirement_means_what_packaging_says(
 
 
 @given(st.text(max_size=200))
+@example("00_")
 @example("0_")  # a name ends with a letter or a digit (PEP 508); packaging takes this one all the same
 def test_no_text_makes_the_reader_fail(text: str) -> None:
     for number, line in requirements.logical_lines(text):
