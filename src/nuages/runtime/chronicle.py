@@ -142,6 +142,9 @@ class Chronicle:
             if later:  # else the error ends the server, and whoever called us prints it
                 text = f"could not start\n{process.error.render()}"
                 self._say(process, "error", "worker-start-failed", text)
+        elif phase is Phase.STARTING and not process.pid:
+            text = f"was not forked: the zygote that was to do it {process.ending()}"
+            self._say(process, "warning", "worker-not-forked", text, status=process.status)
         elif phase in {Phase.STARTING, Phase.READY} or (phase is Phase.RETIRING and process.status):
             self._say(
                 process, "error", "worker-died", process.ending(), status=process.status, phase=phase.value
