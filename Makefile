@@ -4,6 +4,7 @@ PORT ?= 8000
 BIN := .venv/bin
 BENCH ?=
 TESTS ?= tests/unit tests/process tests/projects
+ONLY ?= not long
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-all lint format bench lock clean
@@ -18,7 +19,7 @@ up: ## Serve the example shop in production mode at http://127.0.0.1:8000
 
 test: ## The tests: unit, process, projects (a part of them: make test TESTS=tests/unit)
 	@$(PYTHON) scripts/bootstrap.py test
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest -m "$(ONLY)" $(TESTS)
 
 test-all: ## The same, and images and newer Pythons in Debian roots
 	@$(PYTHON) scripts/bootstrap.py test test-all

@@ -280,7 +280,8 @@ class Watched:
         """All that the agent has sent so far."""
         if not self.file.exists():
             return []
-        return [json.loads(line) for line in self.file.read_text().splitlines()]
+        whole, _, _ = self.file.read_text().rpartition("\n")  # the last line may be half written
+        return [json.loads(line) for line in whole.splitlines()]
 
     def both(self, page: str, number: int) -> list[Answer]:
         """Let two users ask for a page; neither is answered before both are in their views."""

@@ -27,7 +27,7 @@ def test_a_worker_that_dies_silently_while_loading_is_tried_again_then_given_up(
     with serving(project, "--workers", "1") as server:
         error = server.error()
         assert server.wait() == 3
-    assert len(server.found("worker-died")) == 3
+    assert len(server.found("worker-not-forked")) == 3
     assert error.splitlines()[0] == "error: the application ended while it was loading"
     assert "its process was killed by SIGKILL: perhaps out of memory, and said nothing" in error
 

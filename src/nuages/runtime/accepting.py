@@ -87,6 +87,7 @@ class Acceptor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._alone = 1  # how many are taken after a wait in which nobody else came
+        self._least = 0  # connections of the worker with the fewest, when this one began to wait
         self._accepts = False
 
     def start(self) -> None:
@@ -141,19 +142,28 @@ class Acceptor:
         for _ in range(MOST_AT_ONCE):
             mean, least = self._tally.share()
             if not may_take(self.own, mean, least):
-                self._wait(wait_seconds(self.own, least))
+                self._leave(least)
                 return
             if not self._take(sock):
                 self._alone = 1
                 return
+
+    def _leave(self, least: int) -> None:
+        """Let the others go first for a moment."""
+        self._least = least
+        self._wait(wait_seconds(self.own, least))
 
     def _wait(self, seconds: float) -> None:
         self._pause()
         self._timer = self._loop.call_later(seconds, self._resume)
 
     def _resume(self) -> None:
-        """Take what the others have left, then go on as usual."""
+        """Take what the others have left, then go on as usual; leave it longer while who is behind is taking it."""
         self._timer = None
+        mean, least = self._tally.share()
+        if least > self._least and not may_take(self.own, mean, least):
+            self._leave(least)
+            return
         for sock in self._sockets:
             taken = 0
             while taken < self._alone and self._take(sock):

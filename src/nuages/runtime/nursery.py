@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"}
 _SETTLED = 5.0  # seconds; a zygote that dies sooner after it had loaded is followed by another only when one is needed
 _ANSWERS = (
-    2.0  # seconds that a zygote may take to fork, before an order to kill the worker means the zygote too
+    2.0  # seconds that a zygote may take to fork; then an order to kill the worker means the zygote too
 )
 
 
@@ -83,13 +83,18 @@ class Nursery:
         if worker.pid:
             worker.signal(signal.SIGKILL)
             return
+        worker.doomed = (
+            True  # it dies as soon as it lives: also if its zygote, told to end, has just forked it
+        )
         zygote = self._zygotes.get(worker.generation)
         if zygote is None or worker.id not in zygote.waiting:
             return
-        worker.doomed = True  # it dies as soon as it lives
         asked = worker.asked_at
-        hangs = asked and time.monotonic() - asked > _ANSWERS
-        if hangs or all(other.doomed for other in zygote.waiting.values() if not asked):
+        if asked:
+            useless = time.monotonic() - asked > _ANSWERS  # it hangs; else it answers in a moment
+        else:
+            useless = all(other.doomed for other in zygote.waiting.values())
+        if useless:
             self._end(zygote)
 
     def keep(self, oldest: int) -> None:
@@ -128,8 +133,11 @@ class Nursery:
         return True
 
     def hear(self) -> None:
-        """Read what the zygotes have said: the number of a process that has ended already may be among it."""
-        for zygote in list(self._zygotes.values()):
+        """Read what the zygotes have said: the number of a process that has ended already may be among it.
+
+        Also what those said that were told to end: a worker that nobody knows by its number would be waited for.
+        """
+        for zygote in [*self._zygotes.values(), *self._ending.values()]:
             self._hear(zygote)
 
     def zygotes(self) -> Iterator[Zygote]:
