@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from nuages.cli import overview, parser_for
-from nuages.commands import COMMANDS
+from nuages.commands import COMMANDS, Command
 from nuages.image.schema import schema
 from nuages.options import KNOWN_ELSEWHERE
 from nuages.reference import findings, page
@@ -38,13 +40,13 @@ def test_every_command_has_one_line_in_the_overview() -> None:
         assert re.search(rf"^  {command.name} +{re.escape(command.summary)}$", overview(), re.MULTILINE)
 
 
-def test_the_help_of_serve_is_grouped_and_short() -> None:
-    serve = next(command for command in COMMANDS if command.name == "serve")
-    options = serve.options()
-    text = parser_for(serve).format_help()
-    assert len([option for option in options if not option.rare]) <= 30
-    assert all(f"{group}:" in text for group in {option.group for option in options})
-    assert all(option.flag in text for option in options)
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_the_help_of_a_command_is_grouped_and_short(command: Command) -> None:
+    text = parser_for(command).format_help()
+    assert len(re.findall(r"^  (?:-\w [^ ]+, )?--", text, re.MULTILINE)) <= 30
+    listed = [option for option in command.options() if option.group not in command.unlisted]
+    assert all(f"{option.group}:" in text for option in listed if not option.rare)
+    assert all(option.flag in text for option in listed)
 
 
 def test_each_command_of_the_readme_exists() -> None:

@@ -168,11 +168,11 @@ class Settings:
         repeatable=True,
     )
     keep_alive: float = declare(
-        duration, default=75.0, default_text="75s", group=NETWORK,
+        duration, default=75.0, default_text="75s", group=NETWORK, rare=True,
         help="how long an idle connection stays open; longer than the balancer in front",
     )  # fmt: skip
     header_timeout: float = declare(
-        duration, default=15.0, default_text="15s", group=NETWORK,
+        duration, default=15.0, default_text="15s", group=NETWORK, rare=True,
         help="how long a client may take to send a request's head",
     )  # fmt: skip
     body_timeout: float = declare(
@@ -193,7 +193,7 @@ class Settings:
         help="fill in what the settings leave unset, in memory; each line is printed",
     )  # fmt: skip
     local_hosts: bool = declare(
-        switch, default=False, default_text="off; on under `nuages up`", group=APPLICATION,
+        switch, default=False, default_text="off; on under `nuages up`", group=APPLICATION, rare=True,
         help="fill an empty ALLOWED_HOSTS with the names of the bind addresses",
     )  # fmt: skip
     debug: bool | None = declare(
@@ -243,7 +243,7 @@ class Settings:
         help="how long a worker's event loop may stand still before the worker is replaced",
     )  # fmt: skip
     recycle_requests: int | str | None = declare(
-        word_or("off", requests), default="auto", group=PROCESSES,
+        word_or("off", requests), default="auto", group=PROCESSES, rare=True,
         help="replace a worker after so many requests, give or take a tenth, static files not counted; "
         "auto: 10000, but not in its first minute",
     )  # fmt: skip
@@ -252,7 +252,7 @@ class Settings:
         help="replace a worker after so long, give or take a tenth",
     )  # fmt: skip
     recycle_memory: int | str = declare(
-        memory, default="auto", group=PROCESSES,
+        memory, default="auto", group=PROCESSES, rare=True,
         help="replace a worker that takes so much memory (PSS); auto: 80 % of its share of the cgroup's limit",
     )  # fmt: skip
     recycle_linger: float = declare(
@@ -260,7 +260,7 @@ class Settings:
         help="how long a replaced worker lives on for WebSockets and answers that have begun",
     )  # fmt: skip
     start_timeout: float = declare(
-        duration, default=120.0, default_text="2m", group=PROCESSES,
+        duration, default=120.0, default_text="2m", group=PROCESSES, rare=True,
         help="how long a worker may take to get ready",
     )  # fmt: skip
 
@@ -277,7 +277,7 @@ class Settings:
         help="store a request's body before a thread is taken; off: sync views read it while it comes, slow or not",
     )  # fmt: skip
     unbuffered: tuple[str, ...] = declare(
-        path_prefix, default=(), group=REQUESTS, repeatable=True,
+        path_prefix, default=(), group=REQUESTS, rare=True, repeatable=True,
         help="where views read the body while it comes: this path and all below it; repeatable",
     )  # fmt: skip
 
