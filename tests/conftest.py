@@ -1,8 +1,9 @@
-"""What all tests share: hypothesis keeps no files, and the environment of whoever runs the tests stays out."""
+"""What all tests share: hypothesis keeps no files, and whoever runs the tests decides nothing that they see."""
 
 from __future__ import annotations
 
 import os
+import signal
 
 from hypothesis import settings
 
@@ -13,3 +14,6 @@ settings.load_profile("nuages")
 for name in [*os.environ]:
     if name.startswith("NUAGES_") or name in {"PORT", "WEB_CONCURRENCY", "DJANGO_SETTINGS_MODULE"}:
         del os.environ[name]
+
+# A shell starts what it puts into the background with SIGINT ignored, and every program that a test starts inherits it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
