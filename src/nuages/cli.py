@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import errno
 import os
+import shutil
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -14,12 +16,13 @@ from typing import Any, NoReturn
 from nuages import __version__, commands
 from nuages.configuration import read_file
 from nuages.console import Console
-from nuages.errors import NuagesError, ProjectError, UsageError
+from nuages.errors import NuagesError, OutsideError, ProjectError, UsageError
 from nuages.invocation import Invocation
 from nuages.options import Option, check_keys, check_variables, options_of, unknown_flag
 
 INTERRUPTED = 130
-WIDTH = 100  # of help, in characters
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+WIDTH = 100  # of help, in characters, where the terminal has so many
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,8 +30,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
     console = Console(as_json="--json" in own)
+    if sys.stdout is None:
+        # Closed by who started us (`>&-`): what is printed goes nowhere, and a new file must not take its number.
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     try:
-        return _run(arguments, dict(os.environ), console)
+        code = _run(arguments, dict(os.environ), console)
+        sys.stdout.flush()
+        return code
     except NuagesError as error:
         console.error(error)
         return error.exit_code
@@ -38,9 +46,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our stdout has gone (`nuages check | head`); nothing more can be said there.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.filename is None and error.errno not in _DISK:
+            raise
+        failed = _outside(error)
+        console.error(failed)
+        return failed.exit_code
+
+
+def _outside(error: OSError) -> OutsideError:
+    """Return what a disk or a file refused; without a name it was our output that could not be written."""
+    why = error.strerror or str(error)
+    if error.filename is not None:
+        return OutsideError(
+            "a file or folder cannot be used", where=str(error.filename), why=why,
+            hint="see who may read and write it, and whether its disk has room",
+        )  # fmt: skip
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python fails once more at its end
+    return OutsideError(
+        "the output cannot be written", where="standard output", why=why,
+        hint="make room on the disk that it goes to, and run the command again",
+    )  # fmt: skip
 
 
 def _run(arguments: list[str], environ: dict[str, str], console: Console) -> int:
+    if arguments[:1] == ["help"] and len(arguments) > 1:
+        arguments = [arguments[1], "--help"]
     if not arguments or arguments[0] in {"-h", "--help", "help"}:
         print(overview())  # noqa: T201 - help is data
         return 0
@@ -115,6 +146,7 @@ def parser_for(command: commands.Command) -> argparse.ArgumentParser:
     """Return the parser of one command; every option's value stays the text that was typed."""
     target = f" [{'|'.join(command.targets)}]" if command.targets else ""
     project = "[PROJECT …]" if command.several else "[PROJECT]"
+    width = max(30, min(WIDTH, shutil.get_terminal_size((WIDTH, 0)).columns))
     usage = f"nuages {command.name}{target} {project} [OPTIONS]{command.takes_rest}"
     parser = _Parser(
         prog=f"nuages {command.name}",
@@ -122,7 +154,7 @@ def parser_for(command: commands.Command) -> argparse.ArgumentParser:
         description=command.summary,
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
-        formatter_class=lambda prog: Help(prog, max_help_position=30, width=WIDTH),
+        formatter_class=lambda prog: Help(prog, max_help_position=min(30, width // 3), width=width),
     )
     count = "*" if command.several else "?"
     parser.add_argument("project", nargs=count, default=None, help="the project's folder (default: this one)")
@@ -143,11 +175,29 @@ def parser_for(command: commands.Command) -> argparse.ArgumentParser:
         groups[option.group].add_argument(*names, option.flag, help=shown, **facts)
     if rare:
         said = f"rarely needed, see docs/options.md: {' '.join(sorted(rare))}"
-        parser.epilog = textwrap.fill(said, WIDTH, break_on_hyphens=False)
+        parser.epilog = textwrap.fill(said, width, break_on_hyphens=False)
     if command.unlisted:
         more = "The server's own options are taken too: see `nuages serve --help`."
         parser.epilog = "\n".join([more, *([parser.epilog] if parser.epilog else [])])
     return parser
+
+
+def _no_folder(project: Path, command: commands.Command) -> ProjectError | UsageError:
+    """Return the error for a PROJECT that is none, which may be a target that was not spelt right."""
+    near = difflib.get_close_matches(str(project).lower(), command.targets, n=1)
+    if near and not project.exists():
+        return UsageError(
+            f"{str(project)!r} is neither a folder nor something to write documents for",
+            where="given on the command line",
+            why=f"`nuages {command.name}` writes for {', '.join(command.targets)}",
+            hint=f"did you mean `nuages {command.name} {near[0]}`?",
+        )
+    return ProjectError(
+        f"{str(project)!r} is a file" if project.exists() else f"there is no folder {str(project)!r}",
+        where="given on the command line",
+        why="PROJECT is the folder that holds manage.py, or one above it",
+        hint=f"nuages {command.name} {project.parent if project.exists() else 'PATH'}",
+    )
 
 
 def parse(
@@ -190,12 +240,7 @@ def parse(
     projects = [Path(each) for each in (named if isinstance(named, list) else [named])]
     for project in projects:
         if not project.is_dir():
-            raise ProjectError(
-                f"there is no folder {str(project)!r}",
-                where="given on the command line",
-                why="PROJECT is the folder that holds manage.py, or one above it",
-                hint=f"nuages {command.name} PATH",
-            )
+            raise _no_folder(project, command)
     project, *more = [each.resolve() for each in projects]
     return Invocation(
         command=command.name,

@@ -20,21 +20,23 @@ class Kind(Generic[T]):
     choices: tuple[str, ...] = ()
 
 
-def _integer(minimum: int) -> Callable[[str], int]:
+def _integer(minimum: int, maximum: int | None) -> Callable[[str], int]:
     def parse(text: str) -> int:
         if not re.fullmatch(r"[+-]?\d+", text.strip()):
             raise ValueError("it is not a whole number")
         value = int(text)
         if value < minimum:
             raise ValueError(f"the smallest value is {minimum}")
+        if maximum is not None and value > maximum:
+            raise ValueError(f"the largest value is {maximum}")
         return value
 
     return parse
 
 
-def integer(minimum: int = 0) -> Kind[int]:
-    """A whole number not below `minimum`."""
-    return Kind("N", _integer(minimum))
+def integer(minimum: int = 0, maximum: int | None = None) -> Kind[int]:
+    """A whole number not below `minimum` and not above `maximum`."""
+    return Kind("N", _integer(minimum, maximum))
 
 
 def word_or(word: str, kind: Kind[T]) -> Kind[T | None]:
@@ -64,6 +66,19 @@ def _seconds(text: str) -> float:
 
 
 duration: Kind[float] = Kind("DURATION", _seconds)
+
+
+def at_least(seconds: float) -> Kind[float]:
+    """A duration that is not shorter than `seconds`."""
+
+    def parse(text: str) -> float:
+        value = _seconds(text)
+        if value < seconds:
+            raise ValueError(f"the shortest is {round(seconds * 1000)}ms")
+        return value
+
+    return Kind("DURATION", parse)
+
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 

@@ -14,7 +14,8 @@ from nuages.errors import OutsideError
 from nuages.kinds import flag
 from nuages.options import declare
 from nuages.runtime import management, panel
-from nuages.runtime.settings import Address, Settings, parse_address
+from nuages.runtime.address import Address, parse_address
+from nuages.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from nuages.invocation import Invocation

@@ -21,7 +21,8 @@ T = TypeVar("T")
 PREFIX = "NUAGES_"
 DEFAULT = Origin("default")
 
-# Kubernetes injects these for a Service that is called «nuages» (service links, v1 of the Service API).
+# Kubernetes injects these for a Service that is called «nuages» (service links, v1 of the Service API). One of them,
+# NUAGES_PORT=tcp://10.0.0.7:80, has the name of an option: its value tells which it is.
 _SERVICE_LINK = re.compile(
     r"NUAGES_(SERVICE_(HOST|PORT(_.+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
 )
@@ -191,8 +192,7 @@ def _given(
 ) -> Given | None:
     if option.name in flags:
         return Given(texts=tuple(flags[option.name]), origin=Origin(option.flag))
-    # Kubernetes' service links must not be taken for an option that happens to have their name.
-    if option.variable in environ and not _SERVICE_LINK.fullmatch(option.variable):
+    if option.variable in environ and not is_service_link(option.variable, environ[option.variable]):
         text = environ[option.variable]
         texts = tuple(text.split()) if option.repeatable else (text,)
         return Given(texts=texts, origin=Origin(option.variable))
@@ -204,6 +204,11 @@ def _given(
     return None
 
 
+def is_service_link(variable: str, value: str) -> bool:
+    """Whether Kubernetes has set it, for a Service that happens to have the name of an option's variable."""
+    return bool(_SERVICE_LINK.fullmatch(variable) and re.match(r"(tcp|udp|sctp)://", value))
+
+
 def _parse(option: Option, text: str, origin: Origin) -> Any:
     try:
         return option.kind.parse(text)
@@ -212,13 +217,22 @@ def _parse(option: Option, text: str, origin: Origin) -> Any:
             f"{option.flag} cannot be {text!r}" if text else f"{option.flag} has no value",
             where=f"given by {origin}",
             why=str(error),
-            hint=f"{option.flag} {option.kind.metavar}, for example {_example(option)}",
+            hint=f"{option.flag} {option.kind.metavar}{_example(option)}"
+            if option.kind.metavar
+            else f"{option.variable}=on or {option.variable}=off; on the command line {option.flag} alone",
         ) from None
 
 
 def _example(option: Option) -> str:
-    text = next(iter(option.kind.choices), "") or option.default_text.split(" ")[0]
-    return f"{option.flag} {text}"
+    """Return a value that parses, as the end of a hint; nothing where the declaration gives none."""
+    text = next(iter(option.kind.choices), "") or option.default_text.split(" ")[0].rstrip(",;")
+    if not text or text.startswith("$"):
+        return ""
+    try:
+        option.kind.parse(text)
+    except ValueError:
+        return ""
+    return f", for example {option.flag} {text}"
 
 
 def _default_text(value: Any) -> str:

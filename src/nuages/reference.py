@@ -20,27 +20,28 @@ repeated, the variable's words, a TOML list. Unknown names are errors.
 
 
 def page() -> str:
-    """Return the Markdown text of the page: every option once, with the commands that take it."""
-    users: dict[str, list[str]] = {}
-    options: dict[str, Option] = {}
+    """Return the Markdown text of the page: every option once for what it means, with the commands that take it."""
+    users: dict[tuple[str, str], list[str]] = {}
+    options: dict[tuple[str, str], Option] = {}
     for command in COMMANDS:
         for option in command.options():
-            options.setdefault(option.name, option)
-            users.setdefault(option.name, []).append(command.name)
+            meaning = option.name, option.help
+            options.setdefault(meaning, option)
+            users.setdefault(meaning, []).append(command.name)
     groups: dict[str, list[Option]] = {}
     for option in options.values():
         groups.setdefault(option.group, []).append(option)
     return _HEAD + "".join(_section(group, members, users) for group, members in groups.items())
 
 
-def _section(group: str, options: list[Option], users: dict[str, list[str]]) -> str:
+def _section(group: str, options: list[Option], users: dict[tuple[str, str], list[str]]) -> str:
     rows = [f"\n## {group}\n", "| flag | variable | default | what | commands |", "|---|---|---|---|---|"]
     for option in options:
         value = option.kind.metavar.replace("|", "\\|")
         flag = f"`{option.flag} {value}`" if value else f"`{option.flag}`"
         aliases = "".join(f", `${alias}`" for alias in option.aliases)
         default = option.default_text and f"{option.default_text}"
-        commands = ", ".join(users[option.name])
+        commands = ", ".join(users[option.name, option.help])
         rows.append(f"| {flag} | `{option.variable}`{aliases} | {default} | {option.help} | {commands} |")
     return "\n".join(rows) + "\n"
 

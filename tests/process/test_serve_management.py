@@ -12,8 +12,8 @@ from pathlib import Path
 
 from tests.process.harness import Server, held, named_pipe, serving, write_project
 
+from nuages.runtime.address import Address, parse_address
 from nuages.runtime.management import Answer, Management, ask, running
-from nuages.runtime.settings import Address, parse_address
 from nuages.runtime.sockets import listen
 
 

@@ -13,8 +13,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as text_families
 from tests.process.harness import DEADLINE, Server, held, named_pipe, serving, wait_until, write_project
 
+from nuages.runtime.address import Address, parse_address
 from nuages.runtime.management import ask
-from nuages.runtime.settings import Address, parse_address
 
 SHOP = """
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from nuages.cli import main, parse
+from nuages.cli import main, parse, parser_for
 from nuages.commands import COMMANDS, Command
 from nuages.console import Console
 from nuages.runtime.settings import Settings
@@ -131,3 +132,73 @@ def test_config_shows_every_value_and_who_set_it(
     assert rows["threads"] == ["8", "NUAGES_THREADS"]
     assert rows["debug"] == ["off", "--debug"]
     assert rows["timeout"] == ["30s", "default"]
+
+
+def test_a_target_that_is_not_spelt_right_is_suggested(capsys: pytest.CaptureFixture[str]) -> None:
+    assert answer(capsys, "manifests", "kubernets") == (
+        2,
+        "",
+        "error: 'kubernets' is neither a folder nor something to write documents for\n"
+        "  given on the command line\n"
+        "  `nuages manifests` writes for kubernetes, compose, systemd\n"
+        "\n"
+        "hint: did you mean `nuages manifests kubernetes`?\n",
+    )
+
+
+def test_a_file_in_place_of_the_project_is_called_one(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "manage.py"
+    file.touch()
+    assert answer(capsys, "check", str(file)) == (
+        1,
+        "",
+        f"error: '{file}' is a file\n"
+        "  given on the command line\n"
+        "  PROJECT is the folder that holds manage.py, or one above it\n"
+        "\n"
+        f"hint: nuages check {tmp_path}\n",
+    )
+
+
+def test_help_with_a_commands_name_is_that_commands_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["help", "migrate"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("usage: nuages migrate ")
+
+
+@pytest.mark.parametrize("name", [command.name for command in COMMANDS])
+def test_help_fits_into_a_narrow_terminal(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    long = [line for line in parser_for(command(name)).format_help().splitlines() if len(line) > 60]
+    # What cannot be broken: a flag with its value, the usage, and a line that is somebody's sentence.
+    assert [line for line in long if not line.lstrip().startswith(("-", "usage", "The server"))] == []
+
+
+def test_a_full_disk_behind_stdout_is_an_error_in_words(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        monkeypatch.setattr("sys.stdout", full)
+        code = main(["--help"])
+        monkeypatch.undo()
+    assert code == 4
+    assert capsys.readouterr().err == (
+        "error: the output cannot be written\n"
+        "  standard output\n"
+        "  No space left on device\n"
+        "\n"
+        "hint: make room on the disk that it goes to, and run the command again\n"
+    )
+
+
+def test_a_closed_stdout_is_no_error(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    code = main(["--help"])
+    sys.stdout.close()
+    monkeypatch.undo()
+    assert (code, capsys.readouterr().err) == (0, "")

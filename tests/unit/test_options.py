@@ -6,10 +6,14 @@ from dataclasses import dataclass
 
 import pytest
 
+from nuages.cli import every_option
+from nuages.commands import COMMANDS
 from nuages.errors import Origin, UsageError
+from nuages.image.options import ImageOptions
 from nuages.kinds import duration, flag, integer, switch, word_or
 from nuages.options import (
     Given,
+    Option,
     check_keys,
     check_variables,
     closest,
@@ -18,6 +22,7 @@ from nuages.options import (
     resolve,
     unknown_flag,
 )
+from nuages.runtime.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,3 +146,51 @@ def test_an_unknown_flag_is_answered_in_the_words_people_know(typed: str, hint: 
 
 def test_the_closest_option_is_none_when_nothing_is_near() -> None:
     assert closest("zzz", OPTIONS) is None
+
+
+def test_the_port_is_taken_from_its_variable_unless_kubernetes_has_set_it() -> None:
+    assert resolve(ImageOptions, flags={}, environ={"NUAGES_PORT": "9000"}, file={}).value.port == 9000
+    linked = resolve(ImageOptions, flags={}, environ={"NUAGES_PORT": "tcp://10.0.0.7:80"}, file={})
+    assert (linked.value.port, str(linked.origins["port"])) == (8000, "default")
+
+
+@pytest.mark.parametrize("option", every_option(), ids=lambda option: option.name)
+def test_the_example_of_a_hint_can_be_typed(option: Option) -> None:
+    declaration = next(d for c in COMMANDS for d in c.classes() if option in options_of(d))
+    try:
+        resolve(declaration, flags={option.name: ("",)}, environ={}, file={})
+    except UsageError as error:
+        wanted, _, example = error.hint.partition(", for example ")
+        if not option.kind.metavar:
+            assert wanted.startswith(f"{option.variable}=on or {option.variable}=off;")
+            return
+        assert wanted == f"{option.flag} {option.kind.metavar}"
+        if example:
+            option.kind.parse(example.removeprefix(f"{option.flag} "))
+
+
+@pytest.mark.parametrize(
+    ("flag", "text", "why"),
+    [
+        ("workers", "100000", "the largest value is 1024"),
+        ("threads", "1000000", "the largest value is 4096"),
+        ("timeout", "0", "the shortest is 100ms"),
+        ("stall-timeout", "1ms", "the shortest is 1000ms"),
+        ("recycle-memory", "300", "the smallest value is 16M: no worker is smaller than that"),
+        ("warmup-url", "books", "it is not a path of the site, such as /books/?page=2"),
+        ("management", "nowhere", "it has no port: nowhere:8000"),
+        ("bind", "127.0.0.1", "it has no port: 127.0.0.1:8000"),
+        ("bind", "127.0.0.1:99999", "ports go from 0 to 65535"),
+        ("bind", "a b", "it is not HOST:PORT, [IPv6]:PORT or unix:PATH"),
+    ],
+)
+def test_values_that_no_server_could_live_with_are_refused(flag: str, text: str, why: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        resolve(Settings, flags={flag: (text,)}, environ={}, file={})
+    assert refused.value.why == why
+
+
+def test_what_is_off_by_default_can_be_turned_off() -> None:
+    off = {"health-path": ("off",), "static-keep": ("off",), "recycle-age": ("off",)}
+    settings = resolve(Settings, flags=off, environ={}, file={}).value
+    assert (settings.health_path, settings.static_keep, settings.recycle_age) == (None, None, None)

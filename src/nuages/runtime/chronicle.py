@@ -211,7 +211,7 @@ def why_it_cannot_start(process: Child | None, start_seconds: float, refused: OS
         return StartError(
             f"the application was not ready within {start_seconds:g} s", where=f"worker {process.id}, still loading",
             why="what the project does while it is imported takes longer, or never ends: its stack stands above",
-            hint=f"--start-timeout {round(start_seconds * 2)}s gives it more time",
+            hint=f"--start-timeout {max(1, round(start_seconds * 2))}s gives it more time",
         )  # fmt: skip
     return StartError(
         "the application ended while it was loading", where=f"worker {process.id}, after several attempts",

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from nuages.errors import Origin, OutsideError
-from nuages.runtime.settings import Address, parse_address
+from nuages.runtime.address import Address, parse_address
 from nuages.runtime.sockets import Listener, listen
 
 _MOST_BYTES = 8192  # of a request's head

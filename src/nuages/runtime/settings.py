@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nuages.kinds import Kind, choice, duration, file, flag, integer, size, switch, text, word_or
+from nuages.kinds import Kind, at_least, choice, duration, file, flag, integer, size, switch, text, word_or
 from nuages.options import declare
+from nuages.runtime.address import Address, address, management
 from nuages.runtime.bucket import media
 from nuages.runtime.xsendfile import location
 
@@ -20,54 +21,10 @@ REQUESTS = "Requests"
 APPLICATION = "Application"
 FILES = "Files"
 LOGS = "Logs and management"
+DEVELOPMENT = "Development"
 
 SERVER_GROUPS = (NETWORK, PROCESSES, REQUESTS, FILES, LOGS)
 """Those that say how a server serves, not what."""
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A place to listen: `host` and `port`, or the `path` of a Unix socket; a port of 0 takes any free one."""
-
-    host: str = ""
-    port: int = 0
-    path: str = ""
-
-    def __str__(self) -> str:
-        if self.path:
-            return f"unix:{self.path}"
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @property
-    def is_local(self) -> bool:
-        """Whether only this machine can reach it: a loopback address, `localhost` or a Unix socket."""
-        if self.path or self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
-
-
-def parse_address(text: str) -> Address:
-    """Return the address that `HOST:PORT`, `[IPv6]:PORT`, `:PORT`, `PORT` or `unix:PATH` names; raise ValueError."""
-    text = text.strip()
-    if text.startswith("unix:"):
-        path = text.removeprefix("unix:")
-        if not path:
-            raise ValueError("unix: wants the path of a socket")
-        return Address(path=path)
-    host, _, port = text.rpartition(":")
-    if not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ValueError("it is not HOST:PORT, [IPv6]:PORT or unix:PATH")
-    if host.startswith("[") and host.endswith("]"):
-        host = str(ipaddress.IPv6Address(host[1:-1]))
-    elif ":" in host:
-        raise ValueError("an IPv6 address stands in brackets: [::1]:8000")
-    return Address(host=host or "0.0.0.0", port=int(port))
-
-
-address: Kind[Address] = Kind("HOST:PORT|unix:PATH", parse_address)
 
 
 def _proxy(text: str) -> str:
@@ -86,8 +43,17 @@ def _import_path(text: str) -> str:
     return text
 
 
+LEAST_MEMORY = 16 << 20
+"""Bytes. Below it each worker would be replaced as soon as it is there."""
+
+
 def _memory(text: str) -> int | str:
-    return text if text in {"auto", "off"} else size.parse(text)
+    if text in {"auto", "off"}:
+        return text
+    value = size.parse(text)
+    if value < LEAST_MEMORY:
+        raise ValueError(f"the smallest value is {LEAST_MEMORY >> 20}M: no worker is smaller than that")
+    return value
 
 
 memory: Kind[int | str] = Kind("SIZE|auto|off", _memory, ("auto", "off"))
@@ -110,6 +76,15 @@ def _path_prefix(text: str) -> str:
 
 
 path_prefix: Kind[str] = Kind("/PATH", _path_prefix)
+
+
+def _page(text: str) -> str:
+    if not text.startswith("/") or " " in text:
+        raise ValueError("it is not a path of the site, such as /books/?page=2")
+    return text
+
+
+page: Kind[str] = Kind("/PATH", _page)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +147,11 @@ class Settings:
         help="how long an idle connection stays open; longer than the balancer in front",
     )  # fmt: skip
     header_timeout: float = declare(
-        duration, default=15.0, default_text="15s", group=NETWORK, rare=True,
+        at_least(0.1), default=15.0, default_text="15s", group=NETWORK, rare=True,
         help="how long a client may take to send a request's head",
     )  # fmt: skip
     body_timeout: float = declare(
-        duration, default=15.0, default_text="15s", rare=True, group=NETWORK,
+        at_least(0.1), default=15.0, default_text="15s", rare=True, group=NETWORK,
         help="how long a client may stall in a request's body; fewer than 500 bytes a second is stalling",
     )  # fmt: skip
 
@@ -201,12 +176,12 @@ class Settings:
         help="override DEBUG for this run",
     )  # fmt: skip
     reload: bool = declare(
-        flag, default=False, default_text="", group=APPLICATION,
-        help="development: load the new code when the project's code or templates change",
+        flag, default=False, default_text="", group=DEVELOPMENT,
+        help="load the new code when the project's code or templates change",
     )  # fmt: skip
 
     workers: int | None = declare(
-        word_or("auto", integer(1)), default=None, default_text="auto", group=PROCESSES, short="w",
+        word_or("auto", integer(1, 1024)), default=None, default_text="auto", group=PROCESSES, short="w",
         help="worker processes; auto: by the CPU and memory this container may use",
         aliases={"WEB_CONCURRENCY": str},
     )  # fmt: skip
@@ -215,19 +190,19 @@ class Settings:
         help="load the project once and fork the workers from it; auto: where that is safe",
     )  # fmt: skip
     before_fork: str | None = declare(
-        import_path, default=None, default_text="none", rare=True, group=PROCESSES,
+        import_path, default=None, default_text="", rare=True, group=PROCESSES,
         help="called once, without arguments, when the project is loaded and before workers are forked from it",
     )  # fmt: skip
     after_fork: str | None = declare(
-        import_path, default=None, default_text="none", rare=True, group=PROCESSES,
+        import_path, default=None, default_text="", rare=True, group=PROCESSES,
         help="called without arguments in every worker before it serves",
     )  # fmt: skip
     warmup_url: tuple[str, ...] = declare(
-        text("PATH"), default=(), default_text="none", rare=True, group=PROCESSES, repeatable=True,
+        page, default=(), default_text="", rare=True, group=PROCESSES, repeatable=True,
         help="requested inside every worker before it serves, for at most 5 s together; repeatable",
     )  # fmt: skip
     threads: int = declare(
-        integer(1), default=64, group=PROCESSES,
+        integer(1, 4096), default=64, group=PROCESSES,
         help="the most threads a worker takes for sync views; it uses as few as it can",
     )  # fmt: skip
     grace: float = declare(
@@ -239,7 +214,7 @@ class Settings:
         help="how long to go on accepting after SIGTERM; auto: 5s in Kubernetes, else 0s",
     )  # fmt: skip
     stall_timeout: float | None = declare(
-        word_or("off", duration), default=30.0, default_text="30s", rare=True, group=PROCESSES,
+        word_or("off", at_least(1)), default=30.0, default_text="30s", rare=True, group=PROCESSES,
         help="how long a worker's event loop may stand still before the worker is replaced",
     )  # fmt: skip
     recycle_requests: int | str | None = declare(
@@ -260,12 +235,12 @@ class Settings:
         help="how long a replaced worker lives on for WebSockets and answers that have begun",
     )  # fmt: skip
     start_timeout: float = declare(
-        duration, default=120.0, default_text="2m", group=PROCESSES, rare=True,
+        at_least(0.1), default=120.0, default_text="2m", group=PROCESSES, rare=True,
         help="how long a worker may take to get ready",
     )  # fmt: skip
 
     timeout: float = declare(
-        duration, default=30.0, default_text="30s", group=REQUESTS,
+        at_least(0.1), default=30.0, default_text="30s", group=REQUESTS,
         help="how long a view may take to begin its response",
     )  # fmt: skip
     max_body: int = declare(
@@ -295,7 +270,7 @@ class Settings:
         help="how long browsers may keep static files whose names carry no hash",
     )  # fmt: skip
     static_keep: str | None = declare(
-        text("DIR"), default=None, default_text="off", rare=True, group=FILES,
+        word_or("off", text("DIR")), default=None, default_text="off", rare=True, group=FILES,
         help="a folder that all servers of a rolling update share: hashed files of earlier and later releases",
     )  # fmt: skip
     static_map: tuple[Mapped, ...] = declare(
@@ -321,12 +296,12 @@ class Settings:
         help="auto: text on a terminal, else JSON",
     )  # fmt: skip
     management: str = declare(
-        text("HOST:PORT|unix:PATH|off"), default="auto", group=LOGS,
+        management, default="auto", group=LOGS,
         default_text="auto, a Unix socket in the runtime directory",
         help="where health checks, metrics and status are answered",
     )  # fmt: skip
     health_path: str | None = declare(
-        path_prefix, default=None, default_text="off", group=LOGS,
+        word_or("off", path_prefix), default=None, default_text="off", group=LOGS,
         help="answer health checks on this path of the main address too, before Django and its ALLOWED_HOSTS",
     )  # fmt: skip
     ready_database: bool = declare(

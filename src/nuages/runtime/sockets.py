@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nuages.errors import Origin, OutsideError, UsageError
-from nuages.runtime.settings import Address
+from nuages.runtime.address import Address
 
 BACKLOG = 2048
 _UNIX_MODE = 0o666  # as uvicorn: who may connect is decided by the folder's mode

@@ -9,7 +9,7 @@ import pytest
 
 from nuages.errors import OutsideError, UsageError
 from nuages.runtime import sockets
-from nuages.runtime.settings import Address
+from nuages.runtime.address import Address
 
 
 def _error(number: int, address: Address, monkeypatch: pytest.MonkeyPatch) -> str:
