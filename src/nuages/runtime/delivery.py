@@ -53,15 +53,16 @@ class FileExchange(Exchange):
         elif request.version == "1.0":
             end = b"connection: keep-alive\r\n\r\n"
         line = _lines.get(reply.status) or _status_line(reply.status)
-        head = line + self.hub.defaults(connection.server_state) + reply.head + end
+        defaults = self.hub.defaults(connection.server_state)
         if reply.descriptor >= 0:
+            head = b"".join((line, defaults, reply.head, end))
             send_file(
                 self, head, reply.descriptor, reply.pieces, keep_alive=keep_alive, expected=reply.expected,
                 readers=self.readers,
             )  # fmt: skip
             return
         body = reply.body if request.method != "HEAD" else b""
-        connection.transport.write(head + body)
+        connection.transport.write(b"".join((line, defaults, reply.head, end, body)))
         self.sent = len(body)
         connection.done(self, keep_alive=keep_alive)
 
@@ -86,7 +87,7 @@ class StaticExchange(FileExchange):
     """A file of the site's index."""
 
     def __init__(
-        self, connection: Connection, request: Request, client: Client, identity: str, entry: Entry
+        self, connection: Connection, request: Request, client: Client | None, identity: str, entry: Entry
     ) -> None:
         super().__init__(connection, request, client, identity)
         self.entry = entry

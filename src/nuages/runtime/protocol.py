@@ -7,6 +7,8 @@ uvicorn's own request cycle. Answers leave in the order of their requests.
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import time
 from typing import Any, ClassVar
 
@@ -28,6 +30,7 @@ from nuages.runtime.sync import SyncExchange
 
 SLOWEST_BODY = 500  # bytes a second that a body must bring, looked at once in every body timeout
 SILENT_SECONDS = 60.0  # seconds that a client may take nothing of what was written to it
+OUTLET_SECONDS = 5.0  # seconds that an idle connection keeps its second descriptor
 LINGER_SECONDS = 5.0  # seconds that a refused client's data are thrown away, so that it reads the answer
 
 
@@ -68,6 +71,7 @@ class Connection(Reception, asyncio.Protocol):
         self.peer: tuple[str, int] = ("", 0)
         self.scheme = "http"
         self.secure: SecureTransport | None = None
+        self._outlet: socket.socket | None = None
         self.closing = False
         self._last: Exchange | None = None
         self.half_closed = False
@@ -146,6 +150,7 @@ class Connection(Reception, asyncio.Protocol):
         exchanges, self.exchanges = self.exchanges, []
         for exchange in exchanges:
             exchange.drop()
+        self._close_outlet()
         self.receiving = None
         self.parser = None
 
@@ -193,6 +198,7 @@ class Connection(Reception, asyncio.Protocol):
         if self.exchanges or (self.secure is not None and self.secure.is_held):
             self.refuse(400)
             return
+        self._close_outlet()
         transport = self.transport if self.secure is None else self.secure.release()
         self.server_state.connections.discard(self)
         protocol: Any = self.config.ws_protocol_class(
@@ -226,13 +232,15 @@ class Connection(Reception, asyncio.Protocol):
         hub = self.hub
         site = hub.site
         fields = request.fields
+        entry = site.files.find(request.path) if request.path != hub.health_path else None
+        if entry is not None and not hub.logs_access:  # nobody else asks whose request it was
+            return StaticExchange(self, request, None, "", entry)
         identity = request_id(fields)
         client = hub.proxies.client(self.peer, self.scheme, fields)
-        if request.path == hub.health_path:
-            return HealthExchange(self, request, client, identity)
-        entry = site.files.find(request.path)
         if entry is not None:
             return StaticExchange(self, request, client, identity, entry)
+        if request.path == hub.health_path:
+            return HealthExchange(self, request, client, identity)
         if site.media is not None:
             upload = site.media.path(request.path)
             if upload is not None:
@@ -250,6 +258,21 @@ class Connection(Reception, asyncio.Protocol):
         if self.closing:  # what was pipelined behind it is answered too
             return self._last is not None and self._last is not self.exchanges[0] and len(self.exchanges) > 1
         return not getattr(self.server_state, "retiring", False) or len(self.exchanges) > 1
+
+    def outlet(self) -> socket.socket:
+        """Return the connection's socket under a descriptor of its own, ours to send files by; raises OSError.
+
+        It ends with the connection at the latest, so that the descriptor never names anything else.
+        """
+        if self._outlet is None:
+            own = self.transport.get_extra_info("socket")
+            self._outlet = socket.socket(own.family, own.type, own.proto, fileno=os.dup(own.fileno()))
+        return self._outlet
+
+    def _close_outlet(self) -> None:
+        if self._outlet is not None:
+            self._outlet.close()
+            self._outlet = None
 
     def pause(self) -> None:
         """Read no more for now."""
@@ -368,6 +391,8 @@ class Connection(Reception, asyncio.Protocol):
         """Close what has been idle or slow for too long."""
         if self.exchanges:
             self.exchanges[0].expired(time.monotonic())
+        elif self.deadline and self.deadline - now < self.hub.settings.keep_alive - OUTLET_SECONDS:
+            self._close_outlet()
         if (self.exchanges or self.refused) and self._is_silent(now):
             self.transport.abort()
         elif not self.deadline or now < self.deadline:

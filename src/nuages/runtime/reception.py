@@ -43,8 +43,8 @@ class Reception:
         self.deadline = 0.0
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
-        self._fields = 0
-        self._head_bytes = 0
+        self._trailer_fields = 0
+        self._trailer_bytes = 0
         self._raw_bytes = 0
         self._held = b""
         self._successor: Any = None
@@ -111,7 +111,7 @@ class Reception:
         elif self.in_head:
             # httptools keeps an unfinished line to itself, so the bytes are counted here.
             self._raw_bytes += len(data)
-            if self._raw_bytes > LONGEST_HEAD + LONGEST_TARGET:
+            if self._raw_bytes > LONGEST_HEAD + LONGEST_TARGET or len(self._headers) > MOST_FIELDS:
                 self.refuse(431)
 
     def _parse(self, data: bytes) -> None:
@@ -146,8 +146,7 @@ class Reception:
         """A request begins."""
         self._target = b""
         self._headers = []
-        self._fields = 0
-        self._head_bytes = self._raw_bytes = 0
+        self._raw_bytes = 0
         self.in_head = True
         self.deadline = self.loop.time() + self.hub.settings.header_timeout
 
@@ -158,14 +157,18 @@ class Reception:
             self._reject(414)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a field."""
+        """Take a field; how many there may be is looked at piece by piece, which costs the usual few nothing."""
         if self.in_head:
-            # httptools leaves tabs at the end; and a trailer is no field of the request (RFC 9110, section 6.5.1).
-            self._headers.append((name.lower(), value.rstrip(b" \t")))
-        self._fields += 1
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > LONGEST_HEAD or self._fields > MOST_FIELDS:
+            self._headers.append((name.lower(), value.rstrip(b" \t")))  # httptools leaves tabs at the end
+            return
+        # A trailer is no field of the request (RFC 9110, section 6.5.1).
+        self._trailer_fields += 1
+        self._trailer_bytes += len(name) + len(value)
+        if self._trailer_bytes > LONGEST_HEAD or self._trailer_fields > MOST_FIELDS:
             self._reject(431)
+
+    def _field_bytes(self) -> int:
+        return sum(len(name) + len(value) for name, value in self._headers)
 
     def _reject(self, status: int) -> None:
         """Leave the parser, which has no other way out of a callback than an exception."""
@@ -176,7 +179,10 @@ class Reception:
         """Decide which way the request takes."""
         parser = self.parser
         self.in_head = False
-        self._head_bytes = self._raw_bytes = 0
+        # A head that came in one piece is shorter than the longest.
+        if len(self._headers) > MOST_FIELDS or (self._raw_bytes and self._field_bytes() > LONGEST_HEAD):
+            self._reject(431)
+        self._trailer_fields = self._trailer_bytes = self._raw_bytes = 0
         try:
             request = Request(
                 method_name(parser.get_method()), self._target, parser.get_http_version(), self._headers,

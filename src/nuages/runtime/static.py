@@ -22,7 +22,6 @@ PREPARED_BYTES = 64 << 10  # up to this size a body is kept in memory
 MEMORY_BYTES = 64 << 20  # the most that all kept bodies take in one worker
 DIGEST_BYTES = 8 << 20  # up to this size a file whose time was lost on the way is compared by its content
 MOST_REPLIES = 32  # remembered for one file
-_OTHER_CONDITIONS = frozenset({b"range", b"if-match", b"if-unmodified-since", b"if-range"})
 GONE = Reply(404, b"content-type: text/plain\r\ncontent-length: 14\r\n", b"404 Not Found\n")
 
 
@@ -93,17 +92,22 @@ class Files:
 
         A reply with pieces owns a descriptor of the file, which is the caller's to close.
         """
-        # Of these fields alone it depends, when no other is there; browsers send the same few again and again.
-        if _OTHER_CONDITIONS.isdisjoint(fields):
+        # On these fields alone it depends when there are no others; browsers send the same few again and again.
+        if b"range" not in fields and b"if-match" not in fields and b"if-unmodified-since" not in fields:
             get = fields.get
-            key = (method, get(b"accept-encoding"), get(b"if-none-match"), get(b"if-modified-since"))
+            tags = get(b"if-none-match")
+            since = get(b"if-modified-since") if tags is None else None  # RFC 9110, section 13.1.3
+            key = (method, get(b"accept-encoding"), tags, since)
             known = entry.replies.get(key)
             if known is not None:
-                return known
+                # A large file is opened for each answer: only what is said of it is known.
+                filled = known if known.variant is None else self._filled(entry, known, known.variant)
+                if filled is not None:
+                    return filled
             reply = self._answer(entry, method, fields)
-            is_lasting = reply.descriptor < 0 and reply is not GONE and not entry.is_live
-            if is_lasting and len(entry.replies) < MOST_REPLIES:
-                entry.replies[key] = reply
+            if reply is not GONE and not entry.is_live and len(entry.replies) < MOST_REPLIES:
+                lasting = reply if reply.descriptor < 0 else replace(reply, descriptor=-1, expected=None)
+                entry.replies[key] = lasting
             return reply
         return self._answer(entry, method, fields)
 
@@ -134,7 +138,9 @@ class Files:
                     os.close(descriptor)
                     return None
                 if variant.size > PREPARED_BYTES:
-                    return replace(reply, descriptor=descriptor, expected=stamp(facts))
+                    return Reply(
+                        reply.status, reply.head, b"", variant, reply.pieces, descriptor, stamp(facts)
+                    )
                 body = os.pread(descriptor, variant.size, 0)
             except OSError:
                 os.close(descriptor)

@@ -111,7 +111,8 @@ class Transfer:
             and connection.secure is None
             and not transport.get_write_buffer_size()
             and not transport.is_closing()
-            and stat.S_ISREG(os.fstat(self._file).st_mode)
+            # Who knows how the file has to be has seen that it is one.
+            and (self._expected is not None or stat.S_ISREG(os.fstat(self._file).st_mode))
             and self._take_socket()
         ):
             self._push()
@@ -130,14 +131,12 @@ class Transfer:
         return int(struct.unpack("i", held)[0]) + sum(map(_length, self._pieces[self._next :]))
 
     def _take_socket(self) -> bool:
-        """Take a duplicate of the connection's socket; return False where no descriptor is free for it."""
-        own = self.connection.transport.get_extra_info("socket")
+        """Take the connection's own descriptor for it; return False where none is free."""
         try:
-            duplicate = os.dup(own.fileno())
+            self._socket = self.connection.outlet()
         except OSError:
             return False
-        self._socket = socket.socket(own.family, own.type, own.proto, fileno=duplicate)
-        if own.family != socket.AF_UNIX and sum(map(_length, self._pieces)) > SHORT_BYTES:
+        if sum(map(_length, self._pieces)) > SHORT_BYTES and self._socket.family != socket.AF_UNIX:
             # Else the kernel takes megabytes for each client, however slowly it reads.
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         return True
@@ -156,7 +155,6 @@ class Transfer:
     def _leave_socket(self) -> None:
         if self._socket is not None:
             self._watch(wanted=False)
-            self._socket.close()
             self._socket = None
 
     def _close(self) -> None:
