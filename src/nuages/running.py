@@ -67,10 +67,19 @@ def _prepare(invocation: Invocation) -> tuple[Project, Prepared]:
     project = read(invocation)
     for note in project.notes:
         invocation.console.event("note", note)
-    refused = refusal(project.dependencies, invocation.resolve(Settings).value.media)
+    settings = invocation.resolve(Settings).value
+    refused = refusal(project.dependencies, settings.media)
     if refused is not None:
         raise refused
-    return project, prepare(project, options, invocation.environ, invocation.console.event)
+    prepared = prepare(project, options, invocation.environ, invocation.console.event)
+    if settings.media is not None:
+        # By variables, for programs of the project's own that set Django up themselves (nuages.STARTER).
+        told = {
+            "NUAGES_MEDIA": settings.media,
+            "NUAGES_FILL_SETTINGS": "on" if settings.fill_settings else "off",
+        }
+        prepared = dataclasses.replace(prepared, variables={**prepared.variables, **told})
+    return project, prepared
 
 
 def _debug(settings: Settings) -> bool | None:

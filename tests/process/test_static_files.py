@@ -5,14 +5,17 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.process.harness import Server, serving
+from tests.process.harness import Server, serving, wait_until
 from tests.process.sites import Talk, talking, write_site
+
+from nuages.runtime.manifest import read_manifest
 
 EXTRA = """
 STATIC_ROOT = BASE.parent / "collected"
@@ -235,10 +238,45 @@ def test_a_manifest_that_does_not_match_its_folder_is_an_error(tmp_path: Path) -
     project = write_site(tmp_path, settings=EXTRA)
     write_assets(project)
     assert collect(project).returncode == 0
-    (project / "collected" / "css" / "site.css").write_text("changed behind its back")
+    shutil.rmtree(project / "collected" / "css")
     with serving(project, "--workers", "1") as server:
         assert server.wait() == 1
-        assert "the collected static files are not those of their manifest" in server.error()
+        assert server.error() == (
+            "error: the collected static files are not those of their manifest\n"
+            f"  {project}/collected/css\n"
+            "  it is not there\n\n"
+            "hint: collect them again: nuages collect"
+        )
+
+
+def test_a_file_that_is_not_what_its_manifest_says_is_an_error_and_never_the_wrong_bytes(
+    tmp_path: Path,
+) -> None:
+    project = write_site(tmp_path, settings=EXTRA)
+    write_assets(project)
+    assert collect(project).returncode == 0
+    root = project / "collected"
+    listed = read_manifest(root)
+    assert listed is not None
+    site = root / "css" / "site.css"
+    site.write_text("changed behind its back")
+    hashed = root / next(path for path in listed if path.startswith("css/site.") and path != "css/site.css")
+    hashed.unlink()
+    with serving(project, "--workers", "1") as server, talking(server.address) as talk:
+        answer = talk.get("/static/css/site.css", "Accept-Encoding: gzip, br\r\n")
+        assert (
+            answer.text == "changed behind its back"
+        )  # its compressed forms, which still lie there, are another's
+        assert answer.fields["etag"] != listed["css/site.css"].etag
+        assert answer.fields["cache-control"] == "no-cache"
+        assert talk.get(f"/static/css/{hashed.name}").status == 404
+        wait_until(lambda: len(server.found("static")) >= 2 or None, "both to be told")
+        told = [event["text"] for event in server.found("static")]
+        assert told == [
+            f"the static file {site} has changed since it was listed; run nuages collect, then reload",
+            f"the static file {hashed} is no longer there; run nuages collect, then reload",
+        ]
+        assert {event["level"] for event in server.found("static")} == {"error"}
 
 
 def test_output_names_another_place(tmp_path: Path) -> None:
@@ -390,7 +428,7 @@ def test_the_rest_of_whitenoise_s_settings_means_the_same_too(tmp_path: Path) ->
         answer = talk.get("/files/pixel.png")
         assert answer.status == 200
         assert not {"cache-control", "access-control-allow-origin"} & set(answer.fields)
-        assert talk.get("/static/pixel.png").status == 404
+        assert talk.get(f"/static/css/{hashed.name}").status == 404
         assert talk.get("/files/later.txt").text == "not collected"
         assert talk.get("/robots.txt").text == "robots"
         assert talk.get("/docs/").text == "docs"

@@ -193,7 +193,7 @@ def _split(everything: Path, folder: Path) -> None:
 def attach(site_packages: Path, runtime: Path) -> None:
     """Let an environment find the runtime behind its own packages: site reads `.pth` files (docs of `site`)."""
     folders = sorted(path for path in runtime.iterdir() if path.is_dir() and not path.name.startswith("."))
-    write(site_packages / POINTER, "".join(f"{folder}\n" for folder in folders))
+    write(site_packages / POINTER, "".join(f"{line}\n" for line in (*folders, nuages.STARTER)))
 
 
 def ahead(installed: Mapping[str, str], runtime: Path) -> dict[str, str]:

@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Sequence
 
+from nuages import STARTER
 from nuages.image.instructions import apt, comment, run
 from nuages.image.plan import Package, Plan
 from nuages.image.planner import RUNTIME, VENV
@@ -87,7 +88,7 @@ def _dependencies(plan: Plan) -> str:
                     INDEXES,
                     f"python3 -m venv --without-pip {VENV}",
                     _uv_install(plan),
-                    f"echo {RUNTIME} > {site_packages()}/nuages.pth",
+                    f"printf '%s\\n' {RUNTIME} {shlex.quote(STARTER)} > {site_packages()}/nuages.pth",
                     *([f"cp -r {BUILD}/metadata/. {site_packages()}/"] if install.metadata else []),
                     f"find {VENV} '(' -name '*.po' -o -name .lock ')' -delete",
                     f"{PYTHON} -m compileall -q --invalidation-mode unchecked-hash {VENV}/lib",

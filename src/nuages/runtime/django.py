@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from nuages.errors import Origin, ProjectError, StartError
+from nuages.runtime import foreign
 from nuages.runtime.bucket import PACKAGES, REQUIREMENT, Bucket
 from nuages.runtime.filling import Filled, Snapshot, Wish, debug_refusal_needed, fill, uses_local_storage
 
@@ -110,6 +111,7 @@ class Bringer:
         self.wish = wish
         self.fills = fills
         self.report = report
+        foreign.leave_alone()
         self.done = False
         self.filled: tuple[Filled, ...] = ()
 

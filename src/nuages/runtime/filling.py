@@ -38,9 +38,9 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """Who asks: `serve` or `collect`, the static root to use when there is none, the names `up` may allow.
+    """Who asks: `serve`, `collect`, `migrate` or `run`, the static root to use when there is none.
 
-    `bucket` is where uploads are to go.
+    `local_hosts` are the names that `up` may allow, `bucket` is where uploads are to go.
     """
 
     who: str
@@ -66,7 +66,8 @@ def fill(snapshot: Snapshot, wish: Wish) -> tuple[Filled, ...]:
     if debug != snapshot.debug:
         word = "on" if debug else "off"
         found.append(Filled(name="DEBUG", value=debug, line=f"DEBUG = {debug} (--debug {word})"))
-    uses_static = "django.contrib.staticfiles" in snapshot.installed_apps
+    # A program beside the server names static files by the project's own settings.
+    uses_static = wish.who != "run" and "django.contrib.staticfiles" in snapshot.installed_apps
     if uses_static and not snapshot.static_root:
         found.append(
             Filled(

@@ -48,7 +48,7 @@ class Hub:
             self.pool, board, settings.workers, lambda text: log.event("info", "allowance", text)
         )
         watch_connections(self.mend_connections, self.allowance.opened)
-        site.files.report = lambda text: log.event("warning", "static", text)
+        site.files.report = lambda text: log.event("error", "static", text)
         if site.asgi is not None:
             # A thread that computes gives way to the loop after this time; Python's own 5 ms add up to much more.
             sys.setswitchinterval(SWITCH_SECONDS)

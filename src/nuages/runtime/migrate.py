@@ -15,6 +15,7 @@ from nuages.kinds import duration, flag, text
 from nuages.options import declare
 from nuages.runtime import faults, mutex, schema
 from nuages.runtime.application import Application
+from nuages.runtime.bucket import bucket_of
 from nuages.runtime.django import Bringer, Report, import_django
 from nuages.runtime.filling import Wish
 from nuages.runtime.settings import Settings
@@ -60,7 +61,10 @@ def migrate(application: Application, settings: Settings, options: MigrateOption
     """
     directories = prepare_path(application)
     version = import_django(directories)
-    wish = Wish(who="migrate", static_root=settings.static_root or "staticfiles", debug=settings.debug)
+    wish = Wish(
+        who="migrate", static_root=settings.static_root or "staticfiles", debug=settings.debug,
+        bucket=bucket_of(settings.media),
+    )  # fmt: skip
     bringer = Bringer(version=version, wish=wish, fills=settings.fill_settings, report=report)
     with bringer.watching():
         bring_up_alone(bringer, application, directories)

@@ -134,7 +134,9 @@ class Files:
                 return None
             try:
                 facts = os.fstat(descriptor)
-                if not _is_as_listed(entry, variant, descriptor, facts):
+                if not _is_as_listed(entry, variant, descriptor, facts) or not _is_of_its_file(
+                    entry, variant
+                ):
                     os.close(descriptor)
                     return None
                 if variant.size > PREPARED_BYTES:
@@ -196,6 +198,18 @@ def _is_as_listed(entry: Entry, variant: Variant, descriptor: int, facts: os.sta
         return False
     entry.stamps[variant.path] = now
     return True
+
+
+def _is_of_its_file(entry: Entry, variant: Variant) -> bool:
+    """Return whether the file that a coded form was made of is what the index says; looked at once for each file."""
+    file = entry.variants[0]
+    if variant is file or file.path in entry.stamps:
+        return True
+    descriptor = _open(entry, file.path)
+    try:
+        return _is_as_listed(entry, file, descriptor, os.fstat(descriptor))
+    finally:
+        os.close(descriptor)
 
 
 def _redirect(shelf: Shelf, location: str) -> Entry:

@@ -44,7 +44,7 @@ RUN --mount=type=secret,id=packages \
     { [ ! -e /run/secrets/packages ] || . /run/secrets/packages; } \
  && python3 -m venv --without-pip /opt/venv \
  && UV_LINK_MODE=copy /build/tools/bin/uv pip install --quiet --python /opt/venv --no-deps --require-hashes -r /build/requirements.txt \
- && echo /opt/nuages > "$(/opt/venv/bin/python -c "import site; print(site.getsitepackages()[0])")"/nuages.pth \
+ && printf '%s\n' /opt/nuages 'import os; os.environ.get("NUAGES_MEDIA", "").startswith("s3://") and __import__("nuages.runtime.foreign").runtime.foreign.watch()' > "$(/opt/venv/bin/python -c "import site; print(site.getsitepackages()[0])")"/nuages.pth \
  && find /opt/venv '(' -name '*.po' -o -name .lock ')' -delete \
  && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib
 
