@@ -41,8 +41,9 @@ def bench(invocation: Invocation) -> int:
             why="a rollout goes from one project's folder to another's", hint="nuages bench --rollout OLD NEW",
         )  # fmt: skip
     folders = (invocation.project, invocation.more[0])
-    made = [make(dataclasses.replace(invocation, project=folder, more=())) for folder in folders]
-    manifest, settings = invocation.resolve(ManifestOptions).value, invocation.resolve(Settings)
+    made = [make(invocation.at(folder)) for folder in folders]
+    later = invocation.at(folders[1])
+    manifest, settings = later.resolve(ManifestOptions).value, later.resolve(Settings)
     workload = decide(made[1].plan, settings, manifest, image=_ANY_IMAGE)
     rules = _rules(workload, manifest)
     engine = _engine(manifest.image)

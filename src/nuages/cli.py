@@ -82,7 +82,8 @@ def _run(arguments: list[str], environ: dict[str, str], console: Console) -> int
     invocation = parse(command, arguments[1:], environ, console)
     known = every_option()
     check_variables(environ, known)
-    check_keys(invocation.file, known)
+    for project in (invocation.project, *invocation.more):
+        check_keys(invocation.at(project).file, known)
     return command.load()(invocation)
 
 

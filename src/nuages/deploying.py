@@ -6,12 +6,14 @@ import dataclasses
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from nuages.deploy import yaml
 from nuages.deploy.compose import compose
 from nuages.deploy.kubernetes import config, folders
 from nuages.deploy.kubernetes.documents import documents
+from nuages.deploy.options import KUBERNETES as KUBERNETES_GROUP
 from nuages.deploy.options import MEASURED, ManifestOptions
 from nuages.deploy.systemd import stream, systemd
 from nuages.deploy.workload import Workload, decide, pinned
@@ -19,6 +21,7 @@ from nuages.errors import OutsideError, UsageError
 from nuages.invocation import Invocation
 from nuages.making import make
 from nuages.monitoring import heaviest_worker
+from nuages.options import options_of
 from nuages.runtime.settings import Settings
 
 COMPOSE = "compose.yaml"
@@ -29,6 +32,7 @@ def manifests(invocation: Invocation) -> int:
     """Print the documents, or write them into a folder."""
     target = invocation.target or "kubernetes"
     options = invocation.resolve(ManifestOptions).value
+    _check_target(target, invocation)
     workloads = _workloads(invocation, target, options)
     for workload in workloads:
         for note in workload.notes:
@@ -48,6 +52,19 @@ def manifests(invocation: Invocation) -> int:
     return 0
 
 
+def _check_target(target: str, invocation: Invocation) -> None:
+    """Raise UsageError for a flag that says something about Kubernetes where documents for another are asked for."""
+    if target == "kubernetes":
+        return
+    for option in options_of(ManifestOptions):
+        if option.group == KUBERNETES_GROUP and option.name in invocation.flags:
+            raise UsageError(
+                f"{option.flag} is for Kubernetes", where="given on the command line",
+                why=f"documents for {target} have nothing that it could change",
+                hint=f"leave it out, or `nuages manifests kubernetes {option.flag} …`",
+            )  # fmt: skip
+
+
 def _workloads(invocation: Invocation, target: str, options: ManifestOptions) -> list[Workload]:
     projects = (invocation.project, *invocation.more)
     images: list[str | None] = [*options.image, *[None] * (len(projects) - len(options.image))]
@@ -65,7 +82,7 @@ def _workloads(invocation: Invocation, target: str, options: ManifestOptions) ->
         )  # fmt: skip
     found: list[Workload] = []
     for number, (project, image) in enumerate(zip(projects, images, strict=True)):
-        call = dataclasses.replace(invocation, project=project, more=())
+        call = invocation.at(project)
         if target == "kubernetes":
             image = pinned(image)  # before the project is read: it is what people forget
         wish = _weighed(call, options)
@@ -127,6 +144,8 @@ def _write(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
         raise OutsideError(
             f"{path.name} cannot be written", where=str(path), why=error.strerror or str(error),
             hint="make the folder writable, or name another: --output DIR",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from nuages.configuration import read_file
 from nuages.console import Console
 from nuages.options import Given, Resolved, options_of, resolve
 
@@ -35,6 +36,11 @@ class Invocation:
     def resolve(self, declaration: type[T]) -> Resolved[T]:
         """Return the values of one option class by the order flag > environment > file > default."""
         return resolve(declaration, flags=self.flags, environ=self.environ, file=self.file)
+
+    def at(self, project: Path) -> Invocation:
+        """Return the same call for one of several projects, which has a configuration file of its own."""
+        file = self.file if project == self.project else read_file(project)
+        return replace(self, project=project, more=(), file=file)
 
 
 def explain(declarations: Sequence[type[Any]], invocation: Invocation) -> list[tuple[str, str, str]]:

@@ -18,7 +18,7 @@ ALLOWED: dict[str, set[str]] = {
     "options": {"nuages.errors", "nuages.kinds"},
     "configuration": FOUNDATION,
     "console": {"nuages.errors"},
-    "invocation": FOUNDATION | {"nuages.console"},
+    "invocation": FOUNDATION | {"nuages.configuration", "nuages.console"},
     "project": {"nuages.errors", "nuages.kinds", "nuages.project"},
     "image": FOUNDATION | {"nuages.image", "nuages.project.model", "nuages.runtime.settings"},
     "deploy": FOUNDATION

@@ -202,3 +202,31 @@ def test_a_closed_stdout_is_no_error(
     sys.stdout.close()
     monkeypatch.undo()
     assert (code, capsys.readouterr().err) == (0, "")
+
+
+def test_options_of_kubernetes_do_nothing_elsewhere(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert answer(capsys, "manifests", "compose", str(tmp_path), "--autoscale", "2-4") == (
+        2,
+        "",
+        "error: --autoscale is for Kubernetes\n"
+        "  given on the command line\n"
+        "  documents for compose have nothing that it could change\n"
+        "\n"
+        "hint: leave it out, or `nuages manifests kubernetes --autoscale …`\n",
+    )
+
+
+def test_each_of_several_projects_is_configured_by_its_own_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder, text in ((one, "workers = 3"), (two, "worker = 5")):
+        folder.mkdir()
+        (folder / "nuages.toml").write_text(text)
+    invocation = parse(command("manifests"), [str(one), str(two)], {}, Console())
+    assert invocation.resolve(Settings).value.workers == 3
+    assert invocation.at(two.resolve()).file["worker"].texts == ("5",)
+    code, _, err = answer(capsys, "manifests", "compose", str(one), str(two))
+    assert (code, err.splitlines()[0]) == (2, "error: unknown key 'worker' in the configuration of nuages")

@@ -63,6 +63,8 @@ class Workload:
     grace: float
     termination: int
     scratch: int
+    max_body: int
+    timeout: float
     start_timeout: float
     settings: Mapping[str, str]
     variables: Mapping[str, str]
@@ -107,6 +109,10 @@ def decide(
             f"{kept} can be written by one pod only: 1 replica, and a rollout stops it before the next one starts; "
             "a database server and a bucket take this away, then --volume off"
         )
+    if wish.ingress and not wish.tls_secret:
+        notes.append(
+            "the Ingress has no certificate of its own: name the Secret that yours stands in, --tls-secret NAME"
+        )
     if wanted.database and len(state) < len(plan.state):
         first = wanted.database.variables[0]
         notes.append(
@@ -129,6 +135,8 @@ def decide(
         termination=_termination(wish, drain + server.grace),
         # Bodies wait here; a pod that takes more than it may is evicted, with all that it was doing.
         scratch=4 * server.max_body + (256 << 20),
+        max_body=server.max_body,
+        timeout=server.timeout,
         start_timeout=server.start_timeout,
         settings=_settings(settings, workers, drain, share),
         variables=variables,
@@ -257,6 +265,12 @@ def _check_hosts(wish: ManifestOptions, proxies: tuple[str, ...]) -> None:
                 hint="--host shop.example.com",
             )  # fmt: skip
     outer = "--ingress" if wish.ingress else "--gateway" if wish.gateway else ""
+    if wish.tls_secret and not wish.ingress:
+        raise UsageError(
+            "there is no Ingress for the certificate", where="--tls-secret",
+            why="a Gateway has its own, in its listener" if wish.gateway else "nothing else is given one",
+            hint="--ingress CLASS, or leave --tls-secret out",
+        )  # fmt: skip
     if not outer:
         return
     if not wish.host:

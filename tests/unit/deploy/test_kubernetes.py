@@ -256,6 +256,56 @@ def test_files_on_a_volume_mean_one_pod_that_ends_before_the_next_begins() -> No
     )
 
 
+def test_pods_that_mount_one_volume_run_on_one_node() -> None:
+    found = made(plans.plan(**{**plans.KEPT, "processes": (plans.WORKER, plans.NIGHTLY)}))
+    (shared,) = {
+        frozenset(_term(template)["labelSelector"]["matchLabels"].items()) for _, template in pods(found)
+    }
+
+    assert len(pods(found)) == 4
+    # Each matches its own term: else the first of them would wait for another.
+    assert all(shared <= template["metadata"]["labels"].items() for _, template in pods(found))
+    assert all(_term(template)["topologyKey"] == "kubernetes.io/hostname" for _, template in pods(found))
+    assert not [name for name, template in pods(made()) if "affinity" in template["spec"]]
+
+
+def _term(template: Any) -> Any:
+    (term,) = template["spec"]["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    return term
+
+
+def test_nobody_reaches_migrations_and_workers() -> None:
+    found = made()
+    closed = by_kind(found, "NetworkPolicy", "shop-closed")["spec"]
+
+    assert "ingress" not in closed
+    assert closed["policyTypes"] == ["Ingress"]
+    for name, template in pods(found):
+        assert closed["podSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items(), name
+
+
+def test_ingress_nginx_lets_through_what_the_server_takes() -> None:
+    def annotations(**server: str) -> Any:
+        found = made(server={**PROXIES, **server}, host="shop.example.com", ingress="nginx-public")
+        return by_kind(found, "Ingress")["metadata"]["annotations"]
+
+    assert annotations() == {"nginx.ingress.kubernetes.io/proxy-body-size": str(1 << 30)}
+    assert annotations(timeout="2m", max_body="10M") == {
+        "nginx.ingress.kubernetes.io/proxy-body-size": str(10 << 20),
+        "nginx.ingress.kubernetes.io/proxy-read-timeout": "125",
+    }
+    other = made(server=PROXIES, host="shop.example.com", ingress="traefik")
+    assert "annotations" not in by_kind(other, "Ingress")["metadata"]
+
+
+def test_an_ingress_without_a_certificate_is_said() -> None:
+    wish = {"host": "shop.example.com", "ingress": "nginx"}
+    assert (
+        plans.workload(None, PROXIES, **wish).notes[0].startswith("the Ingress has no certificate of its own")
+    )
+    assert "certificate" not in "".join(plans.workload(None, PROXIES, tls_secret="shop-tls", **wish).notes)
+
+
 def test_all_pods_share_the_static_files_of_their_releases() -> None:
     found = made(server={"static_keep": "/kept"})
     spec = by_kind(found, "Deployment", "shop")["spec"]["template"]["spec"]
@@ -404,6 +454,16 @@ def test_a_route_without_proxies_or_without_hosts() -> None:
     )
     assert error(gateway="public", server=PROXIES).startswith("error: there is no host name\n  --gateway\n")
     assert error(host="Shop_1").startswith("error: 'Shop_1' is no host name\n  --host\n")
+
+
+def test_a_certificate_without_an_ingress() -> None:
+    assert error(server=PROXIES, gateway="public", host="shop.example.com", tls_secret="shop-tls") == (
+        "error: there is no Ingress for the certificate\n"
+        "  --tls-secret\n"
+        "  a Gateway has its own, in its listener\n"
+        "\n"
+        "hint: --ingress CLASS, or leave --tls-secret out"
+    )
 
 
 def test_too_little_memory() -> None:

@@ -26,7 +26,7 @@ def documents(workload: Workload, options: ManifestOptions) -> list[Document]:
         for one in chosen(workload.plan.processes, options.process)
     ]
     found.append(network.service(workload, options))
-    found.append(network.policy(workload, options))
+    found += [network.policy(workload, options), network.closed(workload, options)]
     if options.ingress:
         found.append(network.ingress(workload, options))
     if options.gateway:

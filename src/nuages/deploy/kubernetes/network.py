@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from nuages.deploy import names
 from nuages.deploy.kubernetes import pod
 from nuages.deploy.kubernetes.workloads import WEB
 from nuages.deploy.options import ManifestOptions
-from nuages.deploy.workload import Workload
+from nuages.deploy.workload import MARGIN, Workload
 from nuages.deploy.yaml import Document
 
 _PORT = 80
+_NGINX_SECONDS = 60
 
 
 def service(workload: Workload, options: ManifestOptions) -> Document:
@@ -30,14 +32,32 @@ def ingress(workload: Workload, options: ManifestOptions) -> Document:
     """Return the Ingress for each host name."""
     backend = {"service": {"name": workload.name, "port": {"name": "http"}}}
     paths = [{"path": "/", "pathType": "Prefix", "backend": backend}]
+    metadata = pod.metadata(workload, options, workload.name, WEB, **_of_nginx(workload, options))
     spec: dict[str, Any] = {"ingressClassName": options.ingress}
     if options.tls_secret:
         spec["tls"] = [{"hosts": list(workload.hosts), "secretName": options.tls_secret}]
     spec["rules"] = [{"host": host, "http": {"paths": paths}} for host in workload.hosts]
     return {
-        "apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
-        "metadata": pod.metadata(workload, options, workload.name, WEB), "spec": spec,
+        "apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata, "spec": spec,
     }  # fmt: skip
+
+
+def _of_nginx(workload: Workload, options: ManifestOptions) -> dict[str, str]:
+    """Return what ingress-nginx has to be told, whose own limits are lower than ours: 1 MB and 60 s.
+
+    Source: ingress-nginx, «Annotations»: «Custom max body size», «Custom timeouts» (whole seconds).
+    """
+    if "nginx" not in (options.ingress or ""):
+        return {}
+    longest = math.ceil(workload.timeout) + MARGIN
+    return {
+        "nginx.ingress.kubernetes.io/proxy-body-size": str(workload.max_body),
+        **(
+            {"nginx.ingress.kubernetes.io/proxy-read-timeout": str(longest)}
+            if longest > _NGINX_SECONDS
+            else {}
+        ),
+    }
 
 
 def route(workload: Workload, options: ManifestOptions) -> Document:
@@ -82,6 +102,16 @@ def policy(workload: Workload, options: ManifestOptions) -> Document:
             "policyTypes": ["Ingress"],
             "ingress": [http, {"from": monitors, "ports": [{"port": "management"}]}],
         },
+    }  # fmt: skip
+
+
+def closed(workload: Workload, options: ManifestOptions) -> Document:
+    """Return the policy under which nobody reaches what no other policy opens: migrations, workers, schedulers."""
+    return {
+        "#What no other policy opens is closed: nobody has to reach a migration, a worker or a scheduler.": None,
+        "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": pod.metadata(workload, options, names.joined(workload.name, "closed"), WEB),
+        "spec": {"podSelector": {"matchLabels": pod.common_labels(workload)}, "policyTypes": ["Ingress"]},
     }  # fmt: skip
 
 

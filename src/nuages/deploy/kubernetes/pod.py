@@ -17,11 +17,12 @@ _MIB = 1 << 20
 
 def labels(workload: Workload, component: str) -> dict[str, str]:
     """Return the labels that select a component's pods; a Deployment's can never be changed."""
-    return {
-        "app.kubernetes.io/name": workload.name,
-        "app.kubernetes.io/instance": workload.name,
-        "app.kubernetes.io/component": component,
-    }
+    return {**common_labels(workload), "app.kubernetes.io/component": component}
+
+
+def common_labels(workload: Workload) -> dict[str, str]:
+    """Return the labels that select all pods of the application."""
+    return {"app.kubernetes.io/name": workload.name, "app.kubernetes.io/instance": workload.name}
 
 
 def metadata(
@@ -98,6 +99,8 @@ def pod(
         spec["restartPolicy"] = restart
     if options.image_pull_secret:
         spec["imagePullSecrets"] = [{"name": options.image_pull_secret}]
+    if workload.volume:
+        spec["affinity"] = _together(workload)
     if spread:
         spec["topologySpreadConstraints"] = [
             {
@@ -107,6 +110,21 @@ def pod(
             for key in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
         ]  # fmt: skip
     return {**spec, "containers": [dict(container)], "volumes": volumes}
+
+
+def _together(workload: Workload) -> dict[str, Any]:
+    """Return the affinity of pods that mount one volume to each other.
+
+    A `ReadWriteOnce` volume is attached to one node; a pod elsewhere would wait for it for ever. The first one finds
+    nobody and may go anywhere, since it matches its own term (Kubernetes, «Assigning Pods to Nodes»).
+    """
+    term = {
+        "labelSelector": {"matchLabels": common_labels(workload)}, "topologyKey": "kubernetes.io/hostname",
+    }  # fmt: skip
+    return {
+        "#The volume is attached to one node: all that mount it run there.": None,
+        "podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]},
+    }
 
 
 def container(workload: Workload, name: str, **fields: Any) -> dict[str, Any]:
