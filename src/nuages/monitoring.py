@@ -47,8 +47,16 @@ def status(invocation: Invocation) -> int:
     asked = invocation.resolve(Settings)
     as_json = invocation.resolve(Talk).value.json
     addresses = _addresses(asked.value.management, str(asked.origins["management"]), invocation)
-    answers = [_ask(address) for address in addresses]
+    answers = _answers(addresses, invocation)
+    if not answers:
+        raise _none(invocation)
     here = [answer for answer in answers if _is_at(answer.status["project"], invocation.project)]
+    if not here and asked.value.management == "auto" and invocation.project != Path.cwd():
+        raise OutsideError(
+            "no server of this project is running", where=str(invocation.project),
+            why="others serve " + ", ".join(answer.status["project"] for answer in answers),
+            hint="nuages status / shows all that run",
+        )  # fmt: skip
     shown = here or answers
     if not invocation.resolve(StatusOptions).value.watch:
         _show(shown, None, as_json=as_json)
@@ -66,10 +74,23 @@ def status(invocation: Invocation) -> int:
 
 def heaviest_worker(invocation: Invocation) -> int | None:
     """Return the bytes (PSS) of the largest worker of this project's running servers; None where none runs."""
-    answers = [_ask(address) for address in management.running(invocation.environ)]
+    answers = _answers(management.running(invocation.environ), invocation)
     here = [answer.status for answer in answers if _is_at(answer.status["project"], invocation.project)]
     weights = [worker["memory"] for status in here for worker in status["workers"] if worker["memory"]]
     return max(weights, default=None)
+
+
+def _answers(addresses: list[Address], invocation: Invocation) -> list[_Answer]:
+    """Return what the servers say. Where several are asked, one that does not answer is named and left out."""
+    if len(addresses) == 1:
+        return [_ask(addresses[0])]
+    found = []
+    for address in addresses:
+        try:
+            found.append(_ask(address))
+        except OutsideError as error:
+            invocation.console.warning(f"{error.what}, {error.where}: {error.why}")
+    return found
 
 
 def _addresses(option: str, origin: str, invocation: Invocation) -> list[Address]:
@@ -83,13 +104,17 @@ def _addresses(option: str, origin: str, invocation: Invocation) -> list[Address
         return [parse_address(option)]
     found = management.running(invocation.environ)
     if not found:
-        places = "\n".join(f"looked into {place}" for place in management.places(invocation.environ))
-        raise OutsideError(
-            "no server is running", where=places,
-            why="`nuages serve` and `nuages up` make a socket there while they run, for who started them",
-            hint="start one, or name where it answers: nuages status --management HOST:PORT",
-        )  # fmt: skip
+        raise _none(invocation)
     return found
+
+
+def _none(invocation: Invocation) -> OutsideError:
+    places = "\n".join(f"looked into {place}" for place in management.places(invocation.environ))
+    return OutsideError(
+        "no server is running", where=places,
+        why="`nuages serve` and `nuages up` make a socket there while they run, for who started them",
+        hint="start one, or name where it answers: nuages status --management HOST:PORT",
+    )  # fmt: skip
 
 
 def _ask(address: Address) -> _Answer:

@@ -6,8 +6,10 @@ import json
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -58,6 +60,27 @@ def test_it_finds_the_server_of_this_folder_and_lists_several(tmp_path: Path) ->
             )
             (status,) = json.loads(named.stdout)
             assert (status["pid"], status["project"], status["requests"]) == (server.pid, str(shop), 4)
+        (tmp_path / "wiki").mkdir()
+        elsewhere = ask("wiki", folder=tmp_path, environ=environ)
+        assert (elsewhere.returncode, elsewhere.stdout) == (4, "")
+        assert elsewhere.stderr == (
+            "error: no server of this project is running\n"
+            f"  {tmp_path}/wiki\n"
+            f"  others serve {shop}\n"
+            "\n"
+            "hint: nuages status / shows all that run\n"
+        )
+        with socket.socket(socket.AF_UNIX) as silent, socket.socket(socket.AF_UNIX) as database:
+            for sock, name in ((silent, "1.sock"), (database, "mariadb.sock")):
+                sock.bind(str(tmp_path / "nuages" / name))
+                sock.listen()
+            thread = threading.Thread(target=lambda: silent.accept()[0].close() or silent.accept()[0].close())
+            thread.start()
+            beside = ask(folder=tmp_path, environ=environ)
+            thread.join(DEADLINE)
+        assert (beside.returncode, beside.stdout.startswith("shop (pid ")) == (0, True)
+        assert beside.stderr.startswith("warning: the server does not answer, asked at unix:")
+        assert "mariadb" not in beside.stderr
 
 
 def test_what_to_do_when_there_is_none(tmp_path: Path) -> None:

@@ -189,7 +189,7 @@ def places(environ: Mapping[str, str]) -> list[Path]:
     found = [folder(environ), Path(temporary) / f"nuages-{os.getuid()}"]
     patterns = [("/run", "*/nuages")]
     if os.getuid() == 0:
-        patterns += [("/run/user", "*/nuages"), (temporary, "nuages-*")]
+        patterns += [("/run/user", "*/nuages"), (temporary, "nuages-[0-9]*")]
     for base, pattern in patterns:
         with contextlib.suppress(OSError):
             found += sorted(Path(base).glob(pattern))
@@ -248,7 +248,8 @@ def ask(address: Address, path: str, *, accept: str = "", timeout: float = _SECO
 
 def _sockets(place: Path) -> list[Path]:
     with contextlib.suppress(OSError):
-        return sorted(place.glob("*.sock"), key=lambda path: path.stat().st_mtime)
+        found = (path for path in place.glob("*.sock") if path.stem.isdecimal())  # ours are named by a pid
+        return sorted(found, key=lambda path: path.stat().st_mtime)
     return []
 
 
