@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from nuages.deploy import yaml
@@ -19,7 +17,7 @@ from nuages.deploy.systemd import stream, systemd
 from nuages.deploy.workload import Workload, decide, pinned
 from nuages.errors import OutsideError, UsageError
 from nuages.invocation import Invocation
-from nuages.making import make
+from nuages.making import make, write_whole
 from nuages.monitoring import heaviest_worker
 from nuages.options import options_of
 from nuages.runtime.settings import Settings
@@ -40,7 +38,7 @@ def manifests(invocation: Invocation) -> int:
     files = _files(target, workloads, options)
     if options.output:
         for path, text in files.items():
-            _write(Path(options.output) / path, text)
+            write_whole(Path(options.output) / path, text.encode(), or_else="name another: --output DIR")
             invocation.console.event("write", path)
         return 0
     if target == "kubernetes" and options.format != "yaml":
@@ -134,19 +132,3 @@ def _files(target: str, workloads: Sequence[Workload], options: ManifestOptions)
 
 def _stream(workload: Workload, options: ManifestOptions) -> str:
     return config.secret_template(workload, options) + yaml.dump(documents(workload, options))
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise OutsideError(
-            f"{path.name} cannot be written", where=str(path), why=error.strerror or str(error),
-            hint="make the folder writable, or name another: --output DIR",
-        ) from None  # fmt: skip

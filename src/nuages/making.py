@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,22 +57,28 @@ def write(invocation: Invocation) -> int:
     return 0
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all; a Dockerfile that is not ours is never overwritten."""
+def write_whole(path: Path, data: bytes, *, or_else: str = "print it: nuages dockerfile") -> None:
+    """Write a file whole or not at all; a Dockerfile that is not ours is never overwritten.
+
+    Raises OutsideError, whose hint ends with what can be done instead.
+    """
     if path.name == "Dockerfile" and path.is_file() and b"written by nuages" not in path.read_bytes()[:400]:
         raise ProjectError(
             "there is a Dockerfile already", where=str(path), why="it was not written by nuages",
             hint="nuages dockerfile > Dockerfile.nuages, or move the present one away",
         )  # fmt: skip
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
         temporary.write_bytes(data)
         temporary.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        first = "free some space" if error.errno == errno.ENOSPC else "make the folder writable"
         raise OutsideError(
             f"{path.name} cannot be written", where=str(path), why=error.strerror or str(error),
-            hint="make the folder writable, or print it: nuages dockerfile",
+            hint=f"{first}, or {or_else}",
         ) from None  # fmt: skip
 
 

@@ -226,10 +226,11 @@ def _collect(
     return True
 
 
-def _failed(what: str, called: str, code: int, said: list[str]) -> ProjectError:
+def _failed(what: str, called: str, code: int, said: list[str]) -> NuagesError:
     # Our own command prints a whole error block already: it is quoted as it is.
     tail = [line for line in said if line.strip()][-25:]
-    return ProjectError(
+    kind = OutsideError if called.startswith("nuages ") and code == OutsideError.exit_code else ProjectError
+    return kind(
         what,
         where=f"`{called}` ended with status {code}",
         why="\n".join(tail),

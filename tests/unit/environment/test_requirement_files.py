@@ -144,3 +144,17 @@ def test_lines_without_continuations_or_comments_come_back_in_order(lines: list[
 def test_any_text_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(LockError):
         read({"requirements.txt": text})
+
+
+def test_a_file_with_hashes_has_them_on_every_release() -> None:
+    text = "asgiref==3.12.1 \\\n    --hash=sha256:59dc\ndjango==5.2.1\nsqlparse==0.5.3 --hash=sha256:00\n"
+    with pytest.raises(LockError) as caught:
+        parse(("requirements.txt",), {"requirements.txt": text}.__getitem__, {})
+    assert str(caught.value) == "django==5.2.1 has no --hash, and other lines have: pip checks all or none"
+    assert str(caught.value.place) == "requirements.txt:3"
+
+
+def test_a_file_without_hashes_may_include_one_with_them() -> None:
+    files = {"all.txt": "-r locked.txt\nruff==0.1\n", "locked.txt": "django==5.2.1 --hash=sha256:00\n"}
+    found = parse(("all.txt",), files.__getitem__, {})
+    assert (len(found.lines), found.hashed) == (2, False)

@@ -69,11 +69,24 @@ def _read_file(path: str, read: Read, environ: Mapping[str, str], found: _Found,
         text = read(path)
     except OSError as error:
         raise LockError(f"{path} cannot be read: {error.strerror or error}") from None
-    for number, line in logical_lines(text):
+    lines = logical_lines(text)
+    for number, line in lines:
         try:
             _line(_expanded(line, environ), path, read, environ, found, constraint=constraint)
         except LockError as error:
             raise LockError(str(error), error.place or Origin(path, number)) from None
+    if not constraint:
+        _check_hashes(path, [each for each in lines if re.match(r"[A-Za-z0-9][^@/:]*[=<>~!]=", each[1])])
+
+
+def _check_hashes(path: str, releases: list[tuple[int, str]]) -> None:
+    """Raise LockError where some releases of a file have hashes and one has none, as pip does («Secure installs»)."""
+    without = [(number, line) for number, line in releases if "--hash" not in line]
+    if without and len(without) < len(releases):
+        number, line = without[0]
+        raise LockError(
+            f"{line} has no --hash, and other lines have: pip checks all or none", Origin(path, number)
+        )
 
 
 def logical_lines(text: str) -> list[tuple[int, str]]:
