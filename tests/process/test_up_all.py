@@ -170,6 +170,21 @@ def test_server_and_processes_run_are_renewed_and_stop_as_each_wants(home: Path,
         assert [alive(int(line.split()[-1])) for line in (first, second)] == [False, False]
 
 
+def test_when_it_is_killed_all_that_it_started_ends(home: Path, shop: Path) -> None:
+    with all_up(shop, home) as company:
+        worker = int(company.wait_for("worker | worker works with").split()[-1])
+        company.event("ready")
+        server = server_of(company)
+        company.process.kill()
+        company.process.wait(DEADLINE)
+        deadline = time.monotonic() + DEADLINE
+        while alive(server) or alive(worker):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        stopped = company.event("signal")
+        assert stopped["signal"] == "SIGTERM"
+
+
 def test_when_the_server_ends_the_others_end_with_it(home: Path, shop: Path) -> None:
     with all_up(shop, home) as company:
         pid = int(company.wait_for("worker | worker works with").split()[-1])

@@ -1,11 +1,13 @@
 """The server and the processes beside it, run together: `up --all`.
 
 Each process beside the server is a session of its own, so that Ctrl-C reaches only this one, which stops them as each
-wants it. The loop waits for signals alone; handlers do nothing, `set_wakeup_fd` tells which came.
+wants it; when this one is killed, the kernel sends them the same signals. The loop waits for signals alone; handlers do
+nothing, `set_wakeup_fd` tells which came.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import select
 import shutil
@@ -15,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -31,6 +34,7 @@ _LONG_SECONDS = 60.0
 """What has run for so long is started again at once when it ends."""
 _MOST_PAUSE_SECONDS = 60.0
 SERVER_GRACE_SECONDS = 60.0
+_PR_SET_PDEATHSIG = 1
 
 
 def command_of(prepared: Prepared, process: Process, extra: Mapping[str, str]) -> Command:
@@ -113,8 +117,9 @@ class Company:
 
     def _run(self) -> int:
         server = subprocess.Popen(
-            self.server.argv, cwd=self.server.directory, env=dict(self.server.environ), start_new_session=True
-        )
+            self.server.argv, cwd=self.server.directory, env=dict(self.server.environ), start_new_session=True,
+            preexec_fn=_ends_with_us(signal.SIGTERM),
+        )  # fmt: skip
         self._members = [self._member(process, command) for process, command in self.members]
         while server.poll() is None:
             for each in self._members:
@@ -174,7 +179,16 @@ class Company:
             self.report("company", f"{name} is still running: this time is left out", process=name)
             return
         member.started = self.clock()
-        member.child = _start(member.process.name, member.command)
+        try:
+            member.child = _start(member.process, member.command)
+        except OSError as error:
+            # Its program has gone, or there is no memory: the server and the others go on.
+            member.failures += 1
+            pause = pause_after(0.0, member.failures - 1)
+            if member.times is None:
+                member.due = self.clock() + pause
+            self.report("company", f"{name} cannot be started: {error.strerror or error}", process=name)
+            return
         self.report(
             "company", f"{name} started, process {member.child.pid}", process=name, pid=member.child.pid
         )
@@ -224,13 +238,28 @@ class Company:
                     _signal(each.child, "SIGKILL")
 
 
-def _start(name: str, command: Command) -> subprocess.Popen[str]:
+def _ends_with_us(number: int) -> Callable[[], None] | None:
+    """Return what a child does before its exec, so that the kernel sends it a signal when we die (prctl(2))."""
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
+
+    def ask() -> None:
+        prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), number)
+
+    return ask
+
+
+def _start(process: Process, command: Command) -> subprocess.Popen[str]:
     child = subprocess.Popen(
         command.argv, cwd=command.directory, env={"PYTHONUNBUFFERED": "1", **command.environ}, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
+        preexec_fn=_ends_with_us(signal.Signals[process.stop_signal]),
     )  # fmt: skip
     assert child.stdout is not None
-    threading.Thread(target=_pass_on, args=(name, child.stdout), daemon=True).start()
+    threading.Thread(target=_pass_on, args=(process.name, child.stdout), daemon=True).start()
     return child
 
 
@@ -238,8 +267,9 @@ def _pass_on(name: str, lines: IO[str]) -> None:
     """Write what a process says to our stderr, its name before each line."""
     with lines:
         for line in lines:
-            sys.stderr.write(f"{name} | {line}" if line.endswith("\n") else f"{name} | {line}\n")
-            sys.stderr.flush()
+            with suppress(OSError):  # nobody reads it any more; the process must not wait for us
+                sys.stderr.write(f"{name} | {line}" if line.endswith("\n") else f"{name} | {line}\n")
+                sys.stderr.flush()
 
 
 def _signal(child: subprocess.Popen[str], name: str) -> None:
