@@ -108,8 +108,8 @@ class Locations:
         for start, folder in known:
             start = start.rstrip("/") + "/"
             if path.startswith(start):
-                # Doubled slashes come about where views put paths together.
-                rest = re.sub("/+", "/", path[len(start) :].lstrip("/"))
+                # Doubled slashes and dots come about where views put paths together.
+                rest = re.sub(r"/(?:\.?/)+", "/", f"/{path[len(start) :]}")[1:]
                 return Named(folder=folder, names=names_of(rest, hidden=True))
         return None
 
