@@ -167,15 +167,15 @@ def check_items(root: Path, items: Manifest, sample: int = 20) -> None:
     One reading of the folder tells whether all that the manifest names at its top is there, a few rows whether they
     can be read. Each file is compared when it is first asked for.
     """
-    for path in list(items)[:: max(1, len(items) // sample)]:
-        try:
+    try:
+        for path in items.sample(sample):
             items[path]
-        except ValueError as error:
-            raise ProjectError(
-                "the manifest of the collected static files cannot be read", where=str(root / NAME), why=str(error),
-                hint="collect them again: nuages collect",
-            ) from None  # fmt: skip
-    lost = {path.partition("/")[0] for path in items}.difference(os.listdir(root))  # noqa: PTH208 - names are enough
+    except ValueError as error:
+        raise ProjectError(
+            "the manifest of the collected static files cannot be read", where=str(root / NAME), why=str(error),
+            hint="collect them again: nuages collect",
+        ) from None  # fmt: skip
+    lost = items.tops.difference(os.listdir(root))  # noqa: PTH208 - names are enough
     if lost:
         raise ProjectError(
             "the collected static files are not those of their manifest", where=f"{root}/{min(lost)}",

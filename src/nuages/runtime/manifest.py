@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from typing import Any
 NAME = "nuages-static.json"
 UNFINISHED = "nuages-static.unfinished"
 """Lies in a folder while files are collected into it, and afterwards when that failed."""
+_decode = json.JSONDecoder().raw_decode
+_BEGIN, _END = b'"files": {\n', b"\n}}\n"  # what stands around the lines of the rows
 DJANGO_NAME = "staticfiles.json"
 VERSION = 2
 CODINGS = {"br": ".br", "zstd": ".zst", "gzip": ".gz"}
@@ -35,11 +37,75 @@ class Item:
     codings: dict[str, int] = field(default_factory=dict)
 
 
-class Manifest(Mapping[str, Item]):
-    """The files of a folder by path. An item is made when it is asked for: thousands are listed, few are wanted."""
+class Rows(Mapping[str, Any]):
+    """The rows of a manifest in the bytes of its file, a line each and sorted: what is not asked for is never parsed.
 
-    def __init__(self, rows: Mapping[str, Any]) -> None:
+    Raises ValueError for a line that is none.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def __getitem__(self, path: str) -> Any:
+        """Return a path's row; found by halves."""
+        data, low, high = self._data, 0, len(self._data)
+        while low < high:
+            middle = (low + high) // 2
+            begin = data.rfind(b"\n", low, middle) + 1 or low
+            end = data.find(b"\n", middle, high)
+            end = high if end < 0 else end
+            key, row = _line(data[begin:end])
+            if key == path:
+                return json.loads(row)
+            if key < path:
+                low = end + 1
+            else:
+                high = begin
+        raise KeyError(path)
+
+    def sample(self, count: int) -> list[str]:
+        """Return some of the paths, from all over the file."""
+        data, found = self._data, []
+        for number in range(count):
+            begin = data.rfind(b"\n", 0, len(data) * number // count) + 1
+            line = data[begin:].partition(b"\n")[0]
+            if line:
+                found.append(_line(line)[0])
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return (_line(line)[0] for line in self._data.split(b"\n") if line)
+
+    def __len__(self) -> int:
+        return self._data.count(b"\n") + bool(self._data)
+
+
+def _line(line: bytes) -> tuple[str, str]:
+    text = line.decode("utf-8", "surrogateescape").rstrip(",")
+    try:
+        path, end = _decode(text)
+    except ValueError:
+        path, end = None, 0
+    if not isinstance(path, str) or not text.startswith(": [", end):
+        raise ValueError(f"{NAME} has a line that is none: {text[:80]!r}")
+    return path, text[end + 1 :]
+
+
+class Manifest(Mapping[str, Item]):
+    """The files of a folder by path. An item is made when it is asked for: thousands are listed, few are wanted.
+
+    `tops` are the names in the folder itself that its files lie under, None where nobody has noted them.
+    """
+
+    def __init__(self, rows: Mapping[str, Any], tops: Sequence[str] | None = None) -> None:
         self._rows = rows
+        self.tops = frozenset(path.partition("/")[0] for path in rows) if tops is None else frozenset(tops)
+
+    def sample(self, count: int) -> list[str]:
+        """Return some of the paths, from all over the manifest."""
+        if isinstance(self._rows, Rows):
+            return self._rows.sample(count)
+        return list(self._rows)[:: max(1, len(self._rows) // count)]
 
     def __getitem__(self, path: str) -> Item:
         """Return the item of a path; raises ValueError for a row that is not one."""
@@ -79,10 +145,10 @@ def listed(items: Iterable[Item]) -> Manifest:
 
 def write_manifest(root: Path, items: Iterable[Item], name: str = NAME) -> Path:
     """Write the manifest of a folder, whole or not at all; the same items give the same bytes."""
-    rows = ",\n".join(
-        f"{_json(item.path)}: {_json(_row(item))}" for item in sorted(items, key=lambda item: item.path)
-    )
-    text = f'{{"version": {VERSION}, "columns": {_json(COLUMNS)}, "files": {{\n{rows}\n}}}}\n'
+    items = sorted(items, key=lambda item: item.path)
+    rows = ",\n".join(f"{_json(item.path)}: {_json(_row(item))}" for item in items)
+    tops = _json(sorted({item.path.partition("/")[0] for item in items}))
+    text = f'{{"version": {VERSION}, "columns": {_json(COLUMNS)}, "tops": {tops}, "files": {{\n{rows}\n}}}}\n'
     target = root / name
     temporary = root / f".{name}.{os.getpid()}"
     try:
@@ -105,10 +171,24 @@ def _row(item: Item) -> list[object]:
 def read_manifest(root: Path, name: str = NAME) -> Manifest | None:
     """Return a folder's manifest; None where there is none. Raises ValueError for one that is not of this version."""
     try:
-        text = (root / name).read_text(encoding="utf-8", errors="surrogateescape")
+        data = (root / name).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    data = json.loads(text)
+    return _in_lines(data, name) or _manifest(json.loads(data.decode("utf-8", "surrogateescape")), name)
+
+
+def _in_lines(data: bytes, name: str) -> Manifest | None:
+    """Return a manifest that is laid out as `write_manifest` does, None for one that need not be."""
+    head, begins, rest = data.partition(_BEGIN)
+    rows, ends, more = rest.rpartition(_END)
+    if not begins or not ends or more:
+        return None
+    header = json.loads(head + b'"files": {}}')
+    _manifest(header, name)
+    return Manifest(Rows(rows), header["tops"]) if isinstance(header.get("tops"), list) else None
+
+
+def _manifest(data: Any, name: str) -> Manifest:
     if not isinstance(data, dict) or data.get("version") != VERSION or data.get("columns") != list(COLUMNS):
         raise ValueError(f"{name} is not of version {VERSION}")
     if not isinstance(data.get("files"), dict):

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -280,6 +281,39 @@ def test_a_manifest_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert tuple(manifest.values()) == items
     assert write_manifest(tmp_path, items).read_bytes() == first
     assert list(tmp_path.iterdir()) == [tmp_path / "nuages-static.json"]
+
+
+@given(paths=st.sets(st.text(min_size=1, max_size=6), max_size=40), other=st.text(max_size=6))
+def test_every_row_of_a_manifest_is_found_by_halves_and_no_other(paths: set[str], other: str) -> None:
+    paths = {path for path in paths if not path.startswith("/") and ".." not in path.split("/")}
+    items = [
+        Item(path=path, size=number, modified=6, etag='"y"', media="a") for number, path in enumerate(paths)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        write_manifest(Path(folder), items)
+        manifest = read_manifest(Path(folder))
+    assert manifest is not None
+    assert {path: manifest[path] for path in paths} == {item.path: item for item in items}
+    assert set(manifest) == paths
+    assert len(manifest) == len(paths)
+    assert (other in manifest) is (other in paths)
+    assert set(manifest.sample(5)) <= paths
+    assert bool(manifest.sample(5)) is bool(paths)
+    assert manifest.tops == {path.partition("/")[0] for path in paths}
+
+
+def test_a_broken_line_of_a_manifest_is_told_and_serves_nothing(root: Path) -> None:
+    items = [Item(path=f"{name}.css", size=1, modified=6, etag='"y"', media="a") for name in "abc"]
+    path = write_manifest(root, items)
+    path.write_text(path.read_text().replace('\n"b.css"', '\n"b.css'))
+    manifest = read_manifest(root)
+    assert manifest is not None
+    said: list[str] = []
+    found = Files([Listed(b"/static/", str(root), manifest, Manner(plain_age=60))])
+    found.report = said.append
+    assert found.find(b"/static/b.css") is None
+    assert said[0].startswith("nuages-static.json has a line that is none: '\"b.css: [1, 6")
+    assert said[0].endswith("; run nuages collect")
 
 
 @pytest.mark.parametrize(
