@@ -58,6 +58,8 @@ SKIPPED = frozenset(
         ".terraform",
     }
 )
+COLLECTED = "nuages-static.json"
+"""What `nuages collect` leaves in the folder that it has filled."""
 MAX_ENTRIES = 100_000
 MAX_IN_FOLDER = 20_000
 MAX_DEPTH = 16
@@ -93,9 +95,12 @@ class Tree:
                     entries = sorted(islice(found, MAX_IN_FOLDER), key=lambda entry: entry.name)
             except OSError:
                 continue
-            if folder and _is_virtual(frozenset(entry.name for entry in entries)):
+            names = frozenset(entry.name for entry in entries)
+            if folder and _is_virtual(names):
                 del self.folders[folder.rstrip("/")]
                 continue
+            if COLLECTED in names:
+                depth = MAX_DEPTH  # thousands of files below it, copies all of them
             for entry in entries:
                 count += 1
                 if count > MAX_ENTRIES:

@@ -10,6 +10,7 @@ import pytest
 from nuages.errors import NuagesError, Origin, ProjectError
 from nuages.project.model import to_json
 from nuages.project.scan import examine, scan
+from nuages.project.tree import Tree
 
 from .conftest import ASGI, MANAGE, SETTINGS, WSGI
 
@@ -452,3 +453,10 @@ def test_a_command_of_the_image_s_build_does_not_name_the_settings(shop: Shop) -
     project = scan(shop(files, settings="shop.settings.dev"))
     assert project.settings is not None
     assert project.settings.value == "shop.settings.dev"
+
+
+def test_files_that_were_collected_are_not_walked_through(tmp_path: Path) -> None:
+    for path in ("manage.py", "collected/nuages-static.json", "collected/a.css", "collected/app/manage.py"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text("")
+    assert list(Tree(tmp_path).files) == ["manage.py", "collected/a.css", "collected/nuages-static.json"]
