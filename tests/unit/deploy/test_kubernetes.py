@@ -373,12 +373,14 @@ def test_a_kustomization_names_every_file_and_keeps_the_secret_out() -> None:
 
 def test_a_chart_with_its_own_values_is_what_is_printed() -> None:
     options = plans.options(format="helm")
-    workload = plans.workload()
+    workload = plans.workload(None, {"access_log": "json", "static_max_age": "1h"})
     files = folders.helm(workload, options, documents(workload, options))
     values = {"image": workload.image, "replicas": "2", **workload.settings}
+    digest = "-{{ .Values.settings | toJson | sha256sum | trunc 16 }}"
     written = [text for name, text in files.items() if name.startswith(("templates/0", "templates/1"))]
 
     def rendered(text: str) -> str:
+        text = text.replace(digest, "")
         for name, value in values.items():
             for key in (f"{{{{ .Values.{name} | quote }}}}", f"{{{{ .Values.settings.{name} | quote }}}}"):
                 text = text.replace(key, f'"{value}"')
@@ -388,9 +390,25 @@ def test_a_chart_with_its_own_values_is_what_is_printed() -> None:
     import yaml as reader
 
     assert all("{{" not in rendered(text) for text in written)
-    assert [reader.safe_load(rendered(text)) for text in written] == made()
+    assert [reader.safe_load(rendered(text)) for text in written] == made(
+        server={"access_log": "json", "static_max_age": "1h"}
+    )
     assert any(".Values.image" in text for text in written)
-    assert any(".Values.settings.NUAGES_WORKERS" in text for text in written)
+    # Each Deployment rolls when the options do, and none can be changed that another document relies on.
+    assert sum(digest in text for text in written) == 4
+    assert reader.safe_load(files["values.yaml"])["settings"] == {
+        "NUAGES_ACCESS_LOG": "json",
+        "NUAGES_STATIC_MAX_AGE": "3600s",
+    }
+
+
+def test_a_chart_of_a_volume_offers_no_replicas() -> None:
+    options = plans.options(format="helm")
+    workload = plans.workload(plans.plan(**plans.KEPT))
+    files = folders.helm(workload, options, documents(workload, options))
+
+    assert "replicas" not in files["values.yaml"]
+    assert not [name for name, text in files.items() if ".Values.replicas" in text]
 
 
 # Errors, each as a whole.
