@@ -16,7 +16,7 @@ from nuages.runtime.retirement import ends_with
 
 if TYPE_CHECKING:
     from nuages.runtime.response import Head
-    from nuages.runtime.sync import SyncExchange
+    from nuages.runtime.sending import Sending
 
 
 class AsyncStream:
@@ -73,7 +73,7 @@ def adapt(response: Any, loop: asyncio.AbstractEventLoop) -> AsyncStream | None:
     return stream
 
 
-async def send_stream(exchange: SyncExchange, head: Head, result: Any) -> None:
+async def send_stream(exchange: Sending, head: Head, result: Any) -> None:
     """Send a sync chain's async stream, then close its response in a thread as Django's ASGI handler does."""
     connection = exchange.connection
     whole = False

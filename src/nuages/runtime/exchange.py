@@ -86,8 +86,8 @@ class Exchange:
 
     def begin(self) -> None:
         """Note on the board that the request is being answered."""
-        path = self.request.path.decode("latin-1")
-        self.slot = self.hub.board.begin(self.request.method, path, self.request_id)
+        request = self.request
+        self.slot = self.hub.board.begin(request.method, request.path, self.request_id)
 
     def end(self) -> None:
         """Take it off the board, count it and write the access log; once."""

@@ -98,7 +98,8 @@ def watch_wsgi(handler: Any) -> Any:
             if match is not None:
                 exchange.route = match.route or "/"
             exchange.response = response
-            exchange.stream = adapt(response, exchange.loop)
+            if response.streaming:
+                exchange.stream = adapt(response, exchange.loop)
         return response
 
     handler.get_response = get_response

@@ -21,7 +21,7 @@ from nuages.runtime.exchange import Exchange, Refusal
 from nuages.runtime.health import HealthExchange
 from nuages.runtime.hub import Hub
 from nuages.runtime.media import MediaExchange
-from nuages.runtime.reception import Reception
+from nuages.runtime.reception import SLICE, Reception
 from nuages.runtime.request import Request, request_id
 from nuages.runtime.secure import SecureTransport
 from nuages.runtime.settings import Settings
@@ -185,7 +185,10 @@ class Connection(Reception, asyncio.Protocol):
             self._held += data
             self.pause()  # an ASGI application that waits for its client's end resumed it
         elif not self.refused:
-            self._take(data)
+            if self.exchanges or len(data) > SLICE:
+                self._take(data)
+            else:
+                self._take_piece(data)
 
     def takes_websocket(self, request: Request) -> bool:
         """Return whether the ASGI application answers this request's wish for a WebSocket."""
@@ -309,17 +312,19 @@ class Connection(Reception, asyncio.Protocol):
         """Note that an answer is complete; the next one may begin."""
         exchange.end()
         self.server_state.total_requests += 1
-        if not self.exchanges or self.exchanges[0] is not exchange:
+        exchanges = self.exchanges
+        if not exchanges or exchanges[0] is not exchange:
             return
-        del self.exchanges[0]
+        del exchanges[0]
         if self.receiving is exchange and (not keep_alive or self.rest_is_long(exchange.request)):
             # The rest of the body may never come, and nothing could be told apart from it.
             keep_alive = False
-        if not keep_alive or (self.half_closed and not self.exchanges and not self._held):
+        if not keep_alive or (self.half_closed and not exchanges and not self._held):
             self._close(unread=self.refused or self.receiving is not None)
             return
-        self._advance()
-        self._read_on()
+        if exchanges or self._held or self._flow is not None:
+            self._advance()
+            self._read_on()
         if not self.exchanges and not self.refused and not self.in_head and self.receiving is None:
             self.deadline = self.loop.time() + self.hub.settings.keep_alive
             if self._is_writing():

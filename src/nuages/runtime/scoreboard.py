@@ -117,8 +117,8 @@ class Board:
         """How many requests are begun and not ended."""
         return self._begun
 
-    def begin(self, method: str, path: str, request_id: str) -> int:
-        """Note that a request has begun; return what `end` wants. May be called by one thread only: the loop's."""
+    def begin(self, method: str, path: bytes, request_id: str) -> int:
+        """Note that a request has begun, its path as sent; return what `end` wants. For the loop's thread only."""
         self._begun += 1
         if self._until_limit:
             self._until_limit -= 1
@@ -129,8 +129,7 @@ class Board:
         offset = self._free.pop()
         self._sequence = sequence = self._sequence + 1
         _ENTRY.pack_into(
-            self._memory, offset, sequence, time.monotonic(), method.encode("utf-8", "replace"),
-            path.encode("utf-8", "replace"), request_id.encode("utf-8", "replace"), sequence,
+            self._memory, offset, sequence, time.monotonic(), method.encode(), path, request_id.encode(), sequence,
         )  # fmt: skip
         return offset
 

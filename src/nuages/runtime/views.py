@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
+_LOOK_SECONDS = (
+    0.02  # between two looks whether the URLconf is another: asking Django costs as much as all else here
+)
 MOST_PATHS = 4096  # answers that are kept; then all are forgotten, and the busy ones are soon back
 
 
@@ -19,6 +23,7 @@ class Views:
         self._resolver: Any = None
         self._get_resolver: Any = None
         self._known: dict[bytes, bool] = {}
+        self._look_at = 0.0
         self.any_async = False
         self.refresh()
 
@@ -33,12 +38,10 @@ class Views:
 
     def is_async(self, path: bytes) -> bool:
         """Return whether the view for a raw path, as sent and without its query, is a coroutine function."""
-        if self._get_resolver() is not self._resolver:
-            # ROOT_URLCONF is another, or somebody has called clear_url_caches after changing the patterns.
-            try:
-                self.refresh()
-            except Exception:  # noqa: BLE001 - the new urls.py is broken: Django will say so, with its own page
-                self.any_async = False
+        now = time.monotonic()
+        if now >= self._look_at:
+            self._look_at = now + _LOOK_SECONDS
+            self._look_again()
         if not self.any_async:
             return False
         known = self._known.get(path)
@@ -49,6 +52,15 @@ class Views:
             self._known.clear()
         self._known[path] = answer
         return answer
+
+    def _look_again(self) -> None:
+        """Read the URLconf again where it is another."""
+        if self._get_resolver() is not self._resolver:
+            # ROOT_URLCONF is another, or somebody has called clear_url_caches after changing the patterns.
+            try:
+                self.refresh()
+            except Exception:  # noqa: BLE001 - the new urls.py is broken: Django will say so, with its own page
+                self.any_async = False
 
     def is_async_path(self, path: str) -> bool:
         """Return the same for a decoded path, as ASGI has it."""

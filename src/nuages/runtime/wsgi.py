@@ -63,7 +63,29 @@ class Errors:
         sys.stderr.flush()
 
 
-_errors = Errors()
+class EmptyBody:
+    """The body of a request that has none."""
+
+    def read(self, size: int = -1) -> bytes:
+        """Return nothing."""
+        del size
+        return b""
+
+    readline = read
+
+    def readlines(self, hint: int = -1) -> list[bytes]:
+        """Return nothing."""
+        del hint
+        return []
+
+    def __iter__(self) -> Any:
+        return iter(())
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+_errors, _empty = Errors(), EmptyBody()
 
 
 @lru_cache(maxsize=64)
@@ -77,6 +99,7 @@ def _constants(server: tuple[str, int]) -> dict[str, Any]:
         "wsgi.version": (1, 0),
         "wsgi.input_terminated": True,
         "wsgi.errors": _errors,
+        "wsgi.input": _empty,
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
@@ -89,11 +112,10 @@ def build_environ(
     *,
     client: Client,
     server: tuple[str, int],
-    body: Any,
     size: int,
     ssl_header: str,
 ) -> dict[str, Any]:
-    """Return the environ of a request. `server` is the local address, `size` the body's length in bytes.
+    """Return the environ of a request without its body. `server` is the local address, `size` the body's length.
 
     `ssl_header` is the WSGI name of a header that only a trusted peer may send (SECURE_PROXY_SSL_HEADER).
     """
@@ -109,7 +131,6 @@ def build_environ(
     environ["SERVER_PROTOCOL"] = _PROTOCOLS[request.version]
     environ["REMOTE_ADDR"] = client.address
     environ["wsgi.url_scheme"] = client.scheme
-    environ["wsgi.input"] = body
     if client.port:
         environ["REMOTE_PORT"] = str(client.port)
     for name, value in request.fields.items():
@@ -189,25 +210,3 @@ def with_written(iterator: Iterable[bytes], started: Started) -> Iterable[bytes]
         yield chunk
     if started.written:
         yield b"".join(started.written)
-
-
-class EmptyBody:
-    """The body of a request that has none."""
-
-    def read(self, size: int = -1) -> bytes:
-        """Return nothing."""
-        del size
-        return b""
-
-    readline = read
-
-    def readlines(self, hint: int = -1) -> list[bytes]:
-        """Return nothing."""
-        del hint
-        return []
-
-    def __iter__(self) -> Any:
-        return iter(())
-
-    def close(self) -> None:
-        """Do nothing."""

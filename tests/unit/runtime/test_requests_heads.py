@@ -61,7 +61,7 @@ def environ(found: Request, **client: object) -> dict[str, object]:
         **client,
     }
     return build_environ(
-        found, client=Client(**facts), server=("127.0.0.1", 80), body=None, size=7,  # type: ignore[arg-type]
+        found, client=Client(**facts), server=("127.0.0.1", 80), size=7,  # type: ignore[arg-type]
         ssl_header="HTTP_X_FORWARDED_PROTO",
     )  # fmt: skip
 
