@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.process.harness import Server, held, named_pipe, serving, wait_until, write_project
+from tests.process.harness import Exchange, Server, held, named_pipe, serving, wait_until, write_project
 from tests.process.sites import talking
 from tests.process.test_serve_limits import MB, limited
 
@@ -256,7 +256,7 @@ def _asked_for(server: Server, seconds: float) -> None:
 
 
 def test_a_view_that_never_returns_is_named_and_its_worker_replaced(project: Path) -> None:
-    options = ("--workers", "2", "--timeout", "1s", "--grace", "2s")
+    options = ("--workers", "2", "--timeout", "1s", "--stuck-timeout", "1s", "--grace", "2s")
     with serving(project, *options) as server:
         server.wait_for("worker-ready", count=2)
         exchange = server.begin("/spin/", headers="X-Request-ID: for-ever\r\n")
@@ -276,7 +276,8 @@ def test_a_view_that_never_returns_is_named_and_its_worker_replaced(project: Pat
 
 def test_a_view_that_never_returns_is_found_when_its_client_has_gone(project: Path) -> None:
     pipe = named_pipe(project)
-    with serving(project, "--workers", "2", "--timeout", "1s", "--grace", "1s") as server:
+    options = ("--workers", "2", "--timeout", "1s", "--stuck-timeout", "0s", "--grace", "1s")
+    with serving(project, *options) as server:
         server.wait_for("worker-ready", count=2)
         exchange = server.begin(f"/hold/?pipe={pipe}")
         with held(pipe):
@@ -293,7 +294,7 @@ def test_a_view_that_never_returns_is_found_when_its_client_has_gone(project: Pa
 
 def test_a_view_that_is_late_may_still_finish_what_it_does(project: Path) -> None:
     pipe = named_pipe(project)
-    with serving(project, "--workers", "1", "--timeout", "1s") as server:
+    with serving(project, "--workers", "1", "--timeout", "1s", "--stuck-timeout", "0s") as server:
         first = server.wait_for("worker-ready")["pid"]
         exchange = server.begin(f"/hold/?pipe={pipe}")
         with held(pipe):
@@ -306,7 +307,7 @@ def test_a_view_that_is_late_may_still_finish_what_it_does(project: Path) -> Non
 
 def test_an_answer_that_takes_long_is_no_view_that_never_returns(project: Path) -> None:
     pipe = named_pipe(project)
-    with serving(project, "--workers", "1", "--timeout", "1s") as server:
+    with serving(project, "--workers", "1", "--timeout", "1s", "--stuck-timeout", "0s") as server:
         server.wait_for("ready")
         exchange = server.begin(f"/trickle/?pipe={pipe}")
         with held(pipe):
@@ -314,3 +315,37 @@ def test_an_answer_that_takes_long_is_no_view_that_never_returns(project: Path) 
             _asked_for(server, 3)
         assert exchange.socket.recv(4096)
         assert server.found("worker-retires") == server.found("timeout") == []
+
+
+def test_a_path_may_have_a_time_limit_of_its_own(project: Path) -> None:
+    pipe = named_pipe(project)
+    options = ("--workers", "1", "--timeout", "1s", "--timeout-path", "/hold=1m")
+    with serving(project, *options) as server:
+        server.wait_for("ready")
+        patient = server.begin(f"/hold/?pipe={pipe}")
+        with held(pipe):
+            spinning = server.begin("/spin/")
+            assert spinning.answer().status == 504
+        assert patient.answer().status == 200
+
+
+def test_threads_that_one_slow_upstream_holds_do_not_cost_every_worker(project: Path) -> None:
+    pipe = named_pipe(project)
+    options = ("--workers", "2", "--timeout", "500ms", "--stuck-timeout", "0s", "--grace", "1s")
+    with serving(project, *options) as server:
+        server.wait_for("worker-ready", count=2)
+
+        def ask() -> list[Exchange]:  # the workers take turns: both have some
+            return [server.begin(f"/hold/?pipe={pipe}") for _ in range(6)]
+
+        asked = ask()
+        with held(pipe):
+            assert [one.answer().status for one in asked] == [504] * 6
+            replaced = server.wait_for("worker-retires")["pid"]
+            server.wait_for("worker-ended", pid=replaced)
+            assert [one.answer().status for one in ask()] == [504] * 6
+            spared = server.wait_for("worker-spared")
+            assert spared["pid"] != replaced
+            assert "GET /hold/ has kept its thread" in spared["reason"]
+            assert server.get("/") == "hello"
+            assert len(server.found("worker-retires")) == 1

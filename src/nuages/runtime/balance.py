@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from math import inf
 
-from nuages.runtime.messages import Action, Actions, Cut, Retire, Start
-from nuages.runtime.roster import Phase, Pool, Stage, Worker, put
+from nuages.runtime.messages import Action, Actions, Cut, Retire, Spare, Start
+from nuages.runtime.roster import Phase, Pool, Stage, Worker, find, put
 
 _FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0  # seconds
+STUCK_SECONDS = 600.0  # in which no more than half the workers are replaced for threads that are stuck
 
 
 def balanced(pool: Pool, now: float) -> tuple[Pool, Actions]:
@@ -87,3 +88,21 @@ def resume_at(pool: Pool) -> float:
     if pool.failures <= 1:
         return -inf
     return pool.failed_at + min(_FIRST_DELAY * 2.0 ** (pool.failures - 2), _LONGEST_DELAY)
+
+
+def stuck(pool: Pool, now: float, worker_id: int, reason: str) -> tuple[Pool, Actions]:
+    """Have a worker replaced for its stuck thread; else say, once, that it is not.
+
+    A slow upstream gets threads stuck in every worker, in the new ones too: replacing them all would mend nothing and
+    cost each its caches and connections. One thread of many is what goes on missing.
+    """
+    worker = find(pool, worker_id)
+    if worker is None or worker.phase is not Phase.READY or worker.due:
+        return pool, ()
+    recent = tuple(at for at in pool.stuck_at if now - at < STUCK_SECONDS)
+    if len(recent) < max(1, pool.limits.workers // 2):
+        pool = put(pool, replace(worker, due=reason))
+        return replace(pool, stuck_at=(*recent, now)), ()
+    if worker.spared:
+        return pool, ()
+    return put(pool, replace(worker, spared=True)), (Spare(worker.id, reason),)

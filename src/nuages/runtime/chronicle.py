@@ -132,6 +132,13 @@ class Chronicle:
         text = "lives on for its WebSockets, answers that have begun and idle connections"
         self._say(process, "info", "worker-lingers", text)
 
+    def worker_spared(self, process: Child, reason: str) -> None:
+        """A worker with a stuck thread is not replaced."""
+        text = (
+            f"goes on with a thread less, as enough workers were replaced for such threads of late: {reason}"
+        )
+        self._say(process, "warning", "worker-spared", text, reason=reason)
+
     def worker_killed(self, process: Child, reason: str) -> None:
         """A worker was killed by us."""
         self._say(process, "warning", "worker-killed", f"is killed: {reason}", reason=reason)

@@ -137,6 +137,8 @@ class Crew:
                 self._happen(messages.Lingers(process.id))
             elif "due" in message:
                 self._happen(messages.Due(process.id, message["due"]))
+            elif "stuck" in message:
+                self._happen(messages.Stuck(process.id, message["stuck"]))
             elif "unbegun" in message:
                 self._note_lost(
                     process, [InFlight(**one) for one in message["unbegun"]], "had not come whole"
@@ -205,6 +207,8 @@ class Crew:
                 self._told_to_end(process, reason)
                 self._tell_lost(process, f"cut off: {reason}")
                 process.order("cut")
+            case messages.Spare(_, reason) if process:
+                self.say.worker_spared(process, reason)
             case messages.Kill(_, reason) if process:
                 self._told_to_end(process, reason)
                 self.say.worker_killed(process, reason)

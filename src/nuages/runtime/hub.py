@@ -12,7 +12,7 @@ from nuages.runtime.allowance import Allowance
 from nuages.runtime.bridge import PoolExecutor
 from nuages.runtime.connections import active, close_connections, mend_connections, watch_connections
 from nuages.runtime.gate import Gate
-from nuages.runtime.inflow import Prefixes
+from nuages.runtime.prefixes import Prefixes, TimeLimits
 from nuages.runtime.proxies import Proxies
 from nuages.runtime.settings import Settings
 from nuages.runtime.site import Site
@@ -35,6 +35,7 @@ class Hub:
         self.board = board
         self.health_path = settings.health_path.encode() if settings.health_path else None
         self.count, self.count_static = board.counting.count, board.counting.count_static
+        self.time_limits = TimeLimits(settings.timeout, settings.timeout_path)
         self.proxies = Proxies(settings.trusted_proxies)
         self.unbuffered = Prefixes(settings.unbuffered if settings.buffer_requests else ("/",))
         self.pool = Pool(

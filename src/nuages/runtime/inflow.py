@@ -6,28 +6,10 @@ import threading
 import time
 from asyncio import AbstractEventLoop
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from math import inf
 
-from nuages.runtime.request import Request
-
 MOST_BYTES = 256 << 10  # that have come and are not read, before the client has to wait
-
-
-class Prefixes:
-    """The paths below which bodies are not stored first; `/` is every path."""
-
-    def __init__(self, prefixes: Iterable[str]) -> None:
-        self._exact = tuple(prefix.rstrip("/").encode() for prefix in prefixes)
-        self._below = tuple(prefix + b"/" for prefix in self._exact)
-
-    def take(self, request: Request) -> bool:
-        """Return whether the view reads this request's body as it comes.
-
-        A chunked one is stored: it has no length before its end, and without one Django reads nothing.
-        """
-        path = request.path
-        return bool(request.length) and (path in self._exact or path.startswith(self._below))
 
 
 class Inflow:

@@ -35,6 +35,14 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
+class Stuck:
+    """A thread of a worker stays at a request that is late: to be replaced, unless too many were for that."""
+
+    id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Recovered:
     """A worker that seemed stalled goes on; what it is due for, it can do in order."""
 
@@ -74,7 +82,7 @@ class Stop:
     drain: float = 0.0
 
 
-Event = Ready | Exited | Due | Recovered | Lingers | Room | Reload | Resize | Stop
+Event = Ready | Exited | Due | Stuck | Recovered | Lingers | Room | Reload | Resize | Stop
 
 
 # What to do about it.
@@ -134,11 +142,19 @@ class Abandon:
 
 
 @dataclass(frozen=True, slots=True)
+class Spare:
+    """Say that a worker with a stuck thread goes on as it is: for that, enough were replaced of late."""
+
+    id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class GiveUp:
     """Say that the server cannot start, by this worker; every process is ended."""
 
     id: int
 
 
-Action = Start | Drain | Retire | Cut | Kill | Abandon | GiveUp
+Action = Start | Drain | Retire | Cut | Kill | Abandon | Spare | GiveUp
 Actions = tuple[Action, ...]

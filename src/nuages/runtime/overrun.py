@@ -1,6 +1,7 @@
 """A request that keeps its thread for longer than it may take: what its client was told does not end the view.
 
-Python cannot end a thread, so its worker is replaced: the others go on, and the view has until the end of the grace.
+Python cannot end a thread. One that stays stuck has its worker replaced: the others go on, and the view has until the
+end of the grace. How many workers that may cost is decided where all are known: `balance.stuck`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nuages.runtime.prefixes import TimeLimits
     from nuages.runtime.threads import Pool
 
 
@@ -24,8 +26,8 @@ class Overrun:
     told: bool
 
 
-def longest(pool: Pool, limit: float, now: float) -> Overrun | None:
-    """Return what has kept a thread for the longest time beyond `limit` seconds; None where nothing has.
+def longest(pool: Pool, limits: TimeLimits, more: float, now: float) -> Overrun | None:
+    """Return what has kept a thread for the longest time beyond its limit and `more` seconds; None: nothing has.
 
     An answer that has begun may take as long as its client does, and time that a view waits for its client's body is
     not the view's.
@@ -40,7 +42,9 @@ def longest(pool: Pool, limit: float, now: float) -> Overrun | None:
             continue
         inflow = getattr(task, "inflow", None)
         seconds = now - thread.since - (inflow.waited(now) if inflow is not None else 0.0)
-        if seconds > limit and (found is None or seconds > found[0]):
+        request = getattr(task, "request", None)
+        limit = limits.default if request is None else limits.of(request.path)
+        if seconds > limit + more and (found is None or seconds > found[0]):
             found = seconds, task, thread
     if found is None:
         return None

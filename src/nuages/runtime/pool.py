@@ -11,6 +11,7 @@ Invariants, tested on random histories:
   it starts when the old one has ended.
 * A worker that goes may linger with what takes long; never more linger than serve, none while memory is short or the
   server stops.
+* For threads that are stuck no more than half the workers are replaced in ten minutes, and at least one may be.
 * Only what is stalled is cut off without having been asked to finish.
 * A generation that was never ready does not take the place of one that serves.
 * Every phase but READY and KILLED ends by its deadline, and before the next deadline time alone changes nothing.
@@ -22,7 +23,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import inf
 
-from nuages.runtime.balance import balanced, resume_at, wanted
+from nuages.runtime.balance import balanced, resume_at, stuck, wanted
 from nuages.runtime.messages import (
     Abandon,
     Action,
@@ -42,6 +43,7 @@ from nuages.runtime.messages import (
     Retire,
     Room,
     Stop,
+    Stuck,
 )
 from nuages.runtime.roster import Limits, Phase, Pool, Stage, Worker, find, put
 
@@ -90,6 +92,8 @@ def _note(pool: Pool, now: float, event: Event | None) -> tuple[Pool, Actions]:
             return _exited(pool, now, id, reported=reported)
         case Due(id, reason, stalled):
             return _became_due(pool, id, reason, stalled=stalled), ()
+        case Stuck(id, reason):
+            return stuck(pool, now, id, reason)
         case Recovered(id):
             worker = find(pool, id)
             return (put(pool, replace(worker, stalled=False)) if worker else pool), ()

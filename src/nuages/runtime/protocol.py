@@ -312,6 +312,8 @@ class Connection(Reception, asyncio.Protocol):
         """Note that an answer is complete; the next one may begin."""
         exchange.end()
         self.server_state.total_requests += 1
+        if (views := self.hub.site.views) is not None:
+            views.looked = False  # who was answered may have changed the URLconf
         exchanges = self.exchanges
         if not exchanges or exchanges[0] is not exchange:
             return
@@ -380,7 +382,9 @@ class Connection(Reception, asyncio.Protocol):
     @classmethod
     def _sweep_later(cls, loop: asyncio.AbstractEventLoop, state: Any) -> None:
         settings = cls.hub.settings
-        shortest = min(settings.header_timeout, settings.body_timeout, settings.keep_alive, settings.timeout)
+        shortest = min(
+            settings.header_timeout, settings.body_timeout, settings.keep_alive, cls.hub.time_limits.shortest
+        )
         loop.call_later(max(0.05, min(1.0, shortest / 4)), cls._sweep, loop, state)
 
     @classmethod

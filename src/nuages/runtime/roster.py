@@ -31,6 +31,7 @@ class Worker:
     """One worker process. `since` is when it entered its phase; `due` says why it is to be replaced, if it is.
 
     One that is `stalled` cannot be asked for anything. One that retires and `lingers` may keep what takes long.
+    One that is `spared` has a stuck thread and was not replaced for it.
     """
 
     id: int
@@ -40,6 +41,7 @@ class Worker:
     due: str = ""
     stalled: bool = False
     lingers: bool = False
+    spared: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,7 @@ class Pool:
 
     `generation` is the code that new workers load, `newest` the last one that was asked for, `proven` the newest of
     which a worker was ever ready. `failures` counts workers that died early, the last at `failed_at`. `hurried` tells
-    that a second order to stop came.
+    that a second order to stop came. `stuck_at` is when workers became due for a stuck thread, of late.
     """
 
     limits: Limits
@@ -82,6 +84,7 @@ class Pool:
     failed_at: float = -inf
     gave_up: bool = False
     hurried: bool = False
+    stuck_at: tuple[float, ...] = ()
 
 
 def find(pool: Pool, worker_id: int) -> Worker | None:

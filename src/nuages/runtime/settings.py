@@ -13,6 +13,7 @@ from nuages.kinds import Kind, at_least, choice, duration, file, flag, integer, 
 from nuages.options import declare
 from nuages.runtime.address import Address, address, management
 from nuages.runtime.bucket import media
+from nuages.runtime.prefixes import path_limit, path_prefix
 from nuages.runtime.xsendfile import location
 
 NETWORK = "Network"
@@ -67,15 +68,6 @@ requests: Kind[int | str] = Kind("N|auto", _requests, ("auto",))
 
 
 import_path: Kind[str] = Kind("MODULE:NAME", _import_path)
-
-
-def _path_prefix(text: str) -> str:
-    if not text.startswith("/") or "?" in text:
-        raise ValueError("it is not the beginning of a path, such as /upload")
-    return text
-
-
-path_prefix: Kind[str] = Kind("/PATH", _path_prefix)
 
 
 def _page(text: str) -> str:
@@ -242,6 +234,14 @@ class Settings:
     timeout: float = declare(
         at_least(0.1), default=30.0, default_text="30s", group=REQUESTS,
         help="how long a view may take to begin its response",
+    )  # fmt: skip
+    timeout_path: tuple[str, ...] = declare(
+        path_limit, default=(), default_text="none", rare=True, group=REQUESTS, repeatable=True,
+        help="the same for one path and all below it, such as /reports/=5m; the longest path counts; repeatable",
+    )  # fmt: skip
+    stuck_timeout: float | None = declare(
+        word_or("off", duration), default=60.0, default_text="1m", rare=True, group=REQUESTS,
+        help="how long a view that is late may keep its thread beyond that before its worker is replaced",
     )  # fmt: skip
     max_body: int = declare(
         size, default=1 << 30, default_text="1G", group=REQUESTS, help="the largest request body"

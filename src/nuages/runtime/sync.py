@@ -120,20 +120,21 @@ class SyncExchange(Sending):
         """Answer 504 when the view has not begun its response in time, 503 when no thread was free for as long."""
         if not self.queued_at or self.status or self.lost:
             return False
+        limit = self.hub.time_limits.of(self.request.path)
         if self.running_since == 0.0:
-            if now - self.queued_at <= self.hub.settings.timeout:
+            if now - self.queued_at <= limit:
                 return False
             self.cancelled = True
             self._answer_ourselves(503)
             return True
         waited = self.inflow.waited(now) if self.inflow is not None else 0.0
-        if now - self.running_since - waited <= self.hub.settings.timeout:
+        if now - self.running_since - waited <= limit:
             return False
         frame = sys._current_frames().get(self.thread)
         stack = "".join(traceback.format_stack(frame)) if frame else ""
         self.hub.log.event(
             "error", "timeout", f"{self.request.method} {self.request.path.decode('latin-1')} has not answered in "
-            f"{self.hub.settings.timeout:g} s; its thread is at\n{stack}".rstrip(), request_id=self.request_id,
+            f"{limit:g} s; its thread is at\n{stack}".rstrip(), request_id=self.request_id,
         )  # fmt: skip
         self.overrun, self.slot = self.slot, None
         self._answer_ourselves(504)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
-_LOOK_SECONDS = (
-    0.02  # between two looks whether the URLconf is another: asking Django costs as much as all else here
-)
 MOST_PATHS = 4096  # answers that are kept; then all are forgotten, and the busy ones are soon back
 
 
@@ -23,7 +19,7 @@ class Views:
         self._resolver: Any = None
         self._get_resolver: Any = None
         self._known: dict[bytes, bool] = {}
-        self._look_at = 0.0
+        self.looked = False  # since the last answer, whether the URLconf is another: the question costs 2 us
         self.any_async = False
         self.refresh()
 
@@ -38,9 +34,8 @@ class Views:
 
     def is_async(self, path: bytes) -> bool:
         """Return whether the view for a raw path, as sent and without its query, is a coroutine function."""
-        now = time.monotonic()
-        if now >= self._look_at:
-            self._look_at = now + _LOOK_SECONDS
+        if not self.looked:
+            self.looked = True
             self._look_again()
         if not self.any_async:
             return False

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _PR_SET_PDEATHSIG = 1
 _CLOSING_SECONDS = 1.0  # for database connections to be closed properly at the end
+_ASK_AGAIN_SECONDS = 10.0  # between two times that a worker with a stuck thread asks to be replaced
 _STACK_BEFORE = 0.5  # seconds before its time is over, when a worker that still loads shows where it is
 
 
@@ -65,7 +66,7 @@ class Worker:
         self.tls: Tls | None = None
         asks = {"always": self.settings.ready_database, "migrations": self.settings.ready_migrations}
         self._inquiry = Inquiry(self.board, **asks) if any(asks.values()) else None
-        self._overran = False
+        self._stuck: tuple[str, float] = ("", 0.0)
 
     def say(self, **message: Any) -> None:
         """Tell the supervisor something."""
@@ -198,18 +199,20 @@ class Worker:
         )  # fmt: skip
 
     def _look_at_threads(self) -> None:
-        """Ask to be replaced when a view keeps a thread for longer than it may take."""
-        if self._overran:
+        """Ask to be replaced when a view stays stuck in its thread; again and again, for it may have no turn yet."""
+        now = time.monotonic()
+        what, asked = self._stuck
+        if self.settings.stuck_timeout is None or now - asked < _ASK_AGAIN_SECONDS:
             return
-        found = overrun.longest(self.threads, self.settings.timeout, time.monotonic())
+        found = overrun.longest(self.threads, self.hub.time_limits, self.settings.stuck_timeout, now)
         if found is None:
             return
-        self._overran = True
-        if not found.told:
+        self._stuck = found.what, now
+        if not found.told and found.what != what:
             self.log.event(
                 "error", "timeout", f"{found.what} has no client any more; its thread is at\n{found.stack}"
             )
-        self.say_due(f"{found.what} has kept its thread for {found.seconds:.0f} s")
+        self.say(stuck=f"{found.what} has kept its thread for {found.seconds:.0f} s")
 
     def _obey(self) -> None:
         try:
