@@ -425,7 +425,7 @@ def test_a_query_needs_one_hop_beside_none() -> None:
 
 def test_requests_beyond_the_reserve_wait_for_a_thread() -> None:
     lender = Lender(Proxies(()))
-    lender.reserve.most = 2
+    lender.reserve.room = lambda: 2
     inside, most = 0, 0
     lock = threading.Lock()
     gate = threading.Event()

@@ -1,17 +1,23 @@
-"""How many connections a database server grants, asked on the first one: no more threads than that run sync Django.
+"""How many connections a database server grants, asked on the first one: no more threads than that run Django.
 
-Each thread keeps a connection of its own, so a worker's threads are bounded by its share of what the server has. One
-share is left for the worker that is started while another is replaced.
+Each thread keeps a connection of its own, those that are lent to async requests too, so both kinds together are bounded
+by the worker's share of what the server has. One share is left for a worker that is started while another is replaced.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
+from nuages.runtime.loans import Reserve
 from nuages.runtime.scoreboard import Board
 from nuages.runtime.threads import Pool
+
+KEPT_SHARE = 8  # one of so many connections is async requests' own, where a project has async views
+FIRST_LENT = 8  # threads that are lent before a server could be asked, as each of a burst would connect
+UNKNOWN_LOOKS = 2
 
 # What the server, the role and the database have left for those who are not superusers; below 0: no limit.
 _QUESTIONS = {
@@ -49,14 +55,50 @@ def share(limit: int, workers: int) -> int:
     return max(1, limit // (max(1, workers) + 1))
 
 
-class Allowance:
-    """Bounds a worker's pool. `opened` is called in any thread, `apply` as often as one likes."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """How a worker's threads share out its connections: both kinds together have no more than `most`.
 
-    def __init__(self, pool: Pool, board: Board, workers: int | None, say: Callable[[str], None]) -> None:
-        self._pool, self._board, self._workers, self._say = pool, board, workers or 1, say
+    Sync views have all but the `kept` of async requests, and async requests what sync views have not taken.
+    """
+
+    most: int
+    kept: int
+
+    def sync(self, lent: int) -> int:
+        """Return how many threads sync views may have while so many are lent to async requests; at least one."""
+        return max(1, self.most - max(self.kept, lent))
+
+    def lent(self, sync: int) -> int:
+        """Return how many threads may be lent while sync views have so many."""
+        return max(self.kept, self.most - sync)
+
+
+class Allowance:
+    """Bounds a worker's pool, and the reserve of async requests where there is one.
+
+    `opened` is called in any thread, `apply` as often as one likes, every second or so.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        reserve: Reserve | None,
+        board: Board,
+        workers: int | None,
+        say: Callable[[str], None],
+    ) -> None:
+        self._pool, self._reserve, self._board = pool, reserve, board
+        self._workers, self._say = workers or 1, say
         self._wished = pool.most
         self._asked: set[str] = set()
         self._limit: tuple[int, str] | None = None
+        self._split: Split | None = None
+        self._unknown = (
+            UNKNOWN_LOOKS  # looks at a reserve in use before it is let go where no database is asked
+        )
+        if reserve is not None:
+            reserve.room, reserve.grown = self._room, self._bound_pool
 
     def opened(self, connection: Any) -> None:
         """Ask the server of a new connection, the first time."""
@@ -66,19 +108,45 @@ class Allowance:
         limit = granted(connection)
         if limit is not None and (self._limit is None or limit < self._limit[0]):
             self._limit = limit, connection.alias
-            self.apply()
+        self._unknown = 0
+        self.apply()
 
     def apply(self) -> None:
         """Bound the threads by the share of so many workers as there are now."""
-        if self._limit is None:
-            return
-        limit, alias = self._limit
+        if self._limit is not None:
+            self._share_out(*self._limit)
+        if self._reserve is not None:
+            if self._unknown and self._reserve.threads:
+                self._unknown -= 1
+            self._reserve.serve_waiting()
+
+    def _share_out(self, limit: int, alias: str) -> None:
         workers = max(self._workers, self._board.accepting)
         most = min(self._wished, share(limit, workers))
-        if most == self._pool.most:
-            return
-        self._pool.bound(most)
-        self._say(
-            f"the server of the database {alias!r} grants {limit} connections: at most {most} threads "
-            f"of {self._wished} in each of {workers} workers, with room for one more worker while one is replaced"
-        )
+        if self._reserve is not None:
+            most = share(limit, workers)  # of both kinds together
+        kept = max(1, most // KEPT_SHARE) if self._reserve is not None else 0
+        split = Split(most=most, kept=kept)
+        if split != self._split:
+            self._split = split
+            if split.sync(0) < self._wished:
+                self._say(
+                    f"the server of the database {alias!r} grants {limit} connections: at most {most} threads "
+                    f"of {self._wished} in each of {workers} workers, with room for one more worker while one is "
+                    "replaced"
+                )
+        self._bound_pool()
+
+    def _bound_pool(self) -> None:
+        """Leave to sync views what is not lent."""
+        if self._split is not None:
+            lent = len(self._reserve.threads) if self._reserve is not None else 0
+            most = min(self._wished, self._split.sync(lent))
+            if most != self._pool.most:
+                self._pool.bound(most)
+
+    def _room(self) -> int:
+        """Return how many threads may be lent now: few until it is known what the first connection costs."""
+        if self._split is not None:
+            return min(self._wished, self._split.lent(len(self._pool.threads)))
+        return min(self._wished, FIRST_LENT) if self._unknown else self._wished

@@ -44,9 +44,13 @@ class Hub:
         self.after_request: Callable[[], None] = self.mend_connections
         site.handlers.bridge.executor = PoolExecutor(self.pool, self.mend_connections)
         reserve = site.handlers.lender.reserve
-        reserve.mend, reserve.most = self.mend_connections, settings.threads
+        reserve.mend = self.mend_connections
         self.allowance = Allowance(
-            self.pool, board, settings.workers, lambda text: log.event("info", "allowance", text)
+            self.pool,
+            reserve if site.asgi is not None else None,
+            board,
+            settings.workers,
+            lambda text: log.event("info", "allowance", text),
         )
         watch_connections(self.mend_connections, self.allowance.opened)
         site.files.report = lambda text: log.event("error", "static", text)

@@ -83,10 +83,14 @@ class LentThread(threading.Thread):
 
 
 class Reserve:
-    """The threads that are lent, at most `most`; requests beyond that wait for one. Safe from any thread."""
+    """The threads that are lent, at most `room()`; requests beyond that wait for one. Safe from any thread.
+
+    `grown` is called after each new one. Both are called with the lock held.
+    """
 
     def __init__(self, most: int = MOST_THREADS, idle_seconds: float = IDLE_SECONDS) -> None:
-        self.most = most
+        self.room: Callable[[], int] = lambda: most
+        self.grown: Callable[[], None] = lambda: None
         self.idle_seconds = idle_seconds
         self.mend: Callable[[], None] = lambda: None
         self.threads: set[LentThread] = set()
@@ -100,13 +104,20 @@ class Reserve:
         """Return a thread, None when all are lent; the lock is held."""
         if self._idle:
             return self._idle.pop()
-        if len(self.threads) >= self.most:
+        if len(self.threads) >= self.room():
             return None
         self._made += 1
         thread = LentThread(self, self._made)
         self.threads.add(thread)
         thread.start()
+        self.grown()
         return thread
+
+    def serve_waiting(self) -> None:
+        """Give threads to those who wait, as far as there is room for more by now."""
+        with self.lock:
+            while self.waiting and (thread := self.take()) is not None:
+                self.waiting.popleft().receive(thread)
 
     def give_back(self, thread: LentThread) -> None:
         """Take a thread back, or hand it to who waits for one; the lock is held."""

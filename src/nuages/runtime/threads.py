@@ -82,10 +82,13 @@ class Pool:
         self._waking = False
 
     def bound(self, most: int) -> None:
-        """Have at most so many threads from now on; those that run may finish what they are at."""
-        with self._lock:
-            self.most = most
-            self.limit = min(self.limit, most)
+        """Have at most so many threads from now on; those that run may finish what they are at.
+
+        Whoever calls may hold a lock that is taken elsewhere under the pool's, by the garbage collector: no lock here,
+        and the next look mends what it has overtaken.
+        """
+        self.most = most
+        self.limit = min(self.limit, most)
 
     @property
     def queued(self) -> int:
@@ -306,7 +309,7 @@ class Pool:
                 stood=sum(one for _, one in spent),
                 loop=computed,
             )
-            self.limit = next_limit(
+            limit = next_limit(
                 Look(
                     running=self.running,
                     old=sum(1 for one in self.threads if one.task and now - one.since > OLD_SECONDS),
@@ -319,6 +322,7 @@ class Pool:
                     loop=shares.loop,
                 )
             )
+            self.limit = min(limit, self.most)
             if self.limit != before:
                 self._changed_at = now
                 if self.running:
