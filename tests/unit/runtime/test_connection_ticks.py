@@ -46,7 +46,8 @@ def connected() -> tuple[Connection, Transport, SimpleNamespace]:
     options = SimpleNamespace(
         keep_alive=75.0, header_timeout=15.0, body_timeout=15.0, timeout=30.0, max_body=100
     )
-    hub = SimpleNamespace(settings=options, count=Counting(memoryview(bytearray(COUNTS_BYTES))).count)
+    counting = Counting(memoryview(bytearray(COUNTS_BYTES)))
+    hub = SimpleNamespace(settings=options, count=counting.count, site=SimpleNamespace(views=None))
     kind: Any = type("Tested", (Connection,), {"hub": hub, "sweeping": True})
     state = SimpleNamespace(connections=set(), total_requests=0, default_headers=[])
     connection = kind(SimpleNamespace(loaded=True), state, {}, _loop=clock)
