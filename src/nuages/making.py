@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from nuages.check.uploads import refusal
 from nuages.environment import bundle
 from nuages.environment.export import ARCHITECTURES, Export, export
 from nuages.environment.variables import unset
@@ -92,6 +93,9 @@ def make(invocation: Invocation, *, platform: str | None = None) -> Made:
     )
     for note in project.notes:
         invocation.console.event("note", note)
+    refused = refusal(project.dependencies, settings.media)
+    if refused is not None:  # where the image runs may say something else: no reason to make none
+        invocation.console.warning(refused.render().removeprefix("error: "))
     options = invocation.resolve(ImageOptions).value
     given = bundle.read()
     wheel = bundle.wheel(given.files)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import json
+import sys
 
 from nuages.check.uploads import refusal
 from nuages.commands import located, read
 from nuages.environment.company import Company, command_of
 from nuages.environment.options import UpOptions
 from nuages.environment.preparation import prepare
-from nuages.environment.prepared import Prepared, run_command, serve_command
+from nuages.environment.prepared import Prepared, inside, run_command, serve_command
 from nuages.environment.upkeep import Wanted, bring
+from nuages.environment.uv import is_here
 from nuages.environment.variables import read_env_file
 from nuages.errors import UsageError
+from nuages.image.planner import VENV
 from nuages.invocation import Invocation
 from nuages.kinds import file
 from nuages.options import Option, options_of
@@ -23,6 +27,12 @@ from nuages.runtime.settings import Settings
 
 def up(invocation: Invocation) -> int:
     """Prepare the project's private environment and become its server."""
+    if sys.prefix == VENV:
+        raise UsageError(
+            "`nuages up` has nothing to do in an image", where=f"this is {VENV}/bin/python",
+            why="what the project needs is installed here, and its static files are collected",
+            hint="nuages serve, which is the image's own command; before it: nuages migrate",
+        )  # fmt: skip
     settings = invocation.resolve(Settings).value
     project, prepared = _prepare(invocation)
     options = invocation.resolve(UpOptions).value
@@ -124,12 +134,23 @@ def run(invocation: Invocation) -> int:
         )
     if invocation.process:
         _process(read(invocation), invocation.process)  # before anything is installed for nothing
-    project, prepared = _prepare(invocation)
+    if _is_inside(invocation):
+        project = read(invocation)
+        prepared = inside(project, invocation.environ)
+    else:
+        project, prepared = _prepare(invocation)
     if invocation.process:
         extra = _process_variables(project, debug=_debug(invocation.resolve(Settings).value))
         command_of(prepared, _process(project, invocation.process), extra).become()
     run_command(prepared, invocation.rest).become()
     return 0
+
+
+def _is_inside(invocation: Invocation) -> bool:
+    """Return whether the project is installed here: in an image of ours, or where nothing could install it."""
+    return sys.prefix == VENV or (
+        not is_here(invocation.environ) and importlib.util.find_spec("django") is not None
+    )
 
 
 def _process(project: Project, name: str) -> Process:

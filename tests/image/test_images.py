@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.image.containers import Container, Engine
+from tests.image.containers import PYTHON, Container, Engine
 from tests.image.databases import mariadb, mysql
 from tests.process.harness import wait_until
 from tests.process.test_examples import Browser
@@ -44,6 +44,8 @@ def test_an_image_serves_its_pages_and_static_files_as_anybody_and_ends_with_0(
     path, marker, style = PAGES[built]
     tag = f"test-{built}"
     engine.once(tag, "manage.py", "migrate", "--noinput", environ=SECRET, volume=tag)
+    asked = ("-m", "nuages", "run", "--", "shell", "-c", "import sys; print(sys.executable)")
+    assert engine.once(tag, *asked, environ=SECRET, volume=tag).strip().endswith(PYTHON)
     with engine.serving(tag, environ=SECRET, volume=tag) as container:
         browser = Browser(container)  # type: ignore[arg-type]
         page = browser.get(path)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import platform
+import sys
+import sysconfig
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,6 +55,24 @@ class Prepared:
     def manage(self) -> Path | None:
         """The project's manage.py, if it has one."""
         return self.project.root / self.project.manage.value if self.project.manage else None
+
+
+def inside(project: Project, environ: Mapping[str, str]) -> Prepared:
+    """Return a project whose dependencies are in this very interpreter's environment, as in an image.
+
+    Nothing is installed, kept or invented: what its processes get is what this one got. Their scratch files go to
+    the temporary folder, the only one that an image writes to.
+    """
+    folder = Path(sys.prefix)
+    environment = Environment(
+        folder=folder, interpreter=platform.python_version(), site_packages=Path(sysconfig.get_path("purelib")),
+        runtime=folder, installed={}, ahead={},
+    )  # fmt: skip
+    path = os.pathsep.join([str(folder / "bin"), environ.get("PATH") or os.defpath])
+    private = Path(tempfile.gettempdir(), f"nuages-{os.getuid()}")
+    return Prepared(
+        project=project, environment=environment, private=private, variables={**environ, "PATH": path}
+    )
 
 
 def environ_of(environment: Environment, private: Path, variables: Mapping[str, str]) -> dict[str, str]:

@@ -80,7 +80,7 @@ def find(environ: Mapping[str, str], settings: Mapping[str, str], folder: Path) 
 
     Raises UsageError that names the command which installs it.
     """
-    program = _beside_us() or shutil.which("uv", path=environ.get("PATH"))
+    program = _program(environ)
     if program is None:
         raise UsageError(
             "uv is not installed",
@@ -91,6 +91,15 @@ def find(environ: Mapping[str, str], settings: Mapping[str, str], folder: Path) 
     kept = {name: value for name, value in environ.items() if name not in _DROPPED}
     fixed = {"UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1", "UV_NO_WRAP": "1", "NO_COLOR": "1"}
     return Uv(program=program, environ={**kept, **settings, **fixed}, folder=folder)
+
+
+def is_here(environ: Mapping[str, str]) -> bool:
+    """Return whether anything could be installed: an image has no uv."""
+    return _program(environ) is not None
+
+
+def _program(environ: Mapping[str, str]) -> str | None:
+    return _beside_us() or shutil.which("uv", path=environ.get("PATH"))
 
 
 def _beside_us() -> str | None:

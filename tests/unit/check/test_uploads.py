@@ -100,3 +100,25 @@ def test_up_says_it_before_it_installs_anything(project: Path, capsys: pytest.Ca
         "      django-storages[s3]\n"
     )
     assert not (project / "home").exists()
+
+
+@pytest.mark.parametrize("command", ["plan", "dockerfile"])
+def test_what_decides_the_image_warns_and_goes_on(
+    project: Path, command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cli.main([command, str(project)]) == 0
+    plain = capsys.readouterr()
+    monkeypatch.setenv("NUAGES_MEDIA", "s3://uploads/shop")
+    assert cli.main([command, str(project)]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == plain.out
+    assert "django-storages" not in plain.err
+    assert (
+        "warning: django-storages is not in requirements.txt\n"
+        "  requirements.txt\n"
+        "  --media s3://uploads/shop\n"
+        "  nuages gives the project django-storages' S3 backend as its default storage, and installs what it locks\n"
+        "\n"
+        "hint: add this line to requirements.txt:\n"
+        "      django-storages[s3]\n"
+    ) in shown.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from nuages.environment.prepared import (
     Prepared,
     collect_command,
     environ_of,
+    inside,
     is_management_command,
     migrate_command,
     run_command,
@@ -50,6 +52,15 @@ def prepared(
     return Prepared(
         project=project, environment=environment, private=tmp_path / "private", variables=variables
     )
+
+
+def test_inside_an_image_processes_get_this_interpreter_and_what_it_got(tmp_path: Path) -> None:
+    project = prepared(tmp_path).project
+    found = inside(project, {"PATH": "/usr/bin", "SECRET_KEY": "given"})
+    assert found.variables == {"PATH": f"{sys.prefix}/bin:/usr/bin", "SECRET_KEY": "given"}
+    command = run_command(found, ["migrate", "--plan"])
+    assert command.argv == (f"{sys.prefix}/bin/python", f"{tmp_path}/shop/src/manage.py", "migrate", "--plan")
+    assert not found.private.is_relative_to(sys.prefix)
 
 
 def test_processes_get_what_activating_the_environment_would_set(tmp_path: Path) -> None:
