@@ -130,6 +130,20 @@ def test_a_changed_static_file_is_collected_again(home: Path, shop: Path) -> Non
     assert site.named("migrate") == []
 
 
+def test_what_an_older_nuages_collected_is_collected_again(home: Path, shop: Path) -> None:
+    with up(shop, variables=environ(home, None)):
+        pass
+    (manifest,) = home.rglob("nuages-static.json")
+    was = manifest.read_text()
+    manifest.write_text(was.replace('"version": ', '"version": 0', 1))
+    with up(shop, variables=environ(home, None)) as site:
+        assert site.get("/static/shop.css")[0] == 200
+
+    first, *_ = site.named("collect")
+    assert first["text"] == f"what lies in {manifest.parent} was collected by another nuages, or is not whole"
+    assert manifest.read_text().partition("\n")[0] == was.partition("\n")[0]
+
+
 def test_local_uploads_are_served_and_no_folder_is_made_for_them(home: Path, tmp_path: Path) -> None:
     folder = project(tmp_path / "shop", DJANGO)
     settings = folder / "shop" / "settings.py"

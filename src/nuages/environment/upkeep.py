@@ -21,6 +21,9 @@ from nuages.environment.variables import read_by_settings
 from nuages.errors import NuagesError, OutsideError, ProjectError, StartError
 
 _RECORD = "upkeep.json"
+_MANIFEST, _UNFINISHED = "nuages-static.json", "nuages-static.unfinished"
+"""What `collect` leaves in its folder (runtime/manifest.py): read here without loading anything of the server."""
+
 _SKIPPED = {
     ".git",
     ".hg",
@@ -86,6 +89,7 @@ def bring(prepared: Prepared, wanted: Wanted, report: Report) -> None:
         ignored = [path for path in places if path]
         new: dict[str, Any] = {
             "static": facts.get("static", {}).get("digest", "") if collected else "",
+            "collected": _collected(prepared, facts.get("static", {})),
             "ignored": ignored,
         }
         if migrated and collected:
@@ -104,6 +108,9 @@ def _unchanged(prepared: Prepared, wanted: Wanted, record: Mapping[str, Any]) ->
     if not record.get("state") or record.get("database") is None or wanted.migrate == "on":
         return False
     if record["database"] and _applied(record["database"]) != record["migrations"]:
+        return False
+    collected = record.get("collected") or {}
+    if collected.get("manifest") != _manifest(collected.get("root", "")):
         return False
     state: str = record["state"]
     return state == _state(prepared, wanted, record.get("ignored", []))
@@ -213,9 +220,11 @@ def _collect(
     static = facts.get("static", {})
     if not wanted.collect or not static:
         return True
-    root = Path(static["root"]) if static["root"] not in {"", "None"} else prepared.static
+    root = _root(prepared, static)
     if static["digest"] and static["digest"] == record.get("static") and root.is_dir():
-        return True
+        if record.get("collected") == _collected(prepared, static):
+            return True
+        report("collect", f"what lies in {root} was collected by another nuages, or is not whole")
     count = static.get("files", 0)
     report("collect", f"collecting {count or 'the'} static file{'' if count == 1 else 's'} to {root}")
     with disk(prepared.static):
@@ -224,6 +233,26 @@ def _collect(
     if code:
         raise _failed("the static files cannot be collected", "nuages collect", code, said)
     return True
+
+
+def _root(prepared: Prepared, static: Mapping[str, Any]) -> Path:
+    return Path(static["root"]) if static["root"] not in {"", "None"} else prepared.static
+
+
+def _collected(prepared: Prepared, static: Mapping[str, Any]) -> dict[str, str]:
+    """Return where files were collected, by which nuages, and how the manifest there begins."""
+    root = str(_root(prepared, static)) if static else ""
+    return {"root": root, "by": prepared.environment.runtime.name, "manifest": _manifest(root)}
+
+
+def _manifest(root: str) -> str:
+    """Return the first line of the manifest in a folder, which names its format; "" where there is none, or files are
+    being collected: the server would refuse both a format that it does not know and a half."""
+    try:
+        with Path(root, _MANIFEST).open(encoding="utf-8", errors="replace") as file:
+            return "" if Path(root, _UNFINISHED).exists() else file.readline(1000)
+    except OSError:
+        return ""
 
 
 def _failed(what: str, called: str, code: int, said: list[str]) -> NuagesError:

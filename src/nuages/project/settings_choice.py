@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from nuages.errors import Origin
 from nuages.project import layout, modules
+from nuages.project.gathering import gathered
 from nuages.project.model import Candidate, Fact, Problem
 from nuages.project.roles import Role, role_of
 from nuages.project.tree import Tree
@@ -77,6 +78,10 @@ def choose(
         return _unnamed(tree, bases, named, candidates, hints, problems)
     first = there[0]
     if not role(first.value).is_development:
+        production = _instead_of_gathered(tree, bases, first, siblings)
+        if production is not None:
+            chosen, note = production
+            return Choice(settings=chosen, candidates=candidates, notes=(note,), problems=problems)
         notes = _alternatives(first, there) + _production_beside(first, siblings)
         return Choice(settings=first, candidates=candidates, notes=notes, problems=problems)
     return _instead_of_development(first, there, siblings, hints, candidates, problems)
@@ -136,6 +141,29 @@ def _instead_of_development(
         "no production one stands beside it"
     )
     return Choice(settings=chosen, candidates=candidates, notes=(note,), problems=problems)
+
+
+def _instead_of_gathered(
+    tree: Tree, bases: tuple[str, ...], first: Fact[str], siblings: list[Fact[str]]
+) -> tuple[Fact[str], str] | None:
+    """Return the production module beside a package that itself takes everything from a development one, and a note.
+
+    None where the package takes a production module as well, or where not exactly one stands there.
+    """
+    path = modules.resolve(tree, first.value, bases)
+    taken = gathered(tree, first.value, path) if path else []
+    development = [
+        fact for fact in taken if role(fact.value).is_development and _is_there(tree, fact.value, bases)
+    ]
+    production = _distinct([fact for fact in siblings if role(fact.value) is Role.PRODUCTION])
+    if not development or len(production) != 1 or any(role(fact.value) is Role.PRODUCTION for fact in taken):
+        return None
+    (chosen,) = production
+    note = (
+        f"settings are {chosen.value}: {development[0].origin} takes all of {development[0].value}, a development "
+        f"module, into {first.value}, and {chosen.origin} stands beside it; --settings {first.value} takes the other"
+    )
+    return chosen, note
 
 
 def _unnamed(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from nuages.environment import upkeep
 from nuages.environment.prepared import (
     Prepared,
     collect_command,
@@ -22,6 +23,7 @@ from nuages.environment.upkeep import Wanted, _migrate, describe, is_local
 from nuages.environment.virtual import Environment
 from nuages.errors import NuagesError, Origin
 from nuages.project.model import Dependencies, Fact, Manager, Project
+from nuages.runtime import manifest
 
 
 def prepared(
@@ -61,6 +63,10 @@ def test_inside_an_image_processes_get_this_interpreter_and_what_it_got(tmp_path
     command = run_command(found, ["migrate", "--plan"])
     assert command.argv == (f"{sys.prefix}/bin/python", f"{tmp_path}/shop/src/manage.py", "migrate", "--plan")
     assert not found.private.is_relative_to(sys.prefix)
+
+
+def test_what_up_looks_for_is_what_collect_writes() -> None:
+    assert (upkeep._MANIFEST, upkeep._UNFINISHED) == (manifest.NAME, manifest.UNFINISHED)
 
 
 def test_processes_get_what_activating_the_environment_would_set(tmp_path: Path) -> None:
