@@ -17,7 +17,7 @@ from nuages.environment import bundle
 from nuages.environment.export import ARCHITECTURES, Export, export
 from nuages.environment.variables import unset
 from nuages.errors import OutsideError, ProjectError, UsageError
-from nuages.image import context, dockerfile, pins, planner
+from nuages.image import context, dockerfile, pins, planner, state
 from nuages.image.build_stage import FOLDER
 from nuages.image.options import SUITE, ImageOptions, WriteOptions
 from nuages.image.plan import Install, Package, Plan, Runtime, Stated, to_json
@@ -118,6 +118,7 @@ def make(invocation: Invocation, *, platform: str | None = None) -> Made:
         sources=_digests(project, wanted),
         pins=_pins(project),
         debug=settings.debug,
+        absent=_absent(project),
     )  # fmt: skip
     made = planner.plan(project, found, options)
     texts = {f"{FOLDER}/{name}": text for name, text in dockerfile.files(made).items()}
@@ -161,6 +162,15 @@ def _debian(project: Project, wanted: Export, suite: str) -> tuple[tuple[Package
         tuple(Package(name=one.package, wanted_by=one.wanted_by) for one in build_needs),
         tuple(Package(name=one.package, wanted_by=one.wanted_by) for one in run_needs),
     )
+
+
+def _absent(project: Project) -> frozenset[str]:
+    """Return the folders of SQLite files that hold nothing which goes into an image."""
+    found = state.folders(project)
+    if not found:
+        return frozenset()
+    there = tuple(context.walk(project.root))
+    return frozenset(folder for folder in found if not any(path.startswith(f"{folder}/") for path in there))
 
 
 def _digests(project: Project, wanted: Export) -> dict[str, str]:

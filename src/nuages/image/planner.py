@@ -27,7 +27,7 @@ class Findings:
     """What the edge read for the planner beside the project: nothing here needs a disk any more.
 
     `python` is the Python and why. `build` and `run` are Debian packages. `unset` are the variables that the settings
-    need. `pins` maps images to digests.
+    need. `pins` maps images to digests. `absent` are folders of SQLite files that hold no file of the project.
     """
 
     python: Stated
@@ -39,6 +39,7 @@ class Findings:
     sources: Mapping[str, str] = field(default_factory=dict)
     pins: Mapping[str, str] = field(default_factory=dict)
     debug: bool | None = None
+    absent: frozenset[str] = frozenset()
     version: str = ""
 
 
@@ -63,12 +64,12 @@ def plan(project: Project, found: Findings, options: ImageOptions) -> Plan:
         environ=_environ(project, found, options),
         stand_ins=_stand_ins(found),
         static_root=_static_root(project),
-        state=state(project),
+        state=state(project, found.absent),
         messages=bool(project.catalogs),
         front_end=_front_end(project, found, options),
         required=tuple(Stated(value=each.name, origin=str(each.origin)) for each in found.unset),
         sources=dict(found.sources),
-        excluded=(*options.exclude, *written(project)),
+        excluded=(*options.exclude, *written(project, found.absent)),
         port=options.port,
         labels=_labels(name, image, found),
         healthcheck=options.healthcheck,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from nuages.image.plan import Stated
 from nuages.project.model import Assignment, Project
@@ -25,13 +25,26 @@ def place(project: Project, path: str, *, is_literal: bool) -> str:
     return posixpath.normpath(posixpath.join(base, path))
 
 
-def state(project: Project) -> dict[str, Stated]:
-    """Return the files and folders of the project that it writes, by place in the volume; a folder ends with `/`."""
+def folders(project: Project) -> tuple[str, ...]:
+    """Return the folders of the project's SQLite files, relative to its root, that hold no settings."""
+    databases = next((each for each in reversed(project.assignments) if each.name == "DATABASES"), None)
+    paths = [posixpath.dirname(path) for path in _databases(project, databases)] if databases else []
+    found = {path.removeprefix(f"{APP}/") for path in paths if path != APP}
+    return tuple(sorted(path for path in found if not _holds_code(project, path)))
+
+
+def state(project: Project, absent: Collection[str] = ()) -> dict[str, Stated]:
+    """Return the files and folders of the project that it writes, by place in the volume; a folder ends with `/`.
+
+    `absent` are folders that hold no file of the project: what else is written beside an SQLite file lies there too
+    (a queue's file, its journals, what is downloaded).
+    """
     found: dict[str, Stated] = {}
     last = {each.name: each for each in project.assignments}
     if databases := last.get("DATABASES"):
         for path in _databases(project, databases):
-            _add(found, path, databases)
+            folder = posixpath.dirname(path)
+            _add(found, f"{folder}/" if folder.removeprefix(f"{APP}/") in absent else path, databases)
     media = last.get("MEDIA_ROOT")
     if media and media.is_known and media.value:
         path = place(project, str(media.value), is_literal=media.is_literal)
@@ -48,9 +61,9 @@ def state(project: Project) -> dict[str, Stated]:
     return found
 
 
-def written(project: Project) -> tuple[str, ...]:
+def written(project: Project, absent: Collection[str] = ()) -> tuple[str, ...]:
     """Return them as patterns: what one machine wrote is no part of the image."""
-    paths = [path.removeprefix(f"{APP}/").rstrip("/") for path in state(project)]
+    paths = [path.removeprefix(f"{APP}/").rstrip("/") for path in state(project, absent)]
     return tuple(sorted(path for path in paths if not _holds_code(project, path)))
 
 
@@ -60,9 +73,9 @@ def _holds_code(project: Project, folder: str) -> bool:
 
 
 def _add(found: dict[str, Stated], path: str, by: Assignment) -> None:
-    target = posixpath.join(DATA, posixpath.basename(path))
+    target = posixpath.join(DATA, posixpath.basename(path.rstrip("/")))
     if target in {stated.value for stated in found.values()}:
-        target = posixpath.join(DATA, path.removeprefix(f"{APP}/").replace("/", "-"))
+        target = posixpath.join(DATA, path.removeprefix(f"{APP}/").rstrip("/").replace("/", "-"))
     found.setdefault(path, Stated(value=target, origin=str(by.origin)))
 
 
