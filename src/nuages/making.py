@@ -152,7 +152,7 @@ def _install(project: Project, wanted: Export) -> Install:
 
 def _debian(project: Project, wanted: Export, suite: str) -> tuple[tuple[Package, ...], tuple[Package, ...]]:
     parts = debian.parts_of_django(project.apps, [one.engine for one in project.databases])
-    names = [match[0] for line in wanted.requirements.lines if (match := re.match(r"[A-Za-z0-9._-]+", line))]
+    names = [name for line in wanted.requirements.lines for name in debian.named_in(line)]
     build_needs, run_needs = debian.needs([*names, *parts], wanted.compiled, known=wanted.known, suite=suite)
     if not wanted.known:
         build_needs += (

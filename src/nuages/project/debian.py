@@ -86,6 +86,18 @@ def needs(
     return tuple(build), tuple(run)
 
 
+def named_in(requirement: str) -> tuple[str, ...]:
+    """Return the distributions that a requirement names (PEP 508), and those that its extras may bring.
+
+    Where no lock lists them, `psycopg[c]` is all that is said of psycopg-c.
+    """
+    match = re.match(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[([^\]]*)\])?", requirement)
+    if match is None:
+        return ()
+    extras = [extra.strip() for extra in (match[2] or "").split(",") if extra.strip()]
+    return (match[1], *(f"{match[1]}-{extra}" for extra in extras))
+
+
 def parts_of_django(apps: Iterable[str], engines: Iterable[str]) -> tuple[str, ...]:
     """Return the rows of the table that a project needs for what it uses of Django itself: GeoDjango."""
     found = ["django.contrib.gis"] if "django.contrib.gis" in apps else []

@@ -146,5 +146,9 @@ def _sqlite(connection: Any) -> Iterator[Callable[[], bool]]:
 
 
 def _another(connection: Any) -> Any:
-    """Return a further connection to the same database."""
-    return connection.copy(f"{connection.alias}-lock")
+    """Return a further connection to the same database.
+
+    Under the same alias: what hears of a new connection asks `connections` for it by that name (django.contrib.postgres
+    looks up its types so).
+    """
+    return connection.copy()

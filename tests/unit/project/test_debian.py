@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from nuages.project.debian import Need, needs, parts_of_django, table
+from nuages.project.debian import Need, named_in, needs, parts_of_django, table
 
 SUITES = ("bookworm", "trixie")
 
@@ -77,3 +77,15 @@ def test_every_row_has_its_provenance_and_names_of_debian(suite: str) -> None:
         assert not (row.loads and not row.run), name
         for package in (*row.build, *row.run):
             assert re.fullmatch(r"[a-z0-9][a-z0-9.+-]+", package), package
+
+
+@pytest.mark.parametrize(
+    ("requirement", "names"),
+    [
+        ("psycopg[c, pool]==3.3.4 \\", ("psycopg", "psycopg-c", "psycopg-pool")),
+        ("Django>=5.2", ("Django",)),
+        ("-e .", ()),
+    ],
+)
+def test_an_extra_names_the_distribution_that_it_brings(requirement: str, names: tuple[str, ...]) -> None:
+    assert named_in(requirement) == names
