@@ -6,23 +6,24 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from nuages.check import deployment, groups, variables
+from nuages.check import databases, deployment, groups, variables
 from nuages.check.facts import Facts
 from nuages.check.finding import Finding, Severity, order
 from nuages.check.options import CheckOptions
 from nuages.environment.options import UpOptions
 from nuages.environment.preparation import prepare
-from nuages.environment.prepared import manage_command
+from nuages.environment.prepared import Prepared, command, manage_command
 from nuages.environment.variables import read_env_file
 from nuages.errors import StartError, UsageError
 from nuages.invocation import Invocation, explain
 from nuages.project.model import Database, Project, to_json
 from nuages.project.scan import examine
 from nuages.project.tree import Tree
+from nuages.runtime import capacity
 from nuages.runtime.settings import Settings
 
 
@@ -55,7 +56,7 @@ def check(invocation: Invocation) -> int:
     facts = Facts(project=project, tree=Tree(project.root), today=today, media=settings.media or "")
     found = groups.examine(facts)
     if options.run:
-        found = tuple(sorted((*found, *_deployment(invocation, facts, found)), key=order))
+        found = tuple(sorted((*found, *_run(invocation, facts, found, settings)), key=order))
     shown = tuple(each for each in found if each.id not in options.ignore)
     if as_json:
         _print(_json({"project": to_json(project), "findings": [each.to_json() for each in shown]}))
@@ -142,21 +143,23 @@ def _summary(found: Sequence[Finding]) -> str:
     return (", ".join(words) or "nothing to mend") + "\n"
 
 
-def _deployment(invocation: Invocation, facts: Facts, found: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Run Django's own checks where the project's code can be run, with DEBUG off as in production.
+def _run(
+    invocation: Invocation, facts: Facts, found: Sequence[Finding], settings: Settings
+) -> tuple[Finding, ...]:
+    """Run Django's own checks where the project's code can be run, with DEBUG off as in production; ask its databases.
 
     Raises StartError where Django does not get as far as checking.
     """
     project, options = facts.project, invocation.resolve(UpOptions).value
     environ = {**read_env_file(options.env_file), **invocation.environ}
     prepared = prepare(project, options, environ, invocation.console.event)
-    command = manage_command(prepared, ["check", "--deploy", "--no-color"])
-    variables = dict(command.environ)
+    checking = manage_command(prepared, ["check", "--deploy", "--no-color"])
+    variables = dict(checking.environ)
     if project.debug and project.debug.off is not None:
         variables.setdefault(project.debug.variable, project.debug.off)
     invocation.console.event("check", "Django's check --deploy")
     answer = subprocess.run(
-        command.argv, cwd=command.directory, env=variables, capture_output=True, text=True, errors="replace",
+        checking.argv, cwd=checking.directory, env=variables, capture_output=True, text=True, errors="replace",
         check=False,
     )  # fmt: skip
     output = answer.stdout + answer.stderr
@@ -166,4 +169,22 @@ def _deployment(invocation: Invocation, facts: Facts, found: Sequence[Finding]) 
             why="\n".join(output.strip().splitlines()[-6:]), hint="nuages run -- check --deploy shows all of it",
         )  # fmt: skip
     told = frozenset(each.id for each in found)
-    return deployment.findings(output, facts.settings_origin, told)
+    workers = settings.workers or capacity.decide(capacity.read_facts()).workers
+    granted = _granted(prepared, variables, invocation)
+    return (
+        *deployment.findings(output, facts.settings_origin, told),
+        *databases.too_many(facts, granted, workers, settings.threads),
+    )
+
+
+def _granted(prepared: Prepared, variables: Mapping[str, str], invocation: Invocation) -> dict[str, int]:
+    """Return how many connections the servers of the project's databases grant, of those that tell."""
+    asking = command(prepared, "-m", "nuages.runtime.census")
+    answer = subprocess.run(
+        asking.argv, cwd=asking.directory, env=variables, capture_output=True, text=True, errors="replace",
+        check=False,
+    )  # fmt: skip
+    last = answer.stdout.strip().rpartition("\n")[2]
+    for line in answer.stderr.splitlines()[-1:]:
+        invocation.console.event("check", f"a database does not say how many connections it grants: {line}")
+    return dict(json.loads(last)["granted"]) if last.startswith('{"granted"') else {}

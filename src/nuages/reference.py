@@ -54,7 +54,7 @@ Made by `python -m nuages.reference findings` from the rules; a test keeps it tr
 **error** does not work, loses data or lies open, whoever serves it; the exit code is 1. A **warning** works and will
 hurt one day. A **notice** is what nuages sees to and another server would not. `--ignore N031` leaves one out,
 `--json` tells them to a program, `--run` adds what Django's own `check --deploy` says in the project's environment,
-under Django's ids.
+under Django's ids, and asks the databases how many connections they grant.
 
 | id | severity | what |
 |---|---|---|

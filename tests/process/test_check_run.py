@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.process.databases import postgresql
 from tests.process.environments import environ, nuages, prepare_home, project
 
 DJANGO = "Django>=5.2,<5.3\n"
@@ -58,3 +59,26 @@ def test_settings_that_do_not_load_are_an_error_with_what_python_said(home: Path
     assert answer.error.startswith("error: Django's check --deploy does not run\n  shop/settings.py\n")
     assert "No module named 'not_there'" in answer.error
     assert answer.error.endswith("hint: nuages run -- check --deploy shows all of it")
+
+
+def test_threads_are_compared_with_what_the_databases_server_grants(home: Path, tmp_path: Path) -> None:
+    shop = project(tmp_path / "shop", DJANGO + "psycopg[binary]\n")
+    settings = shop / "shop" / "settings.py"
+    with postgresql(max_connections=20) as database:
+        added = f"DATABASES = {{'default': {dict(database.settings)!r}}}\n"
+        settings.write_text(settings.read_text() + added)
+        line = len(settings.read_text().splitlines())
+        given = {"NUAGES_WORKERS": "2", "NUAGES_THREADS": "8"}
+        # 20 less 3 for superusers.
+        within = nuages("check", str(shop), "--run", variables=environ(home, None) | given)
+        assert "N036" not in within.out
+        more = nuages(
+            "check", str(shop), "--run", variables=environ(home, None) | given | {"NUAGES_THREADS": "9"}
+        )
+    assert (
+        "notice N036: 2 workers of 9 threads may open 18 connections to the database 'default', and its server grants "
+        f"17\n  shop/settings.py:{line}\n"
+        "  nuages then uses 5 threads in each, with room for one more worker while one is replaced; other programs on "
+        "that server are not known to it\n"
+        "  fix: serve with --threads 5, or have the server grant 27\n"
+    ) in more.out

@@ -16,7 +16,8 @@ FILE_IN_TREE = warning(32, "a database file lies in the source tree")
 POOL_AND_AGE = error(33, "a connection pool beside persistent connections")
 UNCHECKED = notice(34, "kept connections are not checked before use")
 PASSWORD = error(35, "a database password stands in the source")
-RULES = (NOT_KEPT, SQLITE, FILE_IN_TREE, POOL_AND_AGE, UNCHECKED, PASSWORD)
+GRANTED = notice(36, "more threads than the database's server grants connections")
+RULES = (NOT_KEPT, SQLITE, FILE_IN_TREE, POOL_AND_AGE, UNCHECKED, PASSWORD, GRANTED)
 
 _SERVERS = ("postgresql", "postgis", "psycopg", "mysql", "oracle")
 _NAMES_DATABASE = re.compile(r"(^|_)(DATABASE|DB|POSTGRES(QL)?|PG|MYSQL|SQL|DJANGO_DB)(_|$)")
@@ -38,6 +39,25 @@ def examine(facts: Facts) -> Iterator[Finding]:
             yield from _kept(database, entry)
             yield from _password(facts, database, entry)
     yield from _files(facts)
+
+
+def too_many(facts: Facts, granted: Mapping[str, int], workers: int, threads: int) -> Iterator[Finding]:
+    """Yield a finding for each database, by alias, whose server grants fewer connections than threads may open.
+
+    A server tells when it is asked, so this is no part of `examine`, which reads files only.
+    """
+    for database in facts.project.databases:
+        limit = granted.get(database.alias)
+        if limit is not None and workers * threads > limit:
+            # Room for one worker more, as one is started before another is replaced.
+            most = max(1, limit // (workers + 1))
+            yield GRANTED.found(
+                f"{workers} workers of {threads} threads may open {workers * threads} connections to the database "
+                f"{database.alias!r}, and its server grants {limit}", database.origin,
+                why=f"nuages then uses {most} threads in each, with room for one more worker while one is replaced; "
+                "other programs on that server are not known to it",
+                fix=f"serve with --threads {most}, or have the server grant {(workers + 1) * threads}",
+            )  # fmt: skip
 
 
 def _sqlite(facts: Facts, database: Database) -> Finding:
