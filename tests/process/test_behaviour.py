@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError
+from django.test import Client
 from django.urls import get_script_prefix, get_urlconf, reverse, set_script_prefix, set_urlconf
 from django.utils import timezone
 
@@ -86,6 +87,26 @@ async def in_atomic_left_async(request):
     return HttpResponse("left")
 
 
+def asks_itself(request):
+    """Ask another page with Django's test client, inside a transaction."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE asked (page TEXT)")
+        before = connection.connection
+        answer = Client(SERVER_NAME="127.0.0.1").get("/leave-nothing/")
+        kept = connection.connection is before and connection.in_atomic_block
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO asked VALUES (%s)", [str(answer.status_code)])
+            cursor.execute("SELECT page FROM asked")
+            seen = cursor.fetchone()[0]
+        transaction.set_rollback(True)
+    return HttpResponse(f"{kept} {seen}")
+
+
+async def asks_itself_async(request):
+    return await sync_to_async(asks_itself)(request)
+
+
 def in_atomic_and_raise(request):
     enter()
     raise SystemError("not caught by anybody")
@@ -101,6 +122,7 @@ def streams_atomic(request):
 
 urlpatterns += [
     path("leave-nothing/", leave, name="leave-nothing"), path("leave-nothing-async/", leave_async),
+    path("asks/", asks_itself), path("asks-async/", asks_itself_async),
     path("other/", other), path("atomic/", in_atomic_left), path("error/", in_error),
     path("manual/", without_autocommit), path("atomic-async/", in_atomic_left_async),
     path("atomic-raise/", in_atomic_and_raise), path("atomic-stream/", streams_atomic),
@@ -244,6 +266,14 @@ def test_a_transaction_that_a_view_leaves_open_is_closed_and_said(
         clean(talk)
         clean(talk, "/leave-nothing-async/")
     assert len(server.found("database")) == before + 1
+
+
+@pytest.mark.parametrize("page", ["/asks/", "/asks-async/"])
+def test_a_test_client_inside_a_transaction_leaves_it_open(server: Server, talk: Talk, page: str) -> None:
+    before = len(server.found("database"))
+    assert talk.get(page).text == "True 200"
+    clean(talk)
+    assert len(server.found("database")) == before
 
 
 def test_a_wrapper_that_fails_leaves_nothing_open(
