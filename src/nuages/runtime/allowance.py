@@ -70,8 +70,8 @@ class Split:
         return max(1, self.most - max(self.kept, lent))
 
     def lent(self, sync: int) -> int:
-        """Return how many threads may be lent while sync views have so many."""
-        return max(self.kept, self.most - sync)
+        """Return how many threads may be lent while sync views have so many: they may have at least one."""
+        return max(self.kept, self.most - max(1, sync))
 
 
 class Allowance:
