@@ -20,6 +20,7 @@ from nuages.environment.prepared import Prepared, command, manage_command
 from nuages.environment.variables import read_env_file
 from nuages.errors import StartError, UsageError
 from nuages.invocation import Invocation, explain
+from nuages.monitoring import StatusOptions
 from nuages.project.model import Database, Project, to_json
 from nuages.project.scan import examine
 from nuages.project.tree import Tree
@@ -38,7 +39,7 @@ def check(invocation: Invocation) -> int:
 
         return examine_image(invocation, options.image, is_json=as_json)
     if options.config:
-        rows = explain((Settings, UpOptions), invocation)
+        rows = explain(_configurable(), invocation)
         named = [dict(zip(("option", "value", "origin"), row, strict=True)) for row in rows]
         _print(_json(named) if as_json else _columns(rows))
         return 0
@@ -69,6 +70,14 @@ def check(invocation: Invocation) -> int:
         ]
         _print("\n".join(blocks))
     return 1 if any(each.severity is Severity.ERROR for each in shown) else 0
+
+
+def _configurable() -> tuple[type[Any], ...]:
+    """Return the option classes of all commands, but those that only say how one answers."""
+    from nuages.commands import COMMANDS, Talk
+
+    found = (declaration for command in COMMANDS for declaration in command.classes())
+    return tuple(dict.fromkeys(each for each in found if each not in (Talk, CheckOptions, StatusOptions)))
 
 
 def _print(text: str) -> None:

@@ -227,6 +227,10 @@ def parse(
             process = words.pop()
             namespace.project = words[0] if words else None
             unknown = [word for word in unknown if word != process]
+    if command.several:
+        # argparse ends a list of words where an option stands between them.
+        namespace.project = [*(namespace.project or ()), *(word for word in unknown if word[:1] != "-")]
+        unknown = [word for word in unknown if word[:1] == "-"]
     for word in unknown:
         if word.startswith("-"):
             raise unknown_flag(word, command.options(), command.name)

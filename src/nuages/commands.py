@@ -125,7 +125,7 @@ def _missing_variables(invocation: Invocation, error: StartError) -> NuagesError
     if not any(variable.name in error.why for variable in missing):
         return None
     given = " ".join(f"{variable.name}=…" for variable in missing[:3])
-    hint = f"set them in the server's environment: {given} nuages serve"
+    hint = f"set them in its environment: {given} nuages {invocation.command}"
     return missing_error(missing, hint=hint, kind=StartError)
 
 
@@ -167,8 +167,11 @@ def collect(invocation: Invocation) -> int:
     options = invocation.resolve(CollectOptions).value
     report = invocation.console.event
     application = _application(invocation, settings)
-    with sealed(report) if options.sealed else nullcontext():
-        collected = run(application, settings, options.output, report)
+    try:
+        with sealed(report) if options.sealed else nullcontext():
+            collected = run(application, settings, options.output, report)
+    except StartError as error:
+        raise _missing_variables(invocation, error) or error from None
     if options.to is not None and collected.root:
         from nuages.runtime.collect import publish_collected
 
@@ -183,7 +186,10 @@ def migrate(invocation: Invocation) -> int:
     settings = invocation.resolve(Settings).value
     (declaration,) = _migrate_options()
     options = invocation.resolve(declaration).value
-    run(_application(invocation, settings), settings, options, invocation.console.event)
+    try:
+        run(_application(invocation, settings), settings, options, invocation.console.event)
+    except StartError as error:
+        raise _missing_variables(invocation, error) or error from None
     return 0
 
 

@@ -72,10 +72,20 @@ def _given(table: Mapping[str, Any], name: str, text: str, *, section: str) -> d
     for key, value in table.items():
         if key == PROCESSES and isinstance(value, dict):
             continue  # no option: `project.processes` reads it
+        if key == "tool" and not section and isinstance(value, dict):
+            raise UsageError(
+                f"{name} has a table [tool.…]", where=Origin(name, _line_of_table(text)),
+                why="that is how pyproject.toml is divided; in this file the keys stand by themselves",
+                hint="take the line [tool.nuages] out",
+            )  # fmt: skip
         origin = Origin(name, line_of(text, key, section))
         values = value if isinstance(value, list) else [value]
         found[key] = Given(texts=tuple(_as_text(item, key, origin) for item in values), origin=origin)
     return found
+
+
+def _line_of_table(text: str) -> int | None:
+    return next((number for number, line in enumerate(text.splitlines(), 1) if "[tool" in line), None)
 
 
 def _as_text(value: Any, key: str, origin: Origin) -> str:
@@ -83,10 +93,11 @@ def _as_text(value: Any, key: str, origin: Origin) -> str:
         return "on" if value else "off"
     if isinstance(value, (str, int, float)):
         return str(value)
+    kind = "table" if isinstance(value, dict) else type(value).__name__
     raise UsageError(
         f"the key {key!r} has a value of the wrong type",
         where=origin,
-        why=f"a TOML {type(value).__name__} stands where a text, a number, a boolean or a list of them is wanted",
+        why=f"a {kind} stands where a text, a number, a boolean or a list of them is wanted",
         hint=f'write {key} = "…"',
     )
 

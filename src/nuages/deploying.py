@@ -14,7 +14,7 @@ from nuages.deploy.kubernetes.documents import documents
 from nuages.deploy.options import KUBERNETES as KUBERNETES_GROUP
 from nuages.deploy.options import MEASURED, ManifestOptions
 from nuages.deploy.systemd import stream, systemd
-from nuages.deploy.workload import Workload, decide, pinned
+from nuages.deploy.workload import DECIDED, Workload, decide, pinned
 from nuages.errors import OutsideError, UsageError
 from nuages.invocation import Invocation
 from nuages.making import make, write_whole
@@ -51,7 +51,13 @@ def manifests(invocation: Invocation) -> int:
 
 
 def _check_target(target: str, invocation: Invocation) -> None:
-    """Raise UsageError for a flag that says something about Kubernetes where documents for another are asked for."""
+    """Raise UsageError for a flag that would do nothing: it is decided already, or is for Kubernetes and not here."""
+    for name in sorted(DECIDED & set(invocation.flags)):
+        raise UsageError(
+            f"--{name} is decided by the documents", where="given on the command line",
+            why="ports, folders and certificates have to agree in all of them",
+            hint="leave it out; --port N is the port that the image serves on",
+        )  # fmt: skip
     if target == "kubernetes":
         return
     for option in options_of(ManifestOptions):

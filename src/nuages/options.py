@@ -279,15 +279,16 @@ def unknown_flag(flag: str, known: Iterable[Option], command: str) -> UsageError
     """Return the error for a flag that a command does not have."""
     name = flag.lstrip("-").partition("=")[0]
     meant = closest(name, known)
+    called = f"nuages {command}".rstrip()
     if meant is None:
-        hint = f"see `nuages {command} --help`"
+        hint = f"see `{called} --help`"
     elif KNOWN_ELSEWHERE.get(name) == meant.name:
         hint = f"nuages calls it {meant.flag}: {meant.help}"
     else:
         hint = f"did you mean {meant.flag}?"
     return UsageError(
         f"unknown option {flag.partition('=')[0]}", where="given on the command line",
-        why=f"`nuages {command}` has no such option", hint=hint,
+        why=f"`{called}` has no such option", hint=hint,
     )  # fmt: skip
 
 
@@ -298,4 +299,7 @@ def closest(word: str, known: Iterable[Option]) -> Option | None:
     if elsewhere in options:
         return options[elsewhere]
     near = difflib.get_close_matches(word, options, n=1, cutoff=0.6)
-    return options[near[0]] if near else None
+    if near:
+        return options[near[0]]
+    foreign = difflib.get_close_matches(word, KNOWN_ELSEWHERE, n=1, cutoff=0.8)
+    return options.get(KNOWN_ELSEWHERE[foreign[0]]) if foreign else None

@@ -6,6 +6,7 @@ import dataclasses
 import importlib.util
 import json
 import sys
+from pathlib import Path
 
 from nuages.check.uploads import refusal
 from nuages.commands import located, read
@@ -16,7 +17,7 @@ from nuages.environment.prepared import Prepared, inside, run_command, serve_com
 from nuages.environment.upkeep import Wanted, bring
 from nuages.environment.uv import is_here
 from nuages.environment.variables import read_env_file
-from nuages.errors import UsageError
+from nuages.errors import NuagesError, UsageError
 from nuages.image.planner import VENV
 from nuages.invocation import Invocation
 from nuages.kinds import file
@@ -126,14 +127,14 @@ def _words(option: Option, text: str) -> tuple[str, ...]:
 def run(invocation: Invocation) -> int:
     """Become a management command or a program in the project's private environment."""
     if not invocation.rest and not invocation.process:
-        raise UsageError(
-            "there is nothing to run",
-            where="given on the command line",
-            why="`nuages run` wants a management command or a program after --, or the name of a process",
-            hint="nuages run -- createsuperuser",
-        )
+        raise _nothing()
     if invocation.process:
-        _process(read(invocation), invocation.process)  # before anything is installed for nothing
+        try:
+            _process(read(invocation), invocation.process)  # before anything is installed for nothing
+        except NuagesError:
+            if Path(invocation.process).is_dir():
+                raise _nothing(invocation.process) from None  # it is the project that was named
+            raise
     if _is_inside(invocation):
         project = read(invocation)
         prepared = inside(project, invocation.environ)
@@ -150,6 +151,15 @@ def _is_inside(invocation: Invocation) -> bool:
     """Return whether the project is installed here: in an image of ours, or where nothing could install it."""
     return sys.prefix == VENV or (
         not is_here(invocation.environ) and importlib.util.find_spec("django") is not None
+    )
+
+
+def _nothing(project: str = "") -> UsageError:
+    return UsageError(
+        "there is nothing to run",
+        where="given on the command line",
+        why="`nuages run` wants a management command or a program after --, or the name of a process",
+        hint=" ".join(filter(None, ["nuages run", project, "-- createsuperuser"])),
     )
 
 

@@ -146,5 +146,5 @@ def test_every_missing_variable_is_named_at_once(tmp_path: Path) -> None:
         "  SHOP_SECOND  pages/settings.py:10  (text)\n"
         "  the settings read them without a default and cannot be loaded\n"
         "\n"
-        "hint: set them in the server's environment: SHOP_FIRST=… SHOP_SECOND=… nuages serve"
+        "hint: set them in its environment: SHOP_FIRST=… SHOP_SECOND=… nuages serve"
     )

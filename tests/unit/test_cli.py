@@ -230,3 +230,71 @@ def test_each_of_several_projects_is_configured_by_its_own_file(
     assert invocation.at(two.resolve()).file["worker"].texts == ("5",)
     code, _, err = answer(capsys, "manifests", "compose", str(one), str(two))
     assert (code, err.splitlines()[0]) == (2, "error: unknown key 'worker' in the configuration of nuages")
+
+
+def test_projects_may_stand_on_both_sides_of_options(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    two.mkdir()
+    found = parse(command("bench"), [str(one), "--rollout", str(two), "--rate", "5"], {}, Console())
+    assert (found.project, found.more) == (one.resolve(), (two.resolve(),))
+    assert found.flags == {"rollout": ["on"], "rate": ["5"]}
+
+
+def test_run_with_a_folder_alone_says_what_is_missing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shop").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert answer(capsys, "run", "shop") == (
+        2,
+        "",
+        "error: there is nothing to run\n"
+        "  given on the command line\n"
+        "  `nuages run` wants a management command or a program after --, or the name of a process\n"
+        "\n"
+        "hint: nuages run shop -- createsuperuser\n",
+    )
+
+
+def test_words_of_other_servers_may_be_misspelt(capsys: pytest.CaptureFixture[str]) -> None:
+    assert answer(capsys, "up", "--procesess", "4")[2].endswith("hint: did you mean --workers?\n")
+    assert answer(capsys, "--bogus")[2].endswith("hint: see `nuages --help`\n")
+
+
+def test_what_the_documents_decide_is_no_option_of_theirs(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert answer(capsys, "manifests", "systemd", str(tmp_path), "--bind", ":80") == (
+        2,
+        "",
+        "error: --bind is decided by the documents\n"
+        "  given on the command line\n"
+        "  ports, folders and certificates have to agree in all of them\n"
+        "\n"
+        "hint: leave it out; --port N is the port that the image serves on\n",
+    )
+
+
+def test_a_divided_file_of_our_own_is_told_how_it_is_written(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "nuages.toml").write_text("\n[tool.nuages]\nworkers = 3\n")
+    assert answer(capsys, "check", str(tmp_path)) == (
+        2,
+        "",
+        "error: nuages.toml has a table [tool.…]\n"
+        "  nuages.toml:2\n"
+        "  that is how pyproject.toml is divided; in this file the keys stand by themselves\n"
+        "\n"
+        "hint: take the line [tool.nuages] out\n",
+    )
+
+
+def test_check_shows_the_options_of_every_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "nuages.toml").write_text('replicas = 3\napt = ["gettext"]\n')
+    code, out, _ = answer(capsys, "check", str(tmp_path), "--config")
+    assert code == 0
+    rows = {line.split()[0]: line.split()[1:] for line in out.splitlines()}
+    assert rows["replicas"] == ["3", "nuages.toml:1"]
+    assert rows["apt"] == ["gettext", "nuages.toml:2"]

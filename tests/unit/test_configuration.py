@@ -56,7 +56,7 @@ def test_a_value_of_the_wrong_type_is_an_error(tmp_path: Path) -> None:
     assert caught.value.render() == (
         "error: the key 'workers' has a value of the wrong type\n"
         "  nuages.toml:2\n"
-        "  a TOML dict stands where a text, a number, a boolean or a list of them is wanted\n"
+        "  a table stands where a text, a number, a boolean or a list of them is wanted\n"
         "\n"
         'hint: write workers = "…"'
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from nuages.deploy import names
 from nuages.kinds import Kind, choice, duration, flag, integer, size, switch, text, word_or
 from nuages.options import declare
+from nuages.runtime.settings import LEAST_MEMORY
 
 DEPLOYMENT = "Deployment"
 KUBERNETES = "Kubernetes"
@@ -23,11 +26,38 @@ MEASURED = 0
 
 
 def _weight(text: str) -> int:
-    return MEASURED if text == "measured" else size.parse(text)
+    return MEASURED if text == "measured" else _room(LEAST_MEMORY)(text)
 
 
 weight: Kind[int] = Kind("SIZE|measured", _weight, ("measured",))
 autoscale: Kind[tuple[int, int]] = Kind("MIN-MAX", _range)
+
+
+def _name(text: str) -> str:
+    if not names.is_host(text) or text.startswith("*"):
+        raise ValueError("names of objects are lower-case letters, digits and - between dots (RFC 1123)")
+    return text
+
+
+def _gateway(text: str) -> str:
+    for part in text.split("/", 1):
+        _name(part)
+    return text
+
+
+def _room(least: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        value = size.parse(text)
+        if value < least:
+            raise ValueError(f"the smallest value is {least >> 20}M")
+        return value
+
+    return parse
+
+
+name: Kind[str] = Kind("NAME", _name)
+gateway: Kind[str] = Kind("[NAMESPACE/]NAME", _gateway)
+room: Kind[int] = Kind("SIZE", _room(1 << 20))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +93,7 @@ class ManifestOptions:
         help="keep what the project writes (SQLite, uploads) on a volume; auto: where the plan has such files",
     )  # fmt: skip
     volume_size: int = declare(
-        size, default=5 << 30, default_text="5G", group=DEPLOYMENT, help="the size of that volume"
+        room, default=5 << 30, default_text="5G", group=DEPLOYMENT, help="the size of that volume"
     )
     format: str = declare(
         choice("yaml", "kustomize", "helm"), default="yaml", group=KUBERNETES,
@@ -74,19 +104,19 @@ class ManifestOptions:
         help="write files into this folder; required for kustomize, helm and systemd with several units",
     )  # fmt: skip
     namespace: str | None = declare(
-        text("NAME"), default=None, default_text="the one that kubectl uses", group=KUBERNETES,
+        name, default=None, default_text="the one that kubectl uses", group=KUBERNETES,
         help="the namespace of all objects",
     )  # fmt: skip
     ingress: str | None = declare(
-        text("CLASS"), default=None, group=KUBERNETES,
+        Kind("CLASS", _name), default=None, group=KUBERNETES,
         help="an Ingress of this class for each --host; wants --trusted-proxies",
     )  # fmt: skip
     gateway: str | None = declare(
-        text("[NAMESPACE/]NAME"), default=None, group=KUBERNETES,
+        gateway, default=None, group=KUBERNETES,
         help="an HTTPRoute for each --host at this Gateway; wants --trusted-proxies",
     )  # fmt: skip
     tls_secret: str | None = declare(
-        text("NAME"), default=None, group=KUBERNETES, help="the Secret with the Ingress's certificate"
+        name, default=None, group=KUBERNETES, help="the Secret with the Ingress's certificate"
     )
     autoscale: tuple[int, int] | None = declare(
         autoscale, default=None, group=KUBERNETES, help="a HorizontalPodAutoscaler by CPU between these"
@@ -107,9 +137,9 @@ class ManifestOptions:
         help="how long Kubernetes waits after SIGTERM",
     )  # fmt: skip
     image_pull_secret: str | None = declare(
-        text("NAME"), default=None, group=KUBERNETES, help="the Secret with the registry's password"
+        name, default=None, group=KUBERNETES, help="the Secret with the registry's password"
     )
     storage_class: str | None = declare(
-        text("NAME"), default=None, default_text="the cluster's default", group=KUBERNETES,
+        name, default=None, default_text="the cluster's default", group=KUBERNETES,
         help="the class of the volume",
     )  # fmt: skip

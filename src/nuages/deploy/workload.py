@@ -99,6 +99,12 @@ def decide(
     volume = bool(state) if wish.volume is None else wish.volume
     replicas = _replicas(state, wish, volume=volume)
     workers, memory = _memory(server, wish, share)
+    if server.static_keep and not server.static_keep.startswith("/"):
+        raise UsageError(
+            "the folder of kept files has no place in the image", where="--static-keep",
+            why=f"{server.static_keep} is relative, and a volume is mounted there",
+            hint="--static-keep /kept",
+        )  # fmt: skip
     drain = DRAIN if server.drain is None else server.drain
     proxies = _proxies(settings)
     _check_hosts(wish, proxies)
@@ -199,7 +205,7 @@ def _memory(server: Settings, wish: ManifestOptions, share: int) -> tuple[int, M
             hint=f"--memory {(share * (BASE_MEMORY + 2 * wish.worker_memory)) >> 20}M, or the --worker-memory that "
             "`nuages status` shows",
         )  # fmt: skip
-    workers = max(1, min(server.workers or fit, fit))
+    workers = max(1, min(server.workers or _WORKERS, fit))
     return workers, Memory(
         request=min(limit, _rounded(BASE_MEMORY + workers * wish.worker_memory)), limit=limit
     )
@@ -308,18 +314,10 @@ def _settings(settings: Resolved[Settings], workers: int, drain: float, share: i
     return dict(sorted(found.items()))
 
 
-# What the image says itself, or what the documents decide.
-_ELSEWHERE = {
-    "bind",
-    "app",
-    "settings",
-    "management",
-    "static-root",
-    "tls-cert",
-    "tls-key",
-    "workers",
-    "local-hosts",
-}
+DECIDED = frozenset({"bind", "management", "static-root", "tls-cert", "tls-key", "local-hosts"})
+"""What the image says itself, or what the documents decide: their ports, folders and certificates."""
+
+_ELSEWHERE = DECIDED | {"app", "settings", "workers"}
 
 
 def _text(value: Any) -> str:

@@ -38,7 +38,9 @@ class ImageOptions:
         text("PATTERN"), default=(), repeatable=True, group=IMAGE,
         help="files that are left out, as in .dockerignore; repeatable",
     )  # fmt: skip
-    port: int = declare(integer(1), default=8000, group=IMAGE, help="the port that the image serves on")
+    port: int = declare(
+        integer(1, 65535), default=8000, group=IMAGE, help="the port that the image serves on"
+    )
     healthcheck: bool = declare(
         flag, default=False, default_text="", group=IMAGE,
         help="add a HEALTHCHECK, for plain Docker; Kubernetes has probes of its own",

@@ -229,7 +229,7 @@ def _several(tree: Tree, paths: list[str]) -> ProjectError:
     folders = [posixpath.dirname(path) or "." for path in paths]
     shown = paths[:8] + ([f"and {len(paths) - 8} more"] if len(paths) > 8 else [])
     if all(path.endswith("manage.py") for path in paths):
-        hint = f"name the folder: nuages up {folders[0]}"
+        hint = f"give one of these folders, as PROJECT: {tree.root / folders[0]}"
     else:
         module, name = posixpath.basename(paths[0])[:-3], application_of(tree, paths[0]) or "application"
         hint = f"name the application: --app {module}:{name}"
@@ -248,5 +248,5 @@ def _none(tree: Tree) -> ProjectError:
         where=str(tree.root),
         why=f"no manage.py, no wsgi.py or asgi.py that names DJANGO_SETTINGS_MODULE and no settings.configure() in the "
         f"{count} Python files below it" if count else "there is no Python file below it",
-        hint="give the folder that manage.py lies in: nuages up PROJECT",
+        hint="give the folder that manage.py lies in, as PROJECT",
     )  # fmt: skip

@@ -172,7 +172,7 @@ def _folder(root: Path) -> Path:
             f"{root} is not a folder" if root.exists() else f"{root} does not exist",
             where=str(root),
             why="a project is the folder that manage.py lies in, or one above it",
-            hint="give the project's folder: nuages up PROJECT",
+            hint="give the project's folder, as PROJECT",
         )
     return root
 

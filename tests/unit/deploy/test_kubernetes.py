@@ -492,3 +492,27 @@ def test_too_little_memory() -> None:
         "\n"
         "hint: --memory 384M, or the --worker-memory that `nuages status` shows"
     )
+
+
+@pytest.mark.parametrize(
+    "flag", ["namespace", "ingress", "gateway", "tls_secret", "image_pull_secret", "storage_class"]
+)
+def test_a_name_that_kubernetes_would_refuse(flag: str) -> None:
+    assert "names of objects are lower-case letters, digits and - between dots (RFC 1123)" in error(
+        **{flag: "Bad_Name"}
+    )
+
+
+def test_more_memory_is_room_and_not_more_workers() -> None:
+    assert plans.workload(memory="100G").workers == 2
+    assert plans.workload(None, {"workers": "16"}, memory="100G").workers == 16
+
+
+def test_kept_files_lie_at_an_absolute_path() -> None:
+    assert error(server={"static_keep": "kept"}) == (
+        "error: the folder of kept files has no place in the image\n"
+        "  --static-keep\n"
+        "  kept is relative, and a volume is mounted there\n"
+        "\n"
+        "hint: --static-keep /kept"
+    )

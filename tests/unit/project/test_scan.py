@@ -109,7 +109,7 @@ def test_no_project_is_an_error(write: Write) -> None:
         "  ROOT\n"
         "  there is no Python file below it\n"
         "\n"
-        "hint: give the folder that manage.py lies in: nuages up PROJECT"
+        "hint: give the folder that manage.py lies in, as PROJECT"
     )
     assert error(write({"hello.py": "print(1)"})) == (
         "error: no Django project here\n"
@@ -117,7 +117,7 @@ def test_no_project_is_an_error(write: Write) -> None:
         "  no manage.py, no wsgi.py or asgi.py that names DJANGO_SETTINGS_MODULE and no settings.configure() in the "
         "1 Python files below it\n"
         "\n"
-        "hint: give the folder that manage.py lies in: nuages up PROJECT"
+        "hint: give the folder that manage.py lies in, as PROJECT"
     )
 
 
@@ -127,7 +127,7 @@ def test_a_folder_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
         "  ROOT\n"
         "  a project is the folder that manage.py lies in, or one above it\n"
         "\n"
-        "hint: give the project's folder: nuages up PROJECT"
+        "hint: give the project's folder, as PROJECT"
     )
 
 
@@ -139,7 +139,7 @@ def test_several_projects_are_an_error_that_lists_them(write: Write) -> None:
         "  two/manage.py\n"
         "  ROOT holds them side by side\n"
         "\n"
-        "hint: name the folder: nuages up one"
+        "hint: give one of these folders, as PROJECT: ROOT/one"
     )
 
 
