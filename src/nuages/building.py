@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from nuages import examining
 from nuages.environment import indexes
+from nuages.environment.export import ARCHITECTURES
 from nuages.errors import OutsideError, UsageError
 from nuages.image import context, engine, pins
 from nuages.image.audit import Finding
@@ -22,6 +24,8 @@ from nuages.making import Made, make, write_whole
 
 _EPOCH = 1_577_836_800
 """2020-01-01: files and layers have one time, so that the same content makes the same image."""
+
+_BY_HAND = "the lines above say which step failed; the same by hand: nuages dockerfile --write"
 
 _NPM = re.compile(
     r"(@[\w-]+:)?(registry|cafile|ca|strict-ssl|proxy|https-proxy)\s*=|//.*(_auth|_authToken|username|_password)="
@@ -33,6 +37,7 @@ def build(invocation: Invocation) -> int:
     """Build the image, examine it, and print its digest."""
     options = invocation.resolve(BuildOptions).value
     say = invocation.console.event
+    _agree(options)
     chosen = _engine(options.builder, say)
     made = make(invocation, platform=options.platform)
     tags = options.tag or (f"{made.plan.name}:latest",)
@@ -58,6 +63,22 @@ def build(invocation: Invocation) -> int:
     return 0
 
 
+def _agree(options: BuildOptions) -> None:
+    """Raise UsageError for what could only be refused after minutes of building."""
+    if options.push and not options.tag:
+        raise UsageError(
+            "there is no name to push the image under", where="given by --push",
+            why="a name says which registry it goes to, and -t gives it",
+            hint="-t registry.example.com/team/NAME --push",
+        )  # fmt: skip
+    folder = Path(options.output).absolute().parent if options.output else None
+    if folder is not None and not folder.is_dir():
+        raise UsageError(
+            "the folder of the image's file does not exist", where="given by --output", why=str(folder),
+            hint=f"mkdir -p {folder}",
+        )  # fmt: skip
+
+
 def _build(
     invocation: Invocation, options: BuildOptions, made: Made, chosen: str, tags: Sequence[str], folder: Path
 ) -> str:
@@ -72,8 +93,28 @@ def _build(
         secrets=secrets, volumes=volumes, platform=options.platform, cache=options.cache, timestamp=_EPOCH,
         isolation=invocation.environ.get("BUILDAH_ISOLATION", ""), has_healthcheck=made.plan.healthcheck,
     )  # fmt: skip
-    run(engine.build(chosen, order), "the image cannot be built")
+    try:
+        run(engine.build(chosen, order), "the image cannot be built", hint=_BY_HAND)
+    except OutsideError as error:
+        raise _foreign(made, options.platform, error) or error from None
     return Path(folder, "iid").read_text(encoding="utf-8").strip()
+
+
+def _foreign(made: Made, platform: str | None, error: OutsideError) -> OutsideError | None:
+    """Return the error for another processor's image where the base of it, or what runs its programs, is not there."""
+    if platform is None or ARCHITECTURES.get(platform.removeprefix("linux/")) == os.uname().machine:
+        return None
+    if re.search(r"exec format error", error.why, re.IGNORECASE):
+        return OutsideError(
+            f"this machine cannot run programs of {platform}", where="given by --platform", why=error.why,
+            hint="apt install qemu-user-static binfmt-support, or build on such a machine",
+        )  # fmt: skip
+    if re.search(r"initializing source|pull|manifest unknown|no image found", error.why):
+        return OutsideError(
+            f"the base image is not there for {platform}", where=f"{made.plan.base.reference}, {made.plan.base.origin}",
+            why=error.why, hint="pull it where a registry is reached, or name another one: --base IMAGE",
+        )  # fmt: skip
+    return None
 
 
 def _hand_over(
@@ -85,10 +126,16 @@ def _hand_over(
     if options.load:
         _load(chosen, tags, say)
     if options.output:
-        run(engine.save(chosen, image, options.output, str(file)), "the image cannot be written")
+        run(
+            engine.save(chosen, image, options.output, str(file)), "the image cannot be written",
+            hint="free some space, or choose another place with --output FILE",
+        )  # fmt: skip
         digest = file.read_text(encoding="utf-8").strip() if file.is_file() else digest
     for tag in options.tag if options.push else ():
-        run(engine.push(chosen, tag, str(file)), f"{tag} cannot be pushed")
+        run(
+            engine.push(chosen, tag, str(file)), f"{tag} cannot be pushed",
+            hint=f"log in and push it again, nothing is built anew: {chosen} login {tag.partition('/')[0]}",
+        )  # fmt: skip
         if chosen == "docker":
             digest = examining.output(engine.pushed(tag)).splitlines()[0].rpartition("@")[2]
         else:
@@ -105,7 +152,11 @@ def _load(chosen: str, tags: Sequence[str], say: examining.Say) -> None:
         say("load", f"{chosen} has the image already")
     elif _works("docker"):
         for tag in tags:
-            run(engine.load(tag), f"{tag} cannot be loaded into docker")
+            run(
+                engine.load(tag),
+                f"{tag} cannot be loaded into docker",
+                hint="docker info says whether it answers",
+            )
     elif _works("podman"):
         say("load", "podman has the image already: buildah's store is its own")
     else:
@@ -194,7 +245,7 @@ def _private(path: Path, lines: Sequence[str]) -> str:
     return str(path)
 
 
-def run(argv: list[str], what: str) -> None:
+def run(argv: list[str], what: str, *, hint: str) -> None:
     """Run an engine with its talk on our stderr; raises OutsideError with its last lines."""
     lines: list[str] = []
     with subprocess.Popen(
@@ -209,5 +260,5 @@ def run(argv: list[str], what: str) -> None:
         tail = [line for line in lines if line.strip()][-12:]
         raise OutsideError(
             what, where=f"`{' '.join(argv[:2])}` ended with status {process.returncode}", why="\n".join(tail),
-            hint="the lines above say which step failed; the same by hand: nuages dockerfile --write",
+            hint=hint,
         )  # fmt: skip

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from nuages import cli
 from nuages.building import sources
 
 
@@ -50,3 +53,26 @@ def test_folders_that_an_index_on_this_disk_lies_in_are_mounted(tmp_path: Path) 
     secrets, volumes = sources(environ, tmp_path)
     assert [name for name, _ in secrets] == ["packages"]
     assert set(volumes) == {str(wheels), str(index.parent)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["--push"],
+            "error: there is no name to push the image under\n  given by --push\n"
+            "  a name says which registry it goes to, and -t gives it\n\n"
+            "hint: -t registry.example.com/team/NAME --push\n",
+        ),
+        (
+            ["--output", "/nonexistent/image.tar"],
+            "error: the folder of the image's file does not exist\n  given by --output\n  /nonexistent\n\n"
+            "hint: mkdir -p /nonexistent\n",
+        ),
+    ],
+)
+def test_what_could_only_fail_at_the_end_is_refused_at_the_start(
+    tmp_path: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["build", str(tmp_path), *arguments]) == 2
+    assert capsys.readouterr() == ("", said)

@@ -51,11 +51,11 @@ _COMMIT = re.compile(r"@[0-9a-f]{7,40}(?:[#;\s]|$)|@v?\d+(\.\d+)+|/archive/|\.(w
 
 # What an image of ours has, makes in another stage, or has no use for.
 _TOOLS_OF_DEBIAN = re.compile(
-    r"-dev$|^(lib(pq5|mariadb3|ffi8|xml2|ssl3)?|python3?|py3|nodejs|npm|gcc|g\+\+|clang|rustc|gpg|cron|nginx|vim|netcat|php)"
+    r"-dev$|^(lib(pq5|mariadb3|ffi8|xml2|ssl3)?|python3?|py3|nodejs|npm|gcc|g\+\+|clang|rustc?|gpg|cron|nginx|vim|netcat|php)"
     r"([\d.-].*)?$|^(apt-.*|apache2.*|bash|binutils|build-(base|essential)|bzip2|ca-certificates|cargo|coreutils|curl|dumb-init"
     r"|dos2unix|gdal-bin|linux-headers|mariadb-client|sqlite3|sqlite|gettext|git|gnupg\d?|gosu|htop|iputils-ping|jq|less|libc-bin|libmysqlclient.*|locales|lsb-release|lsof"
     r"|make|mime-support|media-types|mysql-client|default-mysql-client|musl|nano|net-tools|netcat.*|openssh.*|openssl|patch"
-    r"|pkg-config|pkgconf|poedit|postgresql-(client|common).*|procps|redis-tools|rsync|screen|shared-mime-info|software-properties-common"
+    r"|pipenv|pipx|pkg-config|pkgconf|poedit|postgresql-(client|common).*|procps|redis-tools|rsync|screen|shared-mime-info|software-properties-common"
     r"|strace|su-exec|sudo|supervisor|tar|telnet|tini|tmux|tzdata|unzip|uwsgi.*|wait-for-it|watchman|wget|xz-utils|yarn|zip|zsh)$"
 )
 
@@ -89,7 +89,7 @@ def examine(facts: Facts) -> Iterator[Finding]:
             f"{some(tools_named, 5)} {are(tools_named)} installed in production",
             *(each.origin for each in tools[:4]),
             why="they make the image larger, and what reads the code of a running site should not be there",
-            fix=_elsewhere(dependencies.manager),
+            fix=_elsewhere(dependencies.manager, tools_named),
         )
     apps = [app for app in facts.apps if app.split(".")[0] in _APPS]
     setting = facts.setting("INSTALLED_APPS")
@@ -179,13 +179,13 @@ def _of_line(facts: Facts, line: str, path: str) -> Distribution:
     return Distribution(name=name, version=(read.specifier or read.url) if read else "", origin=origin)
 
 
-def _elsewhere(manager: Manager) -> str:
+def _elsewhere(manager: Manager, names: list[str]) -> str:
     if manager in {Manager.UV, Manager.PYPROJECT, Manager.PYLOCK}:
         return "move them to [dependency-groups] dev in pyproject.toml, and lock again"
     if manager is Manager.POETRY:
         return "move them to [tool.poetry.group.dev.dependencies], and lock again"
     if manager is Manager.PDM:
-        return "pdm add -d them"
+        return f"pdm remove {' '.join(names)} && pdm add -d {' '.join(names)}"
     if manager in {Manager.PIPENV, Manager.PIPFILE}:
         return "move them to [dev-packages] in the Pipfile, and lock again"
     return "move them to requirements-dev.txt, with `-r requirements.txt` as its first line"

@@ -90,6 +90,7 @@ class Evaluator(Calls):
                 return owner.scope.names[name]
             return self.submodule(owner, name)
         if isinstance(owner, Class):
+            self.touched |= owner.scope.touched.get(name, frozenset())
             return owner.scope.names.get(name, UNKNOWN)
         if isinstance(owner, Reader) and name == "ENVIRON":
             return Dotted(readers.OS)

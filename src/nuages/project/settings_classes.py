@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import json
 from typing import Any
 
 from nuages.project.functions import Functions
 from nuages.project.model import VariableKind
+from nuages.project.readers import parsed
 from nuages.project.values import UNKNOWN, Class, Dotted, Missing
 
 PYDANTIC = "pydantic-settings"
@@ -79,7 +81,11 @@ class SettingsClasses(Functions):
             )
             text = ast.unparse(default)[:200] if default is not None else None
             self.record(name, PYDANTIC, inner, kind=kind, default=text, has_default=is_optional, raises=True)
-            made.scope.names[field] = self.evaluate(default) if default is not None else UNKNOWN
+            given = self.text_of(name)
+            if given is not None:
+                made.scope.names[field] = _pydantic_value(given, kind)
+            else:
+                made.scope.names[field] = self.evaluate(default) if default is not None else UNKNOWN
             made.scope.touched[field] = frozenset({name})
 
     def _configuration_value(self, statement: ast.Assign) -> bool:
@@ -134,6 +140,19 @@ def _pydantic_config(statement: ast.ClassDef) -> tuple[str, str]:
         elif name == "env_file" and isinstance(text, str):
             env_file = text
     return prefix, env_file
+
+
+def _pydantic_value(text: str, kind: VariableKind | None) -> Any:
+    """Return what a field makes of a variable's text; lists and the like are JSON there (its «Parsing environment»)."""
+    if kind is VariableKind.LIST:
+        try:
+            return json.loads(text)
+        except ValueError:
+            return UNKNOWN
+    try:
+        return parsed(text, kind)
+    except ValueError:
+        return UNKNOWN
 
 
 def _pydantic_field(value: ast.expr | None) -> tuple[ast.expr | None, str]:

@@ -285,6 +285,29 @@ def test_what_turns_debug_off_is_found_out(
     assert found.debug.origin == Origin("settings.py", 4)
 
 
+def test_a_field_of_a_settings_class_turns_debug_off_from_another_module(tree: MakeTree) -> None:
+    fields = """
+        from pydantic_settings import BaseSettings, SettingsConfigDict
+        class Fields(BaseSettings):
+            model_config = SettingsConfigDict(env_prefix="SHOP_")
+            DEBUG: bool = True
+            HOSTS: list[str] = []
+        fields = Fields()
+    """
+    files = {
+        "fields.py": fields,
+        "settings.py": "from fields import fields\nDEBUG = fields.DEBUG\nALLOWED_HOSTS = fields.HOSTS\n",
+    }
+    found = settings_source.read(tree(files), "settings.py", (".",), {})
+    assert found.debug is not None
+    assert (found.debug.variable, found.debug.off) == ("SHOP_DEBUG", "False")
+    given = settings_source.read(
+        tree(files), "settings.py", (".",), {"SHOP_HOSTS": '["a.example", "b.example"]'}
+    )
+    (hosts,) = [each for each in given.assignments if each.name == "ALLOWED_HOSTS"]
+    assert (hosts.value, hosts.variables) == (["a.example", "b.example"], ("SHOP_HOSTS",))
+
+
 @pytest.mark.parametrize("debug", ["True", "False", "bool(something())"])
 def test_without_a_variable_nothing_turns_debug_off(debug: str, tree: MakeTree) -> None:
     assert (
