@@ -18,6 +18,13 @@ from tests.process.test_examples import Browser
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 WRITTEN = shutil.ignore_patterns("*.sqlite3*", "staticfiles", "media", "__pycache__")
 SECRET = {"SECRET_KEY": "only for tests, and long enough to be no warning, 0123456789"}
+FORMS = """\
+from pathlib import Path
+(manifest,) = Path("/app").rglob("nuages-static.json")
+print(sorted({path.suffix for path in manifest.parent.rglob("*")} & {".br", ".zst", ".gz"}), manifest.is_file())
+"""
+"""Prints which forms of static files lie in an image, beside their manifest."""
+
 PAGES = {
     "bookshop": ("/", 'class="cover"', r'href="(/static/shop/shop\.\w{12}\.css)"'),
     "chat": ("/", "room", r'href="(/static/rooms/chat\.\w{12}\.css)"'),
@@ -46,6 +53,7 @@ def test_an_image_serves_its_pages_and_static_files_as_anybody_and_ends_with_0(
     engine.once(tag, "manage.py", "migrate", "--noinput", environ=SECRET, volume=tag)
     asked = ("-m", "nuages", "run", "--", "shell", "-c", "import sys; print(sys.executable)")
     assert engine.once(tag, *asked, environ=SECRET, volume=tag).strip().endswith(PYTHON)
+    assert engine.once(tag, "-c", FORMS, environ=SECRET) == "['.br', '.gz', '.zst'] True\n"
     with engine.serving(tag, environ=SECRET, volume=tag) as container:
         browser = Browser(container)  # type: ignore[arg-type]
         page = browser.get(path)

@@ -39,13 +39,25 @@ def test_a_dockerfile_is_written_as_it_was(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_hadolint_finds_nothing(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_hadolint_finds_nothing(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    _lint(_run(capsys, "dockerfile", str(EXAMPLES / name), "--healthcheck", "--apt", "poppler-utils"))
+
+
+def _lint(text: str) -> None:
     linter = Path(sys.executable).with_name("hadolint")
     if not linter.exists():
         pytest.skip("hadolint has a wheel for Linux on x86-64 only")
-    text = _run(capsys, "dockerfile", str(EXAMPLES / name), "--healthcheck", "--apt", "poppler-utils")
     done = subprocess.run([linter, "-"], input=text, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "name", ["messages-not-compiled", "writes-beside-its-code", "front-end-in-a-folder-of-its-own"]
+)
+def test_hadolint_finds_nothing_in_a_trouble(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _lint(_run(capsys, "dockerfile", str(unpack(name, tmp_path))))
 
 
 @pytest.mark.parametrize("name", NAMES)

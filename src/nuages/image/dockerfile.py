@@ -156,10 +156,7 @@ def _project(plan: Plan) -> str:
             run(FETCH, [INDEXES, uv(target, places), *then]),
         ]
     if plan.messages:
-        blocks += [
-            comment("Message catalogues."),
-            f"RUN {PYTHON} -m django compilemessages --verbosity 0 --ignore node_modules",
-        ]
+        commands.append(f"{PYTHON} -m django compilemessages --verbosity 0 --ignore node_modules")
     if plan.state:
         blocks += [
             comment("What the project writes beside its code lies in the volume."),
@@ -167,6 +164,7 @@ def _project(plan: Plan) -> str:
         ]
     commands.append(f"({PYTHON} -m compileall -q --invalidation-mode unchecked-hash {APP} || true)")
     blocks += [
+        *([comment("Message catalogues, compiled.")] if plan.messages else []),
         comment(
             "Bytecode that is never checked against its source (PEP 552): nothing changes in an image, and a read-only",
             "file system could not keep it. A file for another Python may not compile; it is not imported either.",
