@@ -117,8 +117,12 @@ def bring_up(bringer: Bringer, directories: tuple[str, ...], settings: str | Non
     except NuagesError:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the project's code raises
-        loading = f"the settings module {module}" if module else "the settings"
-        raise start_error(error, directories=directories, settings=module, loading=loading) from None
+        raise _settings_error(error, directories, module) from None
+
+
+def _settings_error(error: BaseException, directories: tuple[str, ...], module: str | None) -> NuagesError:
+    loading = f"the settings module {module}" if module else "the settings"
+    return start_error(error, directories=directories, settings=module, loading=loading)
 
 
 def bring_up_alone(bringer: Bringer, application: Application, directories: tuple[str, ...]) -> None:
@@ -131,19 +135,24 @@ def bring_up_alone(bringer: Bringer, application: Application, directories: tupl
 
     if application.settings is None and "DJANGO_SETTINGS_MODULE" not in os.environ:
         import_entries(application, directories)
+    first: BaseException | None = None
     try:
         bringer.fill_settings()
         lacking = _lacks_applications(settings.INSTALLED_APPS)
     except NuagesError:
         raise
-    except (Exception, SystemExit):  # noqa: BLE001 - whatever the project's code raises; told by bring_up
-        lacking = True
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the project's code raises
+        lacking, first = True, error
     if lacking and application.apps:
         try:
             import_entries(application, directories)
         except NuagesError:
             if bringer.done:
                 raise
+            # What settings say when they are loaded a second time may be about that alone.
+            if first is not None and not isinstance(first, ImportError):
+                module = os.environ.get("DJANGO_SETTINGS_MODULE") or application.settings
+                raise _settings_error(first, directories, module) from None
     bring_up(bringer, directories, application.settings)
 
 
