@@ -205,7 +205,8 @@ def test_settings_that_do_not_load_end_up_with_the_users_own_traceback(home: Pat
 def test_settings_that_cannot_be_loaded_twice_are_told_by_what_they_said_first(
     home: Path, tmp_path: Path
 ) -> None:
-    settings = "import builtins, sys\nif hasattr(builtins, 'seen'):\n    1 / 0\nbuiltins.seen = True\nsys.exit('no key')\n"
+    settings = "import builtins, sys\nif hasattr(builtins, 'seen'):\n    1 / 0\nbuiltins.seen = True\n"
+    settings += "sys.exit('no key')\n"
     broken = project(tmp_path / "shop", DJANGO, **{"shop/settings.py": settings})
     answer = nuages("up", str(broken), "--bind", "127.0.0.1:0", variables=environ(home, None))
 
