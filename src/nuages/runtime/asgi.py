@@ -138,6 +138,7 @@ class AsyncExchange(Exchange):
     def turn(self) -> None:
         """Start the application, if there is no body, once the whole request has come."""
         self.begin()
+        self.hub.pool.haste.asked(self.began)
         if self.received or self.request.has_body:
             self._start()
         else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -18,8 +17,6 @@ from nuages.runtime.settings import Settings
 from nuages.runtime.site import Site
 from nuages.runtime.threads import Pool
 from nuages.runtime.xsendfile import Named
-
-SWITCH_SECONDS = 0.001
 
 
 class Hub:
@@ -54,9 +51,6 @@ class Hub:
         )
         watch_connections(self.mend_connections, self.allowance.opened)
         site.files.report = lambda text: log.event("error", "static", text)
-        if site.asgi is not None:
-            # A thread that computes gives way to the loop after this time; Python's own 5 ms add up to much more.
-            sys.setswitchinterval(SWITCH_SECONDS)
         header = site.ssl_header
         self.ssl_header = header.removeprefix("HTTP_").replace("_", "-").lower().encode() if header else b""
         self._defaults: tuple[Any, bytes] = (None, b"")

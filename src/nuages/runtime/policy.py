@@ -22,7 +22,8 @@ class Look:
     `running` threads have a task and `old` of them for long; `waited` is how long the head of the queue stands, and
     `steady` how long the limit is what it is, in seconds. Shares of the time that passed: `computed` by the running
     threads together, `wanted` also with the time in which they could have run but had no CPU (known for up to KNOWN
-    threads), `loop` computed by the event loop.
+    threads), `loop` computed by the event loop. `hurried`: async views are asked, for which every computing thread is
+    one more that takes the interpreter before the loop does.
     """
 
     running: int
@@ -34,6 +35,7 @@ class Look:
     computed: float
     wanted: float
     loop: float
+    hurried: bool = False
 
 
 def next_limit(seen: Look) -> int:
@@ -42,7 +44,7 @@ def next_limit(seen: Look) -> int:
     Where threads wait and the queue stands, more of them may run, until the interpreter has no time left: a quarter
     more, for a step too few leaves it idle, while one too many costs short requests nothing. Where it has no time
     left, more threads only fight for it: there may be fewer, one by one, for as long as the others keep it busy; at
-    least one, and one more for each of up to three that are at a long task.
+    least one, and one more for each of up to three that are at a long task (one while `hurried`).
 
     On a machine with other work a computing thread gets little CPU, and computes all the same: it wants it all the
     time. One that waits wants it now and then, though for longer than it would where the machine is idle.
@@ -50,7 +52,7 @@ def next_limit(seen: Look) -> int:
     wanted = seen.wanted if seen.running <= KNOWN else seen.computed
     share = wanted / max(1, seen.running)
     full = seen.computed + seen.loop > FULL_SHARE
-    floor = min(seen.most, 1 + min(seen.old, MOST_OLD))
+    floor = min(seen.most, 1 + min(seen.old, 1 if seen.hurried else MOST_OLD))
     if (full or share > COMPUTING_SHARE) and seen.limit > floor and seen.steady >= FEWER_SECONDS:
         return max(floor, min(seen.limit, seen.running) - 1)
     if seen.waited < STALL_SECONDS or seen.running < seen.limit:

@@ -9,10 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import time
 from typing import Any, ClassVar
 
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
 from nuages.runtime.asgi import AsyncExchange
@@ -21,16 +19,14 @@ from nuages.runtime.exchange import Exchange, Refusal
 from nuages.runtime.health import HealthExchange
 from nuages.runtime.hub import Hub
 from nuages.runtime.media import MediaExchange
-from nuages.runtime.reception import SLICE, Reception
+from nuages.runtime.patience import Patience
+from nuages.runtime.reception import SLICE
 from nuages.runtime.request import Request, request_id
 from nuages.runtime.secure import SecureTransport
 from nuages.runtime.settings import Settings
 from nuages.runtime.site import Site
 from nuages.runtime.sync import SyncExchange
 
-SLOWEST_BODY = 500  # bytes a second that a body must bring, looked at once in every body timeout
-SILENT_SECONDS = 60.0  # seconds that a client may take nothing of what was written to it
-OUTLET_SECONDS = 5.0  # seconds that an idle connection keeps its second descriptor
 LINGER_SECONDS = 5.0  # seconds that a refused client's data are thrown away, so that it reads the answer
 
 
@@ -44,11 +40,10 @@ def protocol_class(site: Site, settings: Settings, log: Any, board: Any) -> type
     )
 
 
-class Connection(Reception, asyncio.Protocol):
+class Connection(Patience, asyncio.Protocol):
     """One client connection. uvicorn makes it with keywords and calls `shutdown`; see CONTRIBUTING for the list."""
 
     hub: ClassVar[Hub]
-    sweeping: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -64,8 +59,6 @@ class Connection(Reception, asyncio.Protocol):
         self.server_state = server_state
         self.app_state = app_state
         self.loop = _loop or asyncio.get_event_loop()
-        self.transport: asyncio.Transport = None  # type: ignore[assignment]
-        self._flow: FlowControl | None = None
         self.server: tuple[str, int | None] | None = None
         self.local: tuple[str, int] = ("localhost", 80)
         self.peer: tuple[str, int] = ("", 0)
@@ -76,28 +69,8 @@ class Connection(Reception, asyncio.Protocol):
         self._last: Exchange | None = None
         self.half_closed = False
         self._advancing = False
-        self._unsent = 0
-        self._unsent_since = 0.0
-
-    @property
-    def flow(self) -> FlowControl:
-        """Which way is paused; made when it is first needed, for an idle connection needs none."""
-        if self._flow is None:
-            self._flow = FlowControl(self.transport)
-        return self._flow
-
-    def _is_reading(self) -> bool:
-        return self._flow is None or not self._flow.read_paused
-
-    def _is_writing(self) -> bool:
-        return self._flow is None or not self._flow.write_paused
 
     # What uvicorn asks
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing of a request has come that is not answered."""
-        return not self.exchanges and not self.in_head
 
     def shutdown(self) -> None:
         """Close now if idle, else after the answers to what has come.
@@ -277,18 +250,6 @@ class Connection(Reception, asyncio.Protocol):
             self._outlet.close()
             self._outlet = None
 
-    def pause(self) -> None:
-        """Read no more for now."""
-        self.flow.pause_reading()
-
-    def resume(self) -> None:
-        """Read on; the client has its time again."""
-        if self._flow is not None:
-            if self._flow.read_paused and self.receiving is not None and self.deadline:
-                self.deadline = self.loop.time() + self.hub.settings.body_timeout
-                self._body_mark = self._body_bytes
-            self._flow.resume_reading()
-
     def _advance(self) -> None:
         """Give the first exchange its turn, and the next one when that was answered at once."""
         if self._advancing:
@@ -376,57 +337,3 @@ class Connection(Reception, asyncio.Protocol):
         refusal = Refusal(self, status)
         self.exchanges.append(refusal)
         self._advance()
-
-    # Time
-
-    @classmethod
-    def _sweep_later(cls, loop: asyncio.AbstractEventLoop, state: Any) -> None:
-        settings = cls.hub.settings
-        shortest = min(
-            settings.header_timeout, settings.body_timeout, settings.keep_alive, cls.hub.time_limits.shortest
-        )
-        loop.call_later(max(0.05, min(1.0, shortest / 4)), cls._sweep, loop, state)
-
-    @classmethod
-    def _sweep(cls, loop: asyncio.AbstractEventLoop, state: Any) -> None:
-        """Look at every connection's deadline; one timer for all is cheaper than one for each request."""
-        now = loop.time()
-        for connection in list(state.connections):
-            if isinstance(connection, Connection):
-                connection.tick(now)
-        cls._sweep_later(loop, state)
-
-    def tick(self, now: float) -> None:
-        """Close what has been idle or slow for too long."""
-        if self.exchanges:
-            self.exchanges[0].expired(time.monotonic())
-        elif self.deadline and self.deadline - now < self.hub.settings.keep_alive - OUTLET_SECONDS:
-            self._close_outlet()
-        if (self.exchanges or self.refused) and self._is_silent(now):
-            self.transport.abort()
-        elif not self.deadline or now < self.deadline:
-            return
-        elif self.idle or self.refused:
-            self.refused = True
-            self.transport.close()
-        elif self._held or not self._is_reading():
-            self.deadline = now + self.hub.settings.body_timeout  # it is we who make this client wait
-        elif self.in_head:
-            self.refuse(408)
-        elif self.receiving is not None:
-            seconds = self.hub.settings.body_timeout
-            if self._body_bytes - self._body_mark < SLOWEST_BODY * seconds:
-                self.refuse(408)
-                return
-            self._body_mark = self._body_bytes
-            self.deadline = now + seconds
-
-    def _is_silent(self, now: float) -> bool:
-        """Return whether the client has taken nothing for too long of what was written."""
-        unsent = self.transport.get_write_buffer_size()
-        if self.exchanges and self.exchanges[0].transfer is not None:
-            unsent += self.exchanges[0].transfer.unsent()
-        if not unsent or unsent != self._unsent:
-            self._unsent, self._unsent_since = unsent, now
-            return False
-        return now - self._unsent_since > SILENT_SECONDS

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nuages.runtime.clocks import ThreadClock
+from nuages.runtime.haste import Haste
 from nuages.runtime.policy import KNOWN, OLD_SECONDS, STALL_SECONDS, Look, Shares, next_limit
 from nuages.runtime.poolthread import PoolThread, Task
 
@@ -78,6 +79,7 @@ class Pool:
         self._loop_clock: ThreadClock | None = None
         self._loop_seen = 0.0
         self._closed = False
+        self.haste = Haste()
         self._told: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._waking = False
 
@@ -293,6 +295,7 @@ class Pool:
         now = time.monotonic()
         passed = max(now - self._looked_at, 1e-6)
         self._looked_at = now
+        hurried = self.haste.look(now)
         loop_seen = self._loop_clock.computed()
         computed, self._loop_seen = loop_seen - self._loop_seen, loop_seen
         with self._lock:
@@ -320,6 +323,7 @@ class Pool:
                     computed=shares.computed,
                     wanted=shares.computed + shares.stood,
                     loop=shares.loop,
+                    hurried=hurried,
                 )
             )
             self.limit = min(limit, self.most)

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from nuages.runtime.counts import COUNTS_BYTES, Counting
-from nuages.runtime.protocol import LINGER_SECONDS, SILENT_SECONDS, Connection
+from nuages.runtime.patience import SILENT_SECONDS
+from nuages.runtime.protocol import LINGER_SECONDS, Connection
 
 
 class Transport:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nuages.runtime.haste import SWITCH_SECONDS, Haste
 from nuages.runtime.policy import (
     FEWER_SECONDS,
     KNOWN,
@@ -161,3 +163,34 @@ def test_shares_stay_within_what_was_seen(steps: list[tuple[float, float]]) -> N
 def test_expected_shares_follow_the_number_of_threads() -> None:
     shares = Shares(seconds=0.02, computed=0.4, stood=0.2, loop=0.1).scaled(1.5)
     assert (shares.computed, shares.stood, shares.loop) == pytest.approx((0.6, 0.3, 0.1))
+
+
+def test_while_async_views_are_asked_fewer_long_tasks_compute_at_a_time() -> None:
+    facts = {
+        "limit": 4,
+        "most": 64,
+        "waited": 1.0,
+        "steady": 1.0,
+        "computed": 1.0,
+        "wanted": 4.0,
+        "loop": 0.0,
+    }
+    limits = {}
+    for hurried in (False, True):
+        limit = 4
+        for _ in range(5):
+            seen = Look(running=limit, old=limit, hurried=hurried, **{**facts, "limit": limit})  # type: ignore[arg-type]
+            limit = next_limit(seen)
+        limits[hurried] = limit
+    assert limits == {False: 4, True: 2}
+
+
+def test_the_interpreter_is_given_up_sooner_only_while_async_views_are_asked() -> None:
+    usual = sys.getswitchinterval()
+    haste = Haste()
+    assert not haste.look(10.0)
+    haste.asked(10.0)
+    assert haste.look(10.5)
+    assert sys.getswitchinterval() == pytest.approx(SWITCH_SECONDS)
+    assert not haste.look(11.5)
+    assert sys.getswitchinterval() == pytest.approx(usual)
