@@ -111,7 +111,7 @@ class Hooks:
 def read_state(known: set[int], hooked: frozenset[str]) -> State:
     """Return what this process has; `known` are the descriptors that it had before the project was loaded.
 
-    A thread that is just ending (one of `faulthandler` always is, see worker.watch_start) is waited for, shortly.
+    A thread that is just ending (one of `faulthandler` always is, see process.watch_start) is waited for, shortly.
     """
     until = time.monotonic() + _ENDING_SECONDS
     threads = tuple(_threads())

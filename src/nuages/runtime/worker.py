@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import faulthandler
 import gc
 import importlib.util
@@ -12,7 +11,6 @@ import json
 import logging
 import os
 import random
-import resource
 import signal
 import socket
 import sys
@@ -22,7 +20,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from nuages.errors import NuagesError, StartError
-from nuages.runtime import child, departure, memory, overrun, recycling
+from nuages.runtime import child, departure, memory, overrun, process, recycling
 from nuages.runtime import settings as options
 from nuages.runtime.inquiry import Inquiry
 from nuages.runtime.log import Log
@@ -36,10 +34,8 @@ if TYPE_CHECKING:
     from nuages.runtime.site import Site
     from nuages.runtime.tls import Tls
 
-_PR_SET_PDEATHSIG = 1
 _CLOSING_SECONDS = 1.0  # for database connections to be closed properly at the end
 _ASK_AGAIN_SECONDS = 10.0  # between two times that a worker with a stuck thread asks to be replaced
-_STACK_BEFORE = 0.5  # seconds before its time is over, when a worker that still loads shows where it is
 
 
 class Worker:
@@ -266,15 +262,15 @@ class Worker:
 
 def main(control: socket.socket, assignment: dict[str, Any]) -> NoReturn:
     """Run a worker that loads the project itself."""
-    end_with(assignment["supervisor"])
-    prepare()
+    process.end_with(assignment["supervisor"])
+    process.prepare()
     begin(control, assignment)
 
 
 def begin(control: socket.socket, assignment: dict[str, Any], site: Site | None = None) -> NoReturn:
     """Run a worker; a failure to start is told to the supervisor, which prints it once for all workers."""
     worker = Worker(control, assignment)
-    watch_start(worker.settings.start_timeout)
+    process.watch_start(worker.settings.start_timeout)
     control.setblocking(False)
     try:
         worker.serve(site)
@@ -286,21 +282,6 @@ def begin(control: socket.socket, assignment: dict[str, Any], site: Site | None 
         worker.say(error=child.error_fields(unforeseen(error, started=started)))
         worker.end(StartError.exit_code)
     departure.leave(worker.log)
-
-
-def prepare() -> None:
-    """Make a process that was just started obey as it should; signals were blocked until now."""
-    # A handler and not SIG_IGN: programs that the project starts would inherit that.
-    signal.signal(signal.SIGINT, lambda _signal, _frame: None)
-    # In C, so that it answers whatever Python is at: an endless loop, a lock, a hanging import.
-    faulthandler.register(signal.SIGUSR1)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGUSR1})
-    _raise_file_limit()
-
-
-def watch_start(seconds: float) -> None:
-    """Show where a start hangs, shortly before its time is over."""
-    faulthandler.dump_traceback_later(max(0.01, seconds - _STACK_BEFORE))
 
 
 def unforeseen(error: BaseException, *, started: bool) -> StartError:
@@ -329,24 +310,6 @@ def _run(main: Any) -> None:
     else:
         uvloop.install()
         asyncio.run(main)
-
-
-def _raise_file_limit() -> None:
-    """Let this process open as many files as it may: every connection is one, and the usual limit is 1,024."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        # A hard limit of infinity is more than the kernel grants where fs.nr_open is lower.
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def end_with(supervisor: int) -> None:
-    """See that the kernel kills this process when its supervisor dies; prctl(2), PR_SET_PDEATHSIG."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    # It may have died before the call above.
-    if os.getppid() != supervisor:
-        os._exit(1)
 
 
 class _UvicornLog(logging.Handler):

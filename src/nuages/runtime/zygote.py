@@ -21,7 +21,7 @@ import time
 from typing import Any, NoReturn
 
 from nuages.errors import NuagesError, StartError
-from nuages.runtime import child, memory, obstacles, worker
+from nuages.runtime import child, memory, obstacles, process, worker
 from nuages.runtime import settings as options
 from nuages.runtime.application import Application
 from nuages.runtime.forking import Forks
@@ -96,7 +96,7 @@ class Zygote:
             self.say(refused=assignment["worker"], why=error.strerror)
             return False
         if is_worker:
-            worker.end_with(assignment["supervisor"])
+            process.end_with(assignment["supervisor"])
             _reseed()
         return is_worker
 
@@ -112,12 +112,12 @@ def _reseed() -> None:
 
 def main(control: socket.socket, assignment: dict[str, Any]) -> NoReturn:
     """Run a zygote; an error of the project is told to the supervisor, once for all workers."""
-    worker.end_with(assignment["supervisor"])
+    process.end_with(assignment["supervisor"])
     # A collection would make holes in what is shared, and each worker would fill, and so copy, them anew.
     gc.disable()
-    worker.prepare()
+    process.prepare()
     zygote = Zygote(control, assignment)
-    worker.watch_start(zygote.settings.start_timeout)
+    process.watch_start(zygote.settings.start_timeout)
     try:
         zygote.load()
         control, assignment = zygote.obey()

@@ -1,0 +1,47 @@
+"""What a process of ours asks of the kernel before it loads or serves: who ends it, what it may open, and a watch."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import faulthandler
+import os
+import resource
+import signal
+import sys
+
+_PR_SET_PDEATHSIG = 1
+_STACK_BEFORE = 0.5  # seconds before its time is over, when a worker that still loads shows where it is
+
+
+def end_with(supervisor: int) -> None:
+    """See that the kernel kills this process when its supervisor dies; prctl(2), PR_SET_PDEATHSIG."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    # It may have died before the call above.
+    if os.getppid() != supervisor:
+        os._exit(1)
+
+
+def prepare() -> None:
+    """Make a process that was just started obey as it should; signals were blocked until now."""
+    # A handler and not SIG_IGN: programs that the project starts would inherit that.
+    signal.signal(signal.SIGINT, lambda _signal, _frame: None)
+    # In C, so that it answers whatever Python is at: an endless loop, a lock, a hanging import.
+    faulthandler.register(signal.SIGUSR1)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGUSR1})
+    _raise_file_limit()
+
+
+def watch_start(seconds: float) -> None:
+    """Show where a start hangs, shortly before its time is over."""
+    faulthandler.dump_traceback_later(max(0.01, seconds - _STACK_BEFORE))
+
+
+def _raise_file_limit() -> None:
+    """Let this process open as many files as it may: every connection is one, and the usual limit is 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        # A hard limit of infinity is more than the kernel grants where fs.nr_open is lower.
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
