@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -15,6 +16,7 @@ _PROGRAM = "/usr/local/bin/nuages"
 _PROJECTS = "/srv"
 _WEEKDAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 _WATCHDOG = 30
+_LONGEST_USER = 31
 
 _HARDENING = (
     ("NoNewPrivileges", "yes"),
@@ -78,7 +80,8 @@ def _service(workload: Workload, port: int) -> str:
     return _unit(
         ("", [
             f"Installs what the lock in {_PROJECTS}/{workload.name} says, migrates, collects and serves.",
-            f"New code: systemctl reload {workload.name}, and no request is lost. Variables: /etc/{workload.name}.env",
+            f"New code: systemctl reload {workload.name}. A new lock, migrations or static files: systemctl restart,",
+            f"while connections wait in the socket. No request is lost. Variables: /etc/{workload.name}.env",
             *_variables(workload),
         ]),
         ("Unit", [
@@ -110,7 +113,12 @@ def _variables(workload: Workload) -> list[str]:
 
 
 def _place(workload: Workload) -> list[tuple[str, str]]:
-    """Return who runs it and where it may write: a user of its own where the project's folder is written to."""
+    """Return who runs it and where it may write: a lasting user where the project's folder is written to.
+
+    All units of a project have one user, a dynamic one too: they share its state directory (systemd.exec(5),
+    `DynamicUser=`).
+    """
+    user = _user(workload)
     found = [
         ("EnvironmentFile", f"-/etc/{workload.name}.env"),
         ("WorkingDirectory", f"{_PROJECTS}/{workload.name}"),
@@ -118,13 +126,29 @@ def _place(workload: Workload) -> list[tuple[str, str]]:
         ("RuntimeDirectory", workload.name),
         ("Environment", f"NUAGES_HOME=/var/lib/{workload.name} XDG_RUNTIME_DIR=/run/{workload.name}"),
     ]
-    if not workload.volume:
-        return [("DynamicUser", "yes"), *found]
+    written = "its files" if workload.volume else _collects(workload)
+    if not written:
+        return [("DynamicUser", "yes"), ("User", user), *found]
     folder = f"{_PROJECTS}/{workload.name}"
     return [
-        ("#", f"adduser --system --group {workload.name}; chown -R {workload.name} {folder}, for it writes there"),
-        ("User", workload.name), *found, ("ReadWritePaths", folder),
+        ("#", f"adduser --system --group {user}; chown -R {user} {folder}, for it writes {written} there"),
+        ("User", user), *found, ("ReadWritePaths", folder),
     ]  # fmt: skip
+
+
+def _user(workload: Workload) -> str:
+    """Return the name of its user: at most 31 characters (utmp(5), which systemd keeps to)."""
+    name = workload.name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:6]
+    return name if len(name) <= _LONGEST_USER else f"{name[: _LONGEST_USER - 7].rstrip('-')}-{digest}"
+
+
+def _collects(workload: Workload) -> str:
+    """Return what is written to the project's folder though it keeps nothing there: STATIC_ROOT lies in it."""
+    root, is_ours = workload.plan.static_root, "NUAGES_STATIC_ROOT" in workload.plan.environ
+    if root is None:
+        return "static files, for all that can be read," if is_ours else ""
+    return f"static files ({root.origin})" if not is_ours and root.value.startswith("/app/") else ""
 
 
 def _process(workload: Workload, one: Process) -> str:

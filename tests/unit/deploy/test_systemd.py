@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
+
 import pytest
 from tests.unit.deploy import plans
 
 from nuages.deploy.systemd import calendar, stream, systemd
+from nuages.image.plan import Stated
 from nuages.project.schedule import parse
 
 
@@ -72,3 +76,28 @@ def test_all_units_in_one_stream_stand_below_their_names() -> None:
 
     assert text.startswith("# /etc/systemd/system/shop.socket\n")
     assert text.count("# /etc/systemd/system/") == 6
+
+
+def test_static_files_in_the_projects_folder_want_a_user_that_lasts() -> None:
+    kept = plans.plan(static_root=Stated(value="/app/staticfiles", origin="shop/settings.py:57"))
+    lines = systemd([plans.workload(kept)], plans.options())["shop.service"].splitlines()
+    assert "DynamicUser=yes" not in lines
+    assert "ReadWritePaths=/srv/shop" in lines
+    (said,) = [line for line in lines if "adduser" in line]
+    assert said.endswith("chown -R shop /srv/shop, for it writes static files (shop/settings.py:57) there")
+    ours = dataclasses.replace(
+        kept, environ={"NUAGES_STATIC_ROOT": Stated(value="/app/staticfiles", origin="STATIC_ROOT is unset")}
+    )
+    assert "DynamicUser=yes" in systemd([plans.workload(ours)], plans.options())["shop.service"]
+
+
+def test_all_units_of_a_project_have_one_user_whose_name_systemd_takes() -> None:
+    named = dataclasses.replace(plans.plan(), name="a-shop-with-a-name-of-forty-characters-x")
+    units = systemd([plans.workload(named)], plans.options())
+    users = {
+        line for name, text in units.items() if name.endswith(".service") for line in text.splitlines()
+        if line.startswith("User=")
+    }  # fmt: skip
+    assert len(units) > 3
+    assert len(users) == 1
+    assert re.fullmatch(r"User=a-shop-with-a-name-of-fo-[0-9a-f]{6}", users.pop())
