@@ -84,9 +84,9 @@ class Reading:
     def is_empty(self, name: str) -> bool:
         """Return whether a variable has neither a text nor a default that says something."""
         empty = {None, "None", "''", '""', "False", "0", "[]", "()"}
-        return not self.text_of(name) and all(
-            read.default in empty for read in self.reads if read.name == name
-        )
+        # Production settings read again, and without a default, what the base's have one for.
+        last = next((read.default for read in reversed(self.reads) if read.name == name), None)
+        return not self.text_of(name) and last in empty
 
     def record(
         self,

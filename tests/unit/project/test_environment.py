@@ -285,6 +285,18 @@ def test_what_turns_debug_off_is_found_out(
     assert found.debug.origin == Origin("settings.py", 4)
 
 
+def test_what_production_settings_refuse_to_be_without_is_required_whatever_the_base_has(
+    tree: MakeTree,
+) -> None:
+    files = {
+        "base.py": "import os\nKEY = os.environ.get('KEY', 'for development')\n",
+        "production.py": "import os\nfrom base import *\nKEY = os.environ.get('KEY', None)\n"
+        "if KEY is None:\n    raise ValueError('give KEY')\n",
+    }
+    found = settings_source.read(tree(files), "production.py", (".",), {})
+    assert [(each.name, each.required) for each in found.variables] == [("KEY", True)]
+
+
 def test_a_field_of_a_settings_class_turns_debug_off_from_another_module(tree: MakeTree) -> None:
     fields = """
         from pydantic_settings import BaseSettings, SettingsConfigDict
