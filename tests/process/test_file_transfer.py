@@ -77,6 +77,15 @@ def descriptors(server: Server) -> list[str]:
     return [path for path in found if "large.bin" in path]
 
 
+def sockets(server: Server) -> int:
+    """Return how many sockets the worker holds open."""
+    found = 0
+    for descriptor in Path(f"/proc/{server.workers()[0]}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found += str(descriptor.readlink()).startswith("socket:")
+    return found
+
+
 def ask(talk: Talk, headers: str = "") -> None:
     talk.send(f"GET /static/large.bin HTTP/1.1\r\nHost: testserver\r\n{headers}\r\n")
 
@@ -88,6 +97,17 @@ def test_a_large_file_comes_whole_again_and_again_on_one_connection(server: Serv
             assert talk.get("/static/small.txt").text == "small"
         assert talk.get("/").text == "hello"
     wait_until(lambda: not descriptors(server) or None, "the file to be closed")
+
+
+def test_what_sends_a_file_ends_with_its_connection(server: Server) -> None:
+    before = sockets(server)
+    with contextlib.ExitStack() as stack:
+        for _ in range(5):
+            talk = stack.enter_context(talk_to(server))
+            assert talk.get("/static/large.bin").body == LARGE
+        ask(talk)  # and one that leaves in the middle
+        talk.take(100)
+    wait_until(lambda: sockets(server) <= before or None, "the sockets to be closed")
 
 
 def test_files_and_pages_asked_for_at_once_come_in_order(server: Server) -> None:

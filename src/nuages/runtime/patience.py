@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
+from nuages.runtime.outlet import IDLE_SECONDS, Outlet
 from nuages.runtime.reception import Reception
 
 SLOWEST_BODY = 500  # bytes a second that a body must bring, looked at once in every body timeout
 SILENT_SECONDS = 60.0  # seconds that a client may take nothing of what was written to it
-OUTLET_SECONDS = 5.0  # seconds that an idle connection keeps its second descriptor
 
 
 class Patience(Reception):
@@ -25,6 +25,7 @@ class Patience(Reception):
         super().__init__()
         self.transport = None  # type: ignore[assignment]
         self._flow: FlowControl | None = None
+        self.outlet = Outlet()
         self._unsent = 0
         self._unsent_since = 0.0
 
@@ -45,9 +46,6 @@ class Patience(Reception):
 
     def _is_writing(self) -> bool:
         return self._flow is None or not self._flow.write_paused
-
-    def _close_outlet(self) -> None:
-        """Give back what only sending large files needs."""
 
     def pause(self) -> None:
         """Read no more for now."""
@@ -82,8 +80,8 @@ class Patience(Reception):
         """Close what has been idle or slow for too long."""
         if self.exchanges:
             self.exchanges[0].expired(time.monotonic())
-        elif self.deadline and self.deadline - now < self.hub.settings.keep_alive - OUTLET_SECONDS:
-            self._close_outlet()
+        elif self.deadline and self.deadline - now < self.hub.settings.keep_alive - IDLE_SECONDS:
+            self.outlet.close()
         if (self.exchanges or self.refused) and self._is_silent(now):
             self.transport.abort()
         elif not self.deadline or now < self.deadline:

@@ -7,8 +7,6 @@ uvicorn's own request cycle. Answers leave in the order of their requests.
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 from typing import Any, ClassVar
 
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
@@ -64,7 +62,6 @@ class Connection(Patience, asyncio.Protocol):
         self.peer: tuple[str, int] = ("", 0)
         self.scheme = "http"
         self.secure: SecureTransport | None = None
-        self._outlet: socket.socket | None = None
         self.closing = False
         self._last: Exchange | None = None
         self.half_closed = False
@@ -123,7 +120,7 @@ class Connection(Patience, asyncio.Protocol):
         exchanges, self.exchanges = self.exchanges, []
         for exchange in exchanges:
             exchange.drop()
-        self._close_outlet()
+        self.outlet.close()
         self.receiving = None
         self.parser = None
 
@@ -174,7 +171,7 @@ class Connection(Patience, asyncio.Protocol):
         if self.exchanges or (self.secure is not None and self.secure.is_held):
             self.refuse(400)
             return
-        self._close_outlet()
+        self.outlet.close()
         transport = self.transport if self.secure is None else self.secure.release()
         self.server_state.connections.discard(self)
         protocol: Any = self.config.ws_protocol_class(
@@ -234,21 +231,6 @@ class Connection(Patience, asyncio.Protocol):
         if self.closing:  # what was pipelined behind it is answered too
             return self._last is not None and self._last is not self.exchanges[0] and len(self.exchanges) > 1
         return not getattr(self.server_state, "retiring", False) or len(self.exchanges) > 1
-
-    def outlet(self) -> socket.socket:
-        """Return the connection's socket under a descriptor of its own, ours to send files by; raises OSError.
-
-        It ends with the connection at the latest, so that the descriptor never names anything else.
-        """
-        if self._outlet is None:
-            own = self.transport.get_extra_info("socket")
-            self._outlet = socket.socket(own.family, own.type, own.proto, fileno=os.dup(own.fileno()))
-        return self._outlet
-
-    def _close_outlet(self) -> None:
-        if self._outlet is not None:
-            self._outlet.close()
-            self._outlet = None
 
     def _advance(self) -> None:
         """Give the first exchange its turn, and the next one when that was answered at once."""

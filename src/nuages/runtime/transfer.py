@@ -1,9 +1,8 @@
 """Pieces of a file on their way to a client: by sendfile(2) from the page cache, or block by block.
 
-sendfile writes into the socket beside the transport. That is done under a duplicate of its descriptor that is ours, so
-that it can never name another file; only while the transport has nothing unsent and does not read; and it ends in
-`connection_lost` at the latest. TLS, a transport that has something unsent and file systems that cannot do it take the
-other way, through the transport.
+sendfile writes into the socket beside the transport. That is done under a descriptor of our own (`outlet`); only
+while the transport has nothing unsent and does not read; and it ends in `connection_lost` at the latest. TLS, a
+transport that has something unsent and file systems that cannot do it take the other way, through the transport.
 """
 
 from __future__ import annotations
@@ -133,7 +132,7 @@ class Transfer:
     def _take_socket(self) -> bool:
         """Take the connection's own descriptor for it; return False where none is free."""
         try:
-            self._socket = self.connection.outlet()
+            self._socket = self.connection.outlet.take(self.connection.transport)
         except OSError:
             return False
         if sum(map(_length, self._pieces)) > SHORT_BYTES and self._socket.family != socket.AF_UNIX:
