@@ -88,6 +88,14 @@ gunicorn = _peer("gunicorn", f"{_GUNICORN} --worker-class gthread --threads 4", 
 gunicorn_preload = _peer(
     "gunicorn-preload", f"{_GUNICORN} --preload --worker-class gthread --threads 4", WSGI
 )
+# Nobody's default, but what its users write who want the memory to stay shared (gc.freeze, «Avoid copy-on-write»).
+gunicorn_freeze = dataclasses.replace(
+    _peer("gunicorn-freeze", f"{_GUNICORN} --preload --worker-class sync --config {{data}}/freeze.py", WSGI),
+    files={
+        "{data}/freeze.py": "import gc\n\ngc.disable()\n\n\ndef when_ready(server):\n    gc.freeze()\n\n\n"
+        "def post_fork(server, worker):\n    gc.enable()\n"
+    },
+)
 gunicorn_sync = _peer("gunicorn-sync", f"{_GUNICORN} --worker-class sync", WSGI)
 
 _UVICORN = (
@@ -130,6 +138,6 @@ KNOWN = {
     server.name: server
     for server in (
         handler, nuages, nuages_1, granian, granian_1, granian_4, granian_asgi, uwsgi, uwsgi_4, gunicorn,
-        gunicorn_preload, gunicorn_sync, uvicorn, waitress, nginx,
+        gunicorn_preload, gunicorn_freeze, gunicorn_sync, uvicorn, waitress, nginx,
     )
 }  # fmt: skip

@@ -41,7 +41,9 @@ BEFORE = Metric(key="before_mb", title="PSS MB at the start", digits=1)
 RELOAD = Metric(key="reload", title="most in a reload / before", digits=2)
 COLLECTED = Metric(key="collected", title="workers collected", less_is_better=False)
 CPU_EACH = Metric(key="cpu_us", title="CPU µs/request")
-SERVERS = (servers.nuages, servers.uvicorn, servers.granian, servers.gunicorn_preload, servers.uwsgi)
+SERVERS = (
+    servers.nuages, servers.uvicorn, servers.granian, servers.gunicorn_preload, servers.gunicorn_freeze, servers.uwsgi,
+)  # fmt: skip
 
 
 def _all_at_once(call: Callable[[], None]) -> None:

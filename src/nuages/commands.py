@@ -201,7 +201,7 @@ def _up_options() -> tuple[type[Any], ...]:
 
 
 def _migrate_options() -> tuple[type[Any], ...]:
-    from nuages.runtime.migrate import MigrateOptions
+    from nuages.runtime.migrate_options import MigrateOptions
 
     return (MigrateOptions,)
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from tests.process.harness import held, named_pipe, serving, write_project
 
 
@@ -99,3 +100,12 @@ def test_the_supervisor_is_small() -> None:
     shown = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     heavy = {"uvicorn", "django", "asyncio", "logging", "subprocess", "tempfile", "ctypes", "ssl"}
     assert heavy & set(shown.stdout.split()) == set()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_what_only_workers_need_is_not_in_the_supervisor(project: Path) -> None:
+    with serving(project, "--workers", "1") as server:
+        server.wait_for("worker-ready")
+        mapped = Path(f"/proc/{server.pid}/maps").read_text()
+    # Each is megabytes that stay for as long as it serves: OpenSSL comes with hashlib and asyncio.
+    assert [name for name in ("libssl", "libcrypto", "httptools", "uvloop") if name in mapped] == []

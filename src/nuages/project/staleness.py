@@ -6,7 +6,6 @@ root package's metadata in the lock with pyproject.toml.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import sys
@@ -78,9 +77,7 @@ def pipfile_hashes(pipfile: Mapping[str, Any], sources: Any) -> tuple[str, ...]:
             "develop": section(pipfile.get("dev-packages", {})),
         }
         data.update({name: section(values) for name, values in pipfile.items() if name not in known})
-        found.append(
-            hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-        )
+        found.append(_sha256(json.dumps(data, sort_keys=True, separators=(",", ":"))))
     return tuple(dict.fromkeys(found))
 
 
@@ -124,7 +121,7 @@ def _poetry_hash(project: Mapping[str, Any], groups: Mapping[str, Any], poetry: 
         whole["dependency-groups"] = groups
     if whole:
         whole["tool"] = {"poetry": content}
-    return hashlib.sha256(json.dumps(whole or content, sort_keys=True).encode()).hexdigest()
+    return _sha256(json.dumps(whole or content, sort_keys=True))
 
 
 def _poetry(tree: Tree, lock: str, declaration: str) -> Fact[str] | None:
@@ -154,11 +151,7 @@ def pdm_hashes(pyproject: Mapping[str, Any]) -> tuple[str, ...]:
         {**shared, "dev-dependencies": settings.get("dev-dependencies", {}), "overrides": overrides},
         {**shared, "dev-dependencies": settings.get("dev-dependencies", {})},
     )
-    return tuple(
-        dict.fromkeys(
-            hashlib.sha256(json.dumps(one, sort_keys=True).encode()).hexdigest() for one in variants
-        )
-    )
+    return tuple(dict.fromkeys(_sha256(json.dumps(one, sort_keys=True)) for one in variants))
 
 
 def _pdm(tree: Tree, lock: str, declaration: str) -> Fact[str] | None:
@@ -306,3 +299,9 @@ def _trim(release: tuple[int, ...]) -> tuple[int, ...]:
     while len(release) > 1 and release[-1] == 0:
         release = release[:-1]
     return release
+
+
+def _sha256(content: str) -> str:
+    import hashlib  # late: it brings OpenSSL, 3 MB that a supervisor would keep for as long as it serves
+
+    return hashlib.sha256(content.encode()).hexdigest()

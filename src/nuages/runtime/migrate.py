@@ -11,46 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from nuages.errors import NuagesError, OutsideError, ProjectError, UsageError
-from nuages.kinds import duration, flag, text
-from nuages.options import declare
 from nuages.runtime import faults, mutex, schema
 from nuages.runtime.application import Application
 from nuages.runtime.bucket import bucket_of
 from nuages.runtime.django import Bringer, Report, import_django
 from nuages.runtime.filling import Wish
+from nuages.runtime.migrate_options import MigrateOptions
 from nuages.runtime.settings import Settings
 from nuages.runtime.site import bring_up_alone, prepare_path
 
-MIGRATIONS = "Migrations"
-
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 4.0  # seconds between two attempts to reach a database
 _APPLYING = re.compile(r"Applying (\S+)\.\.\.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MigrateOptions:
-    """What `migrate` migrates, and how long it waits. Durations are seconds."""
-
-    database: tuple[str, ...] = declare(
-        text("ALIAS"), default=("default",), repeatable=True, group=MIGRATIONS,
-        help="the database to migrate, by its name in DATABASES; repeatable",
-    )  # fmt: skip
-    database_wait: float = declare(
-        duration, default=60.0, default_text="60s", group=MIGRATIONS,
-        help="how long to wait for a database that does not answer yet",
-    )  # fmt: skip
-    lock_wait: float = declare(
-        duration, default=600.0, default_text="10m", group=MIGRATIONS,
-        help="how long to wait for somebody else who migrates the same database",
-    )  # fmt: skip
-    no_downgrade: bool = declare(
-        flag, default=False, default_text="", group=MIGRATIONS,
-        help="refuse to run code that is older than the database's schema; without it this is a warning",
-    )  # fmt: skip
-    dry_run: bool = declare(
-        flag, default=False, default_text="", group=MIGRATIONS,
-        help="print what would be applied, and apply nothing",
-    )  # fmt: skip
 
 
 def migrate(application: Application, settings: Settings, options: MigrateOptions, report: Report) -> None:

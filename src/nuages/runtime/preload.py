@@ -17,8 +17,9 @@ from nuages.runtime.site import Site
 _MODULES = (
     "uvloop", "httptools", "uvicorn.server", "uvicorn.lifespan.on", "uvicorn.lifespan.off", "encodings.idna",
     "nuages.runtime.protocol", "nuages.runtime.server", "nuages.runtime.hooks", "concurrent.futures.thread",
-    "http.cookies", "cgi", "django.core.handlers.wsgi", "django.http.multipartparser", "django.views.csrf",
-    "django.views.defaults", "django.views.debug",
+    "http.cookies", "cgi", "encodings.ascii", "encodings.latin_1", "django.core.handlers.wsgi",
+    "django.db.models.sql.compiler", "django.http.multipartparser", "django.views.csrf", "django.views.defaults",
+    "django.views.debug", "django.template.context_processors",
 )  # fmt: skip
 
 
@@ -50,16 +51,17 @@ def _templates() -> None:
 
     for backend in engines.all():
         engine: Any = getattr(backend, "engine", None)
-        _ = getattr(engine, "template_loaders", None)
+        _ = getattr(engine, "template_loaders", None), getattr(engine, "template_context_processors", None)
 
 
 def _translations() -> None:
     from django.conf import settings
-    from django.utils import translation
+    from django.utils import formats, translation
 
-    if settings.USE_I18N:
-        with translation.override(settings.LANGUAGE_CODE):
+    with translation.override(settings.LANGUAGE_CODE):
+        if settings.USE_I18N:
             translation.gettext("")
+        formats.get_format("DATE_FORMAT")
 
 
 def _urls() -> None:
