@@ -111,7 +111,7 @@ class Company:
 
 
 @contextlib.contextmanager
-def all_up(shop: Path, home: Path) -> Iterator[Company]:
+def all_up(shop: Path, home: Path, *arguments: str) -> Iterator[Company]:
     process = start(
         "up",
         str(shop),
@@ -121,6 +121,7 @@ def all_up(shop: Path, home: Path) -> Iterator[Company]:
         "--workers",
         "1",
         "--json",
+        *arguments,
         variables=environ(home, None),
     )
     try:
@@ -168,6 +169,30 @@ def test_server_and_processes_run_are_renewed_and_stop_as_each_wants(home: Path,
         company.wait_for("slow did not end within 0 s: killed")
         assert company.process.wait(DEADLINE) == 0
         assert [alive(int(line.split()[-1])) for line in (first, second)] == [False, False]
+
+
+def test_with_reload_what_is_saved_reaches_the_server_and_the_processes(home: Path, shop: Path) -> None:
+    urls = shop / "shop" / "urls.py"
+    before = urls.read_text()
+    with all_up(shop, home, "--reload") as company:
+        (address,) = company.event("listening")["addresses"]
+        company.event("ready")
+        company.wait_for("worker | worker works with")
+        company.wait_for("again in 4 s")  # by now `brief` is left alone for a while
+        begun = len([line for line in company.lines if line.startswith("brief | brief works")])
+        saved = urls.with_name("urls.py.new")  # as editors do that write beside a file and rename
+        saved.write_text(before.replace("the shop", "the new shop"))
+        saved.replace(urls)
+        try:
+            assert company.event("changed")["text"] == "shop/urls.py changed"
+            company.wait_for("worker | worker stops by SIGINT")
+            company.wait_for("worker | worker works with", times=2)
+            company.wait_for("brief | brief works with", times=begun + 1)
+            assert company.event("worker-ended")
+            with urllib.request.urlopen(address, timeout=DEADLINE) as answer:
+                assert answer.read() == b"the new shop"
+        finally:
+            urls.write_text(before)
 
 
 def test_when_it_is_killed_all_that_it_started_ends(home: Path, shop: Path) -> None:

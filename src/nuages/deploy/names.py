@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
 
@@ -24,7 +23,7 @@ def label(text: str) -> str:
         plain = f"app-{plain}"
     if plain and len(plain) <= _BASE and plain.removeprefix("app-") == shown:
         return plain
-    digest = hashlib.sha256(text.encode()).hexdigest()[:6]
+    digest = _sha256(text)[:6]
     return f"{(plain or 'app')[: _BASE - 7].rstrip('-')}-{digest}"
 
 
@@ -33,7 +32,7 @@ def joined(*parts: str) -> str:
     whole = "-".join(parts)
     if len(whole) <= LONGEST:
         return whole
-    digest = hashlib.sha256(whole.encode()).hexdigest()[:8]
+    digest = _sha256(whole)[:8]
     return f"{whole[: LONGEST - 9].rstrip('-')}-{digest}"
 
 
@@ -48,3 +47,9 @@ def is_host(text: str) -> bool:
     return len(text) <= 253 and all(
         re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", part) for part in name.split(".")
     )
+
+
+def _sha256(text: str) -> str:
+    import hashlib  # late: it brings OpenSSL, 3 MB that a supervisor would keep for as long as it serves
+
+    return hashlib.sha256(text.encode()).hexdigest()

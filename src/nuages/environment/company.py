@@ -194,11 +194,18 @@ class Company:
         )
 
     def _renew(self) -> None:
-        """Stop the members that always run; they are started again, with the new code."""
+        """Stop the members that always run; they are started again, with the new code.
+
+        Those that wait after a failure are started at once: the new code may be what mends them.
+        """
         for each in self._members:
-            if each.child is not None and each.times is None:
+            if each.times is not None:
+                continue
+            if each.child is not None:
                 each.started = self.clock() - _LONG_SECONDS
                 _signal(each.child, each.process.stop_signal)
+            else:
+                each.failures, each.due = 0, self.clock()
 
     def _stop(self, server: subprocess.Popen[bytes], number: int) -> int:
         server.send_signal(number)
