@@ -428,7 +428,7 @@ def test_the_rest_of_whitenoise_s_settings_means_the_same_too(tmp_path: Path) ->
         answer = talk.get("/files/pixel.png")
         assert answer.status == 200
         assert not {"cache-control", "access-control-allow-origin"} & set(answer.fields)
-        assert talk.get(f"/static/css/{hashed.name}").status == 404
+        assert talk.get("/static/pixel.png").status == 404
         assert talk.get("/files/later.txt").text == "not collected"
         assert talk.get("/robots.txt").text == "robots"
         assert talk.get("/docs/").text == "docs"
