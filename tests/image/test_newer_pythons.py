@@ -80,6 +80,7 @@ def build_wheel(folder: Path) -> Path:
 def install(root: Root, *arguments: str) -> None:
     """Run uv inside; packages come from where pip takes them on this machine."""
     places = indexes.uv_variables(indexes.read(os.environ), os.environ)
+    places.pop("UV_CONSTRAINT", None)  # a file of this machine, which the root has not
     places = {**places, "UV_LINK_MODE": "copy", "UV_PYTHON_DOWNLOADS": "never"}
     done = root.run("env", *(f"{name}={text}" for name, text in places.items()), "uv", *arguments)
     assert done.returncode == 0, done.stderr
