@@ -94,11 +94,14 @@ def _command(name: str) -> commands.Command:
     if name.startswith("-"):
         raise unknown_flag(name, (), "")
     near = difflib.get_close_matches(name, [command.name for command in commands.COMMANDS], n=1)
+    hint = f"did you mean `nuages {near[0]}`?" if near else "see `nuages --help`"
+    if name == "nuages":
+        hint = "leave it out: an image of nuages starts with it already"
     raise UsageError(
         f"unknown command {name!r}",
         where="given on the command line",
         why="nuages has " + ", ".join(command.name for command in commands.COMMANDS),
-        hint=f"did you mean `nuages {near[0]}`?" if near else "see `nuages --help`",
+        hint=hint,
     )
 
 

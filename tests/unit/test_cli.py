@@ -55,6 +55,14 @@ def test_a_command_is_suggested(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
+def test_the_name_that_an_image_starts_with_already_is_one_too_many(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, _, err = answer(capsys, "nuages", "migrate")
+    assert code == 2
+    assert err.endswith("hint: leave it out: an image of nuages starts with it already\n")
+
+
 def test_an_unknown_flag_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert answer(capsys, "serve", "--processes", "4") == (
         2,
