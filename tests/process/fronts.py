@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.process.harness import wait_until
+from tests.process.harness import DEADLINE, wait_until
+from tests.process.sites import Talk
 
 ROOT = Path(__file__).resolve().parents[2]
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
@@ -92,6 +93,15 @@ def connects(path: str) -> bool:
         except OSError:
             return False
     return True
+
+
+@contextlib.contextmanager
+def talking_through(path: str) -> Iterator[Talk]:
+    """Talk to the proxy that listens at a Unix socket."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(DEADLINE)
+        sock.connect(path)
+        yield Talk(sock)
 
 
 @contextlib.contextmanager

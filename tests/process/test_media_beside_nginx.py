@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import shutil
-import socket
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from tests.process.harness import DEADLINE, serving, wait_until
+from tests.process.fronts import running, talking_through
+from tests.process.harness import serving
 from tests.process.sites import Answer, Talk, talking, write_site
 
-NGINX = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
 URLS = '''
 @csrf_exempt
 def send(request):
@@ -147,8 +142,6 @@ ROWS = (
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """Yield the address of nuages and the socket of the nginx in front of it."""
-    if NGINX is None:
-        pytest.skip("nginx is not installed: apt-get install nginx")
     project = write_site(tmp_path_factory.mktemp("site"), urls=URLS)
     sold = project / "sold"
     (sold / "deep").mkdir(parents=True)
@@ -161,30 +154,11 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     (sold / "out.txt").symlink_to(project / "pages" / "settings.py")
     with serving(project, "--workers", "1", "--sendfile", f"/ours={sold}") as server:
         server.wait_for("ready")
-        with _nginx(server.address, sold) as path:
-            yield server.address, path
-
-
-@contextlib.contextmanager
-def _nginx(server: str, sold: Path) -> Iterator[str]:
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder) / "nginx.conf"
-        config.write_text(CONFIG.format(folder=folder, server=server, sold=sold))
-        process = subprocess.Popen([str(NGINX), "-p", folder, "-c", str(config)], stderr=subprocess.PIPE)
-        try:
-            wait_until(lambda: Path(f"{folder}/socket").exists() or None, "nginx")
-            yield f"{folder}/socket"
-        finally:
-            process.terminate()
-            process.communicate()
-
-
-@contextlib.contextmanager
-def _talking_to_nginx(path: str) -> Iterator[Talk]:
-    with socket.socket(socket.AF_UNIX) as sock:
-        sock.settimeout(DEADLINE)
-        sock.connect(path)
-        yield Talk(sock)
+        with (
+            tempfile.TemporaryDirectory(prefix="front-") as folder,
+            running("nginx", CONFIG.format(folder=folder, server=server.address, sold=sold), folder),
+        ):
+            yield server.address, f"{folder}/socket"
 
 
 def _ask(talk: Talk, prefix: str, row: Row, known: dict[str, str]) -> Answer:
@@ -222,7 +196,7 @@ def _facts(answer: Answer) -> dict[str, object]:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.title)
 def test_a_view_s_file_is_answered_as_behind_nginx(both: tuple[str, str], row: Row) -> None:
-    with talking(both[0]) as ours, _talking_to_nginx(both[1]) as theirs:
+    with talking(both[0]) as ours, talking_through(both[1]) as theirs:
         facts = []
         for talk, prefix in ((ours, "ours"), (theirs, "theirs")):
             first = _ask(talk, prefix, ROWS[0], {})
@@ -239,7 +213,7 @@ def test_a_view_s_file_is_answered_as_behind_nginx(both: tuple[str, str], row: R
 
 def test_fields_of_the_view_that_nginx_drops_are_kept(both: tuple[str, str]) -> None:
     row = Row(title="", fields=KEPT)
-    with talking(both[0]) as ours, _talking_to_nginx(both[1]) as theirs:
+    with talking(both[0]) as ours, talking_through(both[1]) as theirs:
         mine, nginx = _ask(ours, "ours", row, {}), _ask(theirs, "theirs", row, {})
     assert (mine.status, mine.body) == (nginx.status, nginx.body) == (200, BOOK)
     assert {name: mine.fields.get(name) for name in KEPT} == KEPT

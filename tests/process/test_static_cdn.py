@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import hashlib
-import os
-import shutil
-import socket
-import subprocess
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from tests.process.harness import DEADLINE, Server, serving, wait_until
+from tests.process.fronts import running, talking_through
+from tests.process.harness import Server, serving, wait_until
 from tests.process.sites import Talk, talking, write_site
 
-PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 SETTINGS = 'STATIC_ROOT = BASE.parent / "collected"\nWHITENOISE_MAX_AGE = 1\n'
 LARGE = hashlib.shake_128(b"large").digest(3_000_000)
 SHEET = b"".join(b".a%d { margin: 0 }\n" % number for number in range(2000))
@@ -59,42 +53,8 @@ http {{
 """
 
 
-@contextlib.contextmanager
-def cached(server: Server) -> Iterator[str]:
-    """Run nginx as a cache before the server; yield the path of its socket."""
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder) / "nginx.conf"
-        config.write_text(CONFIG.format(folder=folder, server=server.address))
-        command = [str(shutil.which("nginx", path=PATH)), "-p", folder, "-c", str(config)]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE)
-        try:
-            wait_until(lambda: _answers(f"{folder}/socket"), "nginx")
-            yield f"{folder}/socket"
-        finally:
-            process.terminate()
-            process.communicate()
-
-
-@contextlib.contextmanager
-def talk_to(path: str) -> Iterator[Talk]:
-    with socket.socket(socket.AF_UNIX) as sock:
-        sock.settimeout(DEADLINE)
-        sock.connect(path)
-        yield Talk(sock)
-
-
-def _answers(path: str) -> bool | None:
-    try:
-        with talk_to(path) as talk:
-            return talk.get("/").status == 200
-    except OSError:
-        return None
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
-    if not shutil.which("nginx", path=PATH):
-        pytest.skip("nginx is not installed: apt-get install nginx")
     project = write_site(tmp_path_factory.mktemp("site"), settings=SETTINGS)
     root = project / "collected"
     root.mkdir()
@@ -103,13 +63,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str
     (root / "large.bin").write_bytes(LARGE)
     with serving(project, "--workers", "1") as server:
         server.wait_for("ready")
-        with cached(server) as address:
-            yield server, address
+        with (
+            tempfile.TemporaryDirectory(prefix="front-") as folder,
+            running("nginx", CONFIG.format(folder=folder, server=server.address), folder),
+        ):
+            yield server, f"{folder}/socket"
 
 
 @pytest.fixture
 def talk(site: tuple[Server, str]) -> Iterator[Talk]:
-    with talk_to(site[1]) as opened:
+    with talking_through(site[1]) as opened:
         yield opened
 
 
@@ -159,7 +122,7 @@ def test_an_error_is_not_kept_as_a_file_is(site: tuple[Server, str]) -> None:
             answer = origin.get(path, header)
         assert answer.status == int(name)
         assert "max-age" not in answer.fields.get("cache-control", "")
-        with talk_to(site[1]) as first:
+        with talking_through(site[1]) as first:
             first.get(path, header)
-        with talk_to(site[1]) as second:
+        with talking_through(site[1]) as second:
             assert second.get(path).status == 200
