@@ -7,7 +7,6 @@ import dataclasses
 import errno
 import io
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from nuages.errors import NuagesError, OutsideError, ProjectError
 from nuages.runtime.application import Application
 from nuages.runtime.bucket import bucket_of, parse_bucket
 from nuages.runtime.collected import WEEK
+from nuages.runtime.collectfaults import collect_error, find_static
 from nuages.runtime.compression import compress_files
 from nuages.runtime.django import Bringer, Report, import_django
 from nuages.runtime.filling import Wish
@@ -38,9 +38,6 @@ from nuages.runtime.shelves import NEWER_SECONDS, Manner, hashed_test, scan
 from nuages.runtime.site import bring_up_alone, prepare_path
 from nuages.runtime.static import content_tag
 from nuages.runtime.whitenoise import skipped_endings
-
-_FAILED = re.compile(r"Post-processing '(.+)' failed!")
-_MISSING = re.compile(r"The file '?(.+?)'? could not be found")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,9 +147,9 @@ def _collect(root: Path, report: Report) -> Collected:
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            raise collect_error(error, said.getvalue(), _find) from None
+            raise collect_error(error, said.getvalue(), find_static) from None
         except (Exception, SystemExit) as error:  # noqa: BLE001 - finders, storages and settings are the project's
-            raise collect_error(error, said.getvalue(), _find) from None
+            raise collect_error(error, said.getvalue(), find_static) from None
         _report_left(report)
         return _finish(root, report, earlier)
 
@@ -291,69 +288,5 @@ class _disk:  # noqa: N801 - reads as the statement it is
             raise OutsideError(
                 "the static files cannot be written", where=str(error.filename or self.root),
                 why=error.strerror or str(error),
-                hint="free some space and run it again" if full else "choose another place with --output DIR",
+                hint="free some space and run it again" if full else "make it writable, or collect elsewhere: nuages collect --output DIR",
             ) from None  # fmt: skip
-
-
-def collect_error(error: BaseException, said: str, find: Callable[[str], str | None]) -> ProjectError:
-    """Return the error for a collectstatic that failed; `said` is what Django wrote to stderr.
-
-    `find` gives the path of a static file by its name, to name the line that refers to what is missing.
-    """
-    text = str(error)
-    processed = _FAILED.search(said)
-    missing = _MISSING.search(text)
-    if processed and missing:
-        sheet, wanted = processed[1], missing[1]
-        return ProjectError(
-            f"{sheet} refers to a static file that does not exist: {wanted}",
-            where=reference_line(find(sheet), wanted) or sheet,
-            why="the project's storage gives every file a hashed name and rewrites the references to it",
-            hint=f"add {wanted}, or remove the reference; where a front-end build makes it, run that build first",
-        )
-    if processed and isinstance(error, UnicodeDecodeError):
-        return ProjectError(
-            f"{processed[1]} is not UTF-8", where=find(processed[1]) or processed[1], why=text,
-            hint="save the file as UTF-8, which Django's storage needs to rewrite references in it",
-        )  # fmt: skip
-    if "Max post-process passes exceeded" in text:
-        return ProjectError(
-            "static files refer to each other in a circle", where=processed[1] if processed else "collectstatic",
-            why=text, hint="break the circle of @import or import lines",
-        )  # fmt: skip
-    if isinstance(error, FileNotFoundError) and error.filename:
-        return ProjectError(
-            "a folder of static files does not exist", where=str(error.filename), why=text,
-            hint="make the folder, or take it out of STATICFILES_DIRS; a front-end build may have to make it",
-        )  # fmt: skip
-    return ProjectError(
-        "the static files cannot be collected", where="manage.py collectstatic",
-        why=f"{type(error).__name__}: {text}".strip() + (f"\n{said.strip()}" if said.strip() else ""),
-        hint="correct what the message names; `python manage.py collectstatic` shows the same",
-    )  # fmt: skip
-
-
-def _find(name: str) -> str | None:
-    from django.contrib.staticfiles import finders
-
-    try:
-        found = finders.find(name)
-    except Exception:  # noqa: BLE001 - only to tell more in an error that is under way
-        return None
-    return str(found) if found else None
-
-
-def reference_line(path: str | None, wanted: str) -> str:
-    """Return `file:line` of the first line that names the file `wanted`, by its last part; else nothing."""
-    if path is None:
-        return ""
-    name = wanted.rsplit("/", 1)[-1]
-    try:
-        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return path
-    for number, line in enumerate(lines, 1):
-        position = line.find(name)
-        if position >= 0:
-            return f"{path}:{number}: {line[max(0, position - 60) : position + 60].strip()}"
-    return path
