@@ -94,9 +94,8 @@ class Allowance:
         self._asked: set[str] = set()
         self._limit: tuple[int, str] | None = None
         self._split: Split | None = None
-        self._unknown = (
-            UNKNOWN_LOOKS  # looks at a reserve in use before it is let go where no database is asked
-        )
+        # Looks at a reserve in use before it is let go where no database is asked.
+        self._unknown = UNKNOWN_LOOKS
         if reserve is not None:
             reserve.room, reserve.grown = self._room, self._bound_pool
 

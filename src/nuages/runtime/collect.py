@@ -288,5 +288,7 @@ class _disk:  # noqa: N801 - reads as the statement it is
             raise OutsideError(
                 "the static files cannot be written", where=str(error.filename or self.root),
                 why=error.strerror or str(error),
-                hint="free some space and run it again" if full else "make it writable, or collect elsewhere: nuages collect --output DIR",
+                hint="free some space and run it again"
+                if full
+                else "make it writable, or collect elsewhere: nuages collect --output DIR",
             ) from None  # fmt: skip
