@@ -30,9 +30,8 @@ if TYPE_CHECKING:
 # worker computes on one processor anyway.
 ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"}
 _SETTLED = 5.0  # seconds; a zygote that dies sooner after it had loaded is followed by another only when one is needed
-_ANSWERS = (
-    2.0  # seconds that a zygote may take to fork; then an order to kill the worker means the zygote too
-)
+# Seconds that a zygote may take to fork; then an order to kill the worker means the zygote too.
+_ANSWERS = 2.0
 
 
 class Zygote(Process):
@@ -83,9 +82,8 @@ class Nursery:
         if worker.pid:
             worker.signal(signal.SIGKILL)
             return
-        worker.doomed = (
-            True  # it dies as soon as it lives: also if its zygote, told to end, has just forked it
-        )
+        # It dies as soon as it lives: also if its zygote, told to end, has just forked it.
+        worker.doomed = True
         zygote = self._zygotes.get(worker.generation)
         if zygote is None or worker.id not in zygote.waiting:
             return
