@@ -168,7 +168,7 @@ class Acceptor:
             taken = 0
             while taken < self._alone and self._take(sock):
                 taken += 1
-            self._alone = min(2 * self._alone, MOST_AT_ONCE) if taken == self._alone else 1
+            self._alone = min(self._alone + 1, MOST_AT_ONCE) if taken == self._alone else 1
         if self._timer is None:
             self._listen()
 
