@@ -1,7 +1,7 @@
 """Take connections from the listening sockets that all workers share, so that each gets its share of them.
 
 Whoever is woken first could take all that wait, and kept-alive connections stay where they are: without a rule one
-worker ends with most of the load. Here a worker that has more connections than the mean lets the others go first for
+worker ends with most of the load. Here a worker that is ahead of the one with the least lets the others go first for
 a moment. What still waits then it takes itself, more and more of it while nobody else comes: a peer may be busy.
 
 uvloop's own servers accept until nothing waits and cannot pause, so the sockets are read here.
@@ -18,6 +18,8 @@ from typing import Any, Protocol
 MOST_AT_ONCE = 16  # connections taken before other work of the loop has its turn
 SHORT_WAIT, LONG_WAIT = 0.002, 0.025  # seconds that peers get to take a connection first
 EACH_WAIT = 0.001  # of these for each connection that this worker is ahead of the one with the least
+ENOUGH = 1.125  # of the connections of the worker with the least are even enough
+FEW = 8  # connections of a worker; with more of them it waits for the others as many times longer
 OUT_OF_FILES_WAIT = 1.0  # seconds, where the kernel refuses another file descriptor
 
 
@@ -27,8 +29,8 @@ class Tally(Protocol):
     def tally(self, connections: int | None) -> None:
         """Tell how many this worker has."""
 
-    def share(self) -> tuple[float, int]:
-        """Return the mean of all workers that accept, and the least that one of them has."""
+    def least(self) -> int:
+        """Return how many the worker with the fewest of those that accept has."""
 
 
 class Counted(set[Any]):
@@ -49,21 +51,23 @@ class Counted(set[Any]):
         self._changed()
 
 
-def may_take(own: int, mean: float, least: int) -> bool:
+def may_take(own: int, least: int) -> bool:
     """Return whether a worker with so many connections takes the next one at once. Pure.
 
-    An eighth more than the mean is even enough, and waiting for the last of it would hold up bursts. But the mean
-    tells little of one worker that has just come and is far behind the others: a quarter more than its is the most.
+    An eighth ahead of the one with the least is even enough, and waiting for the last of it would hold up bursts. The
+    mean of all would tell little of one that has just come and is far behind the others.
     """
-    return own < min(mean * 1.125 + 1, least * 1.25 + 2)
+    return own < least * ENOUGH + 2
 
 
 def wait_seconds(own: int, least: int) -> float:
     """Return how long a worker that may not take a connection waits for the others to do so. Pure.
 
-    The further it is ahead the longer: whoever is behind may have a machine that is busy.
+    The further it is ahead the longer: whoever is behind may have a machine that is busy. And the more connections
+    there are: an uneven share of few is gone with the next, one of many stays.
     """
-    return min(LONG_WAIT, max(SHORT_WAIT, EACH_WAIT * (own - least * 1.25)))
+    each = EACH_WAIT * max(1.0, least / FEW)
+    return min(LONG_WAIT, max(SHORT_WAIT, each * (own - least * ENOUGH)))
 
 
 class Acceptor:
@@ -140,8 +144,8 @@ class Acceptor:
 
     def _readable(self, sock: socket.socket) -> None:
         for _ in range(MOST_AT_ONCE):
-            mean, least = self._tally.share()
-            if not may_take(self.own, mean, least):
+            least = self._tally.least()
+            if not may_take(self.own, least):
                 self._leave(least)
                 return
             if not self._take(sock):
@@ -160,8 +164,8 @@ class Acceptor:
     def _resume(self) -> None:
         """Take what the others have left, then go on as usual; leave it longer while who is behind is taking it."""
         self._timer = None
-        mean, least = self._tally.share()
-        if least > self._least and not may_take(self.own, mean, least):
+        least = self._tally.least()
+        if least > self._least and not may_take(self.own, least):
             self._leave(least)
             return
         for sock in self._sockets:

@@ -98,13 +98,9 @@ class Board:
         """Tell the other workers how many connections this one has; None: it accepts no more."""
         self._tally[self._slot] = 0 if connections is None else connections + 1
 
-    def share(self) -> tuple[float, int]:
-        """Return how many connections the workers that accept have: the mean and the least."""
-        row = self._tally.tolist()
-        accepting = len(row) - row.count(0)
-        if not accepting:
-            return 0.0, 0
-        return (sum(row) - accepting) / accepting, min(filter(None, row)) - 1
+    def least(self) -> int:
+        """Return how many connections the worker with the fewest of those that accept has."""
+        return min(filter(None, self._tally.tolist()), default=1) - 1
 
     @property
     def accepting(self) -> int:
