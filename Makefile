@@ -5,6 +5,8 @@ BIN := .venv/bin
 BENCH ?=
 TESTS ?= tests/unit tests/process tests/projects
 ONLY ?= not long
+# How many test files run at a time.
+JOBS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-all lint format bench lock clean
@@ -19,7 +21,7 @@ up: ## Serve the example shop in production mode at http://127.0.0.1:8000
 
 test: ## The tests: unit, process, projects (a part of them: make test TESTS=tests/unit)
 	@$(PYTHON) scripts/bootstrap.py test
-	$(BIN)/python -m pytest -m "$(ONLY)" $(TESTS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "$(ONLY)" $(TESTS)
 
 test-all: ## The same, and images and newer Pythons in Debian roots
 	@$(PYTHON) scripts/bootstrap.py test test-all

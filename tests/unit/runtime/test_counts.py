@@ -162,9 +162,9 @@ def test_the_workers_see_of_each_other_who_asked_the_database_last_and_whether_t
 def test_counting_a_request_costs_less_than_1_5_microseconds_of_cpu() -> None:
     counting = Counting(_memory())
     rounds = []
-    for _ in range(5):
+    for _ in range(100):  # short rounds: what else runs here slows some of them down, never all
         begun = time.process_time()
-        for _ in range(5000):
+        for _ in range(200):
             counting.count("GET", "books/<int:pk>/", 200, 0.0123, 0.0002, 5120)
-        rounds.append((time.process_time() - begun) / 5000)
+        rounds.append((time.process_time() - begun) / 200)
     assert min(rounds) < 1.5e-6

@@ -90,9 +90,9 @@ def test_any_path_is_noted_as_far_as_it_fits(method: str, path: bytes, request_i
 def test_noting_a_request_costs_less_than_2_microseconds_of_cpu_each_way(whole: Scoreboard) -> None:
     board = Board(whole.descriptor, 0)
     rounds = []
-    for _ in range(5):
+    for _ in range(100):  # short rounds: what else runs here slows some of them down, never all
         begun = time.process_time()
-        for _ in range(2000):
+        for _ in range(200):
             board.end(board.begin("GET", b"/books/1/", "0af7651916cd43dd8448eb211c80319c"))
-        rounds.append((time.process_time() - begun) / 2000)
+        rounds.append((time.process_time() - begun) / 200)
     assert min(rounds) < 4e-6
