@@ -4,33 +4,27 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from nuages import examining
-from nuages.environment import indexes
 from nuages.environment.export import ARCHITECTURES
 from nuages.errors import OutsideError, UsageError
-from nuages.image import context, engine, pins
+from nuages.image import archive, context, engine, pins
 from nuages.image.audit import Finding
 from nuages.image.options import BuildOptions
 from nuages.invocation import Invocation
 from nuages.making import Made, make, write_whole
+from nuages.package_sources import sources
 
 _EPOCH = 1_577_836_800
 """2020-01-01: files and layers have one time, so that the same content makes the same image."""
 
 _BY_HAND = "the lines above say which step failed; the same by hand: nuages dockerfile --write"
-
-_NPM = re.compile(
-    r"(@[\w-]+:)?(registry|cafile|ca|strict-ssl|proxy|https-proxy)\s*=|//.*(_auth|_authToken|username|_password)="
-)
-"""What of a .npmrc says where packages come from and how they are reached."""
 
 
 def build(invocation: Invocation) -> int:
@@ -43,7 +37,7 @@ def build(invocation: Invocation) -> int:
     tags = options.tag or (f"{made.plan.name}:latest",)
     say("plan", f"Python {made.plan.python.value} on {made.plan.base.reference}, built by {chosen}")
     for name, stated in made.plan.stand_ins.items():
-        say("stand-in", f"{name} gets a stand-in at build time ({stated.origin}): {stated.value}")
+        say("stand-in", f"{name} gets a stand-in at build time ({stated.origin}): {_first(stated.value)}")
     with tempfile.TemporaryDirectory(prefix="nuages-build-") as folder:
         image = _build(invocation, options, made, chosen, tags, Path(folder))
         findings: tuple[Finding, ...] = ()
@@ -61,6 +55,12 @@ def build(invocation: Invocation) -> int:
         _lock(made, chosen, say)
     sys.stdout.write(digest + "\n")
     return 0
+
+
+def _first(value: str) -> str:
+    """Return the line that tells what a value is: a key has many."""
+    line, *more = value.splitlines()
+    return f"{line} …" if more else line
 
 
 def _agree(options: BuildOptions) -> None:
@@ -87,10 +87,15 @@ def _build(
     place.mkdir()
     size = context.write(made.project.root, place, dict(made.files), made.plan.excluded)
     invocation.console.event("context", f"{size / 1e6:.1f} MB of context")
-    secrets, volumes = sources(invocation.environ, folder)
+    given = sources(invocation.environ, folder, mounts=chosen in engine.MOUNTING)
+    if given.left_out:
+        places = engine.names(given.left_out)
+        invocation.console.event(
+            "note", f"{chosen} mounts no folders into a build: no packages out of {places}"
+        )
     order = engine.Order(
         context=str(place), dockerfile=str(place / "Dockerfile"), tags=tags, iidfile=f"{folder}/iid",
-        secrets=secrets, volumes=volumes, platform=options.platform, cache=options.cache, timestamp=_EPOCH,
+        secrets=given.secrets, volumes=given.volumes, platform=options.platform, cache=options.cache, timestamp=_EPOCH,
         isolation=invocation.environ.get("BUILDAH_ISOLATION", ""), has_healthcheck=made.plan.healthcheck,
     )  # fmt: skip
     try:
@@ -124,22 +129,20 @@ def _hand_over(
     file = folder / "digest"
     digest = _digest(chosen, image)
     if options.load:
-        _load(chosen, tags, say)
+        _load(chosen, tags, folder, say)
     if options.output:
         run(
             engine.save(chosen, image, options.output, str(file)), "the image cannot be written",
             hint="free some space, or choose another place with --output FILE",
         )  # fmt: skip
-        digest = file.read_text(encoding="utf-8").strip() if file.is_file() else digest
+        told = file.read_text(encoding="utf-8").strip() if file.is_file() else ""
+        digest = told or archive.digest(Path(options.output)) or digest
     for tag in options.tag if options.push else ():
         run(
             engine.push(chosen, tag, str(file)), f"{tag} cannot be pushed",
             hint=f"log in and push it again, nothing is built anew: {chosen} login {tag.partition('/')[0]}",
         )  # fmt: skip
-        if chosen == "docker":
-            digest = examining.output(engine.pushed(tag)).splitlines()[0].rpartition("@")[2]
-        else:
-            digest = file.read_text(encoding="utf-8").strip()
+        digest = _pushed(tag) if chosen == "docker" else file.read_text(encoding="utf-8").strip()
     return digest
 
 
@@ -147,16 +150,22 @@ def _digest(chosen: str, image: str) -> str:
     return examining.output(engine.digest(chosen, image)).strip()
 
 
-def _load(chosen: str, tags: Sequence[str], say: examining.Say) -> None:
+def _pushed(tag: str) -> str:
+    """Return the digest that docker pushed a tag under; it knows the image by those of other repositories too."""
+    folders, slash, name = tag.rpartition("/")
+    repository = folders + slash + name.partition(":")[0]
+    lines = examining.output(engine.pushed(tag)).split()
+    own = [line for line in lines if line.partition("@")[0] == repository]
+    return (own or lines)[0].rpartition("@")[2]
+
+
+def _load(chosen: str, tags: Sequence[str], folder: Path, say: examining.Say) -> None:
     if chosen != "buildah":
         say("load", f"{chosen} has the image already")
     elif _works("docker"):
-        for tag in tags:
-            run(
-                engine.load(tag),
-                f"{tag} cannot be loaded into docker",
-                hint="docker info says whether it answers",
-            )
+        for number, tag in enumerate(tags):
+            for words in engine.load(tag, str(folder / f"load-{number}.tar")):
+                run(words, f"{tag} cannot be loaded into docker", hint="docker info says whether it answers")
     elif _works("podman"):
         say("load", "podman has the image already: buildah's store is its own")
     else:
@@ -170,79 +179,64 @@ def _lock(made: Made, chosen: str, say: examining.Say) -> None:
     images = [made.plan.base.image]
     if made.plan.front_end:
         images.append(made.plan.front_end.image.partition("@")[0])
-    found = {image: _digest(chosen, image) for image in images}
+    found = {image: examining.output(engine.pinned(chosen, image)).strip() for image in images}
     write_whole(made.project.root / pins.NAME, pins.write(found).encode())
     say("write", f"{pins.NAME}: {engine.names(found)}")
 
 
 def _works(name: str) -> bool:
-    if not shutil.which(name):
-        return False
-    return subprocess.run(
-        engine.answers(name), stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60
-    ).returncode == 0  # fmt: skip
+    return bool(shutil.which(name)) and _lacks(name) != "an answer"
+
+
+def _lacks(name: str) -> str:
+    """Return what an installed engine lacks for a build: «an answer», «BuildKit», or nothing."""
+    for words, lacking in ((engine.answers(name), "an answer"), (engine.builds(name), "BuildKit")):
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60)
+        if done.returncode:
+            return lacking
+    return ""
 
 
 def _engine(wanted: str, say: examining.Say) -> str:
     present = [name for name in engine.ENGINES if shutil.which(name)]
     if wanted != "auto":
-        if wanted in present:
-            return wanted
-        listed = engine.names(present)
-        raise UsageError(
-            f"{wanted} is not installed", where="given by --builder",
-            why=f"this machine has {listed}" if present else "this machine has no container engine",
-            hint=f"--builder {present[0]}" if present else f"install {wanted}",
-        )  # fmt: skip
+        if wanted not in present:
+            listed = engine.names(present)
+            raise UsageError(
+                f"{wanted} is not installed", where="given by --builder",
+                why=f"this machine has {listed}" if present else "this machine has no container engine",
+                hint=f"--builder {present[0]}" if present else f"install {wanted}",
+            )  # fmt: skip
+        lacking = _lacks(wanted)
+        if lacking:
+            raise _unable(wanted, lacking)
+        return wanted
     for name in present:
-        if _works(name):
+        lacking = _lacks(name)
+        if not lacking:
             return name
-        say("note", f"{name} is installed, but does not answer")
+        say("note", f"{name} is installed, but {_UNABLE[lacking][0]}")
     raise OutsideError(
         "there is no container engine", where="looked for on PATH: docker, podman, buildah",
         why="an image is built by one of them", hint="apt install buildah, or: nuages dockerfile --write",
     )  # fmt: skip
 
 
-def sources(environ: Mapping[str, str], folder: Path) -> tuple[list[tuple[str, str]], list[str]]:
-    """Return this machine's package sources as build secrets, and the folders that they name."""
-    pip = indexes.read(environ)
-    values = {**indexes.uv_variables(pip, environ)}
-    values.update({name: text for name, text in environ.items() if re.match(r"UV_.*(INDEX|LINKS)", name)})
-    # What limits releases on this machine is no part of the project: its image is the same from any machine.
-    values.pop("UV_CONSTRAINT", None)
-    for option in ("index-url", "extra-index-url", "find-links", "trusted-host", "timeout"):
-        if option in pip:
-            values[f"PIP_{option.replace('-', '_').upper()}"] = pip[option].text
-    secrets = []
-    certificates = values.get("SSL_CERT_FILE") or environ.get("SSL_CERT_FILE")
-    if certificates and Path(certificates).is_file():
-        secrets.append(("ca", certificates))
-        values.update(SSL_CERT_FILE="/run/secrets/ca", PIP_CERT="/run/secrets/ca")
-    if values:
-        lines = [f"export {name}={shlex.quote(text)}\n" for name, text in sorted(values.items())]
-        secrets.insert(0, ("packages", _private(folder / "packages", lines)))
-    npm = Path(
-        environ.get("NPM_CONFIG_USERCONFIG") or Path(environ.get("HOME") or "~", ".npmrc")
-    ).expanduser()
-    if npm.is_file():
-        lines = [
-            f"{line}\n" for line in npm.read_text("utf-8", "replace").splitlines() if _NPM.match(line.strip())
-        ]
-        if lines:
-            secrets.append(("npmrc", _private(folder / "npmrc", lines)))
-    words = " ".join(values.values()).replace(",", " ").split()
-    # The pages of an index on this disk name files beside it, hence its parent.
-    places = [str(Path(word.removeprefix("file://")).parent) for word in words if word.startswith("file://")]
-    places += [word for word in words if word.startswith("/")]
-    volumes = [place for place in dict.fromkeys(places) if Path(place).is_dir() and place != "/"]
-    return secrets, volumes
+_UNABLE = {
+    "an answer": ("does not answer", "{0} info says why; the daemon may not run, or not let this user in"),
+    "BuildKit": ("has no buildx, and what it builds with then knows no cache mounts and no build secrets",
+                 "apt install docker-buildx, or docker-buildx-plugin from docker's own packages"),
+}  # fmt: skip
 
 
-def _private(path: Path, lines: Sequence[str]) -> str:
-    path.touch(mode=0o600)
-    path.write_text("".join(lines), encoding="utf-8")
-    return str(path)
+def _unable(name: str, lacking: str) -> OutsideError:
+    why, hint = _UNABLE[lacking]
+    return OutsideError(
+        f"{name} cannot build an image",
+        where="given by --builder",
+        why=f"{name} {why}",
+        hint=hint.format(name),
+    )
 
 
 def run(argv: list[str], what: str, *, hint: str) -> None:

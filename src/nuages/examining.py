@@ -118,7 +118,7 @@ def _try(
     identity = output(engine.start(runner, name, given, trial.USER)).split()[-1]
     try:
         ready = _becomes_ready(runner, identity, program)
-        _quietly([runner, "stop", "--time", str(_STOP_SECONDS), identity])
+        _quietly(engine.stop(runner, identity, _STOP_SECONDS))
         said = _quietly([runner, "logs", identity])
         status = output([runner, "inspect", "--format", "{{.State.ExitCode}}", identity]).strip()
     finally:

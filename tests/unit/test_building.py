@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nuages import cli
-from nuages.building import sources
+from nuages.package_sources import sources
 
 
 def test_indexes_and_registries_are_secrets_and_constraints_stay_here(tmp_path: Path) -> None:
@@ -28,9 +28,9 @@ def test_indexes_and_registries_are_secrets_and_constraints_stay_here(tmp_path: 
     }
     folder = tmp_path / "build"
     folder.mkdir()
-    secrets, volumes = sources(environ, folder)
-    assert [name for name, _ in secrets] == ["packages", "ca", "npmrc"]
-    files = dict(secrets)
+    found = sources(environ, folder)
+    assert [name for name, _ in found.secrets] == ["packages", "ca", "npmrc"]
+    files = dict(found.secrets)
     packages = Path(files["packages"]).read_text()
     assert "export UV_INDEX=https://uv.example.com/simple\n" in packages
     assert "export PIP_EXTRA_INDEX_URL=https://mara:hunter22@packages.example.com/simple\n" in packages
@@ -39,8 +39,8 @@ def test_indexes_and_registries_are_secrets_and_constraints_stay_here(tmp_path: 
     assert Path(files["npmrc"]).read_text() == (
         "registry=https://npm.example.com/\n//npm.example.com/:_authToken=npm-token\n"
     )
-    assert {Path(path).stat().st_mode & 0o777 for name, path in secrets if name != "ca"} == {0o600}
-    assert volumes == []
+    assert {Path(path).stat().st_mode & 0o777 for name, path in found.secrets if name != "ca"} == {0o600}
+    assert (found.volumes, found.left_out) == ((), ())
 
 
 def test_folders_that_an_index_on_this_disk_lies_in_are_mounted(tmp_path: Path) -> None:
@@ -50,9 +50,9 @@ def test_folders_that_an_index_on_this_disk_lies_in_are_mounted(tmp_path: Path) 
         folder.mkdir(parents=True)
     environ = {"HOME": str(tmp_path), "PIP_CONFIG_FILE": "/dev/null", "PIP_FIND_LINKS": str(wheels),
                "PIP_INDEX_URL": f"file://{index}"}  # fmt: skip
-    secrets, volumes = sources(environ, tmp_path)
-    assert [name for name, _ in secrets] == ["packages"]
-    assert set(volumes) == {str(wheels), str(index.parent)}
+    found = sources(environ, tmp_path)
+    assert [name for name, _ in found.secrets] == ["packages"]
+    assert set(found.volumes) == {str(wheels), str(index.parent)}
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,16 @@ class Image:
     layers: tuple[Layer, ...]
 
 
+def digest(path: Path) -> str:
+    """Return the digest of the one manifest that an archive's index names; "" where it has no OCI index."""
+    with tarfile.open(path) as archive:
+        try:
+            index = archive.extractfile("index.json")
+        except KeyError:
+            return ""
+        return str(json.load(index)["manifests"][0]["digest"]) if index else ""
+
+
 def read(path: Path) -> Image:
     """Read an archive of `docker save`, `podman save` or an OCI layout in a tar file.
 

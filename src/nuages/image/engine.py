@@ -9,11 +9,14 @@ ENGINES = ("docker", "podman", "buildah")
 RUNNERS = ("docker", "podman")
 """Those that run containers on their own, without a network of theirs."""
 
+MOUNTING = ("podman", "buildah")
+"""Those that mount folders of this machine into a build."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What to build: files and folders on this machine. `secrets` maps ids to files, `volumes` are folders that the
-    installers read (a local package index), which docker cannot mount into a build."""
+    installers read (a local package index), which docker cannot mount into a build (MOUNTING)."""
 
     context: str
     dockerfile: str
@@ -32,11 +35,14 @@ class Order:
 
 def answers(engine: str) -> list[str]:
     """Return the command line that succeeds where the engine can work: docker needs its daemon."""
-    return (
-        ["docker", "version", "--format", "{{.Server.Version}}"]
-        if engine == "docker"
-        else [engine, "--version"]
-    )
+    if engine == "docker":
+        return ["docker", "version", "--format", "{{.Server.Version}}"]
+    return [engine, "--version"]
+
+
+def builds(engine: str) -> list[str]:
+    """Return the command line that succeeds where the engine can build: docker's BuildKit is a plugin of its client."""
+    return ["docker", "buildx", "version"] if engine == "docker" else [engine, "--version"]
 
 
 def build(engine: str, order: Order) -> list[str]:
@@ -74,8 +80,18 @@ def push(engine: str, tag: str, digest_file: str) -> list[str]:
 
 
 def pushed(tag: str) -> list[str]:
-    """Return the command line that prints the digests by which docker knows a pushed image: `NAME@sha256:…`."""
+    """Return the command line that prints what docker knows a pushed image by: lines of `NAME@sha256:…`."""
     return ["docker", "image", "inspect", "--format", '{{join .RepoDigests "\\n"}}', tag]
+
+
+def pinned(engine: str, image: str) -> list[str]:
+    """Return the command line that prints the digest by which a registry has the image: BuildKit keeps the bases that
+    it fetched to itself, so docker is made to ask the registry."""
+    if engine == "docker":
+        # A format that starts with `{{.Manifest` is taken for another by some releases: they print their own text.
+        form = '{{printf "%s" .Manifest.Digest}}'
+        return ["docker", "buildx", "imagetools", "inspect", "--format", form, image]
+    return digest(engine, image)
 
 
 def save(engine: str, image: str, path: str, digest_file: str) -> list[str]:
@@ -85,14 +101,11 @@ def save(engine: str, image: str, path: str, digest_file: str) -> list[str]:
     return [engine, "push", "--digestfile", digest_file, image, f"oci-archive:{path}"]
 
 
-def load(tag: str) -> list[str]:
-    """Return the command line that puts an image of buildah's into docker's store."""
-    return [
-        "buildah",
-        "push",
-        tag,
-        f"docker-daemon:{tag if ':' in tag.rpartition('/')[2] else f'{tag}:latest'}",
-    ]
+def load(tag: str, path: str) -> tuple[list[str], list[str]]:
+    """Return the command lines that put an image of buildah's into docker's store, by way of a file: buildah's own way
+    there knows one socket only, not docker's contexts and DOCKER_HOST."""
+    name = tag if ":" in tag.rpartition("/")[2] else f"{tag}:latest"
+    return ["buildah", "push", tag, f"docker-archive:{path}:{name}"], ["docker", "load", "--input", path]
 
 
 def digest(engine: str, image: str) -> list[str]:
@@ -129,6 +142,11 @@ def start(engine: str, image: str, environ: Mapping[str, str], user: str) -> lis
         engine, "run", "--detach", "--network=none", "--read-only", "--tmpfs", "/tmp", "--user", user,
         "--cap-drop=ALL", "--security-opt=no-new-privileges", *given, image,
     ]  # fmt: skip
+
+
+def stop(engine: str, identity: str, seconds: int) -> list[str]:
+    """Return the command line that ends a container. The short option: `--time` became `--timeout` in docker 28."""
+    return [engine, "stop", "-t", str(seconds), identity]
 
 
 def names(found: Iterable[str]) -> str:
