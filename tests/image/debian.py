@@ -81,6 +81,7 @@ def debian(suite: str, folder: Path, packages: Sequence[str], *, variant: str = 
             ],
             stdin=subprocess.DEVNULL, check=True,
         )  # fmt: skip
+        _copy_certificates(root)
         _copy_sources(root / "home" / "visitor" / "nuages")
         yield Root(root)
     finally:
@@ -124,7 +125,7 @@ def _pip_variables() -> dict[str, str]:
 
 def _machine() -> list[str]:
     """Return the paths that say, on this machine, how to reach the network, and the package folders it has."""
-    found = ["/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs"]
+    found = ["/etc/resolv.conf", "/etc/hosts"]
     configured = indexes.read(os.environ)
     for option in ("find-links", "extra-index-url", "index-url"):
         for word in configured[option].words if option in configured else ():
@@ -133,6 +134,14 @@ def _machine() -> list[str]:
                 # An index `…/simple` refers to the files beside it.
                 found.append(str(place.parent if place.name == "simple" else place))
     return found
+
+
+def _copy_certificates(root: Path) -> None:
+    """Trust what this machine trusts. A copy: packages that are installed later write into the same folder."""
+    if Path(CERTIFICATES).is_file():
+        target = root / CERTIFICATES.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(CERTIFICATES, target)
 
 
 def _copy_sources(target: Path) -> None:
