@@ -52,7 +52,13 @@ def _lint(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["messages-not-compiled", "writes-beside-its-code", "front-end-in-a-folder-of-its-own"]
+    "name",
+    [
+        "messages-not-compiled",
+        "writes-beside-its-code",
+        "front-end-in-a-folder-of-its-own",
+        "variables-of-every-shape",
+    ],
 )
 def test_hadolint_finds_nothing_in_a_trouble(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

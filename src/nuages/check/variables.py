@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from nuages.project.model import Project, Variable, VariableKind
+from nuages.project.shapes import Shape
 
 HEADER = ("VARIABLE", "KIND", "NEEDED", "DEFAULT", "READ AT", "BY")
 _MEANS = {
@@ -19,6 +20,13 @@ _MEANS = {
     VariableKind.PATH: "path",
     VariableKind.TEXT: "text",
 }
+_SHAPES = {
+    Shape.DECIMAL: "number", Shape.JSON: "JSON", Shape.JSON_LIST: "list as JSON", Shape.PAIRS: "key=value, …",
+    Shape.BASE64: "32 bytes in base64", Shape.BASE64_JSON: "JSON in base64", Shape.HEX: "hexadecimal digits",
+    Shape.PRIVATE_KEY: "private key in PEM", Shape.PUBLIC_KEY: "public key in PEM", Shape.DATE: "date",
+    Shape.DATETIME: "date and time", Shape.TIME: "time", Shape.UUID: "UUID", Shape.ADDRESS: "IP address",
+    Shape.EMAIL: "e-mail address", Shape.LOG_LEVEL: "log level",
+}  # fmt: skip
 
 _SEVERAL = (VariableKind.HOSTS, VariableKind.LIST)
 # What these make a list of; where the settings split a text themselves, only they know at what.
@@ -87,7 +95,8 @@ def _entry(variable: Variable, sign: str) -> Iterator[str]:
     commas = (
         " with commas between them" if variable.reader in _BY_COMMAS and variable.kind in _SEVERAL else ""
     )
-    notes = [_MEANS[variable.kind] + commas, str(variable.origin)]
+    means = _SHAPES.get(variable.shape) if variable.shape else None
+    notes = [(means or _MEANS[variable.kind]) + commas, str(variable.origin)]
     if variable.condition:
         notes.append(f"if {_plain(variable.condition)}")
     if variable.given is not None:

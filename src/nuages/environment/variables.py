@@ -105,7 +105,11 @@ def is_own_secret(variable: Variable, project: Project) -> bool:
     quoted = rf"""["']{re.escape(variable.name)}["']"""
     if any(each.name in _OWN_SETTINGS and re.search(quoted, each.text) for each in project.assignments):
         return True
-    if variable.kind is not VariableKind.SECRET or _FOREIGN.search(variable.name):
+    if (
+        variable.shape is not None
+        or variable.kind is not VariableKind.SECRET
+        or _FOREIGN.search(variable.name)
+    ):
         return False
     return bool(_SECRET_KEY.fullmatch(variable.name))
 

@@ -201,7 +201,7 @@ def _static(plan: Plan) -> str:
     values = {name: stated.value for name, stated in {**plan.environ, **plan.stand_ins}.items()}
     for name in ("NUAGES_BIND", "NUAGES_MANAGEMENT"):
         values.pop(name, None)
-    words = [f"{name}={shlex.quote(value)}" for name, value in values.items()]
+    words = [f"{name}={_shell(value)}" for name, value in values.items()]
     # A project without static files collects none, but the folder is copied all the same.
     made = f" \\\n && mkdir -p {shlex.quote(plan.static_root.value)}" if plan.static_root else ""
     # Behind all else on this one command's sys.path: the project is to see no more than it does when it is served.
@@ -218,6 +218,14 @@ def _static(plan: Plan) -> str:
             "RUN " + " \\\n    ".join([*words, f"{PYTHON} -c {shlex.quote(code)} collect . --sealed"]) + made,
         ]
     )
+
+
+def _shell(value: str) -> str:
+    """Return a value as a word of the shell; a Dockerfile has no line breaks inside of one."""
+    if "\n" not in value:
+        return shlex.quote(value)
+    lines = " \\\n      ".join(shlex.quote(line) for line in value.splitlines())
+    return f"\"$(printf '%s\\n' {lines})\""
 
 
 def _final(plan: Plan) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nuages.errors import Origin
-from nuages.project.model import Process, ProcessRole, Variable, VariableKind
+from nuages.project.model import Process, ProcessRole, Shape, Variable, VariableKind
 
 FORMAT = 1
 """Raised when a field changes its meaning; a reader refuses formats that it does not know."""
@@ -167,10 +167,11 @@ def _process(*, role: str, origin: Mapping[str, Any], **fields: Any) -> Process:
 
 
 def _variable(
-    *, kind: str, origin: Mapping[str, Any], given: Mapping[str, Any] | None, **fields: Any
+    *, kind: str, origin: Mapping[str, Any], given: Mapping[str, Any] | None, shape: str | None, **fields: Any
 ) -> Variable:
     there = Origin(**given) if given else None
-    return Variable(kind=VariableKind(kind), origin=Origin(**origin), given=there, **fields)
+    parsed_as = Shape(shape) if shape else None
+    return Variable(kind=VariableKind(kind), origin=Origin(**origin), given=there, shape=parsed_as, **fields)
 
 
 _ONE: Mapping[str, Callable[..., Any]] = {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from nuages.project.model import Variable, VariableKind
+from nuages.image import stand_in_keys
+from nuages.project.model import Shape, Variable, VariableKind
 
 HOST = "stand-in.invalid"
 """A name that never resolves (RFC 6761, section 6.4): whoever connects at build time fails at once."""
@@ -24,6 +25,45 @@ _URLS = (
     (r"MONGO", f"mongodb://{HOST}:27017/stand-in"),
 )
 
+_PATHS = (
+    (r"(^|_)STATIC_URL$", "/static/"),
+    (r"(^|_)MEDIA_URL$", "/media/"),
+    (r"(^|_)ADMIN_URL$", "admin/"),
+    (r"(^|_)LOG(IN|OUT)(_REDIRECT)?_URL$", "/"),
+)
+"""URLs that are paths: Django refuses STATIC_URL and MEDIA_URL that do not end with a slash."""
+
+_TEXTS = (
+    (r"PORT$", "5432"),
+    (r"EMAIL_BACKEND$", "django.core.mail.backends.dummy.EmailBackend"),
+    (r"CACHES?_(BACKEND|ENGINE)$", "django.core.cache.backends.dummy.DummyCache"),
+    (r"SESSION_ENGINE$", "django.contrib.sessions.backends.db"),
+    (r"(^|_)(DB|DATABASE|SQL|POSTGRES|MYSQL)(_\w+)?_ENGINE$|^ENGINE$", "django.db.backends.sqlite3"),
+    (r"HOST(NAME)?$|SERVER$|ENDPOINT", HOST),
+    (r"EMAIL|FROM$", f"stand-in@{HOST}"),
+    (r"LOG(GING)?_?LEVEL$", "INFO"),
+    (r"(^|_)(TIME_?ZONE|TZ)$", "UTC"),
+    (r"(^|_)LANGUAGE(_CODE)?$", "en-us"),
+    (r"(^|_)REGION(_NAME)?$", "us-east-1"),
+    (r"SAMESITE$", "Lax"),
+    (r"(^|_)SITE_ID$|(^|_)(NUM|MAX|MIN)_", "1"),
+    (r"(^|_)(ENV|ENVIRONMENT)$", "production"),
+    (r"(^|_)IP(_ADDRESS)?$", "127.0.0.1"),
+)
+"""What Django, logging and the like refuse any other word for, by the variable's name."""
+
+_SECRET = "stand-in-that-only-the-build-sees-" + "0" * 30
+
+_SHAPES = {
+    Shape.DECIMAL: "1", Shape.JSON: "{}", Shape.JSON_LIST: '["stand-in"]', Shape.PAIRS: "stand-in=stand-in",
+    # «stand-in-that-only-the-build-see», 32 bytes; `{}`.
+    Shape.BASE64: "c3RhbmQtaW4tdGhhdC1vbmx5LXRoZS1idWlsZC1zZWU=", Shape.BASE64_JSON: "e30=", Shape.HEX: "00" * 32,
+    Shape.PRIVATE_KEY: stand_in_keys.PRIVATE, Shape.PUBLIC_KEY: stand_in_keys.PUBLIC, Shape.DATE: "2000-01-01",
+    Shape.DATETIME: "2000-01-01T00:00:00+00:00", Shape.TIME: "00:00:00",
+    Shape.UUID: "00000000-0000-4000-8000-000000000000", Shape.ADDRESS: "127.0.0.1", Shape.CACHE: "locmemcache://",
+    Shape.SEARCH: "simple://", Shape.EMAIL: f"stand-in@{HOST}", Shape.LOG_LEVEL: "INFO",
+}  # fmt: skip
+
 
 def stand_in(variable: Variable, requirements: str) -> str:
     """Return a value of the shape that the variable's reader takes.
@@ -31,9 +71,12 @@ def stand_in(variable: Variable, requirements: str) -> str:
     `requirements` are the project's, one a line: they tell which database a URL would name.
     """
     name = variable.name.upper()
+    if variable.shape is not None:
+        is_hosts = variable.kind is VariableKind.HOSTS and variable.shape is Shape.JSON_LIST
+        return '["localhost"]' if is_hosts else _SHAPES[variable.shape]
     match variable.kind:
         case VariableKind.SECRET:
-            return "stand-in-that-only-the-build-sees-" + "0" * 30
+            return _url(name, requirements) if name.endswith("DSN") or "_DSN_" in name else _SECRET
         case VariableKind.URL:
             return _url(name, requirements)
         case VariableKind.BOOL:
@@ -49,6 +92,9 @@ def stand_in(variable: Variable, requirements: str) -> str:
 
 
 def _url(name: str, requirements: str) -> str:
+    path = next((path for pattern, path in _PATHS if re.search(pattern, name)), None)
+    if path is not None:
+        return path
     if re.search(r"DATABASE|(^|_)DB(_|$)|POSTGRES|MYSQL", name):
         for pattern, scheme in _DATABASES:
             if re.search(pattern, requirements, re.MULTILINE | re.IGNORECASE):
@@ -58,12 +104,7 @@ def _url(name: str, requirements: str) -> str:
 
 
 def _text(name: str) -> str:
-    if re.search(r"PORT$", name):
-        return "5432"
-    if re.search(r"HOST(NAME)?$|SERVER$|ENDPOINT", name):
-        return HOST
-    if re.search(r"EMAIL|FROM$", name):
-        return f"stand-in@{HOST}"
-    if re.search(r"URL|URI$", name):
-        return _url(name, "")
-    return "stand-in"
+    found = next((text for pattern, text in _TEXTS if re.search(pattern, name)), None)
+    if found is not None:
+        return found
+    return _url(name, "") if re.search(r"URL|URI$", name) else "stand-in"

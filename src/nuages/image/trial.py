@@ -8,10 +8,10 @@ from typing import Any
 from nuages.errors import Origin
 from nuages.image.audit import Finding
 from nuages.image.stand_ins import stand_in
-from nuages.project.model import Variable, VariableKind
+from nuages.project.model import Shape, Variable, VariableKind
 
 LABEL = "nuages.variables"
-"""The label that names the variables which the settings need, as `NAME=kind` (never a value)."""
+"""The label that names the variables which the settings need, as `NAME=kind` or `NAME=kind:shape` (never a value)."""
 
 USER = "54321:0"
 """A number that no image knows: platforms give any (OpenShift's guide to images: arbitrary user ids)."""
@@ -19,7 +19,10 @@ USER = "54321:0"
 
 def label(variables: Iterable[Variable]) -> str:
     """Return the label's text."""
-    return " ".join(f"{each.name}={each.kind.value}" for each in variables)
+    return " ".join(
+        f"{each.name}={each.kind.value}" + (f":{each.shape.value}" if each.shape else "")
+        for each in variables
+    )
 
 
 def environ(config: Mapping[str, Any], distributions: Iterable[str]) -> dict[str, str]:
@@ -28,11 +31,14 @@ def environ(config: Mapping[str, Any], distributions: Iterable[str]) -> dict[str
     requirements = "\n".join(distributions)
     found = {}
     for word in labels.get(LABEL, "").split():
-        name, _, kind = word.partition("=")
-        known = kind if kind in {each.value for each in VariableKind} else VariableKind.TEXT.value
+        name, _, told = word.partition("=")
+        kind, _, shape = told.partition(":")
         variable = Variable(
-            name=name, kind=VariableKind(known), required=True, reader=LABEL, origin=Origin(LABEL)
-        )
+            name=name,
+            kind=VariableKind(kind) if kind in {each.value for each in VariableKind} else VariableKind.TEXT,
+            shape=Shape(shape) if shape in {each.value for each in Shape} else None,
+            required=True, reader=LABEL, origin=Origin(LABEL),
+        )  # fmt: skip
         found[name] = stand_in(variable, requirements)
     return found
 

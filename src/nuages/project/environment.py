@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nuages.errors import Origin
+from nuages.project import shapes
 from nuages.project.model import Variable, VariableKind
+from nuages.project.shapes import Shape
 
 _SECRET = re.compile(
     r"SECRET|PASSWORD|PASSWD|PASSPHRASE|TOKEN|CREDENTIAL|PRIVATE_KEY|API_?KEY|ACCESS_KEY|ENCRYPTION_KEY|SIGNING_KEY"
@@ -35,6 +37,7 @@ class Read:
     reader: str
     origin: Origin
     kind: VariableKind | None = None
+    shape: Shape | None = None
     default: str | None = None
     has_default: bool = False
     is_required: bool = False
@@ -60,6 +63,8 @@ def _merged(name: str, reads: list[Read]) -> Variable:
     decisive = (required or [read for read in reads if read.is_certain] or reads)[0]
     default = next((read.default for read in reads if read.default is not None), None)
     given = next((read.given for read in reads if read.given is not None), None)
+    # The last: an expression around another one is looked at after it, and may say more.
+    shape = next((read.shape for read in reversed(reads) if read.shape is not None), None)
     kinds = [read.kind for read in reads if read.kind is not None]
     return Variable(
         name=name,
@@ -71,6 +76,7 @@ def _merged(name: str, reads: list[Read]) -> Variable:
         default=default,
         condition=decisive.condition,
         given=given,
+        shape=shape or shapes.of_name(name, default),
     )
 
 

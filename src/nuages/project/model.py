@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from nuages.errors import Origin, ProjectError
+from nuages.project.shapes import Shape as Shape  # facts have it: who reads facts takes it from here
 
 T = TypeVar("T")
 
@@ -146,7 +147,8 @@ class Variable:
     read raises when the variable is missing, under the environment that was scanned with and with DEBUG off. `reader`
     is how it is read: `os.environ`, `django-environ` … `condition` is the source of the `if` around the read, when
     there is one: `not DEBUG`; a read under a condition that cannot be decided by reading is not required. `given`: a
-    file of the project that the settings load and that has the variable (`.env:3`).
+    file of the project that the settings load and that has the variable (`.env:3`). `shape`: what its text is parsed
+    as, where the kind does not tell.
     """
 
     name: str
@@ -157,6 +159,7 @@ class Variable:
     default: str | None = None
     condition: str | None = None
     given: Origin | None = None
+    shape: Shape | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,9 @@ import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from nuages.project import shapes
 from nuages.project.model import VariableKind
+from nuages.project.shapes import Shape
 from nuages.project.values import Dotted, Reader
 
 OS = "os.environ"
@@ -29,6 +31,7 @@ class Request:
     default: ast.expr | None = None
     cast: ast.expr | None = None
     kind: VariableKind | None = None
+    shape: Shape | None = None
     raises: bool = True
     prefix: str = ""
     casts_default: bool = False
@@ -148,6 +151,7 @@ def by_reader(reader: Reader, method: str, call: ast.Call) -> Request | None:
         default=None if _is_notset(default) else default,
         cast=cast,
         kind=kind,
+        shape=shapes.of_method(method),
         prefix=reader.prefix,
         casts_default=reader.library in {DECOUPLE, STARLETTE},
     )

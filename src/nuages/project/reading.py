@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from nuages.errors import Origin
 from nuages.project.environment import Read
 from nuages.project.model import VariableKind
+from nuages.project.shapes import Shape
 from nuages.project.values import Scope
 
 LOOKUP = frozenset(
@@ -95,6 +96,7 @@ class Reading:
         node: ast.AST,
         *,
         kind: VariableKind | None = None,
+        shape: Shape | None = None,
         default: str | None = None,
         has_default: bool = False,
         raises: bool = False,
@@ -109,6 +111,7 @@ class Reading:
             reader=reader,
             origin=origin,
             kind=kind,
+            shape=shape,
             default=default,
             has_default=has_default,
             condition=" and ".join(conditions) or None,

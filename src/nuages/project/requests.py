@@ -7,10 +7,12 @@ import dataclasses
 from typing import Any
 
 from nuages.errors import Origin
-from nuages.project import readers
+from nuages.project import readers, shapes
+from nuages.project.environment import Read
 from nuages.project.following import Follower
 from nuages.project.model import VariableKind
 from nuages.project.readers import Request
+from nuages.project.shapes import Shape
 from nuages.project.values import (
     UNKNOWN,
     Dotted,
@@ -47,8 +49,9 @@ class Requests(Follower):
         if is_constant and self.calls:
             self.calls = []
         try:
-            self.record(name, request.reader, node, kind=kind, default=short(default_text), has_default=has_default,
-                        raises=request.raises)  # fmt: skip
+            shape = request.shape or (shapes.of_use(cast.name) if isinstance(cast, Dotted) else None)
+            self.record(name, request.reader, node, kind=kind, shape=shape, default=short(default_text),
+                        has_default=has_default, raises=request.raises)  # fmt: skip
         finally:
             self.calls = outer
         return self._value(request, name, kind, cast, default)
@@ -119,6 +122,9 @@ class Requests(Follower):
             kind = readers.cast_kind(function)
             if kind is not None and function.name != "bool":
                 self._set_kind(node.args[0], kind)
+            shape = shapes.of_use(function.name)
+            if shape is not None:
+                self._set_shape(node.args[0], shape)
         if isinstance(node.func, ast.Attribute) and node.func.attr == "split":
             self._set_kind(node.func.value, VariableKind.LIST)
 
@@ -132,6 +138,23 @@ class Requests(Follower):
         read = self.by_node.get(id(node))
         if read is not None and read.kind is None:
             read.kind = kind
+
+    def _set_shape(self, node: ast.expr, shape: Shape) -> None:
+        read = self._read_behind(node)
+        if read is not None:
+            read.shape = shape if read.shape is None else shapes.nested(shape, read.shape)
+
+    def _read_behind(self, node: ast.expr) -> Read | None:
+        """Return the read that an expression makes its value of: `read.encode()`, `b64decode(read).decode()`."""
+        while isinstance(node, ast.Call) and id(node) not in self.by_node:
+            method = node.func if isinstance(node.func, ast.Attribute) else None
+            if method is not None and isinstance(method.value, (ast.Call, ast.Subscript)):
+                node = method.value
+            elif node.args:
+                node = node.args[0]
+            else:
+                break
+        return self.by_node.get(id(node))
 
 
 def short(text: str | None) -> str | None:

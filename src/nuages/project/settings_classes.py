@@ -6,6 +6,7 @@ import ast
 import json
 from typing import Any
 
+from nuages.project import shapes
 from nuages.project.functions import Functions
 from nuages.project.model import VariableKind
 from nuages.project.readers import parsed
@@ -80,7 +81,17 @@ class SettingsClasses(Functions):
                 None,
             )
             text = ast.unparse(default)[:200] if default is not None else None
-            self.record(name, PYDANTIC, inner, kind=kind, default=text, has_default=is_optional, raises=True)
+            shape = shapes.of_annotation(annotation)
+            self.record(
+                name,
+                PYDANTIC,
+                inner,
+                kind=kind,
+                shape=shape,
+                default=text,
+                has_default=is_optional,
+                raises=True,
+            )
             given = self.text_of(name)
             if given is not None:
                 made.scope.names[field] = _pydantic_value(given, kind)
