@@ -111,6 +111,32 @@ def test_an_index_that_cannot_be_reached(home: Path, tmp_path: Path) -> None:
     )
 
 
+def test_an_address_of_a_requirement_that_cannot_be_reached(home: Path, links: Path, tmp_path: Path) -> None:
+    requirements = "django==5.2\nnope @ http://127.0.0.1:9/nope-1.0.tar.gz\n"
+    assert failed(home, links, requirements, tmp_path, 4, UV_HTTP_RETRIES="0") == (
+        "error: nope cannot be fetched from the address that it is required from\n"
+        "  requirements.txt\n"
+        "  http://127.0.0.1:9/nope-1.0.tar.gz\n"
+        "  uv says:\n"
+        "    cause: tcp connect error\n"
+        "    cause: Connection refused (os error 111)\n"
+        "\n"
+        "hint: make the address reachable from this machine, or depend on a release of an index instead"
+    )
+
+
+def test_a_requirement_that_cannot_be_read(home: Path, links: Path, tmp_path: Path) -> None:
+    assert failed(home, links, "django==5.2\nfoo bar ==\n", tmp_path, 1) == (
+        "error: a requirement cannot be read\n"
+        "  requirements.txt\n"
+        "  foo bar ==\n"
+        "      ^\n"
+        "  Expected one of `@`, `(`, `<`, `=`, `>`, `~`, `!`, `;`, found `b`\n"
+        "\n"
+        "hint: correct the line: NAME==1.2, or NAME @ URL (PEP 508)"
+    )
+
+
 @pytest.mark.skipif(not shutil.which("cc"), reason="needs a C compiler: apt-get install build-essential")
 def test_a_source_package_that_misses_a_header(home: Path, links: Path, tmp_path: Path) -> None:
     compiled = "import pathlib; pathlib.Path('x.c').write_text('#include <libpq-fe.h>\\n'); "

@@ -249,6 +249,28 @@ def test_a_manifest_that_does_not_match_its_folder_is_an_error(tmp_path: Path) -
         )
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{"version": 0, "columns": [], "files": {}}', "nuages-static.json is not of version 2"),
+        ('{"version": 2', "Expecting ',' delimiter: line 1 column 14 (char 13)"),
+    ],
+)
+def test_a_manifest_of_another_version_or_cut_off_is_an_error(tmp_path: Path, text: str, why: str) -> None:
+    project = write_site(tmp_path, settings=EXTRA)
+    write_assets(project)
+    assert collect(project).returncode == 0
+    (project / "collected" / "nuages-static.json").write_text(text)
+    with serving(project, "--workers", "1") as server:
+        assert server.wait() == 1
+        assert server.error() == (
+            "error: the manifest of the collected static files cannot be read\n"
+            f"  {project}/collected/nuages-static.json\n"
+            f"  {why}\n\n"
+            "hint: collect them again: nuages collect"
+        )
+
+
 def test_a_file_that_is_not_what_its_manifest_says_is_an_error_and_never_the_wrong_bytes(
     tmp_path: Path,
 ) -> None:

@@ -59,6 +59,13 @@ def explain(text: str, context: Context) -> NuagesError:
     head, built = _split(text)
     if re.search(r"No space left on device|os error 28\b|Disk quota exceeded", text):
         return full(context.home, _last(text))
+    if unread := re.search(r"Couldn't parse requirement in `[^`]*`[^\n]*\n((?:\s.*\n?)+)", head):
+        reason, *quoted = unread[1].splitlines()
+        return ProjectError(
+            "a requirement cannot be read", where=context.where,
+            why="\n".join([*_undented(quoted), reason.strip().removeprefix("cause: ")]),
+            hint="correct the line: NAME==1.2, or NAME @ URL (PEP 508)",
+        )  # fmt: skip
     if "Git operation failed" in head or "git executable not found" in head.lower():
         return _git(head, context)
     if "Hash mismatch" in head:
@@ -68,7 +75,7 @@ def explain(text: str, context: Context) -> NuagesError:
     if status := _STATUS.search(head):
         return _refused(head, status[1] or status[2], context)
     if _NETWORK.search(head):
-        return _network(head)
+        return _direct(head, context) or _network(head)
     if re.search(r"Failed to build|build backend returned an error|Failed to download and build", head):
         return _build(head, built, context)
     if "No solution found" in head or "no usable wheels" in head:
@@ -172,6 +179,18 @@ def _refused(head: str, status: str, context: Context) -> NuagesError:
         if status in {"401", "403"}
         else f"check that {url[1] if url else 'the address'} exists",
     )
+
+
+def _direct(head: str, context: Context) -> NuagesError | None:
+    """Return the error for an address that a requirement names itself; None where an index did not answer."""
+    match = re.search(r"`([A-Za-z0-9][\w.-]*) @ (https?://\S+?)`", head)
+    if match is None:
+        return None
+    return OutsideError(
+        f"{match[1]} cannot be fetched from the address that it is required from", where=context.where,
+        why="\n".join([match[2], _last(head, 2)]),
+        hint="make the address reachable from this machine, or depend on a release of an index instead",
+    )  # fmt: skip
 
 
 def _network(head: str) -> NuagesError:
