@@ -15,9 +15,7 @@ _TOOLS = re.compile(
     r"(usr/(local/)?bin/((.*-linux-gnu-)?(gcc|g\+\+|cpp|cc|c\+\+|clang|ld|as|gdb|strace)(-[\d.]+)?|make|cmake|git"
     r"|pkg-config|pkgconf|rustc|cargo|node|npm|uv|pipenv|poetry|pdm))$"
 )
-_TESTS = re.compile(
-    r"(^|/)(tests?|testing|fixtures)(/|\.py$)|(^|/)(test_[^/]*|[^/]*_tests?|conftest)\.py$|/__pycache__/tests?\."
-)
+_TESTS = re.compile(r"(^|[/_.-])(tests?|testing|testdata|conftest|fixtures?|samples?|examples?|e2e)([/_.-])")
 
 _ABOUT = 200_000
 """What is smaller than this, in bytes, is not worth a line."""
@@ -87,11 +85,13 @@ def _secrets(image: Image, contents: Contents) -> Iterator[Finding]:
             )
             # Tokens in tests are samples, nearly always.
             severe = by_name(path) or not (_TESTS.search(path) or set(leaks) == {AWS})
+            own = f" {path.removeprefix('app/')}" if path.startswith("app/") else ""
             yield Finding(
                 id="I001", severity="error" if severe else "warning",
                 what=f"there may be a secret in the image: {', '.join(leaks)}",
                 where=f"/{path} (layer {number + 1}{gone})",
-                hint="leave it out: --exclude, and give it at run time; a secret that was pushed is to be changed",
+                hint=f"leave it out: --exclude{own}, and give it at run time; "
+                "a secret that was pushed is to be changed",
             )  # fmt: skip
     words = [(f"environment: {line.partition('=')[0]}", line) for line in _config(image, "Env")]
     words += [(f"history, layer {index + 1}", layer.created_by) for index, layer in enumerate(image.layers)]

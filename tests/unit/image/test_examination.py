@@ -169,6 +169,30 @@ def test_a_secret_is_found_in_the_layer_that_a_later_one_covers(tmp_path: Path) 
     ]
 
 
+def test_a_key_that_lies_among_tests_and_samples_is_a_warning_that_says_how_to_leave_it_out(
+    tmp_path: Path,
+) -> None:
+    files: dict[str, bytes | str] = {
+        f"app/{path}": KEY
+        for path in (
+            "scripts/test-environments/oidc/conf.yml",
+            "shop/conftest.py",
+            "shop/key_test.py",
+            "latest/conf.yml",
+        )
+    }
+    found = audit(image(tmp_path, layer(files)))
+    assert told(found) == [
+        ("I001", "error", "/app/latest/conf.yml (layer 1)"),
+        ("I001", "warning", "/app/scripts/test-environments/oidc/conf.yml (layer 1)"),
+        ("I001", "warning", "/app/shop/conftest.py (layer 1)"),
+        ("I001", "warning", "/app/shop/key_test.py (layer 1)"),
+    ]
+    assert next(each.hint for each in found) == (
+        "leave it out: --exclude latest/conf.yml, and give it at run time; a secret that was pushed is to be changed"
+    )
+
+
 def test_what_everybody_may_write_or_become_and_tools_and_root_are_named(tmp_path: Path) -> None:
     files: dict[str, bytes | str] = {
         "tmp/": "", "app/": "", "app/open": b"x", "usr/bin/su": b"x", "usr/bin/x86_64-linux-gnu-gcc-14": b"x",
