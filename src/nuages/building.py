@@ -13,12 +13,13 @@ from pathlib import Path
 
 from nuages import examining
 from nuages.environment.export import ARCHITECTURES
+from nuages.environment.headers import bounds, older_tools
 from nuages.errors import OutsideError, UsageError
 from nuages.image import archive, context, engine, pins
 from nuages.image.audit import Finding
 from nuages.image.options import BuildOptions
 from nuages.invocation import Invocation
-from nuages.making import Made, make, write_whole
+from nuages.making import Made, make, with_older_tools, write_whole
 from nuages.package_sources import sources
 
 _EPOCH = 1_577_836_800
@@ -82,8 +83,33 @@ def _agree(options: BuildOptions) -> None:
 def _build(
     invocation: Invocation, options: BuildOptions, made: Made, chosen: str, tags: Sequence[str], folder: Path
 ) -> str:
-    """Build in a context of exactly the plan's files; return the image's id."""
+    """Build the plan's image, again with older tools where its sources were written for such; return its id."""
+    tools: dict[str, int] = {}
+    while True:
+        try:
+            return _attempt(invocation, options, made, chosen, tags, folder)
+        except EngineError as error:
+            needed = {
+                tool: bound
+                for tool, bound in older_tools(error.said).items()
+                if bound < tools.get(tool, 1000)
+            }
+            if not needed:
+                raise _foreign(made, options.platform, error) or error from None
+        tools |= needed
+        named, with_them = " and ".join(needed), " ".join(bounds(tools).split())
+        invocation.console.event(
+            "retry", f"a source was written for an older {named}: building with {with_them}"
+        )
+        made = with_older_tools(made, tools)
+
+
+def _attempt(
+    invocation: Invocation, options: BuildOptions, made: Made, chosen: str, tags: Sequence[str], folder: Path
+) -> str:
+    """Build in a context of exactly the plan's files; return the image's id. Raises EngineError."""
     place = folder / "context"
+    shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
     size = context.write(made.project.root, place, dict(made.files), made.plan.excluded)
     invocation.console.event("context", f"{size / 1e6:.1f} MB of context")
@@ -98,10 +124,7 @@ def _build(
         secrets=given.secrets, volumes=given.volumes, platform=options.platform, cache=options.cache, timestamp=_EPOCH,
         isolation=invocation.environ.get("BUILDAH_ISOLATION", ""), has_healthcheck=made.plan.healthcheck,
     )  # fmt: skip
-    try:
-        run(engine.build(chosen, order), "the image cannot be built", hint=_BY_HAND)
-    except OutsideError as error:
-        raise _foreign(made, options.platform, error) or error from None
+    run(engine.build(chosen, order), "the image cannot be built", hint=_BY_HAND)
     return Path(folder, "iid").read_text(encoding="utf-8").strip()
 
 
@@ -239,8 +262,14 @@ def _unable(name: str, lacking: str) -> OutsideError:
     )
 
 
+class EngineError(OutsideError):
+    """An engine that failed; `said` is all that it printed."""
+
+    said: str = ""
+
+
 def run(argv: list[str], what: str, *, hint: str) -> None:
-    """Run an engine with its talk on our stderr; raises OutsideError with its last lines."""
+    """Run an engine with its talk on our stderr; raises EngineError with its last lines."""
     lines: list[str] = []
     with subprocess.Popen(
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -252,7 +281,9 @@ def run(argv: list[str], what: str, *, hint: str) -> None:
             print(line, end="", file=sys.stderr)  # noqa: T201 - the engine's own progress
     if process.returncode:
         tail = [line for line in lines if line.strip()][-12:]
-        raise OutsideError(
+        error = EngineError(
             what, where=f"`{' '.join(argv[:2])}` ended with status {process.returncode}", why="\n".join(tail),
             hint=hint,
         )  # fmt: skip
+        error.said = "\n".join(lines)
+        raise error

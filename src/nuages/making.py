@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import hashlib
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 from nuages.check.uploads import refusal
 from nuages.environment import bundle
 from nuages.environment.export import ARCHITECTURES, Export, export
+from nuages.environment.headers import bounds
 from nuages.environment.variables import unset
 from nuages.errors import OutsideError, ProjectError, UsageError
 from nuages.image import context, dockerfile, pins, planner, state
@@ -120,7 +122,17 @@ def make(invocation: Invocation, *, platform: str | None = None) -> Made:
         debug=settings.debug,
         absent=_absent(project),
     )  # fmt: skip
-    made = planner.plan(project, found, options)
+    return _rendered(project, planner.plan(project, found, options), wheel)
+
+
+def with_older_tools(made: Made, tools: Mapping[str, int]) -> Made:
+    """Return the same whose sources are built with older tools."""
+    install = dataclasses.replace(made.plan.install, build_constraints=bounds(tools))
+    wheel = made.files[f"{FOLDER}/{made.plan.runtime.wheel}"]
+    return _rendered(made.project, dataclasses.replace(made.plan, install=install), wheel)
+
+
+def _rendered(project: Project, made: Plan, wheel: bytes) -> Made:
     texts = {f"{FOLDER}/{name}": text for name, text in dockerfile.files(made).items()}
     texts[f"{FOLDER}/uv.txt"] = _INSTALLER.read_text(encoding="utf-8")
     texts[f"{FOLDER}/compressors.txt"] = bundle.COMPRESSORS.read_text(encoding="utf-8")

@@ -309,25 +309,38 @@ def test_an_environment_that_lost_its_python_is_made_again(home: Path, links: Pa
     assert len(answer.named("install")) == 1
 
 
-def test_a_source_written_for_an_older_setuptools_is_built_with_one(
-    home: Path, links: Path, tmp_path: Path
+NEW_CYTHON = """\
+import Cython
+assert Cython.__version__ < "3", "'build_ext' object has no attribute 'cython_sources'"
+"""
+
+
+@pytest.mark.parametrize(
+    ("needs", "first", "tool", "bound"),
+    [
+        ("setuptools", "from setuptools import convert_path\n", "setuptools", "setuptools<70"),
+        ("setuptools', 'Cython", NEW_CYTHON, "Cython", "Cython<3"),
+    ],
+)
+def test_a_source_written_for_an_older_tool_is_built_with_one(
+    home: Path, links: Path, tmp_path: Path, needs: str, first: str, tool: str, bound: str
 ) -> None:
-    """It needs the index of this machine, for setuptools itself."""
-    setup = "from setuptools import convert_path, setup\nsetup(name='oldtimer', version='1', py_modules=[])\n"
-    archive(
-        links,
-        "oldtimer",
-        "1",
-        {"setup.py": setup, "PKG-INFO": "Metadata-Version: 1.0\nName: oldtimer\nVersion: 1\n"},
-    )
-    shop = project(tmp_path / "shop", "django==5.2\noldtimer==1\n")
+    """It needs the index of this machine, for the tools themselves."""
+    name = f"old{tool.lower()}"
+    files = {
+        "setup.py": f"{first}from setuptools import setup\nsetup(name='{name}', version='1', py_modules=[])\n",
+        "pyproject.toml": f"[build-system]\nrequires = ['{needs}']\nbuild-backend = 'setuptools.build_meta'\n",
+        "PKG-INFO": f"Metadata-Version: 1.0\nName: {name}\nVersion: 1\n",
+    }
+    archive(links, name, "1", files)
+    shop = project(tmp_path / "shop", f"django==5.2\n{name}==1\n")
     variables = environ(home, None, PIP_FIND_LINKS=str(links), UV_CACHE_DIR=str(tmp_path / "cache"))
     answer = run_python(
-        shop, variables, "import importlib.metadata; print(importlib.metadata.version('oldtimer'))"
+        shop, variables, f"import importlib.metadata; print(importlib.metadata.version('{name}'))"
     )
 
     assert answer.code == 0, answer.err
     assert answer.out == "1\n"
     assert [event["text"] for event in answer.named("retry")] == [
-        "oldtimer 1 was written for an older setuptools: building with setuptools<70"
+        f"{name} 1 was written for an older {tool}: building with {bound}"
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 HEADERS = {
@@ -149,18 +149,35 @@ def missing(output: str) -> Missing | None:
     return None
 
 
-# What removed a feature from setuptools: the release that no longer has it, for `setuptools<N` (its changelog).
-_SETUPTOOLS = (
-    (r"use_2to3 is invalid", 58),
-    (r"cannot import name '(?:convert_path|Feature)' from 'setuptools'", 70),
-    (r"No module named 'setuptools\.command\.test'|cannot import name 'test' from 'setuptools", 72),
-    (r"Invalid dash-separated key|Invalid uppercase key", 78),
-    (r"No module named 'pkg_resources'|cannot import name 'pkg_resources'", 81),
-    (r"No module named 'setuptools\.(?:_distutils\.)?(?:msvc|extern)", 71),
+# What removed a feature from a tool of builds: the release without it, for `setuptools<N` (their changelogs).
+_REMOVED = (
+    (r"use_2to3 is invalid", "setuptools", 58),
+    (r"cannot import name '(?:convert_path|Feature)' from 'setuptools'", "setuptools", 70),
+    (
+        r"No module named 'setuptools\.command\.test'|cannot import name 'test' from 'setuptools",
+        "setuptools",
+        72,
+    ),
+    (r"Invalid dash-separated key|Invalid uppercase key", "setuptools", 78),
+    (r"No module named 'pkg_resources'|cannot import name 'pkg_resources'", "setuptools", 81),
+    (r"No module named 'setuptools\.(?:_distutils\.)?(?:msvc|extern)", "setuptools", 71),
+    (
+        r"object has no attribute 'cython_sources'|undeclared name not builtin: (?:long|unicode|basestring)",
+        "Cython",
+        3,
+    ),
 )
 
 
-def setuptools_below(output: str) -> int | None:
-    """Return N where a build failed for want of something that only `setuptools<N` has, else None."""
-    found = [bound for pattern, bound in _SETUPTOOLS if re.search(pattern, output)]
-    return min(found) if found else None
+def older_tools(output: str) -> dict[str, int]:
+    """Return N by tool where a build failed for want of something that only `TOOL<N` has; empty where it did not."""
+    found: dict[str, int] = {}
+    for pattern, tool, bound in _REMOVED:
+        if re.search(pattern, output):
+            found[tool] = min(bound, found.get(tool, bound))
+    return found
+
+
+def bounds(tools: Mapping[str, int]) -> str:
+    """Return the text of a file of build constraints."""
+    return "".join(f"{tool}<{bound}\n" for tool, bound in sorted(tools.items()))

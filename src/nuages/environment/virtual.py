@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nuages.environment import bundle, own
 from nuages.environment.failures import BuildError, Context, explain
-from nuages.environment.headers import setuptools_below
+from nuages.environment.headers import bounds, older_tools
 from nuages.environment.home import (
     Home,
     Report,
@@ -210,24 +210,25 @@ def _sources(wanted: Requirements, uv: Uv) -> dict[str, str]:
 def _run(
     arguments: Sequence[str], sources: Mapping[str, str], folder: Path, order: Order, uv: Uv, report: Report
 ) -> Outcome:
-    """Run `uv pip install`; sources that want an older setuptools are built again with one."""
-    bound: int | None = None
+    """Run `uv pip install`; sources that want an older setuptools or Cython are built again with one."""
+    tools: dict[str, int] = {}
     while True:
         extra = []
-        if bound is not None:
-            write(folder / "build-constraints.txt", f"setuptools<{bound}\n")
+        if tools:
+            write(folder / "build-constraints.txt", bounds(tools))
             extra = ["--build-constraints", str(folder / "build-constraints.txt")]
         outcome = uv.run([*arguments, *extra], variables=sources, said=lambda line: _progress(line, report))
         if outcome.code == 0:
             return outcome
         error = explain(outcome.text, order.context)
-        needed = setuptools_below(outcome.text)
-        if not isinstance(error, BuildError) or needed is None or (bound is not None and needed >= bound):
+        needed = {
+            tool: bound for tool, bound in older_tools(outcome.text).items() if bound < tools.get(tool, 1000)
+        }
+        if not isinstance(error, BuildError) or not needed:
             raise error
-        bound = needed
-        report(
-            "retry", f"{error.package} was written for an older setuptools: building with setuptools<{bound}"
-        )
+        tools |= needed
+        named, with_them = " and ".join(needed), " ".join(bounds(tools).split())
+        report("retry", f"{error.package} was written for an older {named}: building with {with_them}")
 
 
 def _progress(line: str, report: Report) -> None:

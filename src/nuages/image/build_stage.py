@@ -72,6 +72,8 @@ def _dependencies(plan: Plan) -> str:
     sources = [f"{FOLDER}/requirements.txt"]
     if install.constraints:
         sources.append(f"{FOLDER}/constraints.txt")
+    if install.build_constraints:
+        sources.append(f"{FOLDER}/build-constraints.txt")
     return "\n".join(
         [
             comment(
@@ -105,6 +107,7 @@ def _uv_install(plan: Plan) -> str:
     words += ["--require-hashes"] if install.hashed else []
     words += ["--prerelease allow"] if install.prereleases else []
     words += [f"--constraints {BUILD}/constraints.txt"] if install.constraints else []
+    words += [f"--build-constraints {BUILD}/build-constraints.txt"] if install.build_constraints else []
     words += [f"--find-links {shlex.quote(place)}" for place in install.find_links]
     return uv(*words, f"-r {BUILD}/requirements.txt")
 

@@ -66,6 +66,8 @@ def files(plan: Plan) -> dict[str, str]:
     found = {"requirements.txt": plan.install.requirements, "runtime.txt": plan.runtime.requirements}
     if plan.install.constraints:
         found["constraints.txt"] = plan.install.constraints
+    if plan.install.build_constraints:
+        found["build-constraints.txt"] = plan.install.build_constraints
     if plan.runtime.ahead:
         found["ahead.txt"] = only(plan.runtime.requirements, plan.runtime.ahead)
     if plan.sources:

@@ -66,6 +66,9 @@ class Install:
     compiled: tuple[str, ...] = ()
     """Distributions that come as source and are compiled, as far as the lock tells."""
 
+    build_constraints: str = ""
+    """The text of a file of limits for the tools of builds: sources that were written for older ones."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
