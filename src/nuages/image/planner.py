@@ -89,7 +89,9 @@ def _front_end(project: Project, found: Findings, options: ImageOptions) -> Fron
         directory=end.directory, manager=end.manager, lock=end.lock, script=end.script, image=reference,
         origin=str(end.origin),
         serves_modules=any(
-            each.name == "STATICFILES_DIRS" and "node_modules" in each.text for each in project.assignments
+            (each.name == "STATICFILES_DIRS" and "node_modules" in each.text)
+            or (each.name == "STATICFILES_FINDERS" and "npm.finders" in each.text)
+            for each in project.assignments
         ),
     )  # fmt: skip
 
