@@ -16,7 +16,8 @@ from nuages.runtime.site import Site
 # Ours, and what uvicorn's Config and Server import when they begin.
 _MODULES = (
     "uvloop", "httptools", "uvicorn.server", "uvicorn.lifespan.on", "uvicorn.lifespan.off", "encodings.idna",
-    "nuages.runtime.protocol", "nuages.runtime.server", "nuages.runtime.hooks", "concurrent.futures.thread",
+    "nuages.runtime.protocol", "nuages.runtime.server", "nuages.runtime.hooks", "nuages.runtime.tls",
+    "concurrent.futures.thread",
     "http.cookies", "cgi", "encodings.ascii", "encodings.latin_1", "django.core.handlers.wsgi",
     "django.db.models.sql.compiler", "django.http.multipartparser", "django.views.csrf", "django.views.defaults",
     "django.views.debug", "django.template.context_processors",
