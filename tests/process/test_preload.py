@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.process.databases import postgresql
 from tests.process.harness import Server, serving, wait_until, write_project
 
 URLS = """
@@ -66,6 +67,31 @@ os.register_at_fork(after_in_child=start)
 start()
 """
 
+DATABASE = """
+import json
+
+from django.db import connection
+
+
+def backend():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return cursor.fetchone()[0]
+
+
+def state(request):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pid FROM pg_stat_activity WHERE datname = current_database()")
+        open_ones = [row[0] for row in cursor.fetchall()]
+    return HttpResponse(json.dumps({
+        "pid": os.getpid(), "backend": backend(), "loaded": LOADED, "open": open_ones,
+    }))
+
+
+LOADED = backend()
+urlpatterns += [path("state/", state)]
+"""
+
 
 def states(server: Server, workers: int) -> dict[int, dict[str, object]]:
     """Return what each worker says of itself."""
@@ -108,6 +134,21 @@ def test_each_worker_has_random_numbers_of_its_own(project: Path) -> None:
         server.wait_for("worker-ready", count=4)
         found = states(server, 4)
         assert len({state["random"] for state in found.values()}) == 4
+
+
+def test_a_connection_that_loading_has_opened_is_closed_and_each_worker_opens_its_own(tmp_path: Path) -> None:
+    with postgresql() as database:
+        settings = f"DATABASES = {{'default': {dict(database.settings)!r}}}\n"
+        project = write_project(tmp_path / "project", settings=settings, urls=DATABASE)
+        with serving(project, "--workers", "2") as server:
+            server.wait_for("worker-ready", count=2)
+            assert server.wait_for("preloaded")
+            first, second = states(server, 2).values()
+            assert first["loaded"] == second["loaded"], "it was loaded once"
+            assert len({str(state["backend"]) for state in (first, second)}) == 2
+            loaded = first["loaded"]
+            wait_until(lambda: loaded not in json.loads(server.get("/state/"))["open"], "it is closed")
+            assert server.stop() == 0
 
 
 def test_hooks_are_called_around_the_fork(project: Path) -> None:
