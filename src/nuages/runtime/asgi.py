@@ -146,7 +146,8 @@ class AsyncExchange(Exchange):
 
     def _start(self) -> None:
         connection = self.connection
-        task = start_task(self.cycle.run_asgi(self.hub.asgi), self.loop)
+        answering = self.hub.pool.haste.unhurried(self.cycle.run_asgi(self.hub.asgi))
+        task = start_task(answering, self.loop)
         if task.done():
             self._finished(task)
             return

@@ -1,37 +1,88 @@
-"""While async views are asked, threads that compute give way to the event loop sooner.
+"""While async views are asked, threads that compute give way to the event loop sooner, and the loop to them later.
 
 The loop needs the interpreter several times for each request, and each time it waits until the thread that has it is
 told to give it up: after the switch interval (sys.setswitchinterval), Python's own 5 ms, and the system may then let
 another computing thread have it first. A shorter interval costs computing threads a little each time, so it is
 short only while somebody gains by it.
+
+The interval counts for the threads as well: what a view computes on the loop in 1 ms would be cut into pieces with a
+wait for each. Whoever waits looks at the interval when it begins to wait (take_gil, Python/ceval_gil.h), so it is long
+while the loop is at a step of a view.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Coroutine, Generator
+from typing import Any
 
 SWITCH_SECONDS = 0.0003
+STEP_SECONDS = 0.02  # that threads let the loop have for one step
 LASTS_SECONDS = 1.0  # after the last async request
+REMEMBERED_SECONDS = (
+    60.0  # after the last one; a thread's task may take seconds, and cannot be put off once it runs
+)
 
 
 class Haste:
     """Whether async views are asked now. One a process: the interval is the interpreter's."""
 
     def __init__(self) -> None:
-        self._usual = sys.getswitchinterval()
+        self._usual = self._between = sys.getswitchinterval()
         self._asked_at = 0.0
-        self.is_on = False
+        self._is_remembered = False
 
     def asked(self, now: float) -> None:
         """Note that an async view is asked (monotonic seconds)."""
         self._asked_at = now
-        if not self.is_on:
-            self.is_on = True
-            sys.setswitchinterval(min(SWITCH_SECONDS, self._usual))
+        self._is_remembered = True
+        if self._between == self._usual:
+            self._between = min(SWITCH_SECONDS, self._usual)
+            sys.setswitchinterval(self._between)
 
     def look(self, now: float) -> bool:
-        """Return whether it is still so; let threads take their time again once it is not."""
-        if self.is_on and now - self._asked_at > LASTS_SECONDS:
-            self.is_on = False
+        """Return whether async views may be asked; let threads take their time again where they are not now."""
+        passed = now - self._asked_at
+        if passed > LASTS_SECONDS and self._between != self._usual:
+            self._between = self._usual
             sys.setswitchinterval(self._usual)
-        return self.is_on
+        if passed > REMEMBERED_SECONDS:
+            self._is_remembered = False
+        return self._is_remembered
+
+    async def unhurried(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Await a coroutine, whose steps threads do not cut short."""
+        await _Steps(self, coroutine)
+
+    def step(self, advance: Any, argument: Any) -> Any:
+        """Let a coroutine go on to where it next waits."""
+        sys.setswitchinterval(STEP_SECONDS)
+        try:
+            return advance(argument)
+        finally:
+            sys.setswitchinterval(self._between)
+
+
+class _Steps:
+    """Goes through a coroutine as `await` does (PEP 380), and knows where each step begins and ends."""
+
+    __slots__ = ("_coroutine", "_haste")
+
+    def __init__(self, haste: Haste, coroutine: Coroutine[Any, Any, None]) -> None:
+        self._haste, self._coroutine = haste, coroutine
+
+    def __await__(self) -> Generator[Any, None, None]:
+        coroutine, step = self._coroutine, self._haste.step
+        advance: Any = coroutine.send
+        argument: Any = None
+        while True:
+            try:
+                waits_for = step(advance, argument)
+            except StopIteration:
+                return
+            try:
+                yield waits_for
+            except BaseException as error:  # noqa: BLE001 - GeneratorExit too: the coroutine ends as this does
+                advance, argument = coroutine.throw, error
+            else:
+                advance, argument = coroutine.send, None

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nuages.runtime.haste import SWITCH_SECONDS, Haste
+from nuages.runtime.haste import REMEMBERED_SECONDS, STEP_SECONDS, SWITCH_SECONDS, Haste
 from nuages.runtime.policy import (
     FEWER_SECONDS,
     KNOWN,
@@ -185,12 +187,70 @@ def test_while_async_views_are_asked_fewer_long_tasks_compute_at_a_time() -> Non
     assert limits == {False: 4, True: 2}
 
 
-def test_the_interpreter_is_given_up_sooner_only_while_async_views_are_asked() -> None:
+@pytest.fixture
+def haste() -> Iterator[Haste]:
+    """One whose interval is Python's own again afterwards."""
     usual = sys.getswitchinterval()
-    haste = Haste()
+    yield Haste()
+    sys.setswitchinterval(usual)
+
+
+def test_the_interpreter_is_given_up_sooner_only_while_async_views_are_asked(haste: Haste) -> None:
+    usual = sys.getswitchinterval()
     assert not haste.look(10.0)
     haste.asked(10.0)
     assert haste.look(10.5)
     assert sys.getswitchinterval() == pytest.approx(SWITCH_SECONDS)
-    assert not haste.look(11.5)
+    assert haste.look(11.5)
     assert sys.getswitchinterval() == pytest.approx(usual)
+    assert not haste.look(10.5 + REMEMBERED_SECONDS)
+
+
+def test_threads_leave_the_loop_alone_during_each_step_of_a_view(haste: Haste) -> None:
+    seen: list[float] = []
+
+    async def view() -> None:
+        for _ in range(2):
+            seen.append(sys.getswitchinterval())
+            await asyncio.sleep(0)
+
+    async def beside() -> None:
+        task = asyncio.ensure_future(haste.unhurried(view()))
+        while not task.done():
+            await asyncio.sleep(0)
+            seen.append(-sys.getswitchinterval())
+        task.result()
+
+    haste.asked(10.0)
+    asyncio.run(beside())
+    assert [one for one in seen if one > 0] == pytest.approx([STEP_SECONDS] * 2)
+    assert max(-one for one in seen if one < 0) == pytest.approx(SWITCH_SECONDS)
+
+
+def test_a_step_by_step_view_is_cancelled_and_fails_as_any_other(haste: Haste) -> None:
+    said: list[str] = []
+
+    async def view() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            said.append("cancelled")
+            await asyncio.sleep(0)
+            said.append("closed")
+            raise
+
+    async def broken() -> None:
+        await asyncio.sleep(0)
+        raise ValueError("broken")
+
+    async def both() -> None:
+        task = asyncio.ensure_future(haste.unhurried(view()))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        with pytest.raises(ValueError, match="broken"):
+            await haste.unhurried(broken())
+
+    asyncio.run(both())
+    assert said == ["cancelled", "closed"]
