@@ -22,7 +22,7 @@ LOCKS = (
 )
 _HEADER = re.compile(r"^\[\[packages?\]\]\s*$", re.MULTILINE)
 _HASH = re.compile(r"sha256[:\"' =]")
-_SOURCE = re.compile(r"^source = \{ registry = \"([^\"]+)\"", re.MULTILINE)
+_SOURCE = re.compile(r"^source\s*=\s*\{ registry = \"([^\"]+)\"", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +49,8 @@ def read(tree: Tree, path: str, manager: Manager) -> Lock | None:
     for start, end in zip(headers, [*headers[1:], len(text)], strict=True):
         line, at = line + text.count("\n", at, start), start
         chunk = text[start : min(end, start + 1000)]
-        name = re.search(r"^name = \"([^\"]+)\"", chunk, re.MULTILINE)
-        version = re.search(r"^version = \"([^\"]+)\"", chunk, re.MULTILINE)
+        name = re.search(r"^name\s*=\s*\"([^\"]+)\"", chunk, re.MULTILINE)
+        version = re.search(r"^version\s*=\s*\"([^\"]+)\"", chunk, re.MULTILINE)
         if name:
             packages.setdefault(
                 normalize(name[1]), Fact(version[1] if version else "", Origin(path, line + 1))
