@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,23 @@ def test_a_missing_settings_module(tmp_path: Path) -> None:
     assert said.startswith("error: there is no settings module pages.production\n")
     assert said.endswith("hint: name the right one with --settings MODULE, or set DJANGO_SETTINGS_MODULE")
     assert "site-packages/nuages" not in said
+
+
+def test_a_place_that_may_not_be_written(tmp_path: Path) -> None:
+    """The log file of LOGGING, and a root file system that is read-only; made up, since root may write anywhere."""
+    log = (
+        "import errno, os\ntry:\n    raise OSError(errno.EROFS, os.strerror(errno.EROFS), '/srv/shop.log')\n"
+        "except OSError as error:\n    raise ValueError(\"Unable to configure handler 'file'\") from error\n"
+    )
+    said = refused(write_project(tmp_path, settings=log))
+    assert said.startswith(
+        "error: the settings module pages.settings cannot be loaded: /srv/shop.log may not be opened\n"
+        "  pages/settings.py:12\n"
+    )
+    assert said.endswith(
+        f"hint: give user {os.geteuid()} that place: a volume in a container, chown elsewhere; "
+        "or have the settings name one below /tmp"
+    )
 
 
 def test_a_missing_package(tmp_path: Path) -> None:

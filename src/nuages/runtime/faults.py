@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import traceback
 from collections.abc import Iterable
@@ -11,6 +13,7 @@ from types import TracebackType
 from nuages.errors import Origin, StartError
 
 _OURS = str(Path(__file__).resolve().parents[1])
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _LOADERS = ("<frozen importlib", "<frozen runpy", "importlib/__init__.py")
 
 
@@ -90,6 +93,15 @@ def where(error: BaseException, directories: tuple[str, ...], default: str) -> s
     return str(Origin(_shortened(own[-1].filename, directories), own[-1].lineno))
 
 
+def _denied(error: BaseException | None) -> OSError | None:
+    """Return the refusal of the file system behind an error: logging wraps that of a file into a ValueError."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _DENIED and isinstance(error.filename, str):
+            return error
+        error = error.__cause__
+    return None
+
+
 def start_error(
     error: BaseException, *, directories: tuple[str, ...], settings: str | None, loading: str
 ) -> StartError:
@@ -111,6 +123,13 @@ def start_error(
         return StartError(
             f"the project needs the module {error.name}, which is not installed here", where=place, why=why,
             hint=f"add the package that provides {top} to the project's dependencies and lock, and install them",
+        )  # fmt: skip
+    denied = _denied(error)
+    if denied is not None:
+        return StartError(
+            f"{loading} cannot be loaded: {denied.filename} may not be opened", where=place, why=why,
+            hint=f"give user {os.geteuid()} that place: a volume in a container, chown elsewhere; or have the settings "
+            "name one below /tmp",
         )  # fmt: skip
     kind = type(error).__name__
     if kind == "ImproperlyConfigured":
