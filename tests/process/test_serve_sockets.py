@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from tests.process.harness import serving
 
+from nuages.runtime.address import Address
+from nuages.runtime.sockets import listen
+
 # What systemd does: LISTEN_PID is the process that it executes, the sockets are descriptors from 3 on.
 _LIKE_SYSTEMD = """\
 import os, sys
@@ -98,6 +101,26 @@ def test_a_socket_from_systemd_is_used_and_its_variables_go_no_further(project: 
             assert server.address == f"127.0.0.1:{listener.getsockname()[1]}"
             assert server.get("/environ/?name=LISTEN_FDS") == ""
             assert server.stop() == 0
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_CONGESTION"), reason="Linux alone lets the control be chosen")
+def test_no_timer_paces_what_stays_on_this_machine_and_the_network_keeps_its_control() -> None:
+    def control(sock: socket.socket) -> bytes:
+        return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16).rstrip(b"\0")
+
+    listeners = listen([Address(host="127.0.0.1"), Address(host="0.0.0.0")])
+    try:
+        local, everywhere = (listener.socket for listener in listeners)
+        with socket.socket() as untouched:
+            assert control(everywhere) == control(untouched)
+        with socket.create_connection(local.getsockname()):
+            local.setblocking(True)
+            accepted, _ = local.accept()
+            with accepted:
+                assert control(accepted) == b"reno"
+    finally:
+        for listener in listeners:
+            listener.close()
 
 
 def test_a_port_in_use_names_who_has_it(project: Path) -> None:
