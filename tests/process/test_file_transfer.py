@@ -17,6 +17,7 @@ from tests.process.harness import DEADLINE, Server, serving, wait_until
 from tests.process.sites import Talk, talking, write_site
 
 LARGE = hashlib.shake_128(b"large").digest(12 << 20)  # more than the buffers of both ends take
+MEDIUM = LARGE[100:1_000_000]  # sent at once where the kernel takes it: a Unix socket takes a part
 MANY = 40
 SETTINGS = 'STATIC_ROOT = BASE.parent / "collected"\n'
 
@@ -25,6 +26,7 @@ def write_files(project: Path) -> Path:
     root = project / "collected"
     root.mkdir()
     (root / "large.bin").write_bytes(LARGE)
+    (root / "medium.bin").write_bytes(MEDIUM)
     (root / "small.txt").write_text("small")
     return root
 
@@ -99,6 +101,20 @@ def test_a_large_file_comes_whole_again_and_again_on_one_connection(server: Serv
     wait_until(lambda: not descriptors(server) or None, "the file to be closed")
 
 
+def test_files_that_may_be_sent_at_once_come_whole_to_those_who_ask_for_many_and_read_late(
+    server: Server,
+) -> None:
+    with talk_to(server) as talk:
+        for _ in range(5):
+            talk.send("GET /static/medium.bin HTTP/1.1\r\nHost: testserver\r\n\r\n")
+        talk.send("GET /static/medium.bin HTTP/1.1\r\nHost: testserver\r\nRange: bytes=-9\r\n\r\n")
+        with talk_to(server) as other:
+            assert other.get("/static/medium.bin").body == MEDIUM
+        for _ in range(5):
+            assert talk.answer().body == MEDIUM
+        assert talk.answer().body == MEDIUM[-9:]
+
+
 def test_what_sends_a_file_ends_with_its_connection(server: Server) -> None:
     before = sockets(server)
     with contextlib.ExitStack() as stack:
@@ -164,6 +180,24 @@ def test_a_file_that_is_cut_while_it_is_sent_ends_the_connection(tmp_path: Path)
         assert LARGE.startswith(received.partition(b"\r\n\r\n")[2])
         server.wait_for("files")
         assert talk_again(server) == bytes(LARGE[: 1 << 20])
+
+
+def test_a_file_that_is_cut_after_the_kernel_took_a_part_of_it_ends_the_connection(tmp_path: Path) -> None:
+    project = write_site(tmp_path, settings=SETTINGS)
+    root = write_files(project)
+    with serving(project, "--workers", "1", bind=f"unix:{project}/socket") as server:
+        server.wait_for("ready")
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(DEADLINE)
+            sock.connect(f"{project}/socket")
+            talk = Talk(sock).send("GET /static/medium.bin HTTP/1.1\r\nHost: testserver\r\n\r\n")
+            received = talk.take(100)
+            os.truncate(root / "medium.bin", 900_000 // 4096 * 4096)
+            received += talk.rest()
+        body = received.partition(b"\r\n\r\n")[2]
+        assert len(body) < len(MEDIUM)
+        assert MEDIUM.startswith(body)
+        server.wait_for("files")
 
 
 def test_a_file_that_is_written_to_while_it_is_sent_ends_the_connection(tmp_path: Path) -> None:

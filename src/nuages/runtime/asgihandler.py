@@ -16,8 +16,8 @@ from collections.abc import Callable
 from typing import Any
 
 from nuages.runtime.loans import Loan, current_loan
+from nuages.runtime.residence import BLOCK_BYTES
 from nuages.runtime.segments import TRIP, Segment, Trip
-from nuages.runtime.transfer import BLOCK_BYTES
 
 _CLOSES_IN_SEND = (5, 0)  # before this version `send_response` closes the response
 _CANCELS = (5, 0)  # since this version a view is cancelled when its client leaves

@@ -19,27 +19,23 @@ from collections.abc import Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from nuages.runtime.residence import BLOCK_BYTES, BURST_BYTES, is_in_memory, read_through
 from nuages.runtime.response import plain
 
 if TYPE_CHECKING:
     from nuages.runtime.exchange import Exchange
+    from nuages.runtime.protocol import Connection
 
 Piece = bytes | tuple[int, int]
 """Bytes as they are; or a part of the file, by its first byte and the one behind its last."""
 Stamp = tuple[int, int, int]
 """What tells whether a file is the one it was: inode, time in nanoseconds, size."""
 
-BLOCK_BYTES = 256 << 10  # read at once by a thread
-BURST_BYTES = 1 << 20  # sent at once by sendfile, before others have their turn
 SHORT_BYTES = (1 << 20) + (64 << 10)  # up to this, the kernel may have all of an answer at once
 UNSENT_BYTES = 256 << 10  # of a longer one, what it may hold beyond what is on its way to the client
 _NOT_BY_SENDFILE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
 HAS_SENDFILE = sys.platform == "linux"
-_MOST_REMEMBERED = 10_000
 _readers = ThreadPoolExecutor(4, "nuages-files")
-_read_once: set[tuple[int, int, int]] = (
-    set()
-)  # device, inode and number of bursts read where the kernel does not tell
 
 
 def stamp(facts: os.stat_result) -> Stamp:
@@ -63,11 +59,47 @@ def send_file(
     `expected` says, ends the connection, which is the only way to tell the client. Where `readers` are given, these
     threads read, block by block: what sendfile has sent may still change when somebody writes into the file.
     """
+    pieces = tuple(pieces)
+    sent = 0
+    if expected is not None and readers is None and len(pieces) == 1 and not isinstance(pieces[0], bytes):
+        start, stop = pieces[0]
+        sent = _send_at_once(exchange.connection, head, descriptor, start, stop)
+        if sent == len(head) + stop - start and stamp(os.fstat(descriptor)) == expected:
+            os.close(descriptor)
+            exchange.sent = stop - start
+            exchange.connection.done(exchange, keep_alive=keep_alive)
+            return
     transfer = Transfer(
-        exchange, head, descriptor, pieces, keep_alive=keep_alive, expected=expected, readers=readers
-    )
+        exchange, head, descriptor, pieces, keep_alive=keep_alive, expected=expected, readers=readers, sent=sent
+    )  # fmt: skip
     exchange.transfer = transfer
     transfer.start()
+
+
+def _send_at_once(connection: Connection, head: bytes, descriptor: int, start: int, stop: int) -> int:
+    """Send what the kernel takes now of an answer of one piece; return how many bytes of head and file that was.
+
+    Most files are sent whole by this. What it does not do, or not to the end, a Transfer does.
+    """
+    transport = connection.transport
+    if (
+        not HAS_SENDFILE
+        or stop - start > BURST_BYTES
+        or connection.secure is not None
+        or transport.get_write_buffer_size()
+        or transport.is_closing()
+        or not is_in_memory(descriptor, start)
+    ):
+        return 0
+    sent = 0
+    try:
+        own = connection.outlet.take(transport)
+        sent = own.send(head, socket.MSG_MORE)
+        if sent == len(head):
+            sent += os.sendfile(own.fileno(), descriptor, start, stop - start)
+    except OSError:
+        pass  # the transfer meets it again, and knows what to do
+    return sent
 
 
 class Transfer:
@@ -83,7 +115,9 @@ class Transfer:
         keep_alive: bool,
         expected: Stamp | None,
         readers: Executor | None,
+        sent: int = 0,
     ) -> None:
+        """`sent` are the bytes of `head`, and of the first piece behind it, that the client has been sent already."""
         self.exchange = exchange
         self.connection = exchange.connection
         self.loop = exchange.loop
@@ -92,9 +126,14 @@ class Transfer:
         self._expected = expected
         self._has_own_readers = readers is not None
         self._readers = readers or _readers
+        self._has_begun = sent > 0
         self._head_left = len(head)
         self._pieces: list[Piece] = [head, *pieces]
         self._next = 0
+        if sent:
+            self._note(min(sent, len(head)))
+            if sent > len(head):
+                self._note(sent - len(head))
         self._socket: socket.socket | None = None
         self._is_watched = False
         self._is_read = False  # a thread has the file's descriptor just now
@@ -172,7 +211,7 @@ class Transfer:
     def _fail(self, why: object) -> None:
         """Say that the file cannot be sent; to the client too, if it has been sent nothing."""
         self.exchange.hub.log.event("error", "files", f"a file cannot be sent: {why}")
-        if self._next == 0:
+        if not self._has_begun:
             self.exchange.status = 500
             self.connection.transport.write(plain(500, keep_alive=False, defaults=[]))
         self._finish(keep_alive=False)
@@ -182,9 +221,9 @@ class Transfer:
 
     # By sendfile
 
-    def _push(self) -> None:
+    def _push(self, *, is_at_hand: bool = False) -> None:
         """Send until the socket takes no more or others have to have their turn."""
-        if self._socket is None or not self._is_at_hand():
+        if self._socket is None or not (is_at_hand or self._is_at_hand()):
             return
         budget = BURST_BYTES
         try:
@@ -215,16 +254,20 @@ class Transfer:
         piece = self._pieces[self._next]
         if isinstance(piece, bytes):
             more = socket.MSG_MORE if self._next + 1 < len(self._pieces) else 0
-            sent = own.send(piece, more)
-            rest: Piece = piece[sent:]
-            spent = 0
-        else:
-            start, stop = piece
-            sent = os.sendfile(own.fileno(), self._file, start, min(stop - start, most))
-            if not sent:
-                raise OSError("it got shorter meanwhile")
-            rest = (start + sent, stop)
-            spent = sent
+            self._note(own.send(piece, more))
+            return 0
+        start, stop = piece
+        sent = os.sendfile(own.fileno(), self._file, start, min(stop - start, most))
+        if not sent:
+            raise OSError("it got shorter meanwhile")
+        self._note(sent)
+        return sent
+
+    def _note(self, sent: int) -> None:
+        """Note how many bytes of the next piece are sent."""
+        self._has_begun = True
+        piece = self._pieces[self._next]
+        rest: Piece = piece[sent:] if isinstance(piece, bytes) else (piece[0] + sent, piece[1])
         if _length(rest):
             self._pieces[self._next] = rest
         else:
@@ -232,38 +275,25 @@ class Transfer:
         of_head = min(sent, self._head_left)
         self._head_left -= of_head
         self.exchange.sent += sent - of_head
-        return spent
 
     def _is_at_hand(self) -> bool:
         """Return whether the next bytes are in memory; else let a thread read them and push on then.
 
-        The loop must not wait for a disk. Where the file system does not tell (preadv2(2), RWF_NOWAIT), as overlays
-        do not, what was read once is taken to be in memory.
+        The loop must not wait for a disk.
         """
         part = next((one for one in self._pieces[self._next :] if isinstance(one, tuple)), None)
         if part is None:
             return True
-        number = part[0] // BURST_BYTES
-        try:
-            os.preadv(self._file, [bytearray(1)], part[0], os.RWF_NOWAIT)
+        if is_in_memory(self._file, part[0]):
             return True
-        except BlockingIOError:
-            pass
-        except OSError:
-            facts = os.fstat(self._file)
-            place = (facts.st_dev, facts.st_ino, number)
-            if place in _read_once:
-                return True
-            if len(_read_once) >= _MOST_REMEMBERED:
-                _read_once.clear()
-            _read_once.add(place)
+        number = part[0] // BURST_BYTES
         self._watch(wanted=False)
         self.connection.pause()
         self._is_read = True
         # A burst that begins in this stretch may end in the next one.
         reading = self.loop.run_in_executor(
             _readers,
-            _read_through,
+            read_through,
             self._file,
             number * BURST_BYTES,
             min(part[1], (number + 2) * BURST_BYTES),
@@ -278,7 +308,7 @@ class Transfer:
         elif error is not None:
             self._fail(error)
         else:
-            self._push()
+            self._push(is_at_hand=True)
 
     # Through the transport
 
@@ -304,7 +334,7 @@ class Transfer:
                         return
                     if not block or self._is_changed():
                         raise OSError("it was changed meanwhile")
-                    self._next = number
+                    self._next, self._has_begun = number, True
                     transport.write(waiting + block)
                     waiting = b""
                     position += len(block)
@@ -331,12 +361,3 @@ class Transfer:
 
 def _length(piece: Piece) -> int:
     return len(piece) if isinstance(piece, bytes) else piece[1] - piece[0]
-
-
-def _read_through(descriptor: int, start: int, stop: int) -> None:
-    """Bring a part of a file into memory, in a thread."""
-    while start < stop:
-        block = os.pread(descriptor, min(BLOCK_BYTES, stop - start), start)
-        if not block:
-            return
-        start += len(block)
