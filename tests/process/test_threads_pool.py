@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 
 import pytest
 from tests.process.harness import wait_until
 
+from nuages.runtime.clocks import ThreadClock, Wait
 from nuages.runtime.threads import Pool
 
 
@@ -156,3 +159,40 @@ def test_every_answer_is_heard_though_not_each_wakes_the_loop(loop: asyncio.Abst
     wait_until(lambda: len(heard) == 500, "all are heard")
     assert sorted(heard) == list(range(500))
     pool.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a thread waits for")
+def test_a_thread_tells_whether_it_waits_for_the_interpreter_a_lock_or_something_else() -> None:
+    clocks: dict[str, ThreadClock] = {}
+    lock, (reader, writer), over = threading.Lock(), os.pipe(), threading.Event()
+    lock.acquire()
+
+    def compute() -> None:
+        while not over.is_set():
+            pass
+
+    def begin(name: str, work: Callable[[], object]) -> threading.Thread:
+        def run() -> None:
+            clocks[name] = ThreadClock()
+            work()
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        return thread
+
+    threads = [
+        begin("computing", compute), begin("locked", lock.acquire), begin("reading", lambda: os.read(reader, 1)),
+    ]  # fmt: skip
+    wanted = {"computing": Wait.INTERPRETER, "locked": Wait.LOCK, "reading": Wait.OTHER}
+    try:
+        wait_until(lambda: len(clocks) == 3, "all three run")
+        for name, wait in wanted.items():
+            wait_until(lambda name=name, wait=wait: clocks[name].waits_for() is wait, f"it is seen {name}")  # type: ignore[misc]
+    finally:
+        over.set()
+        lock.release()
+        os.write(writer, b".")
+        for thread in threads:
+            thread.join()
+        os.close(reader)
+        os.close(writer)

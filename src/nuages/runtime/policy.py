@@ -23,7 +23,8 @@ class Look:
     `steady` how long the limit is what it is, in seconds. Shares of the time that passed: `computed` by the running
     threads together, `wanted` also with the time in which they could have run but had no CPU (known for up to KNOWN
     threads), `loop` computed by the event loop. `hurried`: async views are asked, for which every computing thread is
-    one more that takes the interpreter before the loop does.
+    one more that takes the interpreter before the loop does. `wanting` is how many run or wait for the interpreter at
+    this very moment, where that was looked up.
     """
 
     running: int
@@ -36,6 +37,7 @@ class Look:
     wanted: float
     loop: float
     hurried: bool = False
+    wanting: int | None = None
 
 
 def next_limit(seen: Look) -> int:
@@ -50,6 +52,8 @@ def next_limit(seen: Look) -> int:
     time. One that waits wants it now and then, though for longer than it would where the machine is idle.
     """
     wanted = seen.wanted if seen.running <= KNOWN else seen.computed
+    if seen.wanting is not None:
+        wanted = seen.wanting
     share = wanted / max(1, seen.running)
     full = seen.computed + seen.loop > FULL_SHARE
     floor = min(seen.most, 1 + min(seen.old, 1 if seen.hurried else MOST_OLD))

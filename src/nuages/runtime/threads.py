@@ -2,7 +2,8 @@
 
 Python runs one thread at a time, so a second running thread only fights the first for the interpreter. The pool
 lets one request run while requests complete; it adds a thread when the queue has stood for about a millisecond and
-the running threads wait (database, network) instead of computing, which their CPU clocks tell.
+the running threads wait (database, network) instead of computing, which their CPU clocks tell, and what they are
+blocked at.
 
 The event loop is such a second thread too. While one thread alone works off the queue and gets on, the loop rests
 until nothing is left to do, for a few milliseconds at most: both would only take turns at the interpreter, and a turn
@@ -16,9 +17,10 @@ import time
 from asyncio import AbstractEventLoop, TimerHandle
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from nuages.runtime.clocks import ThreadClock
+from nuages.runtime.clocks import ThreadClock, Wait
 from nuages.runtime.haste import Haste
 from nuages.runtime.policy import KNOWN, OLD_SECONDS, STALL_SECONDS, Look, Shares, next_limit
 from nuages.runtime.poolthread import PoolThread, Task
@@ -312,20 +314,21 @@ class Pool:
                 stood=sum(one for _, one in spent),
                 loop=computed,
             )
-            limit = next_limit(
-                Look(
-                    running=self.running,
-                    old=sum(1 for one in self.threads if one.task and now - one.since > OLD_SECONDS),
-                    limit=before,
-                    most=self.most,
-                    waited=now - self._queue[0].queued_at if self._queue else 0.0,
-                    steady=now - self._changed_at,
-                    computed=shares.computed,
-                    wanted=shares.computed + shares.stood,
-                    loop=shares.loop,
-                    hurried=hurried,
-                )
+            seen = Look(
+                running=self.running,
+                old=sum(1 for one in self.threads if one.task and now - one.since > OLD_SECONDS),
+                limit=before,
+                most=self.most,
+                waited=now - self._queue[0].queued_at if self._queue else 0.0,
+                steady=now - self._changed_at,
+                computed=shares.computed,
+                wanted=shares.computed + shares.stood,
+                loop=shares.loop,
+                hurried=hurried,
             )
+            limit = next_limit(seen)
+            if limit > before:  # seldom enough for a closer look
+                limit = next_limit(replace(seen, wanting=self._wanting()))
             self.limit = min(limit, self.most)
             if self.limit != before:
                 self._changed_at = now
@@ -336,6 +339,17 @@ class Pool:
             if self.limit > before or self.running <= FEW:
                 return STALL_SECONDS
             return QUEUE_SECONDS if self._queue else CALM_SECONDS
+
+    def _wanting(self) -> int | None:
+        """Return how many threads want the interpreter, None where that is not told; the lock is held.
+
+        Where one is at it, those that wait for a lock wait for that one most likely: Django has locks of its own.
+        """
+        waits = [one.clock.waits_for() for one in self.threads if one.task and one.clock]
+        if None in waits:
+            return None
+        at_it = waits.count(Wait.INTERPRETER)
+        return at_it + waits.count(Wait.LOCK) if at_it else 0
 
     def close(self) -> None:
         """Let idle threads end now, and the others after their task."""

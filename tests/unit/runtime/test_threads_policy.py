@@ -81,6 +81,14 @@ def test_threads_that_stand_in_line_when_they_wake_up_wait() -> None:
     assert limit(running=40, limit=40, computed=0.3, wanted=30.0, loop=0.2) == 50
 
 
+def test_threads_that_want_the_interpreter_at_this_moment_get_no_company() -> None:
+    assert limit(running=3, limit=3, computed=0.5, wanting=3, steady=0.0) == 3
+    assert limit(running=1, wanting=1) == 1
+    assert limit(running=12, limit=12, computed=0.4, wanting=6, steady=0.0) == 12
+    assert limit(running=12, limit=12, computed=0.4, wanting=5) == 15
+    assert limit(running=1, wanting=0) == 2
+
+
 def test_long_tasks_do_not_keep_the_others_from_their_turn() -> None:
     assert limit(waited=0.2, old=1, computed=1.0) == 2
     assert limit(waited=0.2, old=9, running=9, limit=9, computed=1.0) == 8
