@@ -16,8 +16,9 @@ from nuages.runtime.scoreboard import Board
 from nuages.runtime.threads import Pool
 
 KEPT_SHARE = 8  # one of so many connections is async requests' own, where a project has async views
-FIRST_LENT = 8  # threads that are lent before a server could be asked, as each of a burst would connect
-UNKNOWN_LOOKS = 2
+# Threads of each kind before a server could be asked, for each of a burst would connect; while requests wait for more,
+# twice as many with each look: they may need no database.
+FIRST_THREADS = 2
 
 # What the server, the role and the database have left for those who are not superusers; below 0: no limit.
 _QUESTIONS = {
@@ -36,18 +37,34 @@ def granted(connection: Any) -> int | None:
     It is asked below Django, whose query log and counts belong to the project. In a transaction that Django has not
     begun, or behind a pool of Django's, nothing is asked.
     """
-    question = _QUESTIONS.get(connection.vendor)
-    settings = connection.settings_dict
-    if question is None or not settings.get("AUTOCOMMIT", True) or settings.get("OPTIONS", {}).get("pool"):
+    if not _can_tell(connection):
         return None
     with suppress(Exception):  # a proxy in front of it may not know the question
         cursor = connection.connection.cursor()
         try:
-            cursor.execute(question)
+            cursor.execute(_QUESTIONS[connection.vendor])
             return min((int(limit) for limit in cursor.fetchone() if int(limit) >= 0), default=None)
         finally:
             cursor.close()
     return None
+
+
+def _can_tell(connection: Any) -> bool:
+    settings = connection.settings_dict
+    return (
+        connection.vendor in _QUESTIONS
+        and bool(settings.get("AUTOCOMMIT", True))
+        and not settings.get("OPTIONS", {}).get("pool")
+    )
+
+
+def will_be_told() -> bool:
+    """Return whether the settings name a database whose server tells, once there is a connection."""
+    from django.db import connections
+
+    with suppress(Exception):  # settings that name none, or what cannot be loaded: who uses it hears of it
+        return any(_can_tell(connections[alias]) for alias in connections)
+    return False
 
 
 def share(limit: int, workers: int) -> int:
@@ -77,7 +94,7 @@ class Split:
 class Allowance:
     """Bounds a worker's pool, and the reserve of async requests where there is one.
 
-    `opened` is called in any thread, `apply` as often as one likes, every second or so.
+    `opened` is called in any thread, `apply` every second or so. `is_known` where there is nothing to ask a server.
     """
 
     def __init__(
@@ -87,6 +104,8 @@ class Allowance:
         board: Board,
         workers: int | None,
         say: Callable[[str], None],
+        *,
+        is_known: bool = False,
     ) -> None:
         self._pool, self._reserve, self._board = pool, reserve, board
         self._workers, self._say = workers or 1, say
@@ -94,10 +113,10 @@ class Allowance:
         self._asked: set[str] = set()
         self._limit: tuple[int, str] | None = None
         self._split: Split | None = None
-        # Looks at a reserve in use before it is let go where no database is asked.
-        self._unknown = UNKNOWN_LOOKS
+        self._first = self._wished if is_known else min(self._wished, FIRST_THREADS)
         if reserve is not None:
             reserve.room, reserve.grown = self._room, self._bound_pool
+        self._bound_pool()
 
     def opened(self, connection: Any) -> None:
         """Ask the server of a new connection, the first time."""
@@ -107,17 +126,21 @@ class Allowance:
         limit = granted(connection)
         if limit is not None and (self._limit is None or limit < self._limit[0]):
             self._limit = limit, connection.alias
-        self._unknown = 0
+        if _can_tell(connection):
+            self._first = self._wished
         self.apply()
 
     def apply(self) -> None:
         """Bound the threads by the share of so many workers as there are now."""
+        reserve = self._reserve
+        if self._pool.queued or (reserve is not None and reserve.waiting):
+            self._first = min(self._wished, 2 * self._first)
         if self._limit is not None:
             self._share_out(*self._limit)
-        if self._reserve is not None:
-            if self._unknown and self._reserve.threads:
-                self._unknown -= 1
-            self._reserve.serve_waiting()
+        else:
+            self._bound_pool()
+        if reserve is not None:
+            reserve.serve_waiting()
 
     def _share_out(self, limit: int, alias: str) -> None:
         workers = max(self._workers, self._board.accepting)
@@ -137,15 +160,16 @@ class Allowance:
         self._bound_pool()
 
     def _bound_pool(self) -> None:
-        """Leave to sync views what is not lent."""
+        """Leave to sync views what is not lent; few threads until it is known what the first connection costs."""
+        most = self._first
         if self._split is not None:
             lent = len(self._reserve.threads) if self._reserve is not None else 0
             most = min(self._wished, self._split.sync(lent))
-            if most != self._pool.most:
-                self._pool.bound(most)
+        if most != self._pool.most:
+            self._pool.bound(most)
 
     def _room(self) -> int:
-        """Return how many threads may be lent now: few until it is known what the first connection costs."""
+        """Return how many threads may be lent now."""
         if self._split is not None:
             return min(self._wished, self._split.lent(len(self._pool.threads)))
-        return min(self._wished, FIRST_LENT) if self._unknown else self._wished
+        return self._first

@@ -7,7 +7,7 @@ import contextvars
 from collections.abc import Callable
 from typing import Any
 
-from nuages.runtime.allowance import Allowance
+from nuages.runtime.allowance import Allowance, will_be_told
 from nuages.runtime.bridge import PoolExecutor
 from nuages.runtime.connections import active, close_connections, mend_connections, watch_connections
 from nuages.runtime.gate import Gate
@@ -48,6 +48,7 @@ class Hub:
             board,
             settings.workers,
             lambda text: log.event("info", "allowance", text),
+            is_known=not will_be_told(),
         )
         watch_connections(self.mend_connections, self.allowance.opened)
         site.files.report = lambda text: log.event("error", "static", text)

@@ -120,8 +120,14 @@ class Reserve:
                 self.waiting.popleft().receive(thread)
 
     def give_back(self, thread: LentThread) -> None:
-        """Take a thread back, or hand it to who waits for one; the lock is held."""
-        if self.waiting:
+        """Take a thread back, or hand it to who waits for one; the lock is held.
+
+        It ends where there is no more room for so many.
+        """
+        if len(self.threads) > self.room():
+            self.threads.discard(thread)
+            thread.calls.put(None)
+        elif self.waiting:
             self.waiting.popleft().receive(thread)
         else:
             self._idle.append(thread)
