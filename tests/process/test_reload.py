@@ -44,7 +44,8 @@ def _gone(server: Server, workers: list[int]) -> None:
 def test_broken_code_loses_nothing_and_is_named_and_what_mends_it_is_served(project: Path, how: str) -> None:
     pipe = named_pipe(project)
     texts, *said = BROKEN.get(how, ({"settings": f'open("{pipe}").read()\n'}, "", 'settings.py", line 8'))
-    with serving(project, "--workers", "2", "--start-timeout", "6s") as server:
+    patience = "8s" if how == "hang" else "30s"
+    with serving(project, "--workers", "2", "--start-timeout", patience) as server:
         server.wait_for("worker-ready", count=2)
         old = server.workers()
         with asking(server.address, "--rate", "100", "--bodies") as clients:
@@ -63,6 +64,7 @@ def test_broken_code_loses_nothing_and_is_named_and_what_mends_it_is_served(proj
         assert set(clients.tally.bodies) == {"hello", "new"}
         assert server.get("/") == "new"
         assert fewest_ready(server, 2) == 2
+        assert 0 not in {event.get("pid") for event in server.events.objects()}
         assert server.stop() == 0
 
 

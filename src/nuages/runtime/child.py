@@ -45,9 +45,9 @@ class Assignment:
     access_log: str
     events_log: str
 
-    def to_line(self) -> bytes:
-        """Return it as the first line of the control channel."""
-        return json.dumps(dataclasses.asdict(self)).encode() + b"\n"
+    def to_line(self, begun: float) -> bytes:
+        """Return it as the first line of the control channel, with when the start began (monotonic seconds)."""
+        return json.dumps({**dataclasses.asdict(self), "begun": begun}).encode() + b"\n"
 
 
 class Process:
@@ -66,7 +66,7 @@ class Process:
 
     def execute(self, name: str, assignment: Assignment, environ: Mapping[str, str]) -> None:
         """Start it as a program of its own, with a word for its command line; raises OSError."""
-        self.send_bytes(assignment.to_line())
+        self.send_bytes(assignment.to_line(self.started))
         theirs = self._theirs
         theirs.set_inheritable(True)
         argv = [sys.executable, *interpreter_flags(), _PROGRAM, name, str(theirs.fileno())]

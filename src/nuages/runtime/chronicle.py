@@ -141,7 +141,8 @@ class Chronicle:
 
     def worker_killed(self, process: Child, reason: str) -> None:
         """A worker was killed by us."""
-        self._say(process, "warning", "worker-killed", f"is killed: {reason}", reason=reason)
+        how = "is killed" if process.pid else "is given up"  # its zygote loads still
+        self._say(process, "warning", "worker-killed", f"{how}: {reason}", reason=reason)
 
     def worker_ended(self, process: Child, phase: Phase, *, later: bool) -> None:
         """A worker's process has ended, as it was told to or not; `later`: the server was ready before."""
@@ -149,7 +150,9 @@ class Chronicle:
             if later:  # else the error ends the server, and whoever called us prints it
                 text = f"could not start\n{process.error.render()}"
                 self._say(process, "error", "worker-start-failed", text)
-        elif phase is Phase.STARTING and not process.pid:
+        elif not process.pid and process.told_to_end:
+            self._say(process, "info", "worker-not-forked", "was not forked: it is not needed any more")
+        elif not process.pid and phase is Phase.STARTING:
             text = f"was not forked: the zygote that was to do it {process.ending()}"
             self._say(process, "warning", "worker-not-forked", text, status=process.status)
         elif phase in {Phase.STARTING, Phase.READY} or (phase is Phase.RETIRING and process.status):
@@ -202,7 +205,8 @@ class Chronicle:
 
     def _say(self, process: Child, level: str, event: str, text: str, **fields: Any) -> None:
         words = f"worker {process.id} {text}"
-        self.log.event(level, event, words, worker=process.id, pid=process.pid, **fields)
+        number = {"pid": process.pid} if process.pid else {}
+        self.log.event(level, event, words, worker=process.id, **number, **fields)
 
 
 def why_it_cannot_start(process: Child | None, start_seconds: float, refused: OSError | None) -> NuagesError:

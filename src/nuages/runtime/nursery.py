@@ -182,7 +182,7 @@ class Nursery:
 
     def _ask(self, zygote: Zygote, worker: Child) -> None:
         worker.asked_at = time.monotonic()
-        zygote.hand_over(worker, "fork", worker=worker.id, slot=worker.slot)
+        zygote.hand_over(worker, "fork", worker=worker.id, slot=worker.slot, begun=worker.started)
 
     def _hear(self, zygote: Zygote) -> None:
         heard = zygote.messages()
@@ -237,7 +237,7 @@ class Nursery:
             if worker.doomed:
                 self._failed(worker)
         first, *others = waiting
-        zygote.hand_over(first, "become", worker=first.id, slot=first.slot)
+        zygote.hand_over(first, "become", worker=first.id, slot=first.slot, begun=first.started)
         first.pid = zygote.pid
         self._forget(zygote)
         for worker in others:

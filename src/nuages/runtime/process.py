@@ -9,6 +9,7 @@ import os
 import resource
 import signal
 import sys
+import time
 
 _PR_SET_PDEATHSIG = 1
 _STACK_BEFORE = 0.5  # seconds before its time is over, when a worker that still loads shows where it is
@@ -33,9 +34,14 @@ def prepare() -> None:
     _raise_file_limit()
 
 
-def watch_start(seconds: float) -> None:
-    """Show where a start hangs, shortly before its time is over."""
-    faulthandler.dump_traceback_later(max(0.01, seconds - _STACK_BEFORE))
+def watch_start(begun: float, seconds: float) -> None:
+    """Show where a start hangs, shortly before its time is over.
+
+    `begun` is when the supervisor began to wait, in monotonic seconds: on a machine that is overloaded or pages, this
+    process may have taken longer to get here than it shows its stack ahead.
+    """
+    left = begun + seconds - time.monotonic()
+    faulthandler.dump_traceback_later(max(0.01, left - _STACK_BEFORE))
 
 
 def _raise_file_limit() -> None:

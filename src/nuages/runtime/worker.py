@@ -270,7 +270,7 @@ def main(control: socket.socket, assignment: dict[str, Any]) -> NoReturn:
 def begin(control: socket.socket, assignment: dict[str, Any], site: Site | None = None) -> NoReturn:
     """Run a worker; a failure to start is told to the supervisor, which prints it once for all workers."""
     worker = Worker(control, assignment)
-    process.watch_start(worker.settings.start_timeout)
+    process.watch_start(assignment["begun"], worker.settings.start_timeout)
     control.setblocking(False)
     try:
         worker.serve(site)

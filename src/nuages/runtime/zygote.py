@@ -75,7 +75,7 @@ class Zygote:
             if not line:
                 os._exit(0)
             order = json.loads(line)
-            assignment = {**self.assignment, "worker": order["worker"], "slot": order["slot"]}
+            assignment = {**self.assignment, **{name: order[name] for name in ("worker", "slot", "begun")}}
             control = socket.socket(fileno=descriptors[0])
             if order["order"] == "become" or self._fork(assignment):
                 self.control.close()
@@ -117,7 +117,7 @@ def main(control: socket.socket, assignment: dict[str, Any]) -> NoReturn:
     gc.disable()
     process.prepare()
     zygote = Zygote(control, assignment)
-    process.watch_start(zygote.settings.start_timeout)
+    process.watch_start(assignment["begun"], zygote.settings.start_timeout)
     try:
         zygote.load()
         control, assignment = zygote.obey()
