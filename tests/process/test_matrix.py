@@ -78,7 +78,7 @@ def _run(uv: Uv, *arguments: str) -> None:
 @pytest.mark.parametrize(("python", "django"), TOGETHER)
 def test_requests_are_answered(python: str, django: str) -> None:
     program = environment(interpreter(python), f"django=={django}.*", *RUNTIME, *TOOLS)
-    run_with(program, "tests/unit/runtime/test_django_contract.py")
+    run_with(program, "tests/unit/runtime/test_django_contract.py", "tests/unit/runtime/test_receivers.py")
     run_with(program, "tests/process/chains.py")
     run_with(program)
 

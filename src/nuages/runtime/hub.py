@@ -7,6 +7,7 @@ import contextvars
 from collections.abc import Callable
 from typing import Any
 
+from nuages.runtime import receivers
 from nuages.runtime.allowance import Allowance, will_be_told
 from nuages.runtime.bridge import PoolExecutor
 from nuages.runtime.connections import active, close_connections, mend_connections, watch_connections
@@ -51,6 +52,7 @@ class Hub:
             is_known=not will_be_told(),
         )
         watch_connections(self.mend_connections, self.allowance.opened)
+        receivers.hasten()
         site.files.report = lambda text: log.event("error", "static", text)
         header = site.ssl_header
         self.ssl_header = header.removeprefix("HTTP_").replace("_", "-").lower().encode() if header else b""
