@@ -68,8 +68,7 @@ def test_it_answers_before_django_and_its_hosts_and_counts_for_nothing(tmp_path:
         assert not server.found("worker-retires")
         assert [line["path"] for line in server.requests.objects()] == ["/healthz/"]
         server.signal(signal.SIGTERM)
-        server.wait_for("draining")
-        assert status(server, "/healthz") == (503, "Service Unavailable\n")
+        until(lambda: status(server, "/healthz") == (503, "Service Unavailable\n"))
 
 
 def test_a_path_of_the_projects_own_is_not_touched_without_the_option(project: Path) -> None:

@@ -359,7 +359,7 @@ def test_clients_that_vanish_leave_nothing_behind(server: Server) -> None:
                     talk.take(number * 5000)
                 if number % 2:
                     talk.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
-    wait_until(lambda: descriptors(server) <= before + 1, "all descriptors are closed", within=5)
+    wait_until(lambda: descriptors(server) <= before + 1, "all descriptors are closed")
     assert server.get("/pid/")
 
 

@@ -100,7 +100,6 @@ def understood(data: bytes) -> list[tuple[str, str, int, str]] | None:
 def exchanged(server: Server, data: bytes) -> bytes:
     """Send the data, close our side, and return all that comes until the server closes its own."""
     with talking(server.address) as talk:
-        talk.socket.settimeout(5)
         with contextlib.suppress(ConnectionError):
             talk.send(data)
             talk.socket.shutdown(socket.SHUT_WR)

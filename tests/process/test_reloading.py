@@ -24,6 +24,13 @@ def until(server: Server, path: str, expected: str) -> None:
     wait_until(lambda: server.get(path) == expected, f"{path} is {expected!r}")
 
 
+def save(path: Path, text: str) -> None:
+    """Write beside the file and rename, as editors do: nobody sees half of it, and it has changed once."""
+    written = path.parents[2] / "saved"
+    written.write_text(text)
+    written.replace(path)
+
+
 def watcher(server: Server) -> int:
     """The number of the process that watches."""
     children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
@@ -32,44 +39,45 @@ def watcher(server: Server) -> int:
 
 
 def test_changed_code_and_templates_are_served_and_broken_ones_are_not(tmp_path: Path) -> None:
-    project = write_project(tmp_path, settings=SETTINGS.replace("{folder}", str(tmp_path)), urls=VIEW)
-    page, urls = tmp_path / "templates" / "page.html", tmp_path / "pages" / "urls.py"
+    folder = tmp_path / "project"
+    project = write_project(folder, settings=SETTINGS.replace("{folder}", str(folder)), urls=VIEW)
+    page, urls = folder / "templates" / "page.html", folder / "pages" / "urls.py"
     page.parent.mkdir()
     page.write_text("one")
     (page.parent / "never.html").write_text("{% what is this %}")  # broken before we came, and used by nobody
     with serving(project, "--workers", "1", "--reload") as server:
         server.wait_for("ready")
         assert server.get("/page/") == "one"
-        page.write_text("two")
+        save(page, "two")
         until(server, "/page/", "two")
         assert server.wait_for("changed")["text"] == "templates/page.html changed"
 
-        page.write_text("three\n{% if %}")
+        save(page, "three\n{% if %}")
         failed = server.wait_for("worker-start-failed")["text"]
         assert f"a template that was changed cannot be compiled\n  {page}:2\n" in failed
         server.wait_for("reload-failed")
         assert server.get("/page/") == "two"
 
-        page.write_text("four")
+        save(page, "four")
         until(server, "/page/", "four")
         right = urls.read_text()
-        urls.write_text(right + "\ndef broken(:\n")
+        save(urls, right + "\ndef broken(:\n")
         failed = server.wait_for("worker-start-failed", count=2)["text"]
         assert "SyntaxError" in failed
         assert "pages/urls.py" in failed
         server.wait_for("reload-failed", count=2)
         assert server.get("/page/") == "four"
 
-        urls.write_text(right + '\nurlpatterns += [path("new/", hello)]\n')
+        save(urls, right + '\nurlpatterns += [path("new/", hello)]\n')
         wait_until(lambda: server.begin("/new/").answer().status == 200, "the new page is there")
 
         assert server.get("/page/") == "four"  # now this worker keeps it
         watching = watcher(server)
-        (tmp_path / "media").mkdir()
+        (folder / "media").mkdir()
         changes = len(server.found("changed"))
         for name in ("media/upload.html", "db.sqlite3", "pages/notes.csv"):
-            (tmp_path / name).write_text("not code")
-        page.write_text("five")
+            (folder / name).write_text("not code")
+        save(page, "five")
         until(server, "/page/", "five")
         assert [event["text"] for event in server.found("changed")[changes:]] == [
             "templates/page.html changed"

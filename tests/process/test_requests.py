@@ -20,11 +20,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "--workers",
         "1",
         "--header-timeout",
-        "2s",
+        "3s",
         "--body-timeout",
-        "2s",
+        "3s",
         "--timeout",
-        "2s",
+        "4s",
         "--max-body",
         "8M",
     ) as started:
@@ -339,7 +339,7 @@ def test_a_slow_body_ends(talk: Talk) -> None:
 def test_a_view_that_does_not_answer_in_time_is_a_504_with_its_stack_in_the_log(
     server: Server, talk: Talk
 ) -> None:
-    assert talk.get("/nap/?seconds=4").status == 504
+    assert talk.get("/nap/?seconds=6").status == 504
     event = server.wait_for("timeout")
     assert "time.sleep(float(" in event["text"]
     assert talk.closed()
@@ -384,7 +384,7 @@ def test_requests_that_wait_run_side_by_side(server: Server) -> None:
         for talk in talks:
             talk.send(GET.format("/nap/?seconds=0.5"))
         assert all(talk.answer().text == "slept" for talk in talks)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 5  # and not ten
 
 
 def test_the_async_view_runs_on_the_loop(talk: Talk) -> None:

@@ -126,7 +126,7 @@ def test_watch_shows_rates_until_it_is_interrupted_and_says_when_the_server_ends
             watching.send_signal(signal.SIGINT)
             assert watching.wait(DEADLINE) == 0
             os.close(ours)
-        assert shown.count("\033[H\033[J") == 2
+        assert shown.count("\033[H\033[J") >= 2
         assert "Traceback" not in shown
         json_lines = [*command, "--json"]
         with subprocess.Popen(
