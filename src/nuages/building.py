@@ -25,6 +25,11 @@ from nuages.package_sources import sources
 _EPOCH = 1_577_836_800
 """2020-01-01: files and layers have one time, so that the same content makes the same image."""
 
+# distribution/reference: a registry's host, parts of a path, a tag.
+_PART = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
+_NAME = re.compile(
+    rf"(?:[a-zA-Z0-9.\-\[\]:]+/)?{_PART}(?:/{_PART})*(?::[A-Za-z0-9_][A-Za-z0-9_.\-]{{0,127}})?"
+)
 _BY_HAND = "the lines above say which step failed; the same by hand: nuages dockerfile --write"
 
 
@@ -72,6 +77,13 @@ def _agree(options: BuildOptions) -> None:
             why="a name says which registry it goes to, and -t gives it",
             hint="-t registry.example.com/team/NAME --push",
         )  # fmt: skip
+    for tag in options.tag:
+        if not _NAME.fullmatch(tag):
+            raise UsageError(
+                f"the image cannot be called {tag!r}", where="given by --tag",
+                why="a name is small letters and digits, parted by . _ - and /, then perhaps : and a tag",
+                hint="-t registry.example.com/team/NAME:TAG",
+            )  # fmt: skip
     folder = Path(options.output).absolute().parent if options.output else None
     if folder is not None and not folder.is_dir():
         raise UsageError(

@@ -21,6 +21,7 @@ from nuages.invocation import Invocation
 from nuages.options import Option, check_keys, check_variables, options_of, unknown_flag
 
 INTERRUPTED = 130
+_FORMATS = ("helm", "kustomize")  # of documents for Kubernetes, which are no targets of their own
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 WIDTH = 100  # of help, in characters, where the terminal has so many
 
@@ -131,6 +132,16 @@ def overview() -> str:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
+        flags, found, _ = message.removeprefix("argument ").partition(": expected one argument")
+        if found:
+            flag = flags.rpartition("/")[2]
+            metavar = next(one.metavar for one in self._actions if flag in one.option_strings)
+            raise UsageError(
+                f"{flag} has no value",
+                where="given on the command line",
+                why="nothing stands behind it, or another option does",
+                hint=f"{flag} {metavar}; a value that begins with a dash: {flag}=VALUE",
+            )
         raise UsageError(
             f"`{self.prog}` cannot be understood",
             where="given on the command line",
@@ -189,6 +200,8 @@ def parser_for(command: commands.Command) -> argparse.ArgumentParser:
 def _no_folder(project: Path, command: commands.Command) -> ProjectError | UsageError:
     """Return the error for a PROJECT that is none, which may be a target that was not spelt right."""
     near = difflib.get_close_matches(str(project).lower(), command.targets, n=1)
+    if command.targets and str(project) in _FORMATS:
+        near = [f"kubernetes --format {project} --output DIR"]
     if near and not project.exists():
         return UsageError(
             f"{str(project)!r} is neither a folder nor something to write documents for",
@@ -226,7 +239,7 @@ def parse(
     if command.takes_rest and not rest:
         # Without a command behind --, the last word is a process, and the one before it the project.
         words = [word for word in (getattr(namespace, "project", None), *unknown) if word and word[0] != "-"]
-        if words and len(words) <= 2:
+        if words and len(words) <= 2 and ("/" not in words[-1] or Path(words[-1]).is_dir()):
             process = words.pop()
             namespace.project = words[0] if words else None
             unknown = [word for word in unknown if word != process]

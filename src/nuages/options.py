@@ -171,8 +171,8 @@ def resolve(
 ) -> Resolved[T]:
     """Return the values for one option class. `flags` and `file` are keyed by option name.
 
-    Raises UsageError, naming the origin, for a value that does not parse. Names are not checked here: see
-    `check_variables` and `check_keys`.
+    Raises UsageError, naming the origin, for a value that does not parse, and for two that differ where one is taken.
+    Names are not checked here: see `check_variables` and `check_keys`.
     """
     values: dict[str, Any] = {}
     origins: dict[str, Origin] = {}
@@ -181,10 +181,22 @@ def resolve(
         if given is None:
             origins[option.field] = DEFAULT
             continue
+        _agree(option, given)
         parsed = tuple(_parse(option, text, given.origin) for text in given.texts)
         values[option.field] = parsed if option.repeatable else parsed[-1]
         origins[option.field] = given.origin
     return Resolved(value=declaration(**values), origins=origins)
+
+
+def _agree(option: Option, given: Given) -> None:
+    if option.repeatable or len(set(given.texts)) < 2:
+        return
+    raise UsageError(
+        f"{option.flag} is given several values",
+        where=f"given by {given.origin}",
+        why=f"it takes one: {', '.join(given.texts)}",
+        hint=f"leave one of them: {option.flag} {given.texts[-1]}",
+    )
 
 
 def _given(
@@ -226,7 +238,7 @@ def _parse(option: Option, text: str, origin: Origin) -> Any:
 def _example(option: Option) -> str:
     """Return a value that parses, as the end of a hint; nothing where the declaration gives none."""
     text = next(iter(option.kind.choices), "") or option.default_text.split(" ")[0].rstrip(",;")
-    if not text or text.startswith("$"):
+    if not text or text.startswith(("$", "the")):
         return ""
     try:
         option.kind.parse(text)

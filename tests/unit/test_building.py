@@ -69,6 +69,12 @@ def test_folders_that_an_index_on_this_disk_lies_in_are_mounted(tmp_path: Path) 
             "error: the folder of the image's file does not exist\n  given by --output\n  /nonexistent\n\n"
             "hint: mkdir -p /nonexistent\n",
         ),
+        (
+            ["-t", "registry.example.com:5000/team/shop:1.2", "-t", "Shop Number 1"],
+            "error: the image cannot be called 'Shop Number 1'\n  given by --tag\n"
+            "  a name is small letters and digits, parted by . _ - and /, then perhaps : and a tag\n\n"
+            "hint: -t registry.example.com/team/NAME:TAG\n",
+        ),
     ],
 )
 def test_what_could_only_fail_at_the_end_is_refused_at_the_start(

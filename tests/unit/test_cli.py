@@ -80,11 +80,11 @@ def test_a_flag_without_its_value_is_a_usage_error(capsys: pytest.CaptureFixture
     assert answer(capsys, "serve", "--workers") == (
         2,
         "",
-        "error: `nuages serve` cannot be understood\n"
+        "error: --workers has no value\n"
         "  given on the command line\n"
-        "  argument -w/--workers: expected one argument\n"
+        "  nothing stands behind it, or another option does\n"
         "\n"
-        "hint: see `nuages serve --help`\n",
+        "hint: --workers N|auto; a value that begins with a dash: --workers=VALUE\n",
     )
 
 
@@ -151,6 +151,15 @@ def test_a_target_that_is_not_spelt_right_is_suggested(capsys: pytest.CaptureFix
         "  `nuages manifests` writes for kubernetes, compose, systemd\n"
         "\n"
         "hint: did you mean `nuages manifests kubernetes`?\n",
+    )
+
+
+@pytest.mark.parametrize("word", ["helm", "kustomize"])
+def test_a_format_in_place_of_a_target_leads_to_its_option(
+    capsys: pytest.CaptureFixture[str], word: str
+) -> None:
+    assert answer(capsys, "manifests", word)[2].endswith(
+        f"hint: did you mean `nuages manifests kubernetes --format {word} --output DIR`?\n"
     )
 
 
@@ -263,6 +272,13 @@ def test_run_with_a_folder_alone_says_what_is_missing(
         "\n"
         "hint: nuages run shop -- createsuperuser\n",
     )
+
+
+def test_run_with_a_path_that_is_not_there_looks_for_no_process_of_that_name(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, _, said = answer(capsys, "run", "no/such/place")
+    assert (code, said.splitlines()[0]) == (1, "error: there is no folder 'no/such/place'")
 
 
 def test_words_of_other_servers_may_be_misspelt(capsys: pytest.CaptureFixture[str]) -> None:

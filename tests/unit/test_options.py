@@ -83,6 +83,19 @@ def test_a_repeatable_option_takes_every_value() -> None:
     assert resolve(Toy, flags={}, environ={"NUAGES_BIND": "5 6"}, file={}).value.bind == (5, 6)
 
 
+def test_two_values_where_one_is_taken_are_an_error_unless_they_are_the_same() -> None:
+    assert resolve(Toy, flags={"pause": ["5s", "5s"]}, environ={}, file={}).value.pause == 5
+    with pytest.raises(UsageError) as caught:
+        resolve(Toy, flags={"pause": ["5s", "6s"]}, environ={}, file={})
+    assert caught.value.render() == (
+        "error: --pause is given several values\n"
+        "  given by --pause\n"
+        "  it takes one: 5s, 6s\n"
+        "\n"
+        "hint: leave one of them: --pause 6s"
+    )
+
+
 def test_a_value_that_does_not_parse_is_an_error_that_names_its_origin() -> None:
     with pytest.raises(UsageError) as caught:
         resolve(Toy, flags={}, environ={"NUAGES_PAUSE": "soon"}, file={})

@@ -140,7 +140,7 @@ def _needs(project: Project, python: str | None, given_by: str) -> Needs:
                 f"the image's Python cannot be {python!r}",
                 where=f"given by {given_by}",
                 why=f"there are images of Python {_words(SERIES[0])} to {_words(SERIES[-1])}",
-                hint=f"--python X.Y, for example --python {_words(_UNPROVEN)}",
+                hint=f"--image-python X.Y, for example --image-python {_words(_UNPROVEN)}",
             )
         option = f"=={match[1]}.{match[2]}.*"
     django = None

@@ -25,6 +25,7 @@ def user_frames(trace: TracebackType | None, directories: Iterable[str]) -> list
     """Return the frames of a traceback from the first one that lies in `directories`, without import machinery.
 
     Frames in the virtual environment inside the project's folder are not theirs. No frame of theirs: none at all.
+    Those of nuages behind it tell them nothing.
     """
     roots = tuple(str(Path(directory).resolve()).rstrip("/") + "/" for directory in directories)
     prefixes = {str(Path(prefix).resolve()) + "/" for prefix in (sys.prefix, sys.base_prefix)}
@@ -38,7 +39,7 @@ def user_frames(trace: TracebackType | None, directories: Iterable[str]) -> list
         if inside and not any(
             name.startswith(prefix) and prefix.startswith(inside[0]) for prefix in prefixes
         ):
-            return frames[number:]
+            return [frame for frame in frames[number:] if not frame.filename.startswith(_OURS)]
     return []
 
 
@@ -116,7 +117,7 @@ def start_error(
     if isinstance(error, ModuleNotFoundError) and error.name:
         if settings and (settings == error.name or settings.startswith(error.name + ".")):
             return StartError(
-                f"there is no settings module {settings}", where=place, why=why,
+                f"there is no settings module {settings}", where=place, why=f"{type(error).__name__}: {error}",
                 hint="name the right one with --settings MODULE, or set DJANGO_SETTINGS_MODULE",
             )  # fmt: skip
         top = error.name.partition(".")[0]
