@@ -196,6 +196,14 @@ def test_a_request_arrives_with_its_client(proxied: Proxied) -> None:
     assert found["meta"]["REMOTE_ADDR"] == CLIENT  # type: ignore[index]
 
 
+def test_a_client_cannot_name_itself_in_the_field_that_its_proxy_does_not_write(proxied: Proxied) -> None:
+    talk = proxied.connect()
+    with talk.socket:
+        found = json.loads(talk.get("/", "Forwarded: for=198.51.100.7;proto=https\r\n").text)
+    assert found["meta"]["HTTP_FORWARDED"] == "for=198.51.100.7;proto=https"  # the proxy passes it on
+    assert (found["meta"]["REMOTE_ADDR"], found["meta"]["wsgi.url_scheme"]) == (CLIENT, "http")
+
+
 def test_connections_of_a_proxy_are_kept_and_shared(proxied: Proxied) -> None:
     ports = [proxied.get("/")["meta"]["HTTP_X_STAMP"] for _ in range(3)]  # type: ignore[index]
     assert len(set(ports)) == 3

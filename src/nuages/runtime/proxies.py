@@ -49,8 +49,11 @@ class Proxies:
 
         Of the addresses that proxies noted, the rightmost that is not itself a trusted proxy is the client: what
         stands left of it was written by somebody nobody vouches for. All of them trusted: the leftmost.
+
+        Beside X-Forwarded-For the Forwarded field does not count: proxies that write the one (nginx, HAProxy, Caddy and
+        most others by their defaults) pass the other on as the client has sent it.
         """
-        forwarded = fields.get(b"forwarded")
+        forwarded = None if b"x-forwarded-for" in fields else fields.get(b"forwarded")
         if forwarded is None and b"x-forwarded-for" not in fields and b"x-forwarded-proto" not in fields:
             return self._direct(peer, scheme)
         address, port = peer
@@ -62,6 +65,8 @@ class Proxies:
             protos = [hop.get("proto", "") for hop in hops]
         else:
             addresses = _list(fields.get(b"x-forwarded-for"))
+            protos = []
+        if b"x-forwarded-proto" in fields:
             protos = _list(fields.get(b"x-forwarded-proto"))
         hop = 0
         if addresses:

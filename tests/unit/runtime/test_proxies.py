@@ -43,7 +43,19 @@ def client(peer: str, **headers: str) -> Client:
         ("127.0.0.1", {"forwarded": 'For="[2001:db8::1]:80";Proto=https'}, "2001:db8::1", "https"),
         ("127.0.0.1", {"forwarded": "for=1.1.1.1, for=203.0.113.9, for=10.1.1.1"}, "203.0.113.9", "http"),
         ("127.0.0.1", {"forwarded": "for=_hidden;proto=https"}, "127.0.0.1", "https"),
-        ("127.0.0.1", {"forwarded": "for=1.1.1.1", "x_forwarded_for": "2.2.2.2"}, "1.1.1.1", "http"),
+        ("127.0.0.1", {"forwarded": "for=1.1.1.1", "x_forwarded_for": "2.2.2.2"}, "2.2.2.2", "http"),
+        (
+            "127.0.0.1",
+            {"forwarded": "for=1.1.1.1;proto=https", "x_forwarded_for": "2.2.2.2"},
+            "2.2.2.2",
+            "http",
+        ),
+        (
+            "127.0.0.1",
+            {"forwarded": "for=1.1.1.1;proto=https", "x_forwarded_proto": "http"},
+            "1.1.1.1",
+            "http",
+        ),
         ("127.0.0.1", {"forwarded": "proto=https, for=203.0.113.9;proto=http"}, "203.0.113.9", "http"),
         (
             "127.0.0.1",
