@@ -33,7 +33,6 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 _LONG_SECONDS = 60.0
 """What has run for so long is started again at once when it ends."""
 _MOST_PAUSE_SECONDS = 60.0
-SERVER_GRACE_SECONDS = 60.0
 _PR_SET_PDEATHSIG = 1
 
 

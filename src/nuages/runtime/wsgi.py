@@ -183,11 +183,6 @@ class Flow:
             self._pending += size
             return not self.lost
 
-    @property
-    def is_full(self) -> bool:
-        """Return whether `wait` would wait."""
-        return self._pending > self.HIGH and not self.lost
-
     def taken(self, size: int) -> None:
         """Note on the loop that the client has taken bytes."""
         with self._changed:
