@@ -42,9 +42,10 @@ def up(invocation: Invocation) -> int:
         migrate=options.migrate,
         fills=settings.fill_settings,
         debug=_debug(settings),
+        moves_static=settings.static_root_always,
     )
-    bring(prepared, wanted, invocation.console.event)
-    arguments = _serve_arguments(invocation, prepared, wanted)
+    moved = bring(prepared, wanted, invocation.console.event)
+    arguments = _serve_arguments(invocation, prepared, wanted, moved=moved)
     invocation.console.event("serve", argv=arguments)
     server = serve_command(prepared, arguments)
     if settings.reload:
@@ -83,6 +84,7 @@ def _prepare(invocation: Invocation) -> tuple[Project, Prepared]:
     if refused is not None:
         raise refused
     prepared = prepare(project, options, invocation.environ, invocation.console.event)
+    prepared = dataclasses.replace(prepared, static_root=settings.static_root)
     if settings.media is not None:
         # By variables, for programs of the project's own that set Django up themselves (nuages.STARTER).
         told = {
@@ -100,11 +102,11 @@ def _debug(settings: Settings) -> bool | None:
     return False if all(address.is_local for address in settings.bind) else None
 
 
-def _serve_arguments(invocation: Invocation, prepared: Prepared, wanted: Wanted) -> list[str]:
+def _serve_arguments(invocation: Invocation, prepared: Prepared, wanted: Wanted, *, moved: bool) -> list[str]:
     """Return the command line of the server: what was found and decided here, and what the user gave."""
     arguments = ["serve", str(prepared.directory), *wanted.arguments, "--local-hosts", "on"]
-    if "static-root" not in invocation.flags:
-        arguments += ["--static-root", str(prepared.static)]
+    arguments += ["--static-root", str(prepared.static)]
+    arguments += ["--static-root-always", "on"] if moved else []
     if invocation.resolve(Settings).value.media is None:
         arguments += ["--media", "auto"]
     # Variables reach the server by themselves; a configuration file may lie above the folder it runs in.

@@ -201,10 +201,12 @@ def environ(home: Path, links: Path | None, **variables: str) -> dict[str, str]:
     return {**found, "NUAGES_HOME": str(home), **variables}
 
 
-def start(*arguments: str, variables: Mapping[str, str], cwd: Path | None = None) -> subprocess.Popen[str]:
-    """Start `nuages` in a process group of its own."""
+def start(
+    *arguments: str, variables: Mapping[str, str], cwd: Path | None = None, wrapper: tuple[str, ...] = ()
+) -> subprocess.Popen[str]:
+    """Start `nuages` in a process group of its own; `wrapper` is a command that becomes what follows it."""
     return subprocess.Popen(
-        [sys.executable, "-m", "nuages", *arguments], env=dict(variables), cwd=cwd, text=True,
+        [*wrapper, sys.executable, "-m", "nuages", *arguments], env=dict(variables), cwd=cwd, text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import urllib.request
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.process.environments import DEADLINE, environ, nuages, prepare_home, project, start
+from tests.process.environments import DEADLINE, SETTINGS, environ, nuages, prepare_home, project, start
 
 DJANGO = "Django>=4.2,<5.3\n"
 
@@ -60,10 +61,11 @@ class Site:
 
 
 @contextlib.contextmanager
-def up(shop: Path, *arguments: str, variables: dict[str, str]) -> Iterator[Site]:
-    process = start(
-        "up", str(shop), "--bind", "127.0.0.1:0", "--workers", "1", "--json", *arguments, variables=variables
-    )
+def up(
+    shop: Path, *arguments: str, variables: dict[str, str], wrapper: tuple[str, ...] = ()
+) -> Iterator[Site]:
+    told = ("up", str(shop), "--bind", "127.0.0.1:0", "--workers", "1", "--json", *arguments)
+    process = start(*told, variables=variables, wrapper=wrapper)
     try:
         yield Site(process)
     finally:
@@ -142,6 +144,49 @@ def test_what_an_older_nuages_collected_is_collected_again(home: Path, shop: Pat
     first, *_ = site.named("collect")
     assert first["text"] == f"what lies in {manifest.parent} was collected by another nuages, or is not whole"
     assert manifest.read_text().partition("\n")[0] == was.partition("\n")[0]
+
+
+READ_ONLY = 'mount --bind "$SHOP" "$SHOP" && mount -o remount,ro,bind "$SHOP" && exec "$@"'
+HASHED = """
+DATABASES["default"]["NAME"] = os.environ["DATABASE"]
+STATIC_ROOT = BASE_DIR / "collected"
+STORAGES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"}}
+"""
+SHEET = """\
+from django.http import HttpResponse
+from django.templatetags.static import static
+from django.urls import path
+
+urlpatterns = [path("", lambda request: HttpResponse(static("shop.css")))]
+"""
+
+
+def test_a_static_root_that_cannot_be_written_gives_way_to_a_folder_of_ours(
+    home: Path, tmp_path: Path
+) -> None:
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:
+        pytest.skip("needs a mount of its own, which only root may make")
+    folder = project(
+        tmp_path / "shop", DJANGO, **{"shop/urls.py": SHEET, "shop/settings.py": SETTINGS + HASHED}
+    )
+    variables = environ(home, None, SHOP=str(folder), DATABASE=str(tmp_path / "shop.sqlite3"))
+    for collections in (2, 0):
+        with up(
+            folder, variables=variables, wrapper=("unshare", "--mount", "sh", "-c", READ_ONLY, "sh")
+        ) as site:
+            assert site.named("error") == []
+            _, sheet = site.get("/")
+            assert re.fullmatch(r"/static/shop\.\w{12}\.css", sheet)
+            assert site.get(sheet) == (200, "body { color: black }\n")
+        assert len(site.named("collect")) == collections
+
+
+def test_static_files_are_collected_where_static_root_names_a_folder(home: Path, tmp_path: Path) -> None:
+    folder = project(tmp_path / "shop", DJANGO)
+    (folder / "nuages.toml").write_text('static-root = "out"\n')
+    with up(folder, variables=environ(home, None)) as site:
+        assert site.get("/static/shop.css") == (200, "body { color: black }\n")
+    assert (folder / "out" / "nuages-static.json").is_file()
 
 
 def test_local_uploads_are_served_and_no_folder_is_made_for_them(home: Path, tmp_path: Path) -> None:

@@ -314,7 +314,9 @@ def _settings(settings: Resolved[Settings], workers: int, drain: float, share: i
     return dict(sorted(found.items()))
 
 
-DECIDED = frozenset({"bind", "management", "static-root", "tls-cert", "tls-key", "local-hosts"})
+DECIDED = frozenset(
+    {"bind", "management", "static-root", "static-root-always", "tls-cert", "tls-key", "local-hosts"}
+)
 """What the image says itself, or what the documents decide: their ports, folders and certificates."""
 
 _ELSEWHERE = DECIDED | {"app", "settings", "workers"}

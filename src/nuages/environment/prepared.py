@@ -34,12 +34,13 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """What `prepare` made. `variables` are all that the project's processes get."""
+    """What `prepare` made. `variables` are all that the project's processes get; `static_root` is the user's own."""
 
     project: Project
     environment: Environment
     private: Path
     variables: Mapping[str, str]
+    static_root: str | None = None
 
     @property
     def directory(self) -> Path:
@@ -48,8 +49,8 @@ class Prepared:
 
     @property
     def static(self) -> Path:
-        """Where static files are collected when the settings name no place."""
-        return self.private / "static"
+        """Where static files are collected when the settings name no place, or one that is closed to us."""
+        return self.directory / self.static_root if self.static_root else self.private / "static"
 
     @property
     def manage(self) -> Path | None:

@@ -58,6 +58,7 @@ class Wanted:
     fills: bool = True
     debug: bool | None = False
     collect: bool = True
+    moves_static: bool = False
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -68,8 +69,8 @@ class Wanted:
         return (*found, "--fill-settings", "on" if self.fills else "off")
 
 
-def bring(prepared: Prepared, wanted: Wanted, report: Report) -> None:
-    """Apply migrations and collect static files where needed.
+def bring(prepared: Prepared, wanted: Wanted, report: Report) -> bool:
+    """Apply migrations and collect static files where needed; return whether they lie elsewhere than in STATIC_ROOT.
 
     Raises StartError where the settings do not load, ProjectError where a command of the project fails,
     OutsideError where the database does not answer.
@@ -77,7 +78,7 @@ def bring(prepared: Prepared, wanted: Wanted, report: Report) -> None:
     with locked(prepared.private / "upkeep.lock", report, "the same project"):
         record = read_json(prepared.private / _RECORD)
         if _unchanged(prepared, wanted, record):
-            return
+            return bool(record["collected"].get("moved"))
         facts = _probe(prepared, wanted)
         collected = _collect(prepared, wanted, facts, record, report)
         migrated = _migrate(prepared, wanted, facts.get("database", {}), report)
@@ -89,7 +90,7 @@ def bring(prepared: Prepared, wanted: Wanted, report: Report) -> None:
         ignored = [path for path in places if path]
         new: dict[str, Any] = {
             "static": facts.get("static", {}).get("digest", "") if collected else "",
-            "collected": _collected(prepared, facts.get("static", {})),
+            "collected": _collected(prepared, wanted, facts.get("static", {})),
             "ignored": ignored,
         }
         if migrated and collected:
@@ -97,6 +98,7 @@ def bring(prepared: Prepared, wanted: Wanted, report: Report) -> None:
             new["database"] = _sqlite_file(facts.get("database", {}))
             new["migrations"] = _applied(new["database"])
         write(prepared.private / _RECORD, json.dumps(new))
+        return bool(new["collected"].get("moved"))
 
 
 def _unchanged(prepared: Prepared, wanted: Wanted, record: Mapping[str, Any]) -> bool:
@@ -126,6 +128,8 @@ def _state(prepared: Prepared, wanted: Wanted, ignored: list[str]) -> str:
         wanted.fills,
         wanted.debug,
         wanted.collect,
+        wanted.moves_static,
+        str(prepared.static),
     ]
     parts = [str(prepared.environment.folder), json.dumps(read, sort_keys=True), settings, json.dumps(asked)]
     return digest_of(*parts, *_files(project.root, {os.path.realpath(path) for path in ignored}))
@@ -220,29 +224,43 @@ def _collect(
     static = facts.get("static", {})
     if not wanted.collect or not static:
         return True
-    root = _root(prepared, static)
+    root = _root(prepared, wanted, static)
     if static["digest"] and static["digest"] == record.get("static") and root.is_dir():
-        if record.get("collected") == _collected(prepared, static):
+        if record.get("collected") == _collected(prepared, wanted, static):
             return True
         report("collect", f"what lies in {root} was collected by another nuages, or is not whole")
     count = static.get("files", 0)
     report("collect", f"collecting {count or 'the'} static file{'' if count == 1 else 's'} to {root}")
     with disk(prepared.static):
         prepared.static.mkdir(parents=True, exist_ok=True)
-    code, said = _run(collect_command(prepared, wanted.arguments))
+    moved = _moves(wanted, static)
+    if moved and not wanted.moves_static:
+        why = f"the settings' STATIC_ROOT, {static['root']}, cannot be written"
+        report("collect", f"{why}: {root} is used in its place")
+    more = ("--output", str(root)) if moved else ()
+    code, said = _run(collect_command(prepared, (*wanted.arguments, *more)))
     if code:
         raise _failed("the static files cannot be collected", "nuages collect", code, said)
     return True
 
 
-def _root(prepared: Prepared, static: Mapping[str, Any]) -> Path:
-    return Path(static["root"]) if static["root"] not in {"", "None"} else prepared.static
+def _moves(wanted: Wanted, static: Mapping[str, Any]) -> bool:
+    """Return whether our own folder stands in for a STATIC_ROOT that cannot be written, or is not wanted."""
+    return wanted.fills and bool(static) and (wanted.moves_static or static["closed"])
 
 
-def _collected(prepared: Prepared, static: Mapping[str, Any]) -> dict[str, str]:
+def _root(prepared: Prepared, wanted: Wanted, static: Mapping[str, Any]) -> Path:
+    if _moves(wanted, static) or static["root"] in {"", "None"}:
+        return prepared.static
+    return Path(static["root"])
+
+
+def _collected(prepared: Prepared, wanted: Wanted, static: Mapping[str, Any]) -> dict[str, Any]:
     """Return where files were collected, by which nuages, and how the manifest there begins."""
-    root = str(_root(prepared, static)) if static else ""
-    return {"root": root, "by": prepared.environment.runtime.name, "manifest": _manifest(root)}
+    root = str(_root(prepared, wanted, static)) if static else ""
+    manifest = _manifest(root)
+    by = prepared.environment.runtime.name
+    return {"root": root, "moved": _moves(wanted, static), "by": by, "manifest": manifest}
 
 
 def _manifest(root: str) -> str:

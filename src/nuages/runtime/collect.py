@@ -58,8 +58,9 @@ def collect(application: Application, settings: Settings, output: str | None, re
     for a full disk.
     """
     place = settings.static_root or os.path.join(application.directory, "staticfiles")  # noqa: PTH118
-    output = os.path.abspath(output) if output else None  # noqa: PTH100 - before the directory changes
-    place = os.path.abspath(place)  # noqa: PTH100
+    place = os.path.abspath(place)  # noqa: PTH100 - before the directory changes
+    if output or settings.static_root_always:
+        output = os.path.abspath(output or place)  # noqa: PTH100
     directories = prepare_path(application)
     version = import_django(directories)
     wish = Wish(

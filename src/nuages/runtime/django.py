@@ -142,7 +142,8 @@ class Bringer:
         self.done = True
         if debug_refusal_needed(snapshot, self.wish):
             raise debug_refusal(str(getattr(settings, "SETTINGS_MODULE", "")))
-        has_manifest = manifest_exists(snapshot.static_root or self.wish.static_root)
+        own = None if self.wish.moves_static else snapshot.static_root
+        has_manifest = manifest_exists(own or self.wish.static_root)
         if has_manifest:
             snapshot = dataclasses.replace(snapshot, has_manifest=True)
         if self.wish.bucket is not None:

@@ -40,12 +40,14 @@ class Snapshot:
 class Wish:
     """Who asks: `serve`, `collect`, `migrate` or `run`, the static root to use when there is none.
 
-    `local_hosts` are the names that `up` may allow, `bucket` is where uploads are to go.
+    `moves_static`: it is used also where the project sets one. `local_hosts` are the names that `up` may allow,
+    `bucket` is where uploads are to go.
     """
 
     who: str
     static_root: str
     debug: bool | None = None
+    moves_static: bool = False
     local_hosts: tuple[str, ...] = ()
     bucket: Bucket | None = None
 
@@ -68,14 +70,10 @@ def fill(snapshot: Snapshot, wish: Wish) -> tuple[Filled, ...]:
         found.append(Filled(name="DEBUG", value=debug, line=f"DEBUG = {debug} (--debug {word})"))
     # A program beside the server names static files by the project's own settings.
     uses_static = wish.who != "run" and "django.contrib.staticfiles" in snapshot.installed_apps
-    if uses_static and not snapshot.static_root:
-        found.append(
-            Filled(
-                name="STATIC_ROOT",
-                value=wish.static_root,
-                line=f"STATIC_ROOT = {wish.static_root!r} (was unset)",
-            )
-        )
+    if uses_static and (wish.moves_static or not snapshot.static_root):
+        was = repr(snapshot.static_root) if snapshot.static_root else "unset"
+        line = f"STATIC_ROOT = {wish.static_root!r} (was {was})"
+        found.append(Filled(name="STATIC_ROOT", value=wish.static_root, line=line))
     # Pages of a site whose files were never collected must not ask a manifest for them.
     if uses_static and not debug and (wish.who == "collect" or snapshot.has_manifest):
         found += _storage(snapshot)

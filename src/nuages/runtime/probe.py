@@ -145,13 +145,27 @@ def _static() -> dict[str, Any]:
                 folders.add(str(storage.path("")))
                 count += 1
     except (OSError, NotImplementedError) as error:
-        return {"root": str(settings.STATIC_ROOT), "digest": "", "why": str(error)}
+        root = settings.STATIC_ROOT
+        return {"root": str(root), "closed": _is_closed(root), "digest": "", "why": str(error)}
     return {
         "root": str(settings.STATIC_ROOT),
+        "closed": _is_closed(settings.STATIC_ROOT),
         "digest": found.hexdigest(),
         "files": count,
         "folders": sorted(folders),
     }
+
+
+def _is_closed(root: Any) -> bool:
+    """Return whether a folder is named where nothing can be written: not there, and not where it would be made."""
+    import os
+
+    if not root:
+        return False
+    place = Path(root).absolute()
+    while not os.path.lexists(place):  # a link to nowhere is there
+        place = place.parent
+    return not (place.is_dir() and os.access(place, os.W_OK | os.X_OK))
 
 
 def _media() -> str:

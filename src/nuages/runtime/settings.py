@@ -265,6 +265,11 @@ class Settings:
         text("DIR"), default=None, default_text="staticfiles beside manage.py", group=FILES,
         help="where collected static files lie when STATIC_ROOT is unset",
     )  # fmt: skip
+    static_root_always: bool = declare(
+        switch, default=False, rare=True, group=FILES,
+        default_text="off; on under `nuages up` where STATIC_ROOT cannot be written",
+        help="use --static-root also where the settings set STATIC_ROOT",
+    )  # fmt: skip
     static_max_age: float | None = declare(
         word_or("auto", duration), default=None, default_text="auto", rare=True, group=FILES,
         help="how long browsers may keep static files whose names carry no hash",

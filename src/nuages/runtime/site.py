@@ -77,6 +77,7 @@ def load(application: Application, settings: Settings, report: Report, *, first:
         who="serve",
         static_root=settings.static_root or os.path.join(application.directory, "staticfiles"),  # noqa: PTH118
         debug=settings.debug,
+        moves_static=settings.static_root_always,
         local_hosts=_names(settings) if application.local else (),
         bucket=bucket_of(settings.media),
     )

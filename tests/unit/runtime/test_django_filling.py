@@ -79,6 +79,16 @@ def test_a_project_without_staticfiles_gets_no_static_root() -> None:
     assert set(filled(installed_apps=())) == {"DATABASES"}
 
 
+def test_a_static_root_that_is_set_gives_way_only_where_asked() -> None:
+    moved = dataclasses.replace(SERVE, moves_static=True)
+    (root,) = (
+        one for one in fill(dataclasses.replace(SILENT, static_root="/own"), moved) if "ROOT" in one.name
+    )
+    assert root.value == "/srv/static"
+    assert root.line == "STATIC_ROOT = '/srv/static' (was '/own')"
+    assert "STATIC_ROOT" not in filled(static_root="/own")
+
+
 def test_the_names_of_this_machine_are_allowed_only_where_asked() -> None:
     local = dataclasses.replace(SERVE, local_hosts=("localhost",))
     assert filled(local)["ALLOWED_HOSTS"] == ["localhost"]
