@@ -26,9 +26,13 @@ DRAIN = 5.0
 BASE_MEMORY = 64 << 20
 """The supervisor and the loaded project that workers are forked from."""
 
+SCRATCH = 256 << 20
+"""Bytes of /tmp that a pod is given beside the bodies that wait there."""
+
 _WORKERS = 2
 _FEWEST_THREADS = 4
 _PER_WORKER_CPU = 250  # thousandths of a CPU that are asked for; more is taken when it is free
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _DIGEST = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
 
 
@@ -83,6 +87,12 @@ class Workload:
     def digest(self) -> str:
         """The image's digest without its algorithm."""
         return self.image.rpartition(":")[2]
+
+    @property
+    def version(self) -> str:
+        """The image's tag where it has one, else the beginning of its digest: what a label can hold."""
+        tag = self.image.partition("@")[0].rpartition("/")[2].partition(":")[2]
+        return tag if _LABEL.fullmatch(tag) else self.digest[:12]
 
 
 def decide(
@@ -140,7 +150,7 @@ def decide(
         grace=server.grace,
         termination=_termination(wish, drain + server.grace),
         # Bodies wait here; a pod that takes more than it may is evicted, with all that it was doing.
-        scratch=4 * server.max_body + (256 << 20),
+        scratch=4 * server.max_body + SCRATCH,
         max_body=server.max_body,
         timeout=server.timeout,
         start_timeout=server.start_timeout,

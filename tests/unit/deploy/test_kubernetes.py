@@ -201,9 +201,28 @@ def test_memory_and_cpu_follow_the_workers() -> None:
 
     assert by_kind(found, "ConfigMap")["data"]["NUAGES_WORKERS"] == "4"
     assert container["resources"] == {
-        "requests": {"cpu": "1000m", "memory": "864Mi"},
+        "requests": {"cpu": "1000m", "memory": "864Mi", "ephemeral-storage": "256Mi"},
         "limits": {"memory": "1072Mi"},
     }
+
+
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [
+        ("r.example:5000/shop:1.4.2@sha256:", "1.4.2"),
+        ("r.example:5000/shop@sha256:", "0123456789ab"),
+        ("shop:_@sha256:", "0123456789ab"),
+    ],
+)
+def test_every_object_and_pod_is_labelled_with_the_images_version(image: str, version: str) -> None:
+    workload = plans.workload(None, PROXIES, image=image + "0123456789abcdef" * 4, **EVERYTHING)
+    found = [yaml.without_comments(one) for one in documents(workload, plans.options(**EVERYTHING))]
+
+    labels = [one["metadata"]["labels"] for one in found] + [
+        pod["metadata"]["labels"] for _, pod in pods(found)
+    ]
+    assert {one["app.kubernetes.io/version"] for one in labels} == {version}
+    assert "app.kubernetes.io/version" not in str([one.get("spec", {}).get("selector") for one in found])
 
 
 def test_scratch_space_fits_the_largest_body() -> None:

@@ -25,14 +25,20 @@ def common_labels(workload: Workload) -> dict[str, str]:
     return {"app.kubernetes.io/name": workload.name, "app.kubernetes.io/instance": workload.name}
 
 
+def all_labels(workload: Workload, component: str) -> dict[str, str]:
+    """Return the recommended labels (Kubernetes, «Recommended Labels»): more than what selects, and free to change."""
+    more = {"app.kubernetes.io/version": workload.version, "app.kubernetes.io/managed-by": "nuages"}
+    return {**labels(workload, component), **more}
+
+
 def metadata(
     workload: Workload, options: ManifestOptions, name: str, component: str, **annotations: str
 ) -> dict[str, Any]:
-    """Return an object's metadata with the recommended labels (Kubernetes, «Recommended Labels»)."""
+    """Return an object's metadata with all labels."""
     found: dict[str, Any] = {"name": name}
     if options.namespace:
         found["namespace"] = options.namespace
-    found["labels"] = {**labels(workload, component), "app.kubernetes.io/managed-by": "nuages"}
+    found["labels"] = all_labels(workload, component)
     if annotations:
         found["annotations"] = dict(annotations)
     return found

@@ -11,7 +11,7 @@ from typing import Any
 from nuages.deploy import names
 from nuages.deploy.kubernetes import pod
 from nuages.deploy.options import ManifestOptions
-from nuages.deploy.workload import BASE_MEMORY, MARGIN, Memory, Workload
+from nuages.deploy.workload import BASE_MEMORY, MARGIN, SCRATCH, Memory, Workload
 from nuages.deploy.yaml import Document, without_comments
 from nuages.project.model import Process, ProcessRole
 
@@ -57,7 +57,7 @@ def deployment(workload: Workload, options: ManifestOptions, config: str) -> Doc
     spec["progressDeadlineSeconds"] = int(workload.start_timeout) + 480
     spec["template"] = {
         "metadata": {
-            "labels": {**selector, "app.kubernetes.io/managed-by": "nuages"},
+            "labels": pod.all_labels(workload, WEB),
             "annotations": {"checksum/config": config},
         },
         "spec": {
@@ -82,9 +82,16 @@ def _period(workload: Workload) -> str:
 
 
 def resources(cpu: int, memory: Memory) -> dict[str, Any]:
-    """Return requests and limits; no limit of the CPU, which would only slow down what could run."""
+    """Return requests and limits; no limit of the CPU, which would only slow down what could run.
+
+    /tmp has a limit of its own; what is asked for keeps pods off nodes whose disks are full.
+    """
     return {
-        "requests": {"cpu": f"{cpu}m", "memory": pod.size(memory.request)},
+        "requests": {
+            "cpu": f"{cpu}m",
+            "memory": pod.size(memory.request),
+            "ephemeral-storage": pod.size(SCRATCH),
+        },
         "limits": {"memory": pod.size(memory.limit)},
     }
 
@@ -93,9 +100,8 @@ def migration(workload: Workload, options: ManifestOptions) -> Document:
     """Return the Job that migrates. Its template can never be changed, so its name tells what it runs."""
     memory = Memory(request=workload.worker_memory, limit=BASE_MEMORY + 2 * workload.worker_memory)
     fields = {"args": ["migrate"], "resources": resources(_PROCESS_CPU, memory)}
-    labels = {**pod.labels(workload, "migrate"), "app.kubernetes.io/managed-by": "nuages"}
     template = {
-        "metadata": {"labels": labels},
+        "metadata": {"labels": pod.all_labels(workload, "migrate")},
         "spec": pod.pod(
             workload, options, pod.container(workload, "migrate", **fields), grace=30, restart="Never"
         ),
@@ -150,7 +156,7 @@ def process(workload: Workload, options: ManifestOptions, one: Process, config: 
         send = f"import os, signal; os.kill(1, signal.{one.stop_signal})"
         fields["lifecycle"] = {"preStop": {"exec": {"command": ["python", "-c", send]}}}
     selector = pod.labels(workload, one.name)
-    labels = {**selector, "app.kubernetes.io/managed-by": "nuages"}
+    labels = pod.all_labels(workload, one.name)
     restart = "Never" if one.role is ProcessRole.SCHEDULED else "Always"
     template = {
         "metadata": {"labels": labels, "annotations": {"checksum/config": config}},
