@@ -85,10 +85,11 @@ def examine(facts: Facts) -> Iterator[Finding]:
     tools = [each for each in direct if each.name in _TOOLS]
     tools_named = [each.name for each in tools]
     if tools:
+        make = "it makes" if len(tools) == 1 else "they make"
         yield DEVELOPMENT.found(
             f"{some(tools_named, 5)} {are(tools_named)} installed in production",
             *(each.origin for each in tools[:4]),
-            why="they make the image larger, and what reads the code of a running site should not be there",
+            why=f"{make} the image larger, and what reads the code of a running site should not be there",
             fix=_elsewhere(dependencies.manager, tools_named),
         )
     apps = [app for app in facts.apps if app.split(".")[0] in _APPS]

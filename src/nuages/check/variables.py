@@ -58,7 +58,7 @@ def _needed(variable: Variable) -> str:
         return "required"
     if variable.given is not None:
         return f"given by {variable.given}"
-    return f"if {variable.condition}" if variable.condition and variable.default is None else ""
+    return f"read if {variable.condition}" if variable.condition and variable.default is None else ""
 
 
 def _default(variable: Variable) -> str | None:

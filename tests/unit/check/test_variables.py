@@ -16,7 +16,7 @@ import os
 env = environ.Env()
 SECRET_KEY = env("SECRET_KEY")
 DEBUG = env.bool("DEBUG", default=False)
-ALLOWED_HOSTS = env.list("HOSTS", default=["shop.example.org", "www.example.org"])
+ALLOWED_HOSTS = env.list("HOSTS", default=["shop.example.org", "example.org"])
 DATABASES = {"default": env.db("DATABASE_URL")}
 THREADS = int(os.environ.get("THREADS", "4"))
 PLACE = os.environ.get("PLACE", os.path.join("a", "b"))
@@ -43,15 +43,15 @@ def test_the_table_names_kind_need_default_and_place(
 ) -> None:
     assert cli.main(["check", str(project), "--env"]) == 0
     assert capsys.readouterr().out == (
-        "VARIABLE      KIND     NEEDED        DEFAULT                           READ AT              BY\n"
-        "SECRET_KEY    secret   required                                        shop/settings.py:6   django-environ\n"
-        "DATABASE_URL  url      required                                        shop/settings.py:9   django-environ\n"
-        "DEBUG         bool                   False                             shop/settings.py:7   django-environ\n"
-        "HOSTS         hosts                  shop.example.org,www.example.org  shop/settings.py:8   django-environ\n"
-        "THREADS       integer                4                                 shop/settings.py:10  os.environ\n"
-        "PLACE         text                   os.path.join('a', 'b')            shop/settings.py:11  os.environ\n"
-        "MAIL_TOKEN    secret                                                   shop/settings.py:12  os.environ\n"
-        "SENTRY_DSN    secret   if not DEBUG                                    shop/settings.py:14  os.environ\n"
+        "VARIABLE      KIND     NEEDED             DEFAULT                       READ AT              BY\n"
+        "SECRET_KEY    secret   required                                         shop/settings.py:6   django-environ\n"
+        "DATABASE_URL  url      required                                         shop/settings.py:9   django-environ\n"
+        "DEBUG         bool                        False                         shop/settings.py:7   django-environ\n"
+        "HOSTS         hosts                       shop.example.org,example.org  shop/settings.py:8   django-environ\n"
+        "THREADS       integer                     4                             shop/settings.py:10  os.environ\n"
+        "PLACE         text                        os.path.join('a', 'b')        shop/settings.py:11  os.environ\n"
+        "MAIL_TOKEN    secret                                                    shop/settings.py:12  os.environ\n"
+        "SENTRY_DSN    secret   read if not DEBUG                                shop/settings.py:14  os.environ\n"
     )
 
 
@@ -71,7 +71,7 @@ def test_the_template_can_be_filled_in_and_read(project: Path, capsys: pytest.Ca
         "# True or False, shop/settings.py:7\n"
         "#DEBUG=False\n"
         "# host names with commas between them, shop/settings.py:8\n"
-        "#HOSTS=shop.example.org,www.example.org\n"
+        "#HOSTS=shop.example.org,example.org\n"
         "# number, shop/settings.py:10\n"
         "#THREADS=4\n"
         "# text, shop/settings.py:11, default: os.path.join('a', 'b')\n"
@@ -83,4 +83,4 @@ def test_the_template_can_be_filled_in_and_read(project: Path, capsys: pytest.Ca
     )
     assert parse_env_file(text, "template") == {"SECRET_KEY": "", "DATABASE_URL": ""}
     filled = text.replace("#DEBUG", "DEBUG").replace("#HOSTS", "HOSTS")
-    assert parse_env_file(filled, "template")["HOSTS"] == "shop.example.org,www.example.org"
+    assert parse_env_file(filled, "template")["HOSTS"] == "shop.example.org,example.org"
