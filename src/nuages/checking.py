@@ -19,6 +19,8 @@ from nuages.environment.preparation import prepare
 from nuages.environment.prepared import Prepared, command, manage_command
 from nuages.environment.variables import read_env_file
 from nuages.errors import StartError, UsageError
+from nuages.image.options import ImageOptions
+from nuages.image.planner import port
 from nuages.invocation import Invocation, explain
 from nuages.monitoring import StatusOptions
 from nuages.project.model import Database, Project, to_json
@@ -129,9 +131,9 @@ def _rows(project: Project) -> list[tuple[str, ...]]:
         end = project.front_end
         rows.append(("front end", f"{end.manager} run {end.script}", str(end.origin)))
     if project.hints.port:
-        rows.append(
-            ("port", f"{project.hints.port.value} in its own Dockerfile", str(project.hints.port.origin))
-        )
+        own, ours = project.hints.port, port(project, ImageOptions()).value
+        more = "" if own.value == ours else f", {ours} in the image"
+        rows.append(("port", f"{own.value} in its own Dockerfile{more}", str(own.origin)))
     needed = sum(each.required for each in project.variables)
     if project.variables:
         rows.append(("variables", f"{len(project.variables)} read, {needed} required", "nuages check --env"))

@@ -14,6 +14,7 @@ import pytest
 from tests.image import bases
 from tests.image.docker import Docker, daemon
 from tests.image.test_images import EXAMPLES, WRITTEN
+from tests.image.test_private_index import PASSWORD, assert_no_password
 from tests.process.harness import wait_until
 
 pytestmark = pytest.mark.timeout(900)
@@ -188,3 +189,68 @@ def test_a_docker_that_cannot_build_is_told_apart(
     done = docker.nuages("build", str(project), "--builder", "docker", environ=changed, check=False)
     assert (done.returncode, done.stdout) == (4, "")
     assert done.stderr == f"error: docker cannot build an image\n  given by --builder\n{said}"
+
+
+def test_a_healthcheck_is_asked_for_and_answered(
+    docker: Docker, built: subprocess.CompletedProcess[str], project: Path
+) -> None:
+    words = [
+        "build",
+        str(project),
+        "--check",
+        "off",
+        "-t",
+        "chat:health",
+        "--healthcheck",
+        "--platform",
+        "linux/amd64",
+    ]
+    docker.nuages(*words)
+    form = "{{.Os}}/{{.Architecture}} {{.Config.Healthcheck.Interval}}"
+    seen = docker.run("docker", "image", "inspect", "--format", form, "chat:health").stdout
+    assert seen == "linux/amd64 30s\n"
+    strictly = ("--read-only", "--tmpfs", "/tmp", "--cap-drop=ALL", "--network=none")
+    started = ("docker", "run", "--detach", *strictly, "--env", "SECRET_KEY=only for tests", "chat:health")
+    container = docker.run(*started).stdout.strip()
+    try:
+        state = ("docker", "inspect", "--format", "{{.State.Health.Status}}", container)
+        wait_until(lambda: docker.run(*state).stdout == "healthy\n", "docker finds it healthy", within=90)
+    finally:
+        docker.run("docker", "rm", "--force", "--volumes", container)
+
+
+def test_an_image_of_another_processor_takes_its_base(
+    docker: Docker, built: subprocess.CompletedProcess[str], project: Path
+) -> None:
+    words = ["build", str(project), "--check", "off", "-t", "chat:arm", "--platform", "linux/arm64"]
+    done = docker.nuages(*words, check=False)
+    assert (done.returncode, done.stdout) == (4, "")
+    print(done.stderr[-3000:])
+
+
+def test_the_password_of_an_index_is_in_no_layer_of_docker(
+    docker: Docker, built: subprocess.CompletedProcess[str], tmp_path: Path
+) -> None:
+    project = Path(shutil.copytree(EXAMPLES / "chat", tmp_path / "chat", ignore=WRITTEN))
+    (project / "requirements.txt").write_text("django==5.2.*\nchannels\nprivate-melody==1.0\n")
+    index = subprocess.Popen(
+        ["nsenter", f"--net=/proc/{docker.namespace}/ns/net", sys.executable, "-m", "tests.image.test_private_index"],
+        cwd=EXAMPLES.parent, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert index.stdout
+        gateway = ("docker", "network", "inspect", "--format", "{{(index .IPAM.Config 0).Gateway}}", "bridge")
+        host = f"{docker.run(*gateway).stdout.strip()}:{index.stdout.readline().strip()}"
+        given = {"UV_INDEX": f"http://mara:{PASSWORD}@{host}/simple"}
+        archive = tmp_path / "chat.tar"
+        words = ["build", str(project), "--check", "off", "-t", "chat:private", "--output", str(archive)]
+        done = docker.nuages(*words, environ=given)
+    finally:
+        index.terminate()
+        index.wait(30)
+    assert PASSWORD not in done.stderr + done.stdout
+    told = docker.run("docker", "run", "--rm", "--entrypoint", "/opt/venv/bin/python", "chat:private", "-c",
+                      "import private_melody as m; print(m.KEY)").stdout  # fmt: skip
+    assert told == "B flat\n"
+    assert_no_password(archive)
+    assert PASSWORD not in docker.run("docker", "history", "--no-trunc", "chat:private").stdout

@@ -268,6 +268,7 @@ def _final(plan: Plan) -> str:
             "written outside of /tmp: run it with a read-only root file system.",
         ),
         f"USER {plan.user}:{plan.user}",
+        *_port(plan),
         f"EXPOSE {plan.port} {plan.management_port}",
         "STOPSIGNAL SIGTERM",
     ]
@@ -303,6 +304,13 @@ def _environ(plan: Plan) -> str:
     said = "Read by the server, and by Django's commands."
     required = _required(plan.required)
     return comment(said, *required) + "\nENV " + " \\\n    ".join(lines)
+
+
+def _port(plan: Plan) -> list[str]:
+    origin = plan.environ["NUAGES_BIND"].origin
+    if origin in {"default", "--port"}:
+        return []
+    return [comment(f"The port of the project's own image, {origin}; --port takes another one.")]
 
 
 def _required(required: Sequence[Stated]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nuages.kinds import choice, flag, integer, switch, text
+from nuages.kinds import choice, flag, integer, switch, text, word_or
 from nuages.options import declare
 
 IMAGE = "Image"
@@ -38,9 +38,10 @@ class ImageOptions:
         text("PATTERN"), default=(), repeatable=True, group=IMAGE,
         help="files that are left out, as in .dockerignore; repeatable",
     )  # fmt: skip
-    port: int = declare(
-        integer(1, 65535), default=8000, group=IMAGE, help="the port that the image serves on"
-    )
+    port: int | None = declare(
+        word_or("auto", integer(1, 65535)), default=None, group=IMAGE,
+        default_text="what the project's own Dockerfile exposes, else 8000", help="the port that the image serves on",
+    )  # fmt: skip
     healthcheck: bool = declare(
         flag, default=False, default_text="", group=IMAGE,
         help="add a HEALTHCHECK, for plain Docker; Kubernetes has probes of its own",

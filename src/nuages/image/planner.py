@@ -8,17 +8,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nuages.errors import ProjectError, UsageError
+from nuages.errors import Origin, ProjectError, UsageError
 from nuages.image import trial
 from nuages.image.options import NODE, SUITE, ImageOptions
 from nuages.image.plan import Base, FrontEnd, Install, Package, Plan, Runtime, Stated
 from nuages.image.stand_ins import stand_in
 from nuages.image.state import APP, place, state, written
-from nuages.project.model import Project, Variable
+from nuages.project.model import Fact, Project, Variable
 
 VENV = "/opt/venv"
 RUNTIME = "/opt/nuages"
 STATIC = f"{APP}/staticfiles"
+PORT, MANAGEMENT_PORT = 8000, 9000
 _DEBIAN_BASE = re.compile(r"(?:.*/)?python:")
 
 
@@ -70,7 +71,7 @@ def plan(project: Project, found: Findings, options: ImageOptions) -> Plan:
         required=tuple(Stated(value=each.name, origin=str(each.origin)) for each in found.unset),
         sources=dict(found.sources),
         excluded=(*options.exclude, *written(project, found.absent)),
-        port=options.port,
+        port=port(project, options).value,
         labels=_labels(name, image, found),
         healthcheck=options.healthcheck,
         notes=(*project.notes, *_left_undone(project, options)),
@@ -149,12 +150,26 @@ def _environ(project: Project, found: Findings, options: ImageOptions) -> dict[s
     if project.paths:
         folders = ":".join(posixpath.join(APP, path) for path in project.paths)
         values["PYTHONPATH"] = Stated(value=folders, origin="where the settings and entry modules lie")
-    values["NUAGES_BIND"] = Stated(value=f"0.0.0.0:{options.port}", origin="--port")
-    values["NUAGES_MANAGEMENT"] = Stated(value="0.0.0.0:9000", origin="default")
+    own = port(project, options)
+    values["NUAGES_BIND"] = Stated(value=f"0.0.0.0:{own.value}", origin=str(own.origin))
+    values["NUAGES_MANAGEMENT"] = Stated(value=f"0.0.0.0:{MANAGEMENT_PORT}", origin="default")
     if _static_root(project) is None or not _assigned(project, "STATIC_ROOT"):
         values["NUAGES_STATIC_ROOT"] = Stated(value=STATIC, origin="STATIC_ROOT is unset")
     values.update(_debug(project, found))
     return values
+
+
+def port(project: Project, options: ImageOptions) -> Fact[int]:
+    """Return the port that the image serves on: where the project's own one does, what stands in front need not change.
+
+    Not below 1024, which takes root in many places, and not that of the management address.
+    """
+    if options.port is not None:
+        return Fact(options.port, Origin("--port"))
+    own = project.hints.port
+    if own and own.value >= 1024 and own.value != MANAGEMENT_PORT:
+        return own
+    return Fact(PORT, Origin("default"))
 
 
 def _debug(project: Project, found: Findings) -> dict[str, Stated]:
