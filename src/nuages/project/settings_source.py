@@ -102,13 +102,26 @@ def _switch(run: _Run) -> Switch | None:
         origin = _origin(run.executor.reads, variable) or Origin(run.path)
         if run.debug is False and variable not in run.environ:
             return Switch(variable=variable, off=None, origin=origin)
-        for text in _OFF:
+        for text in dict.fromkeys((*_told_apart(run), *_OFF)):
             runs += 1
             if runs > _MAX_RUNS or runs * run.executor.steps > _MAX_STEPS:
                 return None
             if variable in reads and run.again(variable, text).debug is False:
                 return Switch(variable=variable, off=text, origin=origin)
     return None
+
+
+def _told_apart(run: _Run) -> list[str]:
+    """Return the texts that DEBUG's expression has for what is no debugging: `getenv("STAGE") != "live"`."""
+    place = run.scope.assigned.get("DEBUG")
+    return [
+        part.value
+        for node in (ast.walk(place.node) if place and place.node else ())
+        if isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.NotEq, ast.NotIn))
+        for compared in (node.left, *node.comparators)
+        for part in (compared.elts if isinstance(compared, (ast.Tuple, ast.List, ast.Set)) else (compared,))
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+    ][:3]
 
 
 def _origin(reads: list[Read], variable: str) -> Origin | None:
