@@ -164,7 +164,7 @@ def test_the_closest_option_is_none_when_nothing_is_near() -> None:
 def test_the_port_is_taken_from_its_variable_unless_kubernetes_has_set_it() -> None:
     assert resolve(ImageOptions, flags={}, environ={"NUAGES_PORT": "9000"}, file={}).value.port == 9000
     linked = resolve(ImageOptions, flags={}, environ={"NUAGES_PORT": "tcp://10.0.0.7:80"}, file={})
-    assert (linked.value.port, str(linked.origins["port"])) == (8000, "default")
+    assert (linked.value.port, str(linked.origins["port"])) == (None, "default")
 
 
 @pytest.mark.parametrize("option", every_option(), ids=lambda option: option.name)
