@@ -200,7 +200,9 @@ def up(row: Mapping[str, str], project: Path, given: Mapping[str, str], engine: 
 
     try:
         wait_until(listens, "a worker is ready", within=UP_SECONDS)
-        return {"start_seconds": round(time.monotonic() - began), **_asked(row, port)}
+        found = {"start_seconds": round(time.monotonic() - began), **_asked(row, port)}
+        loads = re.search(r"every worker loads the project itself: (.*)", log.read_text(errors="replace"))
+        return {**found, "forked": loads[1] if loads else True}
     except AssertionError as error:
         return {"failed": "up", "said": str(error)[-2 * TAIL :]}
     finally:
