@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nuages import __version__
 from nuages.errors import OutsideError
 from nuages.kinds import flag
 from nuages.options import declare
@@ -129,7 +130,7 @@ def _ask(address: Address) -> _Answer:
         ) from None
     except ValueError:
         found = None
-    if not isinstance(found, dict) or "workers" not in found:
+    if not isinstance(found, dict) or not {"workers", "project", "pid"} <= found.keys():
         why = "what answers there is not the management socket of a nuages server"
         raise OutsideError(
             "the server's answer cannot be read", where=f"asked at {address}", why=why, hint=hint
@@ -154,6 +155,22 @@ def _watch(addresses: list[Address], *, as_json: bool) -> None:
         time.sleep(_WATCH_SECONDS)
 
 
+def _lines(answer: _Answer, earlier: dict[str, Any] | None, *, brief: bool = False) -> list[str]:
+    try:
+        if brief:
+            return panel.brief(answer.status, str(answer.address))
+        if earlier is not None and earlier["pid"] != answer.status["pid"]:
+            earlier = None  # it was started anew
+        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+        return panel.screen(answer.status, earlier, width=columns)
+    except (LookupError, TypeError, ValueError):
+        raise OutsideError(
+            "the server's answer cannot be read", where=f"asked at {answer.address}",
+            why=f"it is nuages {answer.status.get('version', 'of no known version')}, and this is {__version__}",
+            hint="ask with the nuages of its own environment; --json shows what it says",
+        ) from None  # fmt: skip
+
+
 def _show(
     answers: list[_Answer], before: list[_Answer] | None, *, as_json: bool, watch: bool = False
 ) -> None:
@@ -161,13 +178,7 @@ def _show(
     if as_json:
         text = json.dumps([answer.status for answer in answers], indent=None if watch else 2)
     elif len(answers) == 1:
-        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
-        earlier = before[0].status if before else None
-        if earlier is not None and earlier["pid"] != answers[0].status["pid"]:
-            earlier = None  # it was started anew
-        text = "\n".join(panel.screen(answers[0].status, earlier, width=columns))
+        text = "\n".join(_lines(answers[0], before[0].status if before else None))
     else:
-        text = "\n".join(
-            line for answer in answers for line in panel.brief(answer.status, str(answer.address))
-        )
+        text = "\n".join(line for answer in answers for line in _lines(answer, None, brief=True))
     print(text + ("\n" if watch and not as_json else ""), flush=True)  # noqa: T201

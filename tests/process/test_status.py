@@ -15,6 +15,8 @@ from pathlib import Path
 
 from tests.process.harness import DEADLINE, held, named_pipe, serving, wait_until, write_project
 
+from nuages import __version__
+
 
 def ask(*arguments: str, folder: Path, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Run `nuages status`."""
@@ -103,6 +105,30 @@ def test_what_answers_but_is_no_management_socket_is_named(project: Path) -> Non
         found = ask("--management", server.address, folder=project, environ={})
     assert found.returncode == 4
     assert "not the management socket of a nuages server" in found.stderr
+
+
+def test_the_answer_of_another_release_that_cannot_be_shown_is_an_error(project: Path) -> None:
+    body = json.dumps({"workers": [{}], "project": str(project), "pid": 7, "version": "9.1.0"}).encode()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            with listener.accept()[0] as asking:
+                asking.recv(65536)
+                asking.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        found = ask("--management", address, folder=project, environ={})
+        thread.join(DEADLINE)
+    assert (found.returncode, found.stdout) == (4, "")
+    assert found.stderr == (
+        "error: the server's answer cannot be read\n"
+        f"  asked at {address}\n"
+        f"  it is nuages 9.1.0, and this is {__version__}\n"
+        "\n"
+        "hint: ask with the nuages of its own environment; --json shows what it says\n"
+    )
 
 
 def test_watch_shows_rates_until_it_is_interrupted_and_says_when_the_server_ends(project: Path) -> None:

@@ -153,8 +153,8 @@ class Log:
         else:
             clock = time.strftime("%H:%M:%S", time.localtime(moment))
             line = (
-                f"{clock} {status} {_printable(method)} {_printable(path)} {duration * 1e3:.1f} ms {sent} B "
-                f"{client} {route or '-'} {_printable(request_id)}{' ' + _printable(user) if user else ''}\n"
+                f"{clock} {status} {printable(method)} {printable(path)} {duration * 1e3:.1f} ms {sent} B "
+                f"{client} {route or '-'} {printable(request_id)}{' ' + printable(user) if user else ''}\n"
             )
         return line.encode("utf-8", "backslashreplace")
 
@@ -221,7 +221,7 @@ def _cut(value: Any, longest: int) -> Any:
     return value[:longest] + "…" if isinstance(value, str) and len(value) > longest else value
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Percent-encode what could end a line or move a terminal's cursor."""
     if text.isprintable():
         return text

@@ -1,9 +1,14 @@
-"""What `nuages status` shows of a server's `/-/status`: one screen, a line a worker; pure."""
+"""What `nuages status` shows of a server's `/-/status`: one screen, a line a worker; pure.
+
+Root asks everybody's servers, and clients choose their paths: nothing of that reaches the terminal but what prints.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from nuages.runtime.log import printable
 
 Status = Mapping[str, Any]
 
@@ -25,7 +30,7 @@ def brief(status: Status, address: str) -> list[str]:
         f"  up {span(status['uptime'])}, {len(workers)} of {status['workers_wanted']} workers ready, "
         f"{status['requests']:,} requests; --management {address}"
     )
-    return [first, second]
+    return [printable(first), printable(second)]
 
 
 def screen(status: Status, before: Status | None = None, *, width: int = 0) -> list[str]:
@@ -46,7 +51,7 @@ def screen(status: Status, before: Status | None = None, *, width: int = 0) -> l
         headings[4] = "REQ/S"
     lines += ["", *_table([tuple(headings), *rows, _sum(status, before)])]
     lines += _oldest(status)
-    return [line[:width] if width else line for line in lines]
+    return [printable(line)[: width or None] for line in lines]
 
 
 def span(seconds: float) -> str:

@@ -89,6 +89,13 @@ def test_lines_are_cut_to_the_screen() -> None:
     assert {len(line) <= 40 for line in screen(_status(), width=40)} == {True}
 
 
+def test_what_a_client_or_another_user_writes_moves_no_cursor() -> None:
+    found = _status() | {"project": "/srv/\033]0;mine\007shop", "why_not_ready": "\033[2J", "ready": False}
+    lines = [*screen(found), *brief(found, "unix:/tmp/\033c")]
+    assert lines[0].startswith("%1B]0;mine%07shop (pid 7)  NOT READY: %1B[2J")
+    assert all(line.isprintable() for line in lines)
+
+
 def test_nothing_was_replaced_or_asked() -> None:
     found = screen(_status(replacements=dict.fromkeys([CRASH], 0), database=None))
     assert not any(line.startswith(("replaced", "reloads", "database")) for line in found)
