@@ -461,9 +461,6 @@ def test_atomic_requests_commit_and_roll_back(tmp_path: Path, app: str) -> None:
         assert server.found("database") == []
 
 
-BOUNDARY = "xx"
-
-
 def post(talk: Talk, page: str, content: bytes) -> None:
     body = (
         b'--xx\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--xx\r\n'

@@ -176,7 +176,7 @@ def test_files_that_were_not_collected_are_a_warning_otherwise(tmp_path: Path) -
     project = write_site(tmp_path, settings=EXTRA)
     with serving(project, "--workers", "1") as server:
         assert server.get("/") == "hello"
-        assert "nuages collect" in server.said
+        server.wait_for_line("nuages collect")
 
 
 def test_a_style_sheet_that_names_a_missing_file_is_an_error_with_its_line(tmp_path: Path) -> None:
@@ -352,7 +352,7 @@ def test_whitenoise_s_settings_mean_the_same_here(tmp_path: Path) -> None:
         assert sheet.fields["content-type"] == "text/css; charset=latin-1"
         assert sheet.fields["x-path"] == "/static/css/site.css"
         assert "access-control-allow-origin" not in sheet.fields
-        assert "WHITENOISE_NO_SUCH_THING" in server.said
+        server.wait_for_line("WHITENOISE_NO_SUCH_THING")
 
 
 @pytest.fixture

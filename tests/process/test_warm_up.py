@@ -30,7 +30,6 @@ def broken(request):
 
 urlpatterns += [path("warm/", warm), path("told/", told), path("broken/", broken)]
 """
-AS_A_CLIENT = "Host: shop.example\r\nX-Forwarded-Proto: https\r\nConnection: close\r\n"
 
 
 def test_every_worker_has_answered_it_before_it_is_ready(tmp_path: Path) -> None:
