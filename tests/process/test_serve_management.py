@@ -10,7 +10,7 @@ import socket
 import time
 from pathlib import Path
 
-from tests.process.harness import Server, held, named_pipe, serving, write_project
+from tests.process.harness import Server, held, named_pipe, serving, wait_until, write_project
 
 from nuages.runtime.address import Address, parse_address
 from nuages.runtime.management import Answer, Management, ask, running
@@ -63,6 +63,7 @@ def test_it_answers_while_every_worker_spins(project: Path) -> None:
     with serving(project, "--workers", "1", "--management", "127.0.0.1:0", "--grace", "100ms") as server:
         server.wait_for("ready")
         server.begin("/spin/")
+        wait_until(lambda: b"/spin/" in ask(_address(server), "/-/status")[1], "the view runs")
         assert ask(_address(server), "/-/ready") == (200, b"ready\n")
         assert ask(_address(server), "/-/nothing")[0] == 404
         assert server.stop() == 1
