@@ -8,14 +8,14 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import cycle, islice
 
 from benchmarks import cpu, servers
 from benchmarks.bars import at_most, not_worse
 from benchmarks.load import Load, ask
 from benchmarks.running import Running, StartError, started
-from benchmarks.samples import Metric, Outcome, Sample
+from benchmarks.samples import Bar, Metric, Outcome, Sample
 from benchmarks.servers import Server
 from benchmarks.stage import Project, Stage
 from benchmarks.subject import Subject
@@ -31,7 +31,10 @@ WATCH_SECONDS = 0.02
 RELOAD_SHARE = 1.3
 LIMIT_MB = 150
 SHARE = 0.40
-PATHS = (
+# A page that answers at once, one with a session, rows and a template, and a query.
+FEW_VIEWS = ("/plain/", "/page/", "/query/")
+# What compiles templates and fills caches in every worker: the admin, a browsable API, pictures, signed addresses.
+MANY_VIEWS = (
     "/plain/", "/query/", "/plain/", "/admin/", "/plain/", "/api/records/?format=json", "/signed/", "/query/",
     "/thumbnail/", "/api/records/7/?format=api", "/plain/", "/admin/password_change/",
 )  # fmt: skip
@@ -54,14 +57,14 @@ def _all_at_once(call: Callable[[], None]) -> None:
         thread.join()
 
 
-def _mixed(port: int, project: Project, requests: int) -> list[str]:
-    """Ask for every path in turn from many connections; return what went wrong."""
+def _mixed(port: int, project: Project, views: Sequence[str], requests: int) -> list[str]:
+    """Ask for every view in turn from many connections; return what went wrong."""
     faults: list[str] = []
     numbers = iter(range(CLIENTS))
 
     def client() -> None:
         first = next(numbers)
-        paths = islice(cycle(PATHS), first, first + requests // CLIENTS)
+        paths = islice(cycle(views), first, first + requests // CLIENTS)
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         for number, path in enumerate(paths):
             if number % RECONNECT == 0:
@@ -102,7 +105,7 @@ def _workers_are_there(running: Running, project: Project) -> None:
     """Wait until all workers serve: the first one answers before the others have loaded."""
     _collect(running.port)
     Stage.settle(running)
-    _mixed(running.port, project, CLIENTS)
+    _mixed(running.port, project, FEW_VIEWS, CLIENTS)
 
 
 def _reload(running: Running) -> float:
@@ -117,7 +120,7 @@ def _reload(running: Running) -> float:
     return most / 1e6
 
 
-def _measure(stage: Stage, project: Project, server: Server, number: int) -> Sample:
+def _measure(stage: Stage, project: Project, server: Server, views: Sequence[str]) -> Sample:
     requests = REQUESTS if stage.seconds > 1 else QUICK_REQUESTS
     log = stage.folder / f"{server.name}.log"
     try:
@@ -127,14 +130,14 @@ def _measure(stage: Stage, project: Project, server: Server, number: int) -> Sam
         ) as running:  # fmt: skip
             _workers_are_there(running, project)
             before, spent = cpu.memory(running.pid) / 1e6, cpu.usage(running.pid).cpu
-            faults = _mixed(running.port, project, requests)
+            faults = _mixed(running.port, project, views, requests)
             spent = cpu.usage(running.pid).cpu - spent
             collected = _collect(running.port)
             Stage.settle(running)
             memory, command = cpu.memory(running.pid) / 1e6, running.command
             most = _reload(running)
     except (StartError, OSError, RuntimeError) as error:
-        return Sample(server=server.name, round=number, faults=(str(error),))
+        return Sample(server=server.name, round=0, faults=(str(error),))
     if collected < WORKERS:
         faults.append(f"only {collected} of {WORKERS} workers have collected")
     numbers = {
@@ -146,14 +149,14 @@ def _measure(stage: Stage, project: Project, server: Server, number: int) -> Sam
     }
     return Sample(
         server=server.name,
-        round=number,
+        round=0,
         numbers=numbers,
         faults=tuple(dict.fromkeys(faults)),
         command=command,
     )
 
 
-def run(stage: Stage) -> Outcome:
+def _samples(stage: Stage, views: Sequence[str]) -> list[Sample]:
     """Measure each server once: a sum over five processes after so many requests hardly varies."""
     staged = dataclasses.replace(stage, workers=WORKERS)
     light = staged.prepare(name="memory")
@@ -162,18 +165,38 @@ def run(stage: Stage) -> Outcome:
     )
     samples = []
     for server in staged.taking_part(SERVERS):
-        samples.append(_measure(staged, project, server, 0))
+        samples.append(_measure(staged, project, server, views))
         stage.tell(f"  {server.name}: {samples[-1].numbers} {samples[-1].faults}")
-    bars = (
-        not_worse(samples, MEMORY, "uvicorn", factor=SHARE), at_most(samples, MEMORY, LIMIT_MB),
-        at_most(samples, RELOAD, RELOAD_SHARE),
-    )  # fmt: skip
+    return samples
+
+
+def _outcome(samples: list[Sample], *bars: Bar) -> Outcome:
     return Outcome(
         samples=tuple(samples), metrics=(MEMORY, BEFORE, RELOAD, CPU_EACH, COLLECTED), rank=MEMORY, bars=bars,
         remarks=(f"{WORKERS} workers; the sum of the proportional set sizes of all processes of a server",),
     )  # fmt: skip
 
 
+def few_views(stage: Stage) -> Outcome:
+    """Measure with three views of a project that has loaded much more."""
+    samples = _samples(stage, FEW_VIEWS)
+    return _outcome(
+        samples, not_worse(samples, MEMORY, "uvicorn", factor=SHARE), at_most(samples, MEMORY, LIMIT_MB),
+        at_most(samples, RELOAD, RELOAD_SHARE),
+    )  # fmt: skip
+
+
+def many_views(stage: Stage) -> Outcome:
+    """Measure with views that use all of what is loaded."""
+    samples = _samples(stage, MANY_VIEWS)
+    return _outcome(
+        samples, not_worse(samples, MEMORY, "uvicorn", factor=SHARE), not_worse(samples, MEMORY, "gunicorn-freeze"),
+        at_most(samples, RELOAD, RELOAD_SHARE),
+    )  # fmt: skip
+
+
+_LOADED = "the admin, REST framework, Pillow and boto3"
 SUBJECTS = (
-    Subject(name="memory", title="4 workers with the admin, REST framework, Pillow and boto3", run=run),
+    Subject(name="memory", title=f"4 workers that loaded {_LOADED}: three views", run=few_views),
+    Subject(name="memory-pages", title=f"4 workers that use {_LOADED}", run=many_views),
 )
