@@ -81,6 +81,7 @@ def _dependencies(plan: Plan) -> str:
                 "Private package indexes: `--secret id=packages,src=FILE` with lines such as `export UV_INDEX=…`;",
                 "nothing of it stays in a layer. `--secret id=ca,src=FILE` is there for a certificate that it names.",
                 "Of message catalogues only the compiled form is kept: the other (8 MB of Django) is never read.",
+                "The .pth file puts the server behind them, and other programs' uploads into a bucket if one is named.",
             ),
             f"COPY {' '.join(sources)} {BUILD}/",
             *([f"COPY {FOLDER}/metadata {BUILD}/metadata"] if install.metadata else []),

@@ -231,9 +231,15 @@ def _shell(value: str) -> str:
 
 
 def _final(plan: Plan) -> str:
+    volume_said = (
+        ["The group of the volume's folder is that of a user of any other number."] if plan.state else []
+    )
     blocks = [
         comment("What runs. Each layer changes more often than the one before it.", rule="the image"),
         "FROM ${BASE}",
+        comment(
+            "No program of it makes its user root: su, mount and passwd are setuid in the base.", *volume_said
+        ),
     ]
     # COPY gives a folder that it makes 0755, whatever it was: the group must be able to write into the volume.
     volume = f"install -d -m 775 -o {_OWNER.partition(':')[0]} -g 0 {DATA}"

@@ -34,6 +34,7 @@ RUN --mount=type=secret,id=packages \
 # Private package indexes: `--secret id=packages,src=FILE` with lines such as `export UV_INDEX=…`;
 # nothing of it stays in a layer. `--secret id=ca,src=FILE` is there for a certificate that it names.
 # Of message catalogues only the compiled form is kept: the other (8 MB of Django) is never read.
+# The .pth file puts the server behind them, and other programs' uploads into a bucket if one is named.
 COPY .nuages/requirements.txt /build/
 RUN --mount=type=secret,id=packages \
     --mount=type=secret,id=ca \
@@ -94,6 +95,9 @@ RUN DJANGO_SETTINGS_MODULE=bookshop.settings \
 # ── the image ───────────────────────────────────────────────────────────────────────────────────────────
 # What runs. Each layer changes more often than the one before it.
 FROM ${BASE}
+
+# No program of it makes its user root: su, mount and passwd are setuid in the base.
+# The group of the volume's folder is that of a user of any other number.
 RUN find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
  && install -d -m 775 -o 65532 -g 0 /data
 COPY --from=build /opt/venv /opt/venv

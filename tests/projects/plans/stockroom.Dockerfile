@@ -37,6 +37,7 @@ RUN --mount=type=secret,id=packages \
 # Private package indexes: `--secret id=packages,src=FILE` with lines such as `export UV_INDEX=…`;
 # nothing of it stays in a layer. `--secret id=ca,src=FILE` is there for a certificate that it names.
 # Of message catalogues only the compiled form is kept: the other (8 MB of Django) is never read.
+# The .pth file puts the server behind them, and other programs' uploads into a bucket if one is named.
 COPY .nuages/requirements.txt /build/
 RUN --mount=type=secret,id=packages \
     --mount=type=secret,id=ca \
@@ -95,6 +96,8 @@ RUN DJANGO_SETTINGS_MODULE=stockroom.settings.production \
 # What runs. Each layer changes more often than the one before it.
 FROM ${BASE}
 
+# No program of it makes its user root: su, mount and passwd are setuid in the base.
+# The group of the volume's folder is that of a user of any other number.
 # Debian packages, and what wants them:
 #   libmariadb3  mysqlclient
 # Their releases are the suite's: security fixes come with the next build.
