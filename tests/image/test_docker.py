@@ -64,6 +64,17 @@ def test_a_change_of_code_installs_nothing_again(
     assert [text for number, text in steps.items() if f"#{number} CACHED\n" not in done.stderr] == []
 
 
+def test_a_change_of_the_same_size_is_in_the_image(
+    docker: Docker, built: subprocess.CompletedProcess[str], project: Path, tmp_path: Path
+) -> None:
+    project = Path(shutil.copytree(project, tmp_path / "chat"))
+    for number in ("1", "2"):
+        (project / "number.txt").write_text(number)
+        docker.nuages("build", str(project), "--builder", "docker", "--check", "off", "-t", "chat:number")
+        shown = docker.run("docker", "run", "--rm", "--entrypoint", "cat", "chat:number", "/app/number.txt")
+        assert shown.stdout == number
+
+
 @pytest.fixture(scope="module")
 def registry(docker: Docker) -> Iterator[str]:
     if not shutil.which("docker-registry"):
@@ -219,13 +230,14 @@ def test_a_healthcheck_is_asked_for_and_answered(
         docker.run("docker", "rm", "--force", "--volumes", container)
 
 
-def test_an_image_of_another_processor_takes_its_base(
+def test_an_image_of_another_processor_is_not_built_on_this_ones_base(
     docker: Docker, built: subprocess.CompletedProcess[str], project: Path
 ) -> None:
+    """Neither a registry nor an emulator is here: the base that docker has is not taken for the other one."""
     words = ["build", str(project), "--check", "off", "-t", "chat:arm", "--platform", "linux/arm64"]
     done = docker.nuages(*words, check=False)
     assert (done.returncode, done.stdout) == (4, "")
-    print(done.stderr[-3000:])
+    assert "error: the image cannot be built\n  `docker buildx` ended with status 1\n" in done.stderr
 
 
 def test_the_password_of_an_index_is_in_no_layer_of_docker(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -36,8 +37,10 @@ GROUPS = {
 }
 """Every pattern by what it is about; a name anywhere in the tree."""
 
-_TIME = 1_577_836_800
-"""2020-01-01: files in a context have one time, so that the same content makes the same layer."""
+_TIME, _SPAN = 1_577_836_800, 1 << 25
+"""2020-01-01, and a year in seconds: a file's time follows from its content, so that the same makes the same layer, and
+another is another file to docker. BuildKit takes a file of the same size and time for the one that it was given before
+(moby/buildkit issue 2592)."""
 
 
 def patterns(excluded: Sequence[str] = ()) -> tuple[str, ...]:
@@ -101,7 +104,7 @@ def walk(root: Path, excluded: Sequence[str] = ()) -> Iterator[str]:
 def write(root: Path, target: Path, added: dict[str, bytes], excluded: Sequence[str] = ()) -> int:
     """Fill the folder `target` with the project's files and `added` ones; return how many bytes that were.
 
-    Modes are 0644 and 0755, times all the same. Raises OutsideError where the disk refuses.
+    Modes are 0644 and 0755, times those of the contents. Raises OutsideError where the disk refuses.
     """
     size = 0
     try:
@@ -123,7 +126,8 @@ def write(root: Path, target: Path, added: dict[str, bytes], excluded: Sequence[
             size += len(data)
         for folder, folders, names in os.walk(target):
             for name in (*folders, *names):
-                os.utime(Path(folder, name), (_TIME, _TIME), follow_symlinks=False)
+                seconds = _seconds(Path(folder, name))
+                os.utime(Path(folder, name), (seconds, seconds), follow_symlinks=False)
             for name in folders:
                 if not Path(folder, name).is_symlink():
                     Path(folder, name).chmod(0o755)
@@ -133,3 +137,14 @@ def write(root: Path, target: Path, added: dict[str, bytes], excluded: Sequence[
             why=error.strerror or str(error), hint="free some space, or set TMPDIR to a larger disk",
         ) from None  # fmt: skip
     return size
+
+
+def _seconds(path: Path) -> int:
+    if path.is_dir() and not path.is_symlink():
+        return _TIME
+    digest = hashlib.sha256(os.fsencode(os.readlink(path)) if path.is_symlink() else b"")  # noqa: PTH115
+    if not path.is_symlink():
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return _TIME + int.from_bytes(digest.digest()[:4], "big") % _SPAN

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from nuages.image.context import is_left_out, patterns
+from nuages.image.context import is_left_out, patterns, write
 
 
 @pytest.mark.parametrize(
@@ -34,3 +36,23 @@ def test_the_projects_own_patterns_come_last() -> None:
     assert is_left_out("docs/big.pdf", ("docs/*.pdf",))
     assert not is_left_out("fixtures/sample.db", ("!fixtures/sample.db",))
     assert patterns(("/docs",))[-1] == "/docs"
+
+
+def test_the_time_of_a_file_is_that_of_its_content(tmp_path: Path) -> None:
+    """docker takes a file of the same size and time for the one that it has."""
+    project = tmp_path / "project"
+    project.mkdir()
+    times = []
+    for number, text in enumerate(("COST = 1\n", "COST = 2\n", "COST = 1\n")):
+        (project / "prices.py").write_text(text)
+        (project / "link.py").unlink(missing_ok=True)
+        (project / "link.py").symlink_to("prices.py")
+        context = tmp_path / f"context{number}"
+        write(project, context, {"Dockerfile": text.encode()})
+        times.append(
+            [int((context / name).lstat().st_mtime) for name in ("prices.py", "Dockerfile", "link.py")]
+        )
+    assert times[0] == times[2]
+    assert times[0][0] != times[1][0]
+    assert times[0][1] != times[1][1]
+    assert times[0][2] == times[1][2]
