@@ -186,18 +186,19 @@ def test_a_file_that_is_cut_while_it_is_sent_ends_the_connection(tmp_path: Path)
 def test_a_file_that_is_cut_after_the_kernel_took_a_part_of_it_ends_the_connection(tmp_path: Path) -> None:
     project = write_site(tmp_path, settings=SETTINGS)
     root = write_files(project)
-    with serving(project, "--workers", "1", bind=f"unix:{project}/socket") as server:
-        server.wait_for("ready")
-        with socket.socket(socket.AF_UNIX) as sock:
-            sock.settimeout(DEADLINE)
-            sock.connect(f"{project}/socket")
-            talk = Talk(sock).send("GET /static/medium.bin HTTP/1.1\r\nHost: testserver\r\n\r\n")
-            received = talk.take(100)
-            os.truncate(root / "medium.bin", 900_000 // 4096 * 4096)
-            received += talk.rest()
-        body = received.partition(b"\r\n\r\n")[2]
-        assert len(body) < len(MEDIUM)
-        assert MEDIUM.startswith(body)
+    with serving(project, "--workers", "1") as server:
+        server.path, server.trusting = "", None  # type: ignore[attr-defined]
+        with talk_to(server) as talk:
+            for _ in range(12):  # more of them than buffers hold
+                talk.send("GET /static/medium.bin HTTP/1.1\r\nHost: testserver\r\n\r\n")
+            wait_for_others(server)
+            os.truncate(root / "medium.bin", 900_001)
+            received = talk.rest()
+        bodies = [answer.partition(b"\r\n\r\n")[2] for answer in received.split(b"HTTP/1.1 200 OK\r\n")[1:]]
+        assert len(bodies) < 12
+        assert all(body == MEDIUM for body in bodies[:-1])
+        assert len(bodies[-1]) < len(MEDIUM)
+        assert MEDIUM.startswith(bodies[-1])
         server.wait_for("files")
 
 
@@ -228,6 +229,60 @@ def test_a_file_that_is_replaced_or_deleted_while_it_is_sent_is_sent_as_it_was(t
         (root / "large.bin").unlink()
         with talking(server.address) as other:
             assert other.get("/static/large.bin").status == 404
+
+
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+def test_who_reads_slowly_gets_no_byte_of_what_is_written_into_the_file_meanwhile(
+    tmp_path: Path, kind: str
+) -> None:
+    project = write_site(tmp_path, settings=SETTINGS)
+    root = project / "collected"
+    root.mkdir()
+    contents = {
+        f"{size}-{how}.bin": content
+        for size, content in (("medium", MEDIUM), ("large", LARGE))
+        for how in ("written", "cut", "emptied", "grown")
+    }
+    for name, content in contents.items():
+        (root / name).write_bytes(content)
+    (root / "small.txt").write_text("small")
+    bind = f"unix:{project}/socket" if kind == "unix" else "127.0.0.1:0"
+    with serving(project, "--workers", "1", bind=bind) as server:
+        server.wait_for("ready")
+        server.path = f"{project}/socket" if kind == "unix" else ""  # type: ignore[attr-defined]
+        server.trusting = None  # type: ignore[attr-defined]
+        for name, content in contents.items():
+            with talk_to(server) as talk:
+                talk.send(f"GET /static/{name} HTTP/1.1\r\nHost: testserver\r\nConnection: close\r\n\r\n")
+                wait_for_others(server)
+                spoil(root / name, name.partition("-")[2].removesuffix(".bin"))
+                received = talk.rest()
+            body = received.partition(b"\r\n\r\n")[2]
+            assert b"content-length: %d\r\n" % len(content) in received[:1000]
+            assert content.startswith(body), name  # all of it, or so little that the client knows
+            if name.startswith("large"):
+                assert len(body) < len(content)
+
+
+def wait_for_others(server: Server) -> None:
+    """Wait until the worker has sent those who do not read all that is held for them."""
+    with talk_to(server) as talk:
+        for _ in range(MANY):
+            assert talk.get("/static/small.txt").text == "small"
+
+
+def spoil(path: Path, how: str) -> None:
+    """Change a file in place."""
+    if how == "written":
+        with path.open("r+b") as file:
+            file.write(bytes(path.stat().st_size))
+    elif how == "cut":
+        os.truncate(path, 100_001)
+    elif how == "emptied":
+        path.write_bytes(bytes(1_500_000))
+    else:
+        with path.open("ab") as file:
+            file.write(b"more")
 
 
 def talk_again(server: Server) -> bytes:

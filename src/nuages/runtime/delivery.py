@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nuages.runtime.dispatch import send_file
 from nuages.runtime.exchange import Exchange
 from nuages.runtime.response import status_line
 from nuages.runtime.stored import Reply
-from nuages.runtime.transfer import send_file
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -25,7 +25,7 @@ class FileExchange(Exchange):
 
     is_waiting = False
     readers: Executor | None = None
-    """The threads that read its file, where it is not to be sent by sendfile."""
+    """The threads that read its file, where the loop is not to touch it."""
 
     def reply(self) -> Reply:
         """Return the answer; a descriptor in it is closed when it is sent."""

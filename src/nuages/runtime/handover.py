@@ -7,9 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from nuages.runtime import livefile
+from nuages.runtime.dispatch import send_file
 from nuages.runtime.media_types import media_type
 from nuages.runtime.response import BadHeaderError, render, status_line
-from nuages.runtime.transfer import send_file
 from nuages.runtime.xsendfile import Named, conditions, kept_fields, takes_ranges
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from dataclasses import replace
 from nuages.runtime import stored
 from nuages.runtime.beneath import open_beneath
 from nuages.runtime.conditional import Variant
+from nuages.runtime.pieces import stamp
 from nuages.runtime.stored import Entry, Reply, stat_tag
-from nuages.runtime.transfer import stamp
 
 AT_ONCE_BYTES = 256 << 10  # up to this size an answer is read where the file is opened
 MOST_WAITING = 512  # requests that may wait for a thread; 503 beyond

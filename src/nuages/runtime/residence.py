@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 BLOCK_BYTES = 256 << 10  # read at once by a thread
-BURST_BYTES = 1 << 20  # sent at once by sendfile, before others have their turn
+BURST_BYTES = 1 << 20  # sent at once, before others have their turn
 _MOST_REMEMBERED = 10_000
 # Device, inode and number of bursts read where the kernel does not tell.
 _read_once: set[tuple[int, int, int]] = set()

@@ -11,13 +11,13 @@ from typing import Any
 
 from nuages.runtime import shrinking
 from nuages.runtime.asyncstream import send_stream
+from nuages.runtime.dispatch import send_file
 from nuages.runtime.exchange import Exchange
 from nuages.runtime.handover import HandedOver, hand_over
 from nuages.runtime.inflow import Inflow
 from nuages.runtime.reception import LONGEST_REST
 from nuages.runtime.response import Head, render
 from nuages.runtime.retirement import ends_with
-from nuages.runtime.transfer import send_file
 from nuages.runtime.wsgi import FileWrapper, Flow, Started, with_written
 from nuages.runtime.xsendfile import Named
 

@@ -132,7 +132,7 @@ def _send_unpaced(sock: socket.socket) -> None:
     """Have the connections of a socket that only this machine reaches sent to as fast as they read.
 
     A machine whose default is BBR holds back each segment until a timer says so. That spares a network; between two
-    processes it is half of what a large answer costs. Connections inherit it when they are accepted, and only then.
+    processes it is a third of what a large answer costs. Connections inherit it when they are accepted, and only then.
     """
     if hasattr(socket, "TCP_CONGESTION"):
         with contextlib.suppress(OSError):  # not allowed in this namespace: it goes the slower way

@@ -13,10 +13,10 @@ from urllib.parse import quote, unquote_to_bytes
 from nuages.runtime import stored
 from nuages.runtime.conditional import Variant
 from nuages.runtime.folder import is_below, look, open_file
+from nuages.runtime.pieces import stamp
 from nuages.runtime.request import PERCENT
 from nuages.runtime.shelves import Shelf
 from nuages.runtime.stored import Entry, Reply, stat_tag
-from nuages.runtime.transfer import stamp
 
 PREPARED_BYTES = 64 << 10  # up to this size a body is kept in memory
 MEMORY_BYTES = 64 << 20  # the most that all kept bodies take in one worker
@@ -144,11 +144,12 @@ class Files:
                         reply.status, reply.head, b"", variant, reply.pieces, descriptor, stamp(facts)
                     )
                 body = os.pread(descriptor, variant.size, 0)
+                is_same = stamp(os.fstat(descriptor)) == stamp(facts)
             except OSError:
                 os.close(descriptor)
                 return None
             os.close(descriptor)
-            if len(body) != variant.size:
+            if len(body) != variant.size or not is_same:
                 return None
             if not entry.is_live and self._kept + len(body) <= MEMORY_BYTES:
                 entry.bodies[variant.path] = body

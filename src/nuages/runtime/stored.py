@@ -10,8 +10,8 @@ from email.utils import formatdate
 
 from nuages.runtime.conditional import Variant, decide
 from nuages.runtime.media_types import media_type
+from nuages.runtime.pieces import Piece, Stamp
 from nuages.runtime.ranges import multipart
-from nuages.runtime.transfer import Piece, Stamp
 
 METHODS = "GET, HEAD, OPTIONS"
 

@@ -1,8 +1,8 @@
-"""Pieces of a file on their way to a client: by sendfile(2) from the page cache, or block by block.
+"""A file on its way to a client, as the client takes it: by copies the kernel makes of it, or block by block.
 
-sendfile writes into the socket beside the transport. That is done under a descriptor of our own (`outlet`); only
-while the transport has nothing unsent and does not read; and it ends in `connection_lost` at the latest. TLS, a
-transport that has something unsent and file systems that cannot do it take the other way, through the transport.
+What sends copies writes into the socket beside the transport. That is done under a descriptor of our own (`outlet`);
+only while the transport has nothing unsent and does not read; and it ends in `connection_lost` at the latest. TLS, a
+transport that has something unsent and file systems that map nothing take the other way, through the transport.
 """
 
 from __future__ import annotations
@@ -19,91 +19,23 @@ from collections.abc import Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from nuages.runtime.pieces import Piece, Stamp, length, stamp
 from nuages.runtime.residence import BLOCK_BYTES, BURST_BYTES, is_in_memory, read_through
 from nuages.runtime.response import plain
+from nuages.runtime.windows import ShorterError, send_part
 
 if TYPE_CHECKING:
     from nuages.runtime.exchange import Exchange
-    from nuages.runtime.protocol import Connection
-
-Piece = bytes | tuple[int, int]
-"""Bytes as they are; or a part of the file, by its first byte and the one behind its last."""
-Stamp = tuple[int, int, int]
-"""What tells whether a file is the one it was: inode, time in nanoseconds, size."""
 
 SHORT_BYTES = (1 << 20) + (64 << 10)  # up to this, the kernel may have all of an answer at once
 UNSENT_BYTES = 256 << 10  # of a longer one, what it may hold beyond what is on its way to the client
-_NOT_BY_SENDFILE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
-HAS_SENDFILE = sys.platform == "linux"
+_NOT_MAPPED = {errno.EINVAL, errno.ENODEV, errno.EACCES, errno.EPERM, errno.ENOMEM}
+CAN_BYPASS = sys.platform == "linux"  # what tells whether a file is in memory is Linux's
 _readers = ThreadPoolExecutor(4, "nuages-files")
 
 
-def stamp(facts: os.stat_result) -> Stamp:
-    """Return what changes when a file is replaced or written to."""
-    return facts.st_ino, facts.st_mtime_ns, facts.st_size
-
-
-def send_file(
-    exchange: Exchange,
-    head: bytes,
-    descriptor: int,
-    pieces: Iterable[Piece],
-    *,
-    keep_alive: bool,
-    expected: Stamp | None = None,
-    readers: Executor | None = None,
-) -> None:
-    """Send `head` and then `pieces` of the file under `descriptor`, which is ours to close; then tell the connection.
-
-    To be called on the loop when it is the exchange's turn. A file that gets shorter meanwhile, or no longer is what
-    `expected` says, ends the connection, which is the only way to tell the client. Where `readers` are given, these
-    threads read, block by block: what sendfile has sent may still change when somebody writes into the file.
-    """
-    pieces = tuple(pieces)
-    sent = 0
-    if expected is not None and readers is None and len(pieces) == 1 and not isinstance(pieces[0], bytes):
-        start, stop = pieces[0]
-        sent = _send_at_once(exchange.connection, head, descriptor, start, stop)
-        if sent == len(head) + stop - start and stamp(os.fstat(descriptor)) == expected:
-            os.close(descriptor)
-            exchange.sent = stop - start
-            exchange.connection.done(exchange, keep_alive=keep_alive)
-            return
-    transfer = Transfer(
-        exchange, head, descriptor, pieces, keep_alive=keep_alive, expected=expected, readers=readers, sent=sent
-    )  # fmt: skip
-    exchange.transfer = transfer
-    transfer.start()
-
-
-def _send_at_once(connection: Connection, head: bytes, descriptor: int, start: int, stop: int) -> int:
-    """Send what the kernel takes now of an answer of one piece; return how many bytes of head and file that was.
-
-    Most files are sent whole by this. What it does not do, or not to the end, a Transfer does.
-    """
-    transport = connection.transport
-    if (
-        not HAS_SENDFILE
-        or stop - start > BURST_BYTES
-        or connection.secure is not None
-        or transport.get_write_buffer_size()
-        or transport.is_closing()
-        or not is_in_memory(descriptor, start)
-    ):
-        return 0
-    sent = 0
-    try:
-        own = connection.outlet.take(transport)
-        sent = own.send(head, socket.MSG_MORE)
-        if sent == len(head):
-            sent += os.sendfile(own.fileno(), descriptor, start, stop - start)
-    except OSError:
-        pass  # the transfer meets it again, and knows what to do
-    return sent
-
-
 class Transfer:
-    """One answer out of a file under way. It owns the file's descriptor, and the socket's while it uses sendfile."""
+    """One answer out of a file under way. It owns the file's descriptor, and the outlet while it uses that."""
 
     def __init__(
         self,
@@ -144,7 +76,7 @@ class Transfer:
         connection = self.connection
         transport = connection.transport
         if (
-            HAS_SENDFILE
+            CAN_BYPASS
             and not self._has_own_readers
             and connection.secure is None
             and not transport.get_write_buffer_size()
@@ -153,6 +85,7 @@ class Transfer:
             and (self._expected is not None or stat.S_ISREG(os.fstat(self._file).st_mode))
             and self._take_socket()
         ):
+            self._pieces = _with_end_apart(self._pieces)
             self._push()
         else:
             self._send_blocks()
@@ -166,7 +99,7 @@ class Transfer:
         if self._socket is None:
             return 0
         held = fcntl.ioctl(self._socket, termios.TIOCOUTQ, bytes(4))
-        return int(struct.unpack("i", held)[0]) + sum(map(_length, self._pieces[self._next :]))
+        return int(struct.unpack("i", held)[0]) + sum(map(length, self._pieces[self._next :]))
 
     def _take_socket(self) -> bool:
         """Take the connection's own descriptor for it; return False where none is free."""
@@ -174,7 +107,7 @@ class Transfer:
             self._socket = self.connection.outlet.take(self.connection.transport)
         except OSError:
             return False
-        if sum(map(_length, self._pieces)) > SHORT_BYTES and self._socket.family != socket.AF_UNIX:
+        if sum(map(length, self._pieces)) > SHORT_BYTES and self._socket.family != socket.AF_UNIX:
             # Else the kernel takes megabytes for each client, however slowly it reads.
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         return True
@@ -219,7 +152,7 @@ class Transfer:
     def _is_changed(self) -> bool:
         return self._expected is not None and stamp(os.fstat(self._file)) != self._expected
 
-    # By sendfile
+    # Beside the transport
 
     def _push(self, *, is_at_hand: bool = False) -> None:
         """Send until the socket takes no more or others have to have their turn."""
@@ -236,30 +169,37 @@ class Transfer:
             self.connection.transport.abort()
             return
         except OSError as error:
-            if error.errno in _NOT_BY_SENDFILE:
+            if error.errno in _NOT_MAPPED:
                 self._leave_socket()
                 self._send_blocks()
             else:
                 self._fail(error)
             return
-        if self._is_changed():
-            self._fail("it was changed meanwhile")
-        elif self._next == len(self._pieces):
+        if self._next == len(self._pieces):
             self._finish(keep_alive=self._keep_alive)
         else:
             self._watch(wanted=True)
 
     def _push_piece(self, own: socket.socket, most: int) -> int:
-        """Send some of the next piece; return how many bytes of the file that was. Raises OSError."""
+        """Send some of the next piece; return how many bytes of the file that was. Raises OSError.
+
+        The last one is sent only if the file, after all others have been copied, is the one it was: who has received
+        everything has received what was there when it was asked for.
+        """
         piece = self._pieces[self._next]
+        is_last = self._next + 1 == len(self._pieces)
+        if isinstance(piece, tuple) and is_last:
+            piece = os.pread(self._file, 1, piece[0])
+            if not piece:
+                raise ShorterError
+        if self._is_changed():
+            raise OSError("it was changed meanwhile")
+        flags = 0 if is_last else socket.MSG_MORE
         if isinstance(piece, bytes):
-            more = socket.MSG_MORE if self._next + 1 < len(self._pieces) else 0
-            self._note(own.send(piece, more))
+            self._note(own.send(piece, flags))
             return 0
         start, stop = piece
-        sent = os.sendfile(own.fileno(), self._file, start, min(stop - start, most))
-        if not sent:
-            raise OSError("it got shorter meanwhile")
+        sent = send_part(own, self._file, start, min(stop, start + most), flags)
         self._note(sent)
         return sent
 
@@ -268,7 +208,7 @@ class Transfer:
         self._has_begun = True
         piece = self._pieces[self._next]
         rest: Piece = piece[sent:] if isinstance(piece, bytes) else (piece[0] + sent, piece[1])
-        if _length(rest):
+        if length(rest):
             self._pieces[self._next] = rest
         else:
             self._next += 1
@@ -359,5 +299,9 @@ class Transfer:
                 self._close()
 
 
-def _length(piece: Piece) -> int:
-    return len(piece) if isinstance(piece, bytes) else piece[1] - piece[0]
+def _with_end_apart(pieces: Iterable[Piece]) -> list[Piece]:
+    """Return the pieces with the last byte as a piece of its own."""
+    *before, last = pieces
+    if isinstance(last, bytes) or length(last) == 1:
+        return [*before, last]
+    return [*before, (last[0], last[1] - 1), (last[1] - 1, last[1])]
