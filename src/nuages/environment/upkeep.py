@@ -7,7 +7,6 @@ import json
 import os
 import re
 import sqlite3
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from nuages import errors
-from nuages.environment.home import Report, digest_of, disk, held, locked, read_json, write
-from nuages.environment.prepared import Command, Prepared, collect_command, command, migrate_command
+from nuages.environment.errand import heard, run
+from nuages.environment.home import Report, digest_of, disk, locked, read_json, write
+from nuages.environment.prepared import Prepared, collect_command, command, migrate_command
 from nuages.environment.variables import read_by_settings
 from nuages.errors import NuagesError, OutsideError, ProjectError, StartError
 
@@ -188,7 +188,7 @@ def _probe(prepared: Prepared, wanted: Wanted) -> dict[str, Any]:
         asked, answered = Path(folder, "request.json"), Path(folder, "answer.json")
         asked.write_text(json.dumps(request), encoding="utf-8")
         probe = command(prepared, "-m", "nuages.runtime.probe", str(asked), str(answered))
-        code, said = _run(probe)
+        code, said = run(probe)
         facts = read_json(answered)
     if not facts:
         raise StartError(
@@ -206,15 +206,6 @@ def _error(fields: Mapping[str, str]) -> NuagesError:
     kind = getattr(errors, fields["kind"], StartError)
     found: NuagesError = kind(fields["what"], where=fields["where"], why=fields["why"], hint=fields["hint"])
     return found
-
-
-def _run(asked: Command) -> tuple[int, list[str]]:
-    """Run a command to its end, and return its status and the lines of both its outputs."""
-    told = subprocess.run(
-        asked.argv, cwd=asked.directory, env=dict(asked.environ), stdin=subprocess.DEVNULL, pass_fds=tuple(held),
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace", check=False,
-    )  # fmt: skip
-    return told.returncode, told.stdout.splitlines()
 
 
 def _collect(
@@ -238,7 +229,9 @@ def _collect(
         why = f"the settings' STATIC_ROOT, {static['root']}, cannot be written"
         report("collect", f"{why}: {root} is used in its place")
     more = ("--output", str(root)) if moved else ()
-    code, said = _run(collect_command(prepared, (*wanted.arguments, *more)))
+    # Whoever waits for a page does not wait for the last percent of compression.
+    arguments = (*wanted.arguments, *more, "--effort", "fast", "--json")
+    code, said = heard(collect_command(prepared, arguments), report)
     if code:
         raise _failed("the static files cannot be collected", "nuages collect", code, said)
     return True
@@ -320,7 +313,7 @@ def _migrate(prepared: Prepared, wanted: Wanted, database: Mapping[str, Any], re
             hint="--migrate on applies them, --migrate off serves without",
         )
     report("migrate", f"applying {len(plan)} migration{'' if len(plan) == 1 else 's'} to {place}", plan=plan)
-    code, said = _run(migrate_command(prepared))
+    code, said = run(migrate_command(prepared))
     if code:
         raise _failed("the migrations cannot be applied", "manage.py migrate", code, said)
     return True

@@ -18,7 +18,7 @@ from nuages.runtime.application import Application
 from nuages.runtime.bucket import bucket_of, parse_bucket
 from nuages.runtime.collected import WEEK
 from nuages.runtime.collectfaults import collect_error, find_static
-from nuages.runtime.compression import compress_files
+from nuages.runtime.compression import BEST, FAST, compress_files
 from nuages.runtime.django import Bringer, Report, import_django
 from nuages.runtime.filling import Wish
 from nuages.runtime.folder import open_file
@@ -51,11 +51,13 @@ class Collected:
     written: bool = True
 
 
-def collect(application: Application, settings: Settings, output: str | None, report: Report) -> Collected:
+def collect(
+    application: Application, settings: Settings, output: str | None, report: Report, effort: str = BEST
+) -> Collected:
     """Collect into STATIC_ROOT, or into `output` where that is given; without either into `settings.static_root`.
 
-    Raises StartError for settings that do not load, ProjectError for files that cannot be collected, OutsideError
-    for a full disk.
+    `effort` is how well the files are compressed. Raises StartError for settings that do not load, ProjectError for
+    files that cannot be collected, OutsideError for a full disk.
     """
     place = settings.static_root or os.path.join(application.directory, "staticfiles")  # noqa: PTH118
     place = os.path.abspath(place)  # noqa: PTH100 - before the directory changes
@@ -83,10 +85,10 @@ def collect(application: Application, settings: Settings, output: str | None, re
     own = Path(django_settings.STATIC_ROOT).absolute()
     lost = _lost_by_collecting(own)
     if lost:
-        return _keep(own, output, lost, report)
+        return _keep(own, output, lost, report, effort)
     if output:
         django_settings.STATIC_ROOT = output
-    return _collect(Path(django_settings.STATIC_ROOT).absolute(), report)
+    return _collect(Path(django_settings.STATIC_ROOT).absolute(), report, effort)
 
 
 def publish_collected(collected: Collected, settings: Settings, to: str, report: Report) -> Published:
@@ -117,7 +119,7 @@ def _lost_by_collecting(root: Path) -> list[str]:
     return sorted(name for name, hashed in known.items() if name not in found and (root / hashed).is_file())
 
 
-def _keep(root: Path, output: str | None, lost: list[str], report: Report) -> Collected:
+def _keep(root: Path, output: str | None, lost: list[str], report: Report, effort: str) -> Collected:
     count = f"{len(lost)} file{'s' if len(lost) > 1 else ''}"
     report(
         "collect",
@@ -126,13 +128,13 @@ def _keep(root: Path, output: str | None, lost: list[str], report: Report) -> Co
     if output and Path(output) != root:
         with _disk(Path(output)), _unfinished(Path(output)):
             shutil.copytree(root, output, dirs_exist_ok=True)
-            return _finish(Path(output), report)
+            return _finish(Path(output), report, effort)
     items = scan(str(root))
     size = sum(item.size for item in items.values())
     return Collected(root=str(root), files=len(items), bytes=size, compressed=0, written=False)
 
 
-def _collect(root: Path, report: Report) -> Collected:
+def _collect(root: Path, report: Report, effort: str) -> Collected:
     from django.core.management import call_command
 
     said = io.StringIO()
@@ -152,7 +154,7 @@ def _collect(root: Path, report: Report) -> Collected:
         except (Exception, SystemExit) as error:  # noqa: BLE001 - finders, storages and settings are the project's
             raise collect_error(error, said.getvalue(), find_static) from None
         _report_left(report)
-        return _finish(root, report, earlier)
+        return _finish(root, report, effort, earlier)
 
 
 def _earlier(root: Path) -> Manifest:
@@ -181,7 +183,7 @@ def _report_left(report: Report) -> None:
         report("warning", f"style sheets name files that do not exist: {', '.join(left[:3])}{more}")
 
 
-def _finish(root: Path, report: Report, earlier: Manifest | None = None) -> Collected:
+def _finish(root: Path, report: Report, effort: str, earlier: Manifest | None = None) -> Collected:
     """Compress and list what lies in the root; `earlier` is what an older manifest said of it."""
     from django.conf import settings
 
@@ -192,8 +194,9 @@ def _finish(root: Path, report: Report, earlier: Manifest | None = None) -> Coll
     for item in items:
         _set_time(root / item.path, _former_time(item, tags[item.path], earlier))
     forms = compress_files(
-        root, (item.path for item in items), skipped=skipped_endings(settings), report=report
-    )
+        root, tags, skipped=skipped_endings(settings), effort=effort, report=report,
+        takes_former=effort == FAST or earlier is None or not earlier.is_fast,
+    )  # fmt: skip
     done = [
         dataclasses.replace(
             item, modified=int((root / item.path).stat().st_mtime), etag=tags[item.path],
@@ -201,7 +204,7 @@ def _finish(root: Path, report: Report, earlier: Manifest | None = None) -> Coll
         )
         for item in items
     ]  # fmt: skip
-    write_manifest(root, done)
+    write_manifest(root, done, is_fast=effort == FAST)
     size = sum(item.size for item in done)
     compressed = sum(min((*item.codings.values(), item.size)) for item in done)
     heaviest = sorted(done, key=lambda item: -item.size)[:3]

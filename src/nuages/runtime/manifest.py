@@ -94,11 +94,15 @@ def _line(line: bytes) -> tuple[str, str]:
 class Manifest(Mapping[str, Item]):
     """The files of a folder by path. An item is made when it is asked for: thousands are listed, few are wanted.
 
-    `tops` are the names in the folder itself that its files lie under, None where nobody has noted them.
+    `tops` are the names in the folder itself that its files lie under, None where nobody has noted them; `is_fast` says
+    that the compressed forms were made in a hurry.
     """
 
-    def __init__(self, rows: Mapping[str, Any], tops: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, rows: Mapping[str, Any], tops: Sequence[str] | None = None, *, is_fast: bool = False
+    ) -> None:
         self._rows = rows
+        self.is_fast = is_fast
         self.tops = frozenset(path.partition("/")[0] for path in rows) if tops is None else frozenset(tops)
 
     def sample(self, count: int) -> list[str]:
@@ -143,12 +147,16 @@ def listed(items: Iterable[Item]) -> Manifest:
     return Manifest({item.path: item for item in items})
 
 
-def write_manifest(root: Path, items: Iterable[Item], name: str = NAME) -> Path:
-    """Write the manifest of a folder, whole or not at all; the same items give the same bytes."""
+def write_manifest(root: Path, items: Iterable[Item], name: str = NAME, *, is_fast: bool = False) -> Path:
+    """Write the manifest of a folder, whole or not at all; the same items give the same bytes.
+
+    `is_fast` notes that the compressed forms were made in a hurry.
+    """
     items = sorted(items, key=lambda item: item.path)
     rows = ",\n".join(f"{_json(item.path)}: {_json(_row(item))}" for item in items)
     tops = _json(sorted({item.path.partition("/")[0] for item in items}))
-    text = f'{{"version": {VERSION}, "columns": {_json(COLUMNS)}, "tops": {tops}, "files": {{\n{rows}\n}}}}\n'
+    hurry = '"fast": true, ' if is_fast else ""
+    text = f'{{"version": {VERSION}, "columns": {_json(COLUMNS)}, {hurry}"tops": {tops}, "files": {{\n{rows}\n}}}}\n'
     target = root / name
     temporary = root / f".{name}.{os.getpid()}"
     try:
@@ -185,7 +193,9 @@ def _in_lines(data: bytes, name: str) -> Manifest | None:
         return None
     header = json.loads(head + b'"files": {}}')
     _manifest(header, name)
-    return Manifest(Rows(rows), header["tops"]) if isinstance(header.get("tops"), list) else None
+    if not isinstance(header.get("tops"), list):
+        return None
+    return Manifest(Rows(rows), header["tops"], is_fast=header.get("fast") is True)
 
 
 def _manifest(data: Any, name: str) -> Manifest:
