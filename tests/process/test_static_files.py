@@ -221,6 +221,23 @@ def test_collecting_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     assert digest() == before
 
 
+def test_what_was_compressed_fast_is_compressed_as_well_as_can_be_by_the_next_who_collects(
+    tmp_path: Path,
+) -> None:
+    project = write_site(tmp_path, settings=EXTRA)
+    assets = write_assets(project)
+    (assets / "many.css").write_text("".join(f".a{n} {{ margin: {n * n}px }}\n" for n in range(3000)))
+    packed = tmp_path / "collected" / "many.css.gz"
+    manifest = tmp_path / "collected" / "nuages-static.json"
+    sizes = []
+    for effort in ("fast", "best", "fast"):
+        done = collect(project, "--effort", effort)
+        assert done.returncode == 0, done.stderr
+        sizes.append(packed.stat().st_size)
+        assert ('"fast": true' in manifest.read_text()) == (effort == "fast")
+    assert sizes[0] > sizes[1] == sizes[2]
+
+
 def test_committed_files_are_used_as_they_are_when_collecting_would_lose_some(tmp_path: Path) -> None:
     project = write_site(tmp_path, settings=EXTRA)
     assets = write_assets(project)

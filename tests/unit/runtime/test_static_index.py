@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nuages.runtime.collected import url_prefixes
-from nuages.runtime.compression import compressors
+from nuages.runtime.compression import compress_files, compressors
 from nuages.runtime.manifest import CODINGS, Item, Manifest, listed, read_manifest, write_manifest
 from nuages.runtime.media_types import is_compressible, media_type
 from nuages.runtime.shelves import Listed, Live, Manner, hashed_test, scan
@@ -355,3 +355,36 @@ def test_every_form_gives_the_same_bytes_again_and_can_be_read() -> None:
     for coding, compress in known.items():
         assert compress(data) == compress(data)
         assert readers[coding](compress(data)) == data
+
+
+def test_alike_files_are_compressed_once_and_what_was_made_fast_is_made_better_when_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = "".join(f".a{number} {{ margin: {number * number}px }}\n" for number in range(400)).encode()
+    for name in ("a.css", "a.0123456789ab.css", "other.css"):
+        (tmp_path / name).write_bytes(data if name.startswith("a.") else data[::-1])
+        os.utime(tmp_path / name, (1, 1))
+    contents = {"a.css": "1", "a.0123456789ab.css": "1", "other.css": "2"}
+    told: list[int] = []
+    compress = gzip.compress
+
+    def counted(data: bytes, level: int, **more: int) -> bytes:
+        told.append(level)
+        return compress(data, level, **more)
+
+    monkeypatch.setattr(gzip, "compress", counted)
+    said: list[str] = []
+    first = compress_files(tmp_path, contents, effort="fast", report=lambda _, text: said.append(text))
+    assert told == [6, 6]
+    assert set(first) == set(contents)
+    assert said[-1].startswith("compressing ██████████")
+    fast = (tmp_path / "a.css.gz").read_bytes()
+    assert fast == (tmp_path / "a.0123456789ab.css.gz").read_bytes()
+    assert gzip.decompress(fast) == data
+
+    assert compress_files(tmp_path, contents) == first
+    assert told == [6, 6]
+    better = compress_files(tmp_path, contents, takes_former=False)
+    assert told == [6, 6, 9, 9]
+    assert all(better[path][coding] <= size for path in first for coding, size in first[path].items())
+    assert (tmp_path / "other.css.gz").stat().st_mtime == 1
