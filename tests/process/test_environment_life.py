@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -27,6 +28,7 @@ from tests.process.environments import (
     start,
     wheel,
 )
+from tests.process.harness import wait_until
 
 SHOW = "import json, sys; print(json.dumps([sys.executable, sys.path]))"
 
@@ -64,6 +66,15 @@ def opened(gate: Path) -> int:
     thread.join(DEADLINE)
     assert result, "nobody came to the gate"
     return result[0]
+
+
+def is_left(gate: Path) -> bool:
+    """Whether nobody waits at the gate: an open for writing fails then (fifo(7))."""
+    try:
+        os.close(os.open(gate, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError as error:
+        return error.errno == errno.ENXIO
+    return False
 
 
 def whole(home: Path) -> set[str]:
@@ -206,6 +217,7 @@ def test_an_interrupted_installation_is_started_over(
     with ended(interrupted, signal_):
         writing = opened(gate)
     os.close(writing)
+    wait_until(lambda: is_left(gate), "the package that was being built is given up")
     assert whole(home) == before
     assert interrupted.returncode == (130 if signal_ == signal.SIGINT else -signal.SIGKILL)
     if signal_ == signal.SIGINT:
