@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nuages.errors import Origin, ProjectError, UsageError
@@ -228,11 +228,16 @@ def _none_fits(found: Sequence[Interpreter], needs: Needs) -> ProjectError:
         "no Python of this machine fits the project",
         where=where,
         why="\n".join(reasons),
-        hint=_hint(needs),
+        hint=_hint(found, needs),
     )
 
 
-def _hint(needs: Needs) -> str:
+def _hint(found: Sequence[Interpreter], needs: Needs) -> str:
+    if needs.option:
+        without = replace(needs, option=None)
+        others = [each.series for each in found if not objections(each, without)]
+        if others:
+            return f"--python {_series(max(others))}, or leave it out"
     if needs.django and needs.django[1] < OLDEST:
         version = needs.django[2].value
         return f"Django {version} is too old to be served here: upgrade the project to Django 3.2 or newer"

@@ -82,6 +82,21 @@ def test_nothing_that_fits_names_what_is_there_and_what_is_needed() -> None:
     )
 
 
+def test_an_option_that_nothing_fits_leads_to_what_does() -> None:
+    with pytest.raises(ProjectError) as caught:
+        choose(MACHINE, Needs(option="==2.7.*"))
+
+    assert caught.value.render() == (
+        "error: no Python of this machine fits the project\n"
+        "  given by --python\n"
+        "  --python asks for Python 2.7\n"
+        "  nuages needs Python 3.10 or newer\n"
+        "  this machine has 3.9.18, 3.10.13, 3.11.2, 3.11.7, 3.12.1, 3.13.0\n"
+        "\n"
+        "hint: --python 3.13, or leave it out"
+    )
+
+
 def test_a_project_on_an_older_python_is_told_what_it_would_take() -> None:
     with pytest.raises(ProjectError) as caught:
         choose(MACHINE, Needs(python=Fact("==3.8.*", Origin("runtime.txt", 1))))
