@@ -45,6 +45,22 @@ def test_a_project_that_never_finishes_loading_is_given_up(tmp_path: Path) -> No
     assert f'File "{project}/pages/settings.py", line 8 in <module>' in said
 
 
+def test_where_loading_hangs_is_shown_also_where_the_interpreter_took_long_to_start(tmp_path: Path) -> None:
+    """The stack is shown before the time is over that the supervisor counts, which began before the process did."""
+    pipe = named_pipe(tmp_path)
+    project = write_project(tmp_path, settings=f'open("{pipe}").read()\n')
+    slow = "import sys, time\nif any('zygote-' in word for word in sys.orig_argv): time.sleep(1.5)\n"
+    (tmp_path / "slow").mkdir()
+    (tmp_path / "slow" / "sitecustomize.py").write_text(slow)
+    environ = {"PYTHONPATH": str(tmp_path / "slow")}
+    with serving(project, "--workers", "1", "--start-timeout", "4s", environ=environ) as server:
+        error = server.error()
+        assert server.wait() == 3
+    said, _, error = error.partition("error: ")
+    assert error.splitlines()[0] == "the application was not ready within 4 s"
+    assert f'File "{project}/pages/settings.py", line 8 in <module>' in said
+
+
 def test_a_stop_while_it_loads_is_obeyed_at_once(tmp_path: Path) -> None:
     pipe = named_pipe(tmp_path)
     project = write_project(tmp_path, settings=f'open("{pipe}").read()\n')
