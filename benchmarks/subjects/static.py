@@ -20,6 +20,7 @@ from benchmarks.subject import Subject
 LENGTH = Metric(key="sent_kb", title="KB/request", digits=1)
 FOLDER = "{data}/static"
 SMALL = "nuages-1KB"  # nuages again, with the small file, beside whatever else is asked
+CHANGED = "nuages-1KB-fields"  # and with the fields of a browser that has another version of it
 SERVERS = (
     servers.nuages,
     servers.nginx,
@@ -69,6 +70,10 @@ def run(stage: Stage, *, file: File, bars: Callable[[Sequence[Sample]], tuple[Ba
     if file.beside_small:
         beside = dataclasses.replace(servers.nuages, name=SMALL)
         loads.append(((beside,), Load(path="/static/small.txt")))
+    if file.is_known:
+        changed = headers | {"If-None-Match": headers["If-None-Match"][::-1]}
+        beside = dataclasses.replace(servers.nuages, name=CHANGED)
+        loads.append(((beside,), Load(path=f"/static/{file.name}", headers=changed)))
     measured: list[Sample] = []
     for number in range(stage.rounds):
         once = dataclasses.replace(stage, rounds=1)
@@ -111,7 +116,7 @@ SUBJECTS = tuple(
             "static-known",
             "1 KB that the browser has (304)",
             File(name="small.txt", is_known=True, beside_small=True),
-            lambda samples: (not_worse(samples, CPU, SMALL),),
+            lambda samples: (not_worse(samples, CPU, SMALL), not_worse(samples, CPU, CHANGED)),
         ),
         (
             "static-large",

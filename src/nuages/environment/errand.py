@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from nuages.environment.home import Report, held
 from nuages.environment.prepared import Command
-from nuages.errors import NuagesError
+from nuages.errors import NuagesError, OutsideError, ProjectError
 
 
 def run(asked: Command) -> tuple[int, list[str]]:
@@ -54,3 +54,16 @@ def _text(line: str, event: Mapping[str, str]) -> str:
         return event.get("text") or line.rstrip("\n")
     where, why, hint = (event.get(name, "") for name in ("where", "why", "hint"))
     return NuagesError(event["what"], where=where, why=why, hint=hint).render()
+
+
+def failed(what: str, called: str, code: int, said: list[str]) -> NuagesError:
+    """Return the error of a command of the name `called` that ended with a status other than 0."""
+    # Our own command prints a whole error block already: it is quoted as it is.
+    tail = [line for line in said if line.strip()][-25:]
+    kind = OutsideError if called.startswith("nuages ") and code == OutsideError.exit_code else ProjectError
+    return kind(
+        what,
+        where=f"`{called}` ended with status {code}",
+        why="\n".join(tail),
+        hint=f"run it by hand: nuages run -- {called.removeprefix('manage.py ')}",
+    )

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nuages import errors
-from nuages.environment.errand import heard, run
+from nuages.environment.errand import failed, heard, run
 from nuages.environment.home import Report, digest_of, disk, locked, read_json, write
 from nuages.environment.prepared import Prepared, collect_command, command, migrate_command
 from nuages.environment.variables import read_by_settings
@@ -233,7 +233,7 @@ def _collect(
     arguments = (*wanted.arguments, *more, "--effort", "fast", "--json")
     code, said = heard(collect_command(prepared, arguments), report)
     if code:
-        raise _failed("the static files cannot be collected", "nuages collect", code, said)
+        raise failed("the static files cannot be collected", "nuages collect", code, said)
     return True
 
 
@@ -264,18 +264,6 @@ def _manifest(root: str) -> str:
             return "" if Path(root, _UNFINISHED).exists() else file.readline(1000)
     except OSError:
         return ""
-
-
-def _failed(what: str, called: str, code: int, said: list[str]) -> NuagesError:
-    # Our own command prints a whole error block already: it is quoted as it is.
-    tail = [line for line in said if line.strip()][-25:]
-    kind = OutsideError if called.startswith("nuages ") and code == OutsideError.exit_code else ProjectError
-    return kind(
-        what,
-        where=f"`{called}` ended with status {code}",
-        why="\n".join(tail),
-        hint=f"run it by hand: nuages run -- {called.removeprefix('manage.py ')}",
-    )
 
 
 def is_local(database: Mapping[str, Any]) -> bool:
@@ -315,7 +303,7 @@ def _migrate(prepared: Prepared, wanted: Wanted, database: Mapping[str, Any], re
     report("migrate", f"applying {len(plan)} migration{'' if len(plan) == 1 else 's'} to {place}", plan=plan)
     code, said = run(migrate_command(prepared))
     if code:
-        raise _failed("the migrations cannot be applied", "manage.py migrate", code, said)
+        raise failed("the migrations cannot be applied", "manage.py migrate", code, said)
     return True
 
 
