@@ -20,9 +20,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from nuages.runtime.clocks import ThreadClock, Wait
+from nuages.runtime.gauge import Gauge, wanting
 from nuages.runtime.haste import Haste
-from nuages.runtime.policy import KNOWN, OLD_SECONDS, STALL_SECONDS, Look, Shares, next_limit
+from nuages.runtime.policy import OLD_SECONDS, STALL_SECONDS, Look, next_limit
 from nuages.runtime.poolthread import PoolThread, Task
 
 QUEUE_SECONDS = 0.005  # between two looks while many threads run and tasks are queued
@@ -68,8 +68,6 @@ class Pool:
         self._made = 0
         self._timer: TimerHandle | None = None
         self._is_calm = False
-        self._looked_at = 0.0
-        self._changed_at = 0.0
         self._coming = False  # _hand_out is due
         self._resting = False  # the loop waits for `_gate`, which whoever sets this to False releases
         self._gate = threading.Lock()
@@ -77,9 +75,7 @@ class Pool:
         self._rest_seconds = STALL_SECONDS
         self._restless_until = 0.0
         self._done = 0
-        self._shares = Shares()
-        self._loop_clock: ThreadClock | None = None
-        self._loop_seen = 0.0
+        self._gauge = Gauge()
         self._closed = False
         self.haste = Haste()
         self._told: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
@@ -131,7 +127,7 @@ class Pool:
             self._rest_seconds = min(LONGEST_REST, max(STALL_SECONDS, 2 * (rested - now)))
             if not is_idle:
                 self._come(loop)
-                if rested - self._looked_at < HALVING_SECONDS:
+                if rested - self._gauge.looked_at < HALVING_SECONDS:
                     self._judge()
                 else:
                     self._begin_looking(rested)
@@ -168,10 +164,10 @@ class Pool:
 
     def _forget(self, now: float) -> None:
         """Halve the limit for each so many seconds in which one thread was enough."""
-        halvings = int((now - self._looked_at) / HALVING_SECONDS)
+        halvings = int((now - self._gauge.looked_at) / HALVING_SECONDS)
         if halvings:
             self.limit = max(1, self.limit >> halvings)
-            self._looked_at = now
+            self._gauge.looked_at = now
 
     def _start(self, task: Task) -> None:
         """Give a task to the thread that worked last, or to a new one; the lock is held."""
@@ -266,21 +262,14 @@ class Pool:
 
     def _begin_looking(self, now: float) -> None:
         """Forget what was seen of the threads, and see from now on."""
-        if self._loop_clock is None:
-            self._loop_clock = ThreadClock()
-        self._looked_at = self._changed_at = now
-        self._shares = Shares()
-        self._loop_seen = self._loop_clock.computed()
         with self._lock:
-            few = self.running <= KNOWN
-            for worker in self.threads:
-                worker.spent(few=few)
+            self._gauge.begin(now, self.threads, self.running)
 
     def _look(self, loop: AbstractEventLoop) -> None:
         """See how the threads get on, again and again while more than one runs or tasks are queued."""
         self._timer = None
         again = self._judge()
-        if self._may_rest(self._looked_at):
+        if self._may_rest(self._gauge.looked_at):
             self._come(loop)
         elif again:
             self._is_calm = again == CALM_SECONDS
@@ -293,34 +282,24 @@ class Pool:
 
         Returns the seconds to the next look, 0 where none is needed.
         """
-        assert self._loop_clock is not None
         now = time.monotonic()
-        passed = max(now - self._looked_at, 1e-6)
-        self._looked_at = now
+        gauge = self._gauge
+        gauge.advance(now)
         hurried = self.haste.look(now)
-        loop_seen = self._loop_clock.computed()
-        computed, self._loop_seen = loop_seen - self._loop_seen, loop_seen
         with self._lock:
             while self._queue and self._queue[0].cancelled:
                 self._queue.popleft()
             if not self._queue and self.running <= 1:
                 return 0.0
             before = self.limit
-            few = self.running <= KNOWN
-            spent = [worker.spent(few=few) for worker in self.threads]
-            shares = self._shares = self._shares.after(
-                passed,
-                computed=sum(one for one, _ in spent),
-                stood=sum(one for _, one in spent),
-                loop=computed,
-            )
+            shares = gauge.read(self.threads, self.running)
             seen = Look(
                 running=self.running,
                 old=sum(1 for one in self.threads if one.task and now - one.since > OLD_SECONDS),
                 limit=before,
                 most=self.most,
                 waited=now - self._queue[0].queued_at if self._queue else 0.0,
-                steady=now - self._changed_at,
+                steady=now - gauge.changed_at,
                 computed=shares.computed,
                 wanted=shares.computed + shares.stood,
                 loop=shares.loop,
@@ -328,28 +307,15 @@ class Pool:
             )
             limit = next_limit(seen)
             if limit > before:  # seldom enough for a closer look
-                limit = next_limit(replace(seen, wanting=self._wanting()))
+                limit = next_limit(replace(seen, wanting=wanting(self.threads)))
             self.limit = min(limit, self.most)
             if self.limit != before:
-                self._changed_at = now
-                if self.running:
-                    self._shares = shares.scaled(min(self.limit, before * 2) / before)
+                gauge.changed(min(self.limit, before * 2) / before if self.running else 1.0)
             self._start_queued()
             # Looking costs reading a clock for each thread: often only while they are few or change in number.
             if self.limit > before or self.running <= FEW:
                 return STALL_SECONDS
             return QUEUE_SECONDS if self._queue else CALM_SECONDS
-
-    def _wanting(self) -> int | None:
-        """Return how many threads want the interpreter, None where that is not told; the lock is held.
-
-        Where one is at it, those that wait for a lock wait for that one most likely: Django has locks of its own.
-        """
-        waits = [one.clock.waits_for() for one in self.threads if one.task and one.clock]
-        if None in waits:
-            return None
-        at_it = waits.count(Wait.INTERPRETER)
-        return at_it + waits.count(Wait.LOCK) if at_it else 0
 
     def close(self) -> None:
         """Let idle threads end now, and the others after their task."""
