@@ -1,0 +1,120 @@
+"""What the threads of sync views keep from request to request, what they give back, and who finds none free."""
+
+from __future__ import annotations
+
+import resource
+import select
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from tests.process.harness import DEADLINE, held, named_pipe, serving, wait_until, write_project
+
+from nuages.runtime.threads import MOST_QUEUED, WARM
+
+TOGETHER = WARM + 6  # requests at once, each in a thread of its own
+
+CACHES = """
+CACHES = {
+    name: {"BACKEND": "pages.counted.Cache", "LOCATION": name} for name in ("default", "sessions")
+}
+"""
+COUNTED = """
+from django.core.cache.backends.locmem import LocMemCache
+
+made = []
+
+
+class Cache(LocMemCache):
+    def __init__(self, name, params):
+        made.append(name)
+        super().__init__(name, params)
+"""
+URLS = f"""
+import threading
+from django.core.cache import caches
+from django.db import connection
+from nuages.runtime.connections import count_open
+from pages import counted
+def cached(request):
+    for alias in ("default", "sessions"):
+        caches[alias].set("key", alias)
+    return HttpResponse(f"{{threading.current_thread().name}} {{len(counted.made)}}")
+barrier = threading.Barrier({TOGETHER})
+def together(request):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    barrier.wait(30)
+    return HttpResponse(threading.current_thread().name)
+def opened(request):
+    return HttpResponse(str(count_open()))
+urlpatterns += [path("cached/", cached), path("together/", together), path("opened/", opened)]
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    database = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(tmp_path / "database.sqlite3")}
+    settings = f"{CACHES}DATABASES = {{'default': {database!r}}}\n"
+    made = write_project(tmp_path / "project", settings=settings, urls=URLS)
+    (made / "pages" / "counted.py").write_text(COUNTED)
+    return made
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """As many open files as the queue is long, and more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2 * MOST_QUEUED:
+        pytest.skip(f"the hard limit on open files is {hard} here: a full queue needs more connections")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2 * MOST_QUEUED), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_threads_requests_share_the_client_of_each_cache(project: Path) -> None:
+    with serving(project, "--workers", "1") as server:
+        server.wait_for("ready")
+        answers = [server.get("/cached/").split() for _ in range(20)]
+        threads, clients = {thread for thread, _ in answers}, [int(made) for _, made in answers]
+        assert clients[-1] - clients[0] <= 2 * (len(threads) - 1)  # none but those of another thread
+
+
+def test_only_the_threads_that_were_used_last_keep_their_connections(project: Path) -> None:
+    with serving(project, "--workers", "1") as server, ThreadPoolExecutor(TOGETHER) as clients:
+        server.wait_for("ready")
+        threads = set(clients.map(server.get, ["/together/"] * TOGETHER))
+        assert len(threads) == TOGETHER
+        # The one that tells is busy, and not among those.
+        wait_until(lambda: int(server.get("/opened/")) <= WARM + 1, f"{WARM} and one connections are open")
+
+
+def test_who_finds_no_thread_in_time_is_answered_503(project: Path) -> None:
+    pipe = named_pipe(project)
+    options = ("--workers", "1", "--threads", "1", "--timeout", "1s", "--timeout-path", "/hold=1m")
+    with serving(project, *options) as server:
+        server.wait_for("ready")
+        patient = server.begin(f"/hold/?pipe={pipe}")
+        with held(pipe):
+            answer = server.begin("/").answer()
+            assert (answer.status, answer.getheader("Retry-After")) == (503, "1")
+        assert patient.answer().status == 200
+
+
+@pytest.mark.usefixtures("many_files")
+def test_who_finds_the_queue_full_is_answered_503_at_once(project: Path) -> None:
+    pipe = named_pipe(project)
+    with serving(project, "--workers", "1", "--threads", "1", "--timeout", "5m") as server:
+        server.wait_for("ready")
+        patient = server.begin(f"/hold/?pipe={pipe}")
+        with held(pipe):
+            asked = {one.socket: one for one in [server.begin("/") for _ in range(MOST_QUEUED + 1)]}
+            answered = select.poll()
+            for one in asked:
+                answered.register(one, select.POLLIN)
+            descriptor = answered.poll(DEADLINE * 1000)[0][0]
+            refused = next(asked.pop(one) for one in asked if one.fileno() == descriptor).answer()
+            assert (refused.status, refused.getheader("Retry-After")) == (503, "1")
+        assert patient.answer().status == 200
+        assert {one.answer().status for one in asked.values()} == {200}
