@@ -7,7 +7,9 @@ short only while somebody gains by it.
 
 The interval counts for the threads as well: what a view computes on the loop in 1 ms would be cut into pieces with a
 wait for each. Whoever waits looks at the interval when it begins to wait (take_gil, Python/ceval_gil.h), so it is long
-while the loop is at a step of a view.
+while the loop is at a step of a view, and from when the request comes in: a thread that begins to wait before would cut
+the step short, and the loop then waits as long as threads are to. That is why it is no longer than Python's own: of
+several threads that compute, others may have their turn before the loop, and each of these waits is a turn.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from collections.abc import Coroutine, Generator
 from typing import Any
 
 SWITCH_SECONDS = 0.0003
-STEP_SECONDS = 0.02  # that threads let the loop have for one step
+STEP_SECONDS = 0.005  # that threads let the loop have for one step
 LASTS_SECONDS = 1.0  # after the last async request
 REMEMBERED_SECONDS = (
     60.0  # after the last one; a thread's task may take seconds, and cannot be put off once it runs
@@ -25,25 +27,31 @@ REMEMBERED_SECONDS = (
 
 
 class Haste:
-    """Whether async views are asked now. One a process: the interval is the interpreter's."""
+    """Whether async views are asked now. One a process: the interval is the interpreter's.
+
+    `hurries` while the interval is short.
+    """
 
     def __init__(self) -> None:
         self._usual = self._between = sys.getswitchinterval()
         self._asked_at = 0.0
         self._is_remembered = False
+        self.hurries = False
 
     def asked(self, now: float) -> None:
         """Note that an async view is asked (monotonic seconds)."""
         self._asked_at = now
         self._is_remembered = True
-        if self._between == self._usual:
+        if not self.hurries:
+            self.hurries = True
             self._between = min(SWITCH_SECONDS, self._usual)
             sys.setswitchinterval(self._between)
 
     def look(self, now: float) -> bool:
         """Return whether async views may be asked; let threads take their time again where they are not now."""
         passed = now - self._asked_at
-        if passed > LASTS_SECONDS and self._between != self._usual:
+        if passed > LASTS_SECONDS and self.hurries:
+            self.hurries = False
             self._between = self._usual
             sys.setswitchinterval(self._usual)
         if passed > REMEMBERED_SECONDS:
@@ -55,7 +63,7 @@ class Haste:
         await _Steps(self, coroutine)
 
     def step(self, advance: Any, argument: Any) -> Any:
-        """Let a coroutine go on to where it next waits."""
+        """Let the loop do one thing, such as a coroutine up to where it next waits."""
         sys.setswitchinterval(STEP_SECONDS)
         try:
             return advance(argument)

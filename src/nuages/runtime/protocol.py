@@ -150,6 +150,14 @@ class Connection(Patience, asyncio.Protocol):
             self._read_on()
 
     def data_received(self, data: bytes) -> None:
+        """Take what has come; the loop is not interrupted over it while async views are asked."""
+        haste = self.hub.pool.haste
+        if haste.hurries:
+            haste.step(self._receive, data)
+        else:
+            self._receive(data)
+
+    def _receive(self, data: bytes) -> None:
         """Parse, or keep it while the client has to wait."""
         if self._held:
             self._held += data

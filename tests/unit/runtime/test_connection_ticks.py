@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from types import SimpleNamespace
 from typing import Any
 
+import httptools
+import pytest
+
 from nuages.runtime.counts import COUNTS_BYTES, Counting
+from nuages.runtime.haste import STEP_SECONDS, SWITCH_SECONDS, Haste
 from nuages.runtime.patience import SILENT_SECONDS
 from nuages.runtime.protocol import LINGER_SECONDS, Connection
 
@@ -48,7 +53,8 @@ def connected() -> tuple[Connection, Transport, SimpleNamespace]:
         keep_alive=75.0, header_timeout=15.0, body_timeout=15.0, timeout=30.0, max_body=100
     )
     counting = Counting(memoryview(bytearray(COUNTS_BYTES)))
-    hub = SimpleNamespace(settings=options, count=counting.count, site=SimpleNamespace(views=None))
+    pool, site = SimpleNamespace(haste=Haste()), SimpleNamespace(views=None)
+    hub = SimpleNamespace(settings=options, count=counting.count, site=site, pool=pool)
     kind: Any = type("Tested", (Connection,), {"hub": hub, "sweeping": True})
     state = SimpleNamespace(connections=set(), total_requests=0, default_headers=[])
     connection = kind(SimpleNamespace(loaded=True), state, {}, _loop=clock)
@@ -99,3 +105,22 @@ def test_a_client_that_stops_reading_is_aborted() -> None:
     assert transport.ended == ""
     assert SILENT_SECONDS < ended_after(connection, transport, clock) <= SILENT_SECONDS + 2
     assert transport.ended == "aborted"
+
+
+def test_threads_leave_the_loop_alone_while_it_reads_a_request_that_may_be_for_an_async_view() -> None:
+    connection, _, _ = connected()
+    seen: list[float] = []
+    kind: Any = type(connection)
+    kind.on_url = lambda *_: seen.append(sys.getswitchinterval())
+    usual, haste = sys.getswitchinterval(), connection.hub.pool.haste
+    try:
+        for _ in range(2):
+            connection.parser = httptools.HttpRequestParser(connection)
+            connection.data_received(b"GET / HTTP/1.1\r\n")
+            seen.append(sys.getswitchinterval())
+            haste.asked(10.0)
+    finally:
+        sys.setswitchinterval(usual)
+    assert seen == pytest.approx([usual, usual, STEP_SECONDS, SWITCH_SECONDS])
+    # Who has lost the interpreter in a step waits for as long as this, perhaps several times.
+    assert usual >= STEP_SECONDS
