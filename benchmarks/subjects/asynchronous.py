@@ -51,18 +51,27 @@ def run_query(stage: Stage) -> Outcome:
 
 def run_beside(stage: Stage) -> Outcome:
     """Ask an async view of 1 ms on 4 connections while 8 others ask a sync view of 1 s of CPU."""
+    return _run_beside(stage, stage.server_core)
+
+
+def run_beside_unpinned(stage: Stage) -> Outcome:
+    """Ask the same of servers that may use every core: the interpreter's lock changes hands in another way there."""
+    return _run_beside(stage, None)
+
+
+def _run_beside(stage: Stage, core: int | None) -> Outcome:
     project = stage.prepare()
     part = stage.taking_part((servers.nuages, servers.granian_asgi, servers.uvicorn))
     samples = []
     for number in range(stage.rounds):
         for server in part:
-            samples.append(_beside(stage, project, server, number))
+            samples.append(_beside(stage, project, server, number, core))
             stage.tell(f"  round {number + 1} {server.name}: {samples[-1].numbers or samples[-1].faults}")
     bars = (at_most(samples, P99, P99_LIMIT_MS),)
     return Outcome(samples=tuple(samples), metrics=(P99, P50, RATE), rank=P99, bars=bars)
 
 
-def _beside(stage: Stage, project: Project, server: Server, number: int) -> Sample:
+def _beside(stage: Stage, project: Project, server: Server, number: int, core: int | None) -> Sample:
     short = Load(path="/short-async/", connections=4, headers=project.headers, length=6)
     spin = Load(path="/spin/", connections=8, headers=project.headers)
     log = stage.folder / f"{server.name}.log"
@@ -71,7 +80,7 @@ def _beside(stage: Stage, project: Project, server: Server, number: int) -> Samp
             server,
             places=stage.places(project),
             environ=project.environ,
-            core=stage.server_core,
+            core=core,
             probe=short,
             log=log,
         ) as running:
@@ -91,4 +100,9 @@ SUBJECTS = (
     Subject(name="async", title="an async view that answers at once, 16 connections", run=run_plain),
     Subject(name="async-query", title="an async view of one query, SQLite, 16 connections", run=run_query),
     Subject(name="async-beside", title="a 1 ms async view beside 8 sync views of 1 s of CPU", run=run_beside),
+    Subject(
+        name="async-beside-unpinned",
+        title="a 1 ms async view beside 8 sync views of 1 s of CPU, on all cores",
+        run=run_beside_unpinned,
+    ),
 )
