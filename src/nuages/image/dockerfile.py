@@ -212,14 +212,25 @@ def _static(plan: Plan) -> str:
     if plan.stand_ins:
         said.append("The settings need these to load. No value is real, and none is in the image:")
         said += [f"  {name}  {stated.origin}" for name, stated in plan.stand_ins.items()]
-    return "\n".join(
-        [
-            comment(*said, rule="static files"),
-            "FROM project AS static",
-            *_node_modules(plan.front_end),
-            "RUN " + " \\\n    ".join([*words, f"{PYTHON} -c {shlex.quote(code)} collect . --sealed"]) + made,
+    blocks = [
+        comment(*said, rule="static files"),
+        "FROM project AS static",
+        *_node_modules(plan.front_end),
+        "RUN " + " \\\n    ".join([*words, f"{PYTHON} -c {shlex.quote(code)} collect . --sealed"]) + made,
+    ]
+    if plan.static_root and _is_below(plan.static_root.value):
+        blocks += [
+            comment(
+                "The project without what was collected there before: it would lie over what was collected now."
+            ),
+            "FROM project AS code",
+            f"RUN rm -rf {shlex.quote(plan.static_root.value)}",
         ]
-    )
+    return "\n".join(blocks)
+
+
+def _is_below(root: str) -> bool:
+    return root.startswith(f"{APP}/")
 
 
 def _shell(value: str) -> str:
@@ -257,7 +268,8 @@ def _final(plan: Plan) -> str:
         blocks.append(f"COPY --from=static {APP} {APP}")
     else:
         root = plan.static_root.value
-        blocks += [f"COPY --from=static {root} {root}", f"COPY --from=project {APP} {APP}"]
+        code = "code" if _is_below(root) else "project"
+        blocks += [f"COPY --from=static {root} {root}", f"COPY --from={code} {APP} {APP}"]
     if plan.state:
         said = [f"  {path} → {stated.value}  {stated.origin}" for path, stated in sorted(plan.state.items())]
         blocks += [

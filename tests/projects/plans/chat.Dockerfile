@@ -90,6 +90,10 @@ RUN DJANGO_SETTINGS_MODULE=chat.settings \
     /opt/venv/bin/python -c 'import sys; sys.path.append("/build/compressors"); from nuages.cli import main; sys.exit(main())' collect . --sealed \
  && mkdir -p /app/staticfiles
 
+# The project without what was collected there before: it would lie over what was collected now.
+FROM project AS code
+RUN rm -rf /app/staticfiles
+
 # ── the image ───────────────────────────────────────────────────────────────────────────────────────────
 # What runs. Each layer changes more often than the one before it.
 FROM ${BASE}
@@ -101,7 +105,7 @@ RUN find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /opt/nuages /opt/nuages
 COPY --from=static /app/staticfiles /app/staticfiles
-COPY --from=project /app /app
+COPY --from=code /app /app
 
 # Mount a volume here, or what is written is lost with the container:
 #   /app/chat.sqlite3 → /data/chat.sqlite3  chat/settings.py:26

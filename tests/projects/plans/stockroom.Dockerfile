@@ -92,6 +92,10 @@ RUN DJANGO_SETTINGS_MODULE=stockroom.settings.production \
     /opt/venv/bin/python -c 'import sys; sys.path.append("/build/compressors"); from nuages.cli import main; sys.exit(main())' collect . --sealed \
  && mkdir -p /app/staticfiles
 
+# The project without what was collected there before: it would lie over what was collected now.
+FROM project AS code
+RUN rm -rf /app/staticfiles
+
 # ── the image ───────────────────────────────────────────────────────────────────────────────────────────
 # What runs. Each layer changes more often than the one before it.
 FROM ${BASE}
@@ -112,7 +116,7 @@ RUN --mount=type=cache,id=run-apt,target=/var/cache/apt,sharing=locked \
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /opt/nuages /opt/nuages
 COPY --from=static /app/staticfiles /app/staticfiles
-COPY --from=project /app /app
+COPY --from=code /app /app
 
 # Mount a volume here, or what is written is lost with the container:
 #   /app/stockroom.sqlite3 → /data/stockroom.sqlite3  stockroom/settings/base.py:53
