@@ -259,7 +259,7 @@ def test_the_password_of_an_index_is_in_no_layer_of_docker(
         done = docker.nuages(*words, environ=given)
     finally:
         index.terminate()
-        index.wait(30)
+        index.communicate(timeout=30)
     assert PASSWORD not in done.stderr + done.stdout
     told = docker.run("docker", "run", "--rm", "--entrypoint", "/opt/venv/bin/python", "chat:private", "-c",
                       "import private_melody as m; print(m.KEY)").stdout  # fmt: skip
