@@ -386,7 +386,8 @@ def serving(
     command += [] if bind is None else ["--bind", bind]
     if "--management" not in arguments:
         command += ["--management", "off"]
-    whole = {**os.environ, "PYTHONUNBUFFERED": "1", **(environ or {})}
+    # One worker, where a test does not say: else it depends on the machine whether two requests meet in one process.
+    whole = {**os.environ, "PYTHONUNBUFFERED": "1", "WEB_CONCURRENCY": "1", **(environ or {})}
     process = subprocess.Popen(
         [*wrapper, *command, *arguments], cwd=project, env=whole, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=pass_fds,

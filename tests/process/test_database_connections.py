@@ -76,7 +76,7 @@ def test_views_that_need_no_database_do_not_wait_for_what_its_server_would_say(t
     with postgresql(max_connections=20) as database:
         settings = f"DATABASES = {{'default': {dict(database.settings)!r}}}\n"
         project = write_project(tmp_path / "project", settings=settings, urls=URLS)
-        with serving(project) as server, ThreadPoolExecutor(6) as clients:
+        with serving(project, "--workers", "1") as server, ThreadPoolExecutor(6) as clients:
             server.wait_for("ready")
             assert list(clients.map(server.get, ["/meet/"] * 6)) == ["met"] * 6
 

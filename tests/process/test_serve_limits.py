@@ -49,7 +49,7 @@ def limited(limit: int) -> Iterator[list[str]]:
 
 
 def test_as_many_workers_as_fit_the_memory_after_one_was_measured(project: Path) -> None:
-    with limited(200 * MB) as wrapper, serving(project, wrapper=wrapper) as server:
+    with limited(200 * MB) as wrapper, serving(project, "--workers", "auto", wrapper=wrapper) as server:
         first = server.wait_for("listening")
         assert first["workers"] == 1
         assert first["reason"].startswith("200 MB of memory by /sys/fs/cgroup/")
