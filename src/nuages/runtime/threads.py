@@ -22,7 +22,7 @@ from typing import Any
 
 from nuages.runtime.gauge import Gauge, wanting
 from nuages.runtime.haste import Haste
-from nuages.runtime.policy import OLD_SECONDS, STALL_SECONDS, Look, next_limit
+from nuages.runtime.policy import STALL_SECONDS, Look, next_limit, old_after
 from nuages.runtime.poolthread import PoolThread, Task
 
 QUEUE_SECONDS = 0.005  # between two looks while many threads run and tasks are queued
@@ -286,6 +286,7 @@ class Pool:
         gauge = self._gauge
         gauge.advance(now)
         hurried = self.haste.look(now)
+        old = old_after(hurried)
         with self._lock:
             while self._queue and self._queue[0].cancelled:
                 self._queue.popleft()
@@ -295,7 +296,7 @@ class Pool:
             shares = gauge.read(self.threads, self.running)
             seen = Look(
                 running=self.running,
-                old=sum(1 for one in self.threads if one.task and now - one.since > OLD_SECONDS),
+                old=sum(1 for one in self.threads if one.task and now - one.since > old),
                 limit=before,
                 most=self.most,
                 waited=now - self._queue[0].queued_at if self._queue else 0.0,

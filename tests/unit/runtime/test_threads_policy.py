@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import sys
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from nuages.runtime.policy import (
     Look,
     Shares,
     next_limit,
+    old_after,
 )
 
 STANDING = Look(
@@ -186,13 +188,17 @@ def test_while_async_views_are_asked_fewer_long_tasks_compute_at_a_time() -> Non
         "loop": 0.0,
     }
     limits = {}
-    for hurried in (False, True):
+    for old, hurried in product((4, 0), (False, True)):
         limit = 4
         for _ in range(5):
-            seen = Look(running=limit, old=limit, hurried=hurried, **{**facts, "limit": limit})  # type: ignore[arg-type]
+            seen = Look(running=limit, old=old, hurried=hurried, **{**facts, "limit": limit})  # type: ignore[arg-type]
             limit = next_limit(seen)
-        limits[hurried] = limit
-    assert limits == {False: 4, True: 2}
+        limits[old, hurried] = limit
+    assert limits == {(4, False): 4, (4, True): 2, (0, False): 1, (0, True): 1}
+
+
+def test_while_async_views_are_asked_a_task_that_computes_may_keep_the_others_waiting_for_longer() -> None:
+    assert (old_after(False), old_after(True)) == (0.1, 3.0)
 
 
 @pytest.fixture
