@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psycopg
-from tests.process.databases import Database, postgresql
-from tests.process.harness import serving, write_project
+import pytest
+from tests.process.databases import Database, mariadb, postgresql
+from tests.process.harness import Exchange, serving, write_project
 
 URLS = """
-import threading
+import threading, time
 from asgiref.sync import sync_to_async
-from django.db import connection
+from django.db import connection, transaction
+from django.http import StreamingHttpResponse
 def slow(request):
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_sleep(0.05), pg_backend_pid()")
@@ -23,7 +27,46 @@ barrier = threading.Barrier(6)
 def meet(request):
     barrier.wait(30)
     return HttpResponse("met")
-urlpatterns += [path("slow/", slow), path("meet/", meet)]
+def once():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT " + ("pg_backend_pid()" if connection.vendor == "postgresql" else "connection_id()"))
+        return cursor.fetchone()[0]
+def events(request):
+    once()
+    def tell():
+        while True:
+            yield "data: on\\n\\n"
+            time.sleep(0.1)
+    return StreamingHttpResponse(tell(), content_type="text/event-stream")
+def polls(request):
+    once()
+    def tell():
+        while True:
+            yield f"data: {once()}\\n\\n"
+            time.sleep(0.1)
+    return StreamingHttpResponse(tell(), content_type="text/event-stream")
+def rows(request):
+    cursor = connection.cursor()
+    cursor.execute("SELECT n FROM (SELECT 1 AS n UNION SELECT 2 UNION SELECT 3) AS numbers ORDER BY n")
+    kind = request.GET.get("type", "text/csv")
+    return StreamingHttpResponse((f"{row[0]}," for row in cursor), content_type=kind)
+def locked(request):
+    def tell():
+        with transaction.atomic():
+            first = once()
+            yield "first,"
+            yield str(once() == first)
+    return StreamingHttpResponse(tell(), content_type="text/event-stream")
+def again(request):
+    first = once()
+    def tell():
+        yield f"{once() == first}"
+    kind = request.GET.get("type", "text/csv")
+    return StreamingHttpResponse(tell(), content_type=kind)
+urlpatterns += [
+    path("slow/", slow), path("meet/", meet), path("events/", events), path("polls/", polls), path("rows/", rows),
+    path("locked/", locked), path("again/", again),
+]
 """
 ASYNC = """
 urlpatterns += [path("slow-async/", slow_async)]
@@ -79,6 +122,49 @@ def test_views_that_need_no_database_do_not_wait_for_what_its_server_would_say(t
         with serving(project, "--workers", "1") as server, ThreadPoolExecutor(6) as clients:
             server.wait_for("ready")
             assert list(clients.map(server.get, ["/meet/"] * 6)) == ["met"] * 6
+
+
+@pytest.mark.parametrize("path", ["/events/", "/polls/"])
+def test_open_streams_leave_connections_to_pages_and_never_take_more_than_the_server_has(
+    tmp_path: Path, path: str
+) -> None:
+    with postgresql(max_connections=20) as database, contextlib.ExitStack() as stack:
+        settings = f"DATABASES = {{'default': {dict(database.settings, USER=_role(database))!r}}}\n"
+        project = write_project(tmp_path / "project", settings=settings, urls=URLS)
+        server = stack.enter_context(serving(project, "--workers", "2"))
+        clients = stack.enter_context(ThreadPoolExecutor(60))
+        server.wait_for("worker-ready", count=2)
+        streams = [server.begin(path) for _ in range(30)]
+        for stream in streams:
+            _read_event(stream)
+        answers = list(clients.map(server.get, ["/slow/", "/rows/"] * 200))
+        assert all(answer.isdigit() or answer == "1,2,3," for answer in answers)
+        for stream in streams:  # all of them are served on
+            _read_event(stream)
+        assert server.found("application") == []
+
+
+@pytest.mark.parametrize("kind", [postgresql, mariadb])
+def test_a_stream_keeps_the_connection_that_something_is_open_on(tmp_path: Path, kind: Any) -> None:
+    with kind() as database:
+        settings = f"DATABASES = {{'default': {dict(database.settings)!r}}}\n"
+        project = write_project(tmp_path / "project", settings=settings, urls=URLS)
+        events = "?type=text/event-stream"
+        with serving(project) as server:
+            server.wait_for("ready")
+            assert server.get("/rows/") == server.get("/rows/" + events) == "1,2,3,"
+            assert server.get("/locked/") == "first,True"
+            assert server.get("/again/") == "True"
+            assert server.get("/again/" + events) == "False"
+            assert server.found("application") == []
+
+
+def _read_event(stream: Exchange) -> None:
+    data = b""
+    while b"data: " not in data:
+        piece = stream.socket.recv(1 << 16)
+        assert piece, "the stream has ended"
+        data += piece
 
 
 def _role(database: Database) -> str:

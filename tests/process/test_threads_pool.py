@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from tests.process.harness import wait_until
 
+from nuages.runtime import streams
 from nuages.runtime.clocks import ThreadClock, Wait
 from nuages.runtime.threads import Pool
 
@@ -129,7 +130,7 @@ def test_a_stream_does_not_count_against_the_limit(loop: asyncio.AbstractEventLo
 
     class Stream(Job):
         def run(self) -> None:
-            pool.begin_stream()
+            pool.streams.begin()
             super().run()
 
     stream, page = Stream(gate=gate), Job()
@@ -138,7 +139,94 @@ def test_a_stream_does_not_count_against_the_limit(loop: asyncio.AbstractEventLo
     on_loop(loop, lambda: pool.submit(page, loop))
     assert page.done.wait(20)
     gate.set()
-    wait_until(lambda: pool.running == 0 and pool.streams == 0, "both are done")
+    wait_until(lambda: pool.running == 0 and pool.streams.count == 0, "both are done")
+    pool.close()
+
+
+class Holder(Job):
+    """A stream that has connected, and waits until it may end."""
+
+    def __init__(self, pool: Pool, gate: threading.Event, *, again: bool = False) -> None:
+        super().__init__(gate=gate)
+        self.pool, self.again = pool, again
+        self.connected, self.refused = threading.Event(), threading.Event()
+
+    def run(self) -> None:
+        self.pool.streams.begin()
+        self.begun.set()
+        if self.again:
+            (self.connected if streams.may_connect() else self.refused).set()
+        super().run()
+
+
+def test_streams_keep_at_most_half_of_the_connections_and_those_count(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    pool, gate = Pool(4, holds=lambda: True, release=lambda: False), threading.Event()
+    jobs = [Holder(pool, gate) for _ in range(6)]
+    assert on_loop(loop, lambda: all(pool.submit(job, loop) for job in jobs))
+    wait_until(lambda: sum(job.begun.is_set() for job in jobs) == 4, "four run")
+    assert (pool.streams.count, pool.streams.holding, pool.running, pool.queued) == (2, 2, 2, 2)
+    assert pool.room == 2
+    gate.set()
+    wait_until(lambda: all(job.done.is_set() for job in jobs), "all are done")
+    wait_until(lambda: pool.room == 4 and not pool.running, "all count as before")
+    pool.close()
+
+
+def test_streams_that_have_given_their_connection_back_count_for_nothing(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    open_ = threading.local()
+    pool = Pool(
+        2, on_begin=lambda: setattr(open_, "is", True), holds=lambda: getattr(open_, "is"),
+        release=lambda: setattr(open_, "is", False) or True,
+    )  # fmt: skip
+    gate = threading.Event()
+    jobs = [Holder(pool, gate) for _ in range(9)]
+    assert on_loop(loop, lambda: all(pool.submit(job, loop) for job in jobs))
+    wait_until(lambda: all(job.begun.is_set() for job in jobs), "all run")
+    assert pool.streams.count == 9
+    assert pool.streams.holding <= 1
+    gate.set()
+    # No more of them live on than may have a connection when they serve views.
+    wait_until(lambda: not pool.running and len(pool.threads) <= 2, "the others have ended")
+    pool.close()
+
+
+def test_a_stream_that_connects_gets_the_place_of_a_thread_that_has_ended(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    pool = Pool(2)
+    gate, pages = threading.Event(), threading.Event()
+    stream = Holder(pool, gate, again=True)
+    busy = [Job(gate=pages), Job(gate=pages)]
+    assert on_loop(loop, lambda: all(pool.submit(job, loop) for job in busy))
+    wait_until(lambda: all(job.begun.is_set() for job in busy), "two views run")
+    pages.set()
+    wait_until(lambda: not pool.running, "both threads are idle")
+    assert on_loop(loop, lambda: pool.submit(stream, loop))
+    assert stream.connected.wait(20)
+    assert pool.streams.holding == 1
+    assert pool.connecting <= 2
+    gate.set()
+    wait_until(lambda: not pool.streams.holding, "it is over")
+    pool.close()
+
+
+def test_a_stream_that_waits_in_vain_for_a_connection_is_told(
+    loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "CONNECT_SECONDS", 0.1)
+    pool, gate = Pool(2), threading.Event()
+    first, second = Holder(pool, gate, again=True), Holder(pool, gate, again=True)
+    assert on_loop(loop, lambda: pool.submit(first, loop))
+    assert first.connected.wait(20)
+    assert on_loop(loop, lambda: pool.submit(second, loop))
+    assert second.refused.wait(20)
+    assert (pool.streams.holding, pool.streams.wanting) == (1, 0)
+    gate.set()
+    assert second.done.wait(20)
     pool.close()
 
 

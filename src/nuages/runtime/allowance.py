@@ -171,5 +171,5 @@ class Allowance:
     def _room(self) -> int:
         """Return how many threads may be lent now."""
         if self._split is not None:
-            return min(self._wished, self._split.lent(len(self._pool.threads)))
+            return min(self._wished, self._split.lent(self._pool.connecting))
         return self._first

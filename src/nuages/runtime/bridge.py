@@ -11,6 +11,7 @@ from concurrent.futures import Executor, Future
 from contextlib import suppress
 from typing import Any
 
+from nuages.runtime.retirement import is_event_stream
 from nuages.runtime.threads import Pool
 from nuages.runtime.views import Views
 
@@ -195,13 +196,14 @@ class Bridge:
                 {"type": "http.response.start", "status": response.status_code, "headers": _headers(response)}
             )
             if not out.is_head:
+                is_events = is_event_stream(response.items())
                 for part in response:
                     if out.is_lost:
                         return
                     out.send({"type": "http.response.body", "body": part, "more_body": True})
                     if self.executor is not None:
                         # It may wait for whatever comes next: events, a slow client.
-                        self.executor.pool.begin_stream()
+                        self.executor.pool.streams.begin(is_long=is_events)
             out.send({"type": "http.response.body"})
         finally:
             response.close()

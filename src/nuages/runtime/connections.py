@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 import threading
 import time
 import weakref
@@ -9,10 +11,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from nuages.runtime.streams import may_connect
+
 # What the current thread has: `exchange`, the one it answers (set by sync.py around each call), `base`, the context
 # of which its requests get copies, and `connections`, those to databases that were opened in it.
 active = threading.local()
-_opened: weakref.WeakSet[Any] = weakref.WeakSet()  # the connections of all threads
+# The connections of all threads, and how many references each driver's own had when it was opened: a cursor has one.
+_opened: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 
 
 def watch_connections(mend: Callable[[], None], opened: Callable[[Any], None]) -> None:
@@ -51,7 +56,7 @@ def note_connection(connection: Any) -> None:
     known = getattr(active, "connections", ())
     if not any(one is connection for one in known):
         active.connections = (*known, connection)
-    _opened.add(connection)
+    _opened[connection] = sys.getrefcount(connection.connection)
 
 
 def count_open() -> int:
@@ -73,6 +78,51 @@ def close_connections() -> None:
     from django.db import connections
 
     connections.close_all()
+
+
+def hold_server() -> bool:
+    """Return whether the calling thread has connections open to a server; files grant as many as are asked for."""
+    return any(
+        one.connection is not None and one.vendor != "sqlite" for one in getattr(active, "connections", ())
+    )
+
+
+def release_unused() -> bool:
+    """Close the calling thread's connections to servers that nothing is open on: no transaction, no cursor.
+
+    Returns whether all are closed. Who goes on with one gets it opened again by Django.
+    """
+    for one in getattr(active, "connections", ()):
+        if one.connection is not None and one.vendor != "sqlite" and not _is_used(one):
+            one.close()
+    return not hold_server()
+
+
+def _is_used(connection: Any) -> bool:
+    return (
+        connection.in_atomic_block
+        or not connection.autocommit
+        or sys.getrefcount(connection.connection) > _opened.get(connection, 0)
+    )
+
+
+def wait_to_connect() -> None:
+    """Have threads that stream wait for their turn before they connect to a server (`streams.may_connect`)."""
+    from django.db.backends.base.base import BaseDatabaseWrapper
+    from django.db.utils import OperationalError
+
+    connect = BaseDatabaseWrapper.connect
+
+    @functools.wraps(connect)
+    def connect_(self: Any) -> Any:
+        if self.vendor != "sqlite" and not may_connect():
+            raise OperationalError(
+                f"no connection to {self.alias!r} was free for this stream: others keep theirs, in a transaction or "
+                "with a cursor that is not read to its end"
+            )
+        return connect(self)
+
+    BaseDatabaseWrapper.connect = connect_
 
 
 def are_settled() -> bool:

@@ -10,7 +10,15 @@ from typing import Any
 from nuages.runtime import receivers
 from nuages.runtime.allowance import Allowance, will_be_told
 from nuages.runtime.bridge import PoolExecutor
-from nuages.runtime.connections import active, close_connections, mend_connections, watch_connections
+from nuages.runtime.connections import (
+    active,
+    close_connections,
+    hold_server,
+    mend_connections,
+    release_unused,
+    wait_to_connect,
+    watch_connections,
+)
 from nuages.runtime.gate import Gate
 from nuages.runtime.prefixes import Prefixes, TimeLimits
 from nuages.runtime.proxies import Proxies
@@ -37,8 +45,9 @@ class Hub:
         self.proxies = Proxies(settings.trusted_proxies)
         self.unbuffered = Prefixes(settings.unbuffered if settings.buffer_requests else ("/",))
         self.pool = Pool(
-            settings.threads, on_begin=begin_thread, on_cold=close_connections, on_end=close_connections
-        )
+            settings.threads, on_begin=begin_thread, on_cold=close_connections, on_end=close_connections,
+            holds=hold_server, release=release_unused,
+        )  # fmt: skip
         self.after_request: Callable[[], None] = self.mend_connections
         site.handlers.bridge.executor = PoolExecutor(self.pool, self.mend_connections)
         reserve = site.handlers.lender.reserve
@@ -52,6 +61,7 @@ class Hub:
             is_known=not will_be_told(),
         )
         watch_connections(self.mend_connections, self.allowance.opened)
+        wait_to_connect()
         receivers.hasten()
         site.files.report = lambda text: log.event("error", "static", text)
         header = site.ssl_header

@@ -37,7 +37,9 @@ class PoolThread(threading.Thread):
         self.seen = (0.0, 0.0)
         self.since = 0.0
         self.streaming = False
+        self.holding = False  # a stream that keeps a database connection
         self.ended = False
+        self.leaving = False  # the pool waits until it has given back what it holds
 
     def run(self) -> None:
         """Work until idle for long, then give back what the thread holds."""
@@ -52,10 +54,12 @@ class PoolThread(threading.Thread):
                 task.run()
                 self.task = task = None
                 task = pool.next_task(self)
-            if not self._sleep():
+            if self.ended or not self._sleep():
                 break
         if pool.on_end is not None:
             pool.on_end()
+        if self.leaving:
+            pool.left()
         self.clock.close()
 
     def spent(self, *, few: bool) -> tuple[float, float]:

@@ -124,6 +124,14 @@ def _has_unread(connection: Any) -> bool:
     return waiting[0] > 0
 
 
+def is_event_stream(headers: Iterable[tuple[str, str]]) -> bool:
+    """Return whether these are the fields of an event stream."""
+    return any(
+        name.lower() == "content-type" and value.lower().startswith("text/event-stream")
+        for name, value in headers
+    )
+
+
 def ends_with(head: bytes) -> bytes | None:
     """Return what ends an answer with this head early if it is an event stream; None where it is none.
 

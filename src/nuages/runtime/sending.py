@@ -17,7 +17,7 @@ from nuages.runtime.handover import HandedOver, hand_over
 from nuages.runtime.inflow import Inflow
 from nuages.runtime.reception import LONGEST_REST
 from nuages.runtime.response import Head, render
-from nuages.runtime.retirement import ends_with
+from nuages.runtime.retirement import ends_with, is_event_stream
 from nuages.runtime.wsgi import FileWrapper, Flow, Started, with_written
 from nuages.runtime.xsendfile import Named
 
@@ -77,6 +77,9 @@ class Sending(Exchange):
             return
         remaining: int | None = None
         number = 0
+        streams, is_events = self.hub.pool.streams, is_event_stream(started.headers)
+        if is_events:
+            streams.begin(is_long=True)
         iterator = iter(result)
         if started.status and self.request.method == "HEAD":
             iterator = iter(())
@@ -102,9 +105,8 @@ class Sending(Exchange):
             if not flow.wait(size):
                 return
             self.loop.call_soon_threadsafe(self._write, head if number == 1 else None, data, size)
-            if number == 1:
-                # It may wait for whatever comes next: events, a slow client.
-                self.hub.pool.begin_stream()
+            # It may wait for whatever comes next: events, a slow client.
+            streams.begin(is_long=is_events)
         if head is None:
             head = self._head(started, 0)
         if number == 0:

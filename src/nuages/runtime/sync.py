@@ -40,7 +40,7 @@ class SyncExchange(Sending):
         super().__init__(connection, request, client, identity)
         if request.has_body and self.hub.unbuffered.take(request):
             self.body = self.inflow = Inflow(
-                self.loop, request.length or 0, on_wanted=self._wanted, on_wait=self.hub.pool.begin_stream,
+                self.loop, request.length or 0, on_wanted=self._wanted, on_wait=self._waits,
                 pause=connection.pause, resume=connection.resume,
             )  # fmt: skip
         elif request.has_body:
@@ -70,6 +70,10 @@ class SyncExchange(Sending):
         self.received = True
         if self.is_turn and not self.lost:
             self._start()
+
+    def _waits(self) -> None:
+        """Note that the thread waits for the client (in the thread)."""
+        self.hub.pool.streams.begin(is_long=True)
 
     def _wanted(self) -> None:
         """Ask for the body that a view wants to read."""

@@ -24,6 +24,7 @@ from nuages.runtime.gauge import Gauge, wanting
 from nuages.runtime.haste import Haste
 from nuages.runtime.policy import STALL_SECONDS, Look, next_limit, old_after
 from nuages.runtime.poolthread import PoolThread, Task
+from nuages.runtime.streams import Streams
 
 QUEUE_SECONDS = 0.005  # between two looks while many threads run and tasks are queued
 CALM_SECONDS = 0.025  # and while none is
@@ -34,14 +35,13 @@ IDLE_SECONDS = 30.0  # an idle thread ends after this
 WARM = 8  # the most recently used threads that keep their connections while idle
 MOST_QUEUED = 1024
 FEW = 4  # running threads of which an answer may wait for the next look
-MOST_STREAMS = 1024  # threads that stream to slow clients; they are not counted against the limit
 
 
 class Pool:
     """Runs tasks in threads. `submit` belongs to the event loop's thread; all else is safe from any.
 
     `on_begin`, `on_cold` and `on_end` run in the pool's threads: at a thread's start, when it has been idle and is
-    none of the most recently used, and at its end.
+    none of the most recently used, and at its end. So do `holds` and `release`, while a thread streams (`Streams`).
     """
 
     def __init__(
@@ -53,6 +53,8 @@ class Pool:
         on_begin: Callable[[], None] | None = None,
         on_cold: Callable[[], None] | None = None,
         on_end: Callable[[], None] | None = None,
+        holds: Callable[[], bool] | None = None,
+        release: Callable[[], bool] | None = None,
     ) -> None:
         self.most = most
         self.most_queued = most_queued
@@ -60,11 +62,12 @@ class Pool:
         self.on_begin, self.on_cold, self.on_end = on_begin, on_cold, on_end
         self.limit = 1
         self.running = 0
-        self.streams = 0
         self.threads: set[PoolThread] = set()
+        self.leaving = 0  # threads that have been taken out, and still close their connections
         self._queue: deque[Task] = deque()
         self._idle: list[PoolThread] = []
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
+        self.streams = Streams(self, holds=holds, release=release)
         self._made = 0
         self._timer: TimerHandle | None = None
         self._is_calm = False
@@ -88,7 +91,21 @@ class Pool:
         and the next look mends what it has overtaken.
         """
         self.most = most
-        self.limit = min(self.limit, most)
+        self.narrow()
+
+    @property
+    def room(self) -> int:
+        """How many threads may run views: all but those whose connections streams have, at least one."""
+        return max(1, self.most - self.streams.taken)
+
+    @property
+    def connecting(self) -> int:
+        """How many threads may have connections."""
+        return len(self.threads) - self.streams.count + self.streams.taken
+
+    def narrow(self) -> None:
+        """Note that there may be room for fewer."""
+        self.limit = min(self.limit, self.room)
 
     @property
     def queued(self) -> int:
@@ -116,8 +133,8 @@ class Pool:
         now = time.monotonic()
         if self._timer is None and self.limit > 1:
             self._forget(now)
-        with self._lock:
-            self._start_queued()
+        with self.lock:
+            self.start_queued()
             rests = self._resting = self._may_rest(now)
             done = self._done
         is_idle = rests and self._rest()
@@ -150,13 +167,13 @@ class Pool:
         """Wait until no thread runs any more; return False when one still does when it is over."""
         if self._gate.acquire(timeout=self._rest_seconds):
             return True
-        with self._lock:
+        with self.lock:
             if self._resting:
                 self._resting = False
                 return False
         return self._gate.acquire()  # in this very moment
 
-    def _wake_rested(self) -> None:
+    def wake_rested(self) -> None:
         """End the loop's rest when no thread runs; the lock is held."""
         if self._resting and not self.running:
             self._resting = False
@@ -187,52 +204,60 @@ class Pool:
 
     def next_task(self, worker: PoolThread) -> Task | None:
         """Return what a thread that has finished does next; None: it is idle from now on."""
-        with self._lock:
+        with self.lock:
             self._done += 1
             if worker.streaming:
-                worker.streaming = False
-                self.streams -= 1
-                self.running += 1
-            if self.running <= self.limit and not self._closed:
+                self.streams.end(worker)
+            is_one_too_many = len(self.threads) - self.streams.count > self.room
+            if self.running <= self.limit and not self._closed and not is_one_too_many:
                 while self._queue:
                     task = self._queue.popleft()
                     if not task.cancelled:
                         worker.task = task
                         return task
             self.running -= 1
-            self._idle.append(worker)
-            self._wake_rested()
+            if is_one_too_many:
+                self._take_out(worker)
+                self.start_queued()
+            else:
+                self._idle.append(worker)
+            self.wake_rested()
             return None
+
+    def end_idle(self) -> None:
+        """Let the thread end that has been idle for the longest time; the lock is held."""
+        if self._idle:
+            worker = self._idle.pop(0)
+            self._take_out(worker)
+            worker.wake.release()
+
+    def _take_out(self, worker: PoolThread) -> None:
+        worker.ended = worker.leaving = True
+        self.threads.discard(worker)
+        self.leaving += 1
+
+    def left(self) -> None:
+        """Note that a thread that was taken out has closed its connections."""
+        with self.lock:
+            self.leaving -= 1
+            self.streams.freed()
 
     def is_cold(self, worker: PoolThread) -> bool:
         """Return whether a thread is idle and not among the most recently used."""
-        with self._lock:
+        with self.lock:
             return worker in self._idle and worker not in self._idle[-WARM:]
 
     def retire(self, worker: PoolThread) -> bool:
         """Take an idle thread out of the pool; False when it has just been given work."""
-        with self._lock:
+        with self.lock:
             if worker not in self._idle:
                 return False
             self._idle.remove(worker)
             self.threads.discard(worker)
             return True
 
-    def begin_stream(self) -> None:
-        """Stop counting the calling thread: it waits for a slow client. It counts again when its task is done."""
-        worker = threading.current_thread()
-        if not isinstance(worker, PoolThread) or worker.streaming:
-            return
-        with self._lock:
-            if self.streams >= MOST_STREAMS:
-                return
-            worker.streaming = True
-            self.streams += 1
-            self.running -= 1
-            self._start_queued()
-            self._wake_rested()
-
-    def _start_queued(self) -> None:
+    def start_queued(self) -> None:
+        """Give queued tasks to threads as long as more may run; the lock is held."""
         while self._queue and self.running < self.limit:
             task = self._queue.popleft()
             if not task.cancelled:
@@ -262,7 +287,7 @@ class Pool:
 
     def _begin_looking(self, now: float) -> None:
         """Forget what was seen of the threads, and see from now on."""
-        with self._lock:
+        with self.lock:
             self._gauge.begin(now, self.threads, self.running)
 
     def _look(self, loop: AbstractEventLoop) -> None:
@@ -287,7 +312,7 @@ class Pool:
         gauge.advance(now)
         hurried = self.haste.look(now)
         old = old_after(hurried)
-        with self._lock:
+        with self.lock:
             while self._queue and self._queue[0].cancelled:
                 self._queue.popleft()
             if not self._queue and self.running <= 1:
@@ -298,7 +323,7 @@ class Pool:
                 running=self.running,
                 old=sum(1 for one in self.threads if one.task and now - one.since > old),
                 limit=before,
-                most=self.most,
+                most=self.room,
                 waited=now - self._queue[0].queued_at if self._queue else 0.0,
                 steady=now - gauge.changed_at,
                 computed=shares.computed,
@@ -309,10 +334,10 @@ class Pool:
             limit = next_limit(seen)
             if limit > before:  # seldom enough for a closer look
                 limit = next_limit(replace(seen, wanting=wanting(self.threads)))
-            self.limit = min(limit, self.most)
+            self.limit = min(limit, self.room)
             if self.limit != before:
                 gauge.changed(min(self.limit, before * 2) / before if self.running else 1.0)
-            self._start_queued()
+            self.start_queued()
             # Looking costs reading a clock for each thread: often only while they are few or change in number.
             if self.limit > before or self.running <= FEW:
                 return STALL_SECONDS
@@ -320,7 +345,7 @@ class Pool:
 
     def close(self) -> None:
         """Let idle threads end now, and the others after their task."""
-        with self._lock:
+        with self.lock:
             self._closed = True
             self.idle_seconds = 0.0
             idle, self._idle = self._idle, []

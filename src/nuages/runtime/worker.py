@@ -225,6 +225,7 @@ class Worker:
                 case "drain":
                     self.server.drain()
                 case "retire":
+                    self.threads.streams.keeps = False  # the new worker's views want the connections
                     self.server.retire(Order(**order["how"]))
                 case "certificate":
                     self.reload_certificate()
