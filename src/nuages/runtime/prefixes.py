@@ -1,10 +1,14 @@
-"""What holds for a path and all below it: bodies that are read as they come, and how long views may take."""
+"""What holds for a path and all below it: bodies that are read as they come, and how long views may take.
+
+Paths are compared decoded, as Django sees them: `/%61dmin/` is `/admin/`, in a request and in an option.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from math import inf
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
 
 from nuages.kinds import Kind, at_least
 
@@ -41,7 +45,7 @@ class Prefixes:
     """The paths below which bodies are not stored first; `/` is every path."""
 
     def __init__(self, prefixes: Iterable[str]) -> None:
-        self._exact = tuple(prefix.rstrip("/").encode() for prefix in prefixes)
+        self._exact = tuple(unquote_to_bytes(prefix).rstrip(b"/") for prefix in prefixes)
         self._below = tuple(prefix + b"/" for prefix in self._exact)
 
     def take(self, request: Request) -> bool:
@@ -49,8 +53,10 @@ class Prefixes:
 
         A chunked one is stored: it has no length before its end, and without one Django reads nothing.
         """
-        path = request.path
-        return bool(request.length) and (path in self._exact or path.startswith(self._below))
+        if not request.length:
+            return False
+        path = unquote_to_bytes(request.path)
+        return path in self._exact or path.startswith(self._below)
 
 
 class TimeLimits:
@@ -58,14 +64,15 @@ class TimeLimits:
 
     def __init__(self, default: float, by_path: Iterable[str] = ()) -> None:
         self.default = default
-        limits = {path.rstrip("/"): limit for path, limit in map(parse_path_limit, by_path)}
+        limits = {
+            unquote_to_bytes(path).rstrip(b"/"): limit for path, limit in map(parse_path_limit, by_path)
+        }
         # The longest first: the nearest counts.
-        self._by_path = [
-            (path.encode(), limit) for path, limit in sorted(limits.items(), key=lambda item: -len(item[0]))
-        ]
+        self._by_path = sorted(limits.items(), key=lambda item: -len(item[0]))
 
     def of(self, path: bytes) -> float:
         """Return the limit for a request's path, as sent."""
+        path = unquote_to_bytes(path)
         for prefix, limit in self._by_path:
             if path == prefix or path.startswith(prefix + b"/"):
                 return limit

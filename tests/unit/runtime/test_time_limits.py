@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from nuages.runtime.balance import STUCK_SECONDS
 from nuages.runtime.messages import Actions, Event, Exited, Ready, Retire, Spare, Start, Stuck
 from nuages.runtime.pool import Limits, Phase, Pool, step
-from nuages.runtime.prefixes import TimeLimits, path_limit
+from nuages.runtime.prefixes import Prefixes, TimeLimits, path_limit
+from nuages.runtime.request import Request
 
 
 def test_the_nearest_path_gives_the_limit() -> None:
@@ -21,6 +22,20 @@ def test_the_nearest_path_gives_the_limit() -> None:
     assert limits.of(b"/reportsx") == limits.of(b"/") == 20
     assert limits.shortest == 1
     assert TimeLimits(30.0).of(b"/reports/") == 30
+
+
+def test_paths_are_compared_as_django_sees_them() -> None:
+    limits = TimeLimits(30.0, ["/admin/=5m", "/caf%C3%A9=1m", "/thé=2m"])
+    assert limits.of(b"/%61dmin/") == limits.of(b"/admin%2Fusers") == 300
+    assert limits.of("/café".encode()) == limits.of(b"/caf%c3%a9/") == 60
+    assert limits.of(b"/th%C3%A9") == 120
+    unbuffered = Prefixes(["/upload", "/caf%C3%A9"])
+    for target, takes in (
+        ("/%75pload", True), ("/upload%2f1?a", True), ("/caf%C3%A9", True), ("/uploads", False), ("/", False),
+    ):  # fmt: skip
+        fields = [(b"host", b"a"), (b"content-length", b"1")]
+        request = Request("POST", target.encode(), "1.1", fields, keep_alive=True)
+        assert unbuffered.take(request) is takes, target
 
 
 @pytest.mark.parametrize("wrong", ["/reports", "reports=5m", "/reports=soon", "=5m", "/a?b=5m", "/reports="])
