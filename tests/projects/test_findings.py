@@ -19,7 +19,7 @@ from nuages.check import groups
 from nuages.check.facts import Facts
 from nuages.check.finding import Severity
 from nuages.errors import NuagesError
-from nuages.project.scan import examine
+from nuages.project.scan import ScanError, examine, scan
 from nuages.project.tree import Tree
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -62,12 +62,74 @@ def test_what_is_wrong_with_an_example_is_told_as_it_was(name: str, tmp_path: Pa
 
 def test_settings_of_an_installed_package_are_doubted(tmp_path: Path) -> None:
     project = unpack("static-root-unset", tmp_path)
+    with (project / "requirements.txt").open("a") as requirements:
+        requirements.write("elsewhere-site==1.0\n")
     assert (
         "warning N081: the settings module elsewhere.settings is not among the project's files\n"
         "  named by --settings\n"
         "  it must then come from an installed package\n"
         "  fix: check the spelling of the module\n"
     ) in findings(project, "elsewhere.settings")
+
+
+@pytest.mark.parametrize("module", ["shop.setings", "no.such.module"])
+def test_settings_that_were_asked_for_and_do_not_exist_are_the_first_error(
+    tmp_path: Path, module: str
+) -> None:
+    project = unpack("static-root-unset", tmp_path)
+    assert findings(project, module).split("\n\n")[0] == (
+        f"error N079: the settings module {module} does not exist\n"
+        "  named by --settings\n"
+        "  it is not among the project's files, and no dependency is called like its package\n"
+        "  fix: --settings shop.settings"
+    )
+    assert "N003" not in findings(project, module)
+    with pytest.raises(ScanError, match=f"the settings module {module} does not exist"):
+        scan(project, environ={"DJANGO_SETTINGS_MODULE": module})
+
+
+@pytest.mark.parametrize("name", ["settings.py", "parts.py"])
+def test_settings_that_no_python_can_load_are_the_first_error(tmp_path: Path, name: str) -> None:
+    project = unpack("static-root-unset", tmp_path)
+    settings = project / "shop" / "settings.py"
+    settings.write_text("from .parts import *\n" + settings.read_text())
+    (project / "shop" / "parts.py").write_text("LANGUAGE_CODE = 'en'\n")
+    broken = project / "shop" / name
+    good = broken.read_bytes()
+    line = good.count(b"\n") + 1
+    broken.write_bytes(good + b"SITE = 'caf\xe9 m'\n")
+    assert findings(project).split("\n\n")[0] == (
+        f"error N086: shop/{name} is not UTF-8: the settings cannot be loaded\n"
+        f"  shop/{name}:{line}\n"
+        "  byte 0xe9 is not UTF-8: invalid continuation byte\n"
+        "  fix: save the file as UTF-8, the encoding of Python's source where its first two lines name no other"
+    )
+    with pytest.raises(ScanError, match="is not UTF-8"):
+        scan(project)
+    broken.write_bytes(b"# -*- coding: latin-1 -*-\n" + good + b"SITE = 'caf\xe9 m'\n")
+    assert "N086" not in findings(project)
+    broken.write_bytes(good + b"SITE = 'a' 7\n")
+    first, where, _, fix = findings(project).split("\n\n")[0].split("\n")
+    assert first == f"error N086: shop/{name} is not valid Python: the settings cannot be loaded"
+    assert (where, fix) == (f"  shop/{name}:{line}", f"  fix: correct shop/{name} at line {line}")
+
+
+def test_what_may_be_right_for_another_python_or_is_caught_is_no_error(tmp_path: Path) -> None:
+    project = unpack("static-root-unset", tmp_path)
+    settings = project / "shop" / "settings.py"
+    good = settings.read_text()
+    for line in (
+        "type Names = list[str",
+        "def first[T](of: list[T]) -> T return of",
+        "try: pass\nexcept* ValueError: 7 7",
+    ):
+        settings.write_text(f"{good}{line}\n")
+        found = findings(project)
+        assert "N085" in found
+        assert "N086" not in found
+    (project / "shop" / "local.py").write_text("SITE = 'a' 7\n")
+    settings.write_text(good + "try:\n    from .local import *\nexcept Exception:\n    pass\n")
+    assert "N086" not in findings(project)
 
 
 def test_a_good_project_has_no_findings() -> None:
@@ -82,8 +144,8 @@ def test_a_good_project_has_no_findings() -> None:
 def test_every_finding_occurs_in_a_whole_output() -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in FINDINGS.iterdir())
     told = set(re.findall(r"^(\w+ N\d{3}):", text, re.MULTILINE))
-    # The first above, the second in tests/unit/check/test_uploads.py, the third in tests/process/test_check_run.py.
-    told |= {"warning N081", "error N028", "notice N036"}
+    # The first two above, the next in tests/unit/check/test_uploads.py, the last in tests/process/test_check_run.py.
+    told |= {"error N079", "warning N081", "error N028", "notice N036"}
     assert told == {f"{rule.severity.value} {rule.id}" for rule in groups.RULES}
 
 

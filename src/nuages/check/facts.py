@@ -80,10 +80,10 @@ class Facts:
     @cached_property
     def doubt(self) -> Origin | None:
         """Where something that was not read can set any setting: a file that is not here, an outside package."""
-        if self.project.settings is None:
+        if self.project.settings is None or not self.project.settings_files:
             return self.settings_origin
         for problem in self.project.problems:
-            if problem.id == "source-unreadable":
+            if problem.id in ("source-unreadable", "source-broken"):
                 return Origin(problem.where)
         places = (self._doubt_in(path) for path in self.project.settings_files if path.endswith(".py"))
         return next((place for place in places if place is not None), None)

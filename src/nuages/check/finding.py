@@ -47,9 +47,15 @@ class Finding:
         return {**data, "severity": self.severity.value, "where": [str(place) for place in self.where]}
 
 
+FIRST = frozenset({"N079", "N082", "N083", "N086"})
+
+
 def order(finding: Finding) -> tuple[int, str, tuple[tuple[str, int], ...]]:
-    """Return what findings are sorted by: the worst first, then by id and place."""
-    rank = list(Severity).index(finding.severity)
+    """Return what findings are sorted by: the worst first, then by id and place.
+
+    What keeps the settings from being read comes before what was found all the same.
+    """
+    rank = 2 * list(Severity).index(finding.severity) + (finding.id not in FIRST)
     return rank, finding.id, tuple((one.place, one.line or 0) for one in finding.where)
 
 

@@ -10,18 +10,20 @@ from nuages.check.finding import Finding, error, warning
 from nuages.errors import Origin
 
 _RULES = {
+    "settings-absent": error(79, "the settings module that was asked for does not exist"),
     "settings-dangling": warning(80, "a settings module is named that does not exist"),
     "settings-elsewhere": warning(81, "the settings module is not among the project's files"),
     "settings-undecided": error(82, "nothing says which settings module is meant"),
     "settings-missing": error(83, "there is no settings module"),
     "application-missing": error(84, "the project makes no application to serve"),
     "source-unreadable": warning(85, "settings cannot be read whole"),
-    "unreadable": error(86, "a file cannot be read"),
+    "unreadable": (_UNREADABLE := error(86, "a file cannot be read")),
+    "source-broken": _UNREADABLE,
     "requirements-missing": error(87, "a requirements file is named that does not exist"),
     "python-unclear": warning(88, "a file does not say which Python it wants"),
     "process-invalid": error(89, "a process of [tool.nuages.processes] cannot be read"),
 }
-RULES = tuple(_RULES.values())
+RULES = tuple(dict.fromkeys(_RULES.values()))
 
 
 def examine(facts: Facts) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from nuages.project.values import (
 
 MAX_DEPTH = 12
 MAX_MODULES = 120
+_BROKEN = frozenset({"SyntaxError", "Exception", "BaseException", ""})
 
 
 class Returned(Exception):  # noqa: N818 - control flow, no error
@@ -52,6 +53,8 @@ class Importing(Evaluator):
         self.scopes: dict[str, Scope] = {}
         self.files: dict[str, None] = {}
         self.absent: dict[str, Origin] = {}
+        self.certain: set[str] = set()
+        """Files that are imported whatever the environment says, where nothing catches what is wrong with them."""
         self.depth = 0
         self.follows = True
         self.home = ""
@@ -68,6 +71,8 @@ class Importing(Evaluator):
         name = modules.name_of(path, self.bases) or ""
         scope.names["__name__"] = name
         self.scopes[path] = scope
+        if self.is_live and not self.catches(_BROKEN):
+            self.certain.add(path)
         syntax = self.tree.module(path)
         is_part = is_part or posixpath.dirname(path) == self.home
         if syntax is None or self.depth > (2 * MAX_DEPTH if is_part else MAX_DEPTH):

@@ -13,6 +13,7 @@ from nuages.project import specifier
 from nuages.project.model import Fact, Problem
 from nuages.project.tree import Tree
 
+SERVED = tuple(f"3.{minor}" for minor in range(10, 21))  # by nuages, those to come included
 _KNOWN = tuple(f"3.{minor}" for minor in range(5, 21))
 
 

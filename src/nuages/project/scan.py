@@ -25,6 +25,7 @@ from nuages.project import (
     python,
     settings_choice,
     settings_source,
+    specifier,
 )
 from nuages.project.layout import Layout
 from nuages.project.model import EntryPoint, Fact, Problem, Project
@@ -104,10 +105,16 @@ def examine(
     choice = settings_choice.choose(
         tree, bases, option=settings, environ=environ, entry=entry, manage=manage,
         hints=settings_choice.hints(tree, folders),
+        installed=[each.name for each in found.dependencies.distributions] if found else (),
     )  # fmt: skip
     path = modules.resolve(tree, choice.settings.value, bases) if choice.settings else None
     entries = tuple(point.origin.place for point in serving.points if point.origin.place in tree)
-    source = settings_source.read(tree, path, bases, environ, entries) if path else settings_source.Source()
+    is_old = pythons.python is not None and not specifier.minors(pythons.python.value, python.SERVED)
+    source = (
+        settings_source.read(tree, path, bases, environ, entries, is_old=is_old)
+        if path
+        else settings_source.Source()
+    )
     listed = installed_apps.installed(tree, source.assignments, source.files)
     declared = found or imports.guess(tree, path, listed)
     notes += [*choice.notes, *(() if found else declared.notes)]
@@ -245,7 +252,7 @@ def _single(
         dependencies=declared.dependencies,
         django=declared.django,
         notes=tuple(dict.fromkeys(notes)),
-        problems=tuple(dict.fromkeys([*tree.problems, *problems])),
+        problems=tuple(dict.fromkeys([*tree.problems, *problems, *source.problems])),
         pythons=pythons.everything,
         settings_files=(path,),
         front_end=front_end.find(tree, (place.directory,)),

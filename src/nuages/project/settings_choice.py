@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from nuages.errors import Origin
@@ -51,9 +52,10 @@ def choose(
     entry: tuple[Fact[str], ...],
     manage: tuple[Fact[str], ...],
     hints: tuple[Fact[str], ...] = (),
+    installed: Collection[str] = (),
 ) -> Choice:
     """Return the settings module. `entry` and `manage` are what asgi/wsgi and manage.py name, in order; `hints` what
-    deployment files set.
+    deployment files set; `installed` the distributions that may bring one, by their normalized names.
     """
     asked = _asked(option, environ)
     named = [*entry, *manage]
@@ -66,7 +68,7 @@ def choose(
             settings=asked,
             candidates=candidates,
             notes=_alternatives(asked, named),
-            problems=() if is_there else (_absent(asked),),
+            problems=() if is_there else (_absent(asked, named, siblings, installed),),
         )
     there = [fact for fact in named if _is_there(tree, fact.value, bases)]
     problems = tuple(
@@ -264,13 +266,30 @@ def is_settings(tree: Tree, path: str) -> bool:
     )  # fmt: skip
 
 
-def _absent(fact: Fact[str]) -> Problem:
+def _absent(
+    fact: Fact[str], named: list[Fact[str]], siblings: list[Fact[str]], installed: Collection[str]
+) -> Problem:
+    """Return what to say of a module that was asked for and is not there: an installed package may bring it."""
+    package = fact.value.partition(".")[0].replace("_", "-").lower()
+    if any(name == package or name.startswith(f"{package}-") for name in installed):
+        return Problem(
+            id="settings-elsewhere",
+            what=f"the settings module {fact.value} is not among the project's files",
+            where=f"named by {fact.origin}",
+            why="it must then come from an installed package",
+            hint="check the spelling of the module",
+        )
+    there = [each.value for each in _distinct([*named, *siblings]) if each.value != fact.value]
+    near = difflib.get_close_matches(fact.value, there, 1, 0.0) or ["the module that exists"]
     return Problem(
-        id="settings-elsewhere",
-        what=f"the settings module {fact.value} is not among the project's files",
+        id="settings-absent",
+        what=f"the settings module {fact.value} does not exist",
         where=f"named by {fact.origin}",
-        why="it must then come from an installed package",
-        hint="check the spelling of the module",
+        why="it is not among the project's files, and no dependency is called like its package",
+        hint=f"{fact.origin} {near[0]}"
+        if fact.origin.place.startswith("-")
+        else f"{fact.origin.place[1:]}={near[0]}",
+        is_error=True,
     )
 
 

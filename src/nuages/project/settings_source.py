@@ -15,6 +15,7 @@ from nuages.errors import Origin
 from nuages.project.environment import Read, variables
 from nuages.project.execute import Executor, follow
 from nuages.project.model import Assignment, Problem, Switch, Variable, VariableKind
+from nuages.project.syntax import Lost
 from nuages.project.tree import Tree
 from nuages.project.values import EnvironPath, Missing, Scope, is_known, truth
 
@@ -24,6 +25,11 @@ _MAX_TEXT = 2000
 _MAX_RUNS = 8
 _READS = re.compile(r"environ|getenv|\benv\b|\bconfig\(|BaseSettings")
 _MAX_STEPS = 200_000
+# What only newer Pythons than the oldest that nuages runs on can read (PEPs 646, 654, 695, 701, 750, 758).
+_NEWER = re.compile(
+    r"^\s*type\s+\w|\b(def|class)\s+\w+\s*\[|\bexcept\s*\*|\bexcept\s+[\w.]+\s*,|\*\w+\]|\b[fFtT][rR]?[\"']",
+    re.MULTILINE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,14 +45,21 @@ class Source:
 
 
 def read(
-    tree: Tree, path: str, bases: tuple[str, ...], environ: Mapping[str, str], entries: tuple[str, ...] = ()
+    tree: Tree,
+    path: str,
+    bases: tuple[str, ...],
+    environ: Mapping[str, str],
+    entries: tuple[str, ...] = (),
+    *,
+    is_old: bool = False,
 ) -> Source:
     """Return what the settings in `path` say under `environ`, with DEBUG off where a variable can turn it off.
 
-    `entries` are the files of the entry modules: their reads are added, their imports are not followed.
+    `entries` are the files of the entry modules: their reads are added, their imports are not followed. `is_old`: the
+    project wants a Python that nuages does not run on, and what does not parse may be right there.
     """
     if tree.module(path) is None:
-        return Source(files=(path,), problems=(_unparsed(tree, path),))
+        return Source(files=(path,), problems=tuple(_broken(tree, path, is_old)) or (_unparsed(tree, path),))
     first = _Run(tree, path, bases, environ)
     switch = _switch(first)
     run = first
@@ -67,7 +80,7 @@ def read(
         ),
         debug=switch,
         absent=tuple(executor.absent.items()),
-        problems=tuple(_unread(tree, [one for one in executor.scopes if one in tree.files], path)),
+        problems=tuple(_unread(tree, executor, path, is_old)),
     )
 
 
@@ -219,13 +232,40 @@ def _plain(value: Any, root: str) -> Any:
     return None
 
 
-def _unread(tree: Tree, paths: list[str], settings: str) -> Iterator[Problem]:
+def _unread(tree: Tree, executor: Executor, settings: str, is_old: bool) -> Iterator[Problem]:
     """Yield a problem for each file of which something is lost that the settings may need to be known."""
-    for path in paths:
+    for path in executor.scopes:
+        if path not in tree.files:
+            continue
+        broken = tuple(_broken(tree, path, is_old)) if path in executor.certain else ()
+        yield from broken
+        if broken:
+            continue
         lines = (tree.text(path) or "").split("\n")
         lost = "\n".join("\n".join(lines[one.first - 1 : one.last]) for one in tree.lost(path))
         if (lost and (path == settings or _READS.search(lost))) or tree.module(path) is None:
             yield _unparsed(tree, path)
+
+
+def _broken(tree: Tree, path: str, is_old: bool) -> Iterator[Problem]:
+    """Yield the error in a file that no Python that nuages runs on can load; nothing where that is in doubt."""
+    garbled, lost = tree.garbled(path), tree.lost(path)
+    if garbled is not None:
+        yield _wrong(
+            path, garbled, "UTF-8" if "UTF-8" in garbled.why or "utf-8" in garbled.why else "in its encoding",
+            "save the file as UTF-8, the encoding of Python's source where its first two lines name no other",
+        )  # fmt: skip
+    elif lost and not is_old:
+        lines = (tree.text(path) or "").split("\n")
+        if not any(_NEWER.search("\n".join(lines[one.first - 1 : one.last])) for one in lost):
+            yield _wrong(path, lost[0], "valid Python", f"correct {path} at line {lost[0].first}")
+
+
+def _wrong(path: str, lost: Lost, what: str, hint: str) -> Problem:
+    return Problem(
+        id="source-broken", what=f"{path} is not {what}: the settings cannot be loaded",
+        where=str(Origin(path, lost.first)), why=lost.why, hint=hint, is_error=True,
+    )  # fmt: skip
 
 
 def _unparsed(tree: Tree, path: str) -> Problem:

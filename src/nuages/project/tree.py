@@ -158,6 +158,26 @@ class Tree:
         """Return the statements of a Python file that cannot be read by this Python."""
         return self._parsed(path).lost
 
+    def garbled(self, path: str) -> Lost | None:
+        """Return the line of a Python file that is not in its encoding (PEP 263), and why; None where all is."""
+        try:
+            data = (self.root / path).read_bytes()
+            encoding = tokenize.detect_encoding(io.BytesIO(data).readline)[0]
+            data.decode(encoding)
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            return Lost(
+                line, line, f"byte 0x{data[error.start]:02x} is not {error.encoding.upper()}: {error.reason}"
+            )
+        except (SyntaxError, LookupError) as error:
+            # It looks at the first two lines only, and does not say which byte it is.
+            bad = next((index for index, byte in enumerate(data) if byte >= 0x80), 0)
+            line = data.count(b"\n", 0, bad) + 1
+            return Lost(line, line, str(error))
+        except (OSError, ValueError):
+            return None
+        return None
+
     def _parsed(self, path: str) -> Parsed:
         if path not in self._modules:
             text = self.text(path)
