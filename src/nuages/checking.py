@@ -29,6 +29,8 @@ from nuages.project.tree import Tree
 from nuages.runtime import capacity
 from nuages.runtime.settings import Settings
 
+_FOR_RUN = ("python", "home")
+
 
 def check(invocation: Invocation) -> int:
     """Print what was found in the project, changing nothing; return 1 where there are errors."""
@@ -45,6 +47,7 @@ def check(invocation: Invocation) -> int:
         named = [dict(zip(("option", "value", "origin"), row, strict=True)) for row in rows]
         _print(_json(named) if as_json else _columns(rows))
         return 0
+    _check_flags(invocation, options)
     environ = {**read_env_file(invocation.resolve(UpOptions).value.env_file), **invocation.environ}
     settings = invocation.resolve(Settings).value
     project = examine(invocation.project, settings=settings.settings, apps=settings.app, environ=environ)
@@ -72,6 +75,17 @@ def check(invocation: Invocation) -> int:
         ]
         _print("\n".join(blocks))
     return 1 if any(each.severity is Severity.ERROR for each in shown) else 0
+
+
+def _check_flags(invocation: Invocation, options: CheckOptions) -> None:
+    """Raise UsageError for a flag that would do nothing."""
+    for name in () if options.run else _FOR_RUN:
+        if name in invocation.flags:
+            raise UsageError(
+                f"--{name} does nothing without --run", where="given on the command line",
+                why="check only reads; with --run Django's checks run in a private environment",
+                hint=f"nuages check --run --{name} {' '.join(invocation.flags[name])}, or leave it out",
+            )  # fmt: skip
 
 
 def _configurable() -> tuple[type[Any], ...]:

@@ -78,11 +78,15 @@ def write_whole(path: Path, data: bytes, *, or_else: str = "print it: nuages doc
     except OSError as error:
         with suppress(OSError):
             temporary.unlink()
-        first = "free some space" if error.errno == errno.ENOSPC else "make the folder writable"
+        why, first = error.strerror or str(error), "make the folder writable"
+        if error.errno == errno.ENOSPC:
+            first = "free some space"
+        elif error.errno in (errno.EEXIST, errno.ENOTDIR):
+            file = next((str(one) for one in path.parents if one.exists() and not one.is_dir()), str(path))
+            why, first = f"{file} is a file, and a folder is wanted there", "move it away"
         raise OutsideError(
-            f"{path.name} cannot be written", where=str(path), why=error.strerror or str(error),
-            hint=f"{first}, or {or_else}",
-        ) from None  # fmt: skip
+            f"{path.name} cannot be written", where=str(path), why=why, hint=f"{first}, or {or_else}"
+        ) from None
 
 
 # What the planner needs to know

@@ -42,6 +42,21 @@ def test_an_image_without_a_digest_is_refused_before_anything_is_read() -> None:
     assert answer.stderr.startswith("error: the image has no digest\n  --image\n")
 
 
+@pytest.mark.parametrize("below", ["", "/units"])
+def test_a_file_where_a_folder_is_wanted_is_named(tmp_path: Path, below: str) -> None:
+    file = tmp_path / "out"
+    file.write_text("mine")
+    answer = manifests("systemd", str(EXAMPLES / "bookshop"), "--output", f"{file}{below}")
+
+    assert answer.returncode == 4
+    assert answer.stderr.endswith(
+        f"error: bookshop.socket cannot be written\n  {file}{below}/bookshop.socket\n"
+        f"  {file} is a file, and a folder is wanted there\n"
+        "\nhint: move it away, or name another: --output DIR\n"
+    )
+    assert file.read_text() == "mine"
+
+
 def test_the_memory_of_a_worker_is_measured_where_the_project_runs(tmp_path: Path) -> None:
     project = write_project(tmp_path / "pages")
     (project / "manage.py").write_text(

@@ -321,7 +321,9 @@ class Pool:
             shares = gauge.read(self.threads, self.running)
             seen = Look(
                 running=self.running,
-                old=sum(1 for one in self.threads if one.task and now - one.since > old),
+                old=sum(
+                    1 for one in self.threads if one.task and not one.streaming and now - one.since > old
+                ),
                 limit=before,
                 most=self.room,
                 waited=now - self._queue[0].queued_at if self._queue else 0.0,

@@ -101,6 +101,22 @@ def test_an_id_that_there_is_not_is_wrong_usage(project: Path, capsys: pytest.Ca
     )
 
 
+@pytest.mark.parametrize(("name", "value"), [("python", "9.9"), ("home", "/nowhere")])
+def test_what_only_counts_when_the_project_is_run_is_not_ignored(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    assert cli.main(["check", str(project), f"--{name}", value]) == 2
+    assert capsys.readouterr().err == (
+        f"error: --{name} does nothing without --run\n"
+        "  given on the command line\n"
+        "  check only reads; with --run Django's checks run in a private environment\n"
+        "\n"
+        f"hint: nuages check --run --{name} {value}, or leave it out\n"
+    )
+    monkeypatch.setenv(f"NUAGES_{name.upper()}", value)  # for all commands
+    assert cli.main(["check", str(project)]) == 0
+
+
 def test_the_same_project_is_told_in_the_same_words_twice(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
