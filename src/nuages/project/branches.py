@@ -12,6 +12,7 @@ from nuages.project.settings_classes import SettingsClasses
 from nuages.project.tree import Tree
 from nuages.project.values import (
     UNKNOWN,
+    Assigned,
     Dotted,
     Missing,
     Scope,
@@ -28,6 +29,8 @@ class Branches(SettingsClasses):
     def __init__(self, tree: Tree, bases: tuple[str, ...], environ: Mapping[str, str]) -> None:
         super().__init__(tree, bases, environ)
         self.deciding: list[list[str]] = []
+        self.debug_tests: list[tuple[ast.expr, frozenset[str]]] = []
+        """The conditions under which DEBUG is set, and the variables that they ask."""
 
     def store(self, target: ast.expr, value: Any, touched: set[str], node: ast.expr | None) -> None:
         """Give a target of an assignment its value."""
@@ -54,13 +57,15 @@ class Branches(SettingsClasses):
         known = truth(value)
         text = _condition(statement.test)
         opposite = f"not ({text})" if " " in text else f"not {text}"
+        before = self.scope.assigned.get("DEBUG")
         if known is None:
             yes = self.perhaps(text, statement.body)
             no = self.perhaps(opposite, statement.orelse) if statement.orelse else self.scope
             self._merge(yes, no)
+            self._decide(statement.test, touched, before, yes, no)
             return
         chosen, other = (statement.body, statement.orelse) if known else (statement.orelse, statement.body)
-        self.perhaps(opposite if known else text, other, truth_value=False)
+        passed = self.perhaps(opposite if known else text, other, truth_value=False)
         self.conditions.append(Condition(text if known else opposite, True))
         unset = [name for name in touched if self.is_empty(name)]
         outer, self.deciding = self.deciding, [*self.deciding, unset]
@@ -69,6 +74,15 @@ class Branches(SettingsClasses):
         finally:
             self.deciding = outer
             self.conditions.pop()
+            self._decide(statement.test, touched, before, passed)
+
+    def _decide(self, test: ast.expr, touched: set[str], before: Assigned | None, *branches: Scope) -> None:
+        """Note that variables decide what DEBUG is, where one branch or the other sets it."""
+        for scope in (self.scope, *branches):
+            if touched and scope.assigned.get("DEBUG", before) is not before:
+                more = scope.touched.get("DEBUG", frozenset()) | touched
+                self.scope.touched["DEBUG"] = self.scope.touched.get("DEBUG", frozenset()) | more
+                self.debug_tests.append((test, frozenset(touched)))
 
     def _merge(self, yes: Scope, no: Scope) -> None:
         merged = no.copy()

@@ -152,6 +152,7 @@ class Evaluator(Calls):
         if not isinstance(name, str):
             return UNKNOWN
         self.record(name, readers.OS, node)
+        self.touched.add(name)
         return (self.text_of(name) is not None) is is_in
 
     def _boolean(self, node: ast.BoolOp) -> Any:

@@ -21,6 +21,9 @@ from nuages.project.values import EnvironPath, Missing, Scope, is_known, truth
 
 # Texts that turn a switch off, in the order in which they are tried; which one works is found out.
 _OFF = ("False", "0", "false", "off", "no", "", "production", "prod")
+# And first for a variable that says that this is production.
+_ON = ("True", "1")
+_PRODUCTION = re.compile(r"PROD|LIVE(?!_?RELOAD)", re.IGNORECASE)
 _MAX_TEXT = 2000
 _MAX_RUNS = 8
 _READS = re.compile(r"environ|getenv|\benv\b|\bconfig\(|BaseSettings")
@@ -115,7 +118,10 @@ def _switch(run: _Run) -> Switch | None:
         origin = _origin(run.executor.reads, variable) or Origin(run.path)
         if run.debug is False and variable not in run.environ:
             return Switch(variable=variable, off=None, origin=origin)
-        for text in dict.fromkeys((*_told_apart(run), *_OFF)):
+        usual: tuple[str, ...] = (*_ON, *_OFF) if _PRODUCTION.search(variable) else _OFF
+        if _says_more(run, variable):
+            usual = ()
+        for text in dict.fromkeys((*_told_apart(run), *usual)):
             runs += 1
             if runs > _MAX_RUNS or runs * run.executor.steps > _MAX_STEPS:
                 return None
@@ -124,16 +130,37 @@ def _switch(run: _Run) -> Switch | None:
     return None
 
 
+def _says_more(run: _Run, variable: str) -> bool:
+    """Return whether a variable that a condition asks is worth something elsewhere: DB_HOST cannot be «False»."""
+    return any(variable in asked for _, asked in run.executor.debug_tests) and any(
+        variable in names
+        for name, names in run.scope.touched.items()
+        if name.isupper() and name not in ("DEBUG", variable)
+    )
+
+
 def _told_apart(run: _Run) -> list[str]:
-    """Return the texts that DEBUG's expression has for what is no debugging: `getenv("STAGE") != "live"`."""
+    """Return the texts that the settings have for what is no debugging: `DEBUG = getenv("STAGE") != "live"`.
+
+    So do those with which a condition compares that DEBUG is set under, whichever of them it is.
+    """
     place = run.scope.assigned.get("DEBUG")
+    nodes = list(ast.walk(place.node)) if place and place.node else []
+    compares = [
+        one
+        for one in nodes
+        if isinstance(one, ast.Compare) and isinstance(one.ops[0], (ast.NotEq, ast.NotIn))
+    ]
+    asked: set[str] = set()
+    for test, names in run.executor.debug_tests:
+        asked |= names  # `"DYNO" in os.environ`
+        compares += [one for one in ast.walk(test) if isinstance(one, ast.Compare)]
     return [
         part.value
-        for node in (ast.walk(place.node) if place and place.node else ())
-        if isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.NotEq, ast.NotIn))
+        for node in compares
         for compared in (node.left, *node.comparators)
         for part in (compared.elts if isinstance(compared, (ast.Tuple, ast.List, ast.Set)) else (compared,))
-        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+        if isinstance(part, ast.Constant) and isinstance(part.value, str) and part.value not in asked
     ][:3]
 
 

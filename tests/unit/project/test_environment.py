@@ -274,7 +274,7 @@ def test_the_kind_is_told_by_the_reader_and_then_by_the_name(
         ("os.getenv('STAGE', 'test') not in ('live', 'staging')", "STAGE", "live"),
         ("(stage := os.getenv('STAGE')) != 'live'", "STAGE", "live"),
         ("os.environ.get('STAGE', 'dev') == 'dev'", "STAGE", "False"),
-        ("not os.environ.get('PRODUCTION')", "PRODUCTION", "False"),
+        ("not os.environ.get('PRODUCTION')", "PRODUCTION", "True"),
         ("config('DEBUG', default=True, cast=bool)", "DEBUG", "False"),
     ],
 )
@@ -286,6 +286,37 @@ def test_what_turns_debug_off_is_found_out(
     assert found.debug is not None
     assert (found.debug.variable, found.debug.off) == (variable, off)
     assert found.debug.origin == Origin("settings.py", 4)
+
+
+@pytest.mark.parametrize(
+    ("statements", "variable", "off"),
+    [
+        ("DEBUG = False\nif os.getenv('DEV'):\n    DEBUG = True", "DEV", None),
+        ("DEBUG = True\nif os.getenv('PRODUCTION'):\n    DEBUG = False", "PRODUCTION", "True"),
+        ("DEBUG = True\nif 'DYNO' in os.environ:\n    DEBUG = False", "DYNO", "False"),
+        ("if os.getenv('STAGE') == 'live':\n    DEBUG = False\nelse:\n    DEBUG = True", "STAGE", "live"),
+        ("if os.getenv('X') == 'a':\n    DEBUG = True\nelif os.getenv('X') == 'b':\n    DEBUG = False\n"
+         "else:\n    DEBUG = True", "X", "b"),
+        ("if os.getenv('STAGE', 'dev') in ('dev', 'test'):\n    if True:\n        DEBUG = True\n"
+         "else:\n    DEBUG = False", "STAGE", "False"),
+    ],
+)  # fmt: skip
+def test_a_condition_around_debug_turns_it_off(
+    statements: str, variable: str, off: str | None, tree: MakeTree
+) -> None:
+    source = f"import os\nOTHER = os.getenv('OTHER')\n{statements}\nif OTHER:\n    X = 1\n"
+    found = settings_source.read(tree({"settings.py": source}), "settings.py", (".",), {})
+    assert found.debug is not None
+    assert (found.debug.variable, found.debug.off) == (variable, off)
+
+
+def test_a_variable_that_says_more_is_given_no_value_that_it_cannot_have(tree: MakeTree) -> None:
+    source = "import os\nDEBUG = True\nif {test}:\n    DEBUG = False\nSITE_NAME = os.getenv('HOST')\n"
+    for test, off in (("os.getenv('HOST')", None), ("os.getenv('HOST') == 'a.example'", "a.example")):
+        found = settings_source.read(
+            tree({"settings.py": source.format(test=test)}), "settings.py", (".",), {}
+        )
+        assert (found.debug.off if found.debug else None) == off
 
 
 def test_what_production_settings_refuse_to_be_without_is_required_whatever_the_base_has(
