@@ -44,8 +44,8 @@ def main() -> int:
     finally:
         engine.clean()
     print("| image | MB | compressed MB |\n|---|---|---|")
-    for name, plain, compressed in rows:
-        print(f"| {name} | {plain / 1e6:.1f} | {compressed / 1e6:.1f} |")
+    for name, size, compressed in rows:
+        print(f"| {name} | {size / 1e6:.1f} | {compressed / 1e6:.1f} |")
     return 0
 
 

@@ -56,7 +56,7 @@ def write_database() -> str:
     user = get_user_model().objects.create_user("django", "django@example.com", "reinhardt", is_staff=True)
     client = Client()
     client.force_login(user)
-    return client.cookies["sessionid"].value
+    return str(client.cookies["sessionid"].value)
 
 
 def main() -> None:

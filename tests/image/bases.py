@@ -96,6 +96,7 @@ def _python(name: str, series: str, suite: str) -> None:
         suite = suites[series]
     with _container(make(f"debian:{suite}-slim"), name) as container:
         root = Path(_run("buildah", "mount", container).strip())
+        packages: tuple[str, ...]
         if local:
             packages = (*_SHARED, *_LIBRARIES[suite], *_MORE)
             _copy_python(Path(local[0].base), root / "usr/local", series)

@@ -362,8 +362,11 @@ class Server:
             status = self.process.wait(within)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"the server has not ended within {within:g} s:\n{self.said}") from None
-        for lines in (self.events, self.requests):
-            wait_until(lambda lines=lines: lines.ended, "end of output (a worker lives on?)", within=within)
+        wait_until(
+            lambda: self.events.ended and self.requests.ended,
+            "end of output (a worker lives on?)",
+            within=within,
+        )
         return status
 
 

@@ -5,7 +5,7 @@ import io
 import os
 
 from django.conf import settings
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 from PIL import Image
 from rest_framework import routers, serializers, viewsets
@@ -25,7 +25,7 @@ class RecordViews(viewsets.ReadOnlyModelViewSet):
     serializer_class = RecordSerializer
 
 
-def thumbnail(_request):
+def thumbnail(_request: HttpRequest) -> HttpResponse:
     """Answer with a small picture, as a shop's pages have many."""
     picture = Image.linear_gradient("L").convert("RGB")
     picture.thumbnail((64, 64))
@@ -34,13 +34,13 @@ def thumbnail(_request):
     return HttpResponse(data.getvalue(), content_type="image/png")
 
 
-def signed(_request):
+def signed(_request: HttpRequest) -> HttpResponse:
     """Answer with a signed address, which is all that pages need of boto3."""
     parameters = {"Bucket": "covers", "Key": "nuages.png"}
     return HttpResponse(settings.STORE.generate_presigned_url("get_object", Params=parameters))
 
 
-def collect(_request):
+def collect(_request: HttpRequest) -> HttpResponse:
     """Collect all garbage in this worker, and say which one it is."""
     gc.collect()
     return HttpResponse(str(os.getpid()))

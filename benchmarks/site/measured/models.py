@@ -12,4 +12,4 @@ class Record(models.Model):
     recorded = models.DateField()
 
     def __str__(self) -> str:
-        return self.title
+        return str(self.title)
