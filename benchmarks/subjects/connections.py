@@ -32,6 +32,7 @@ AFTER = Metric(key="after", title="1.5 s after")
 OPENED = Metric(key="opened", title="opened/request", digits=3)
 METRICS = (RATE, P99, SEEN, AFTER, OPENED)
 SERVERS = (servers.nuages, servers.granian, servers.gunicorn, servers.uvicorn)
+PLENTY = dataclasses.replace(servers.nuages, name="nuages-unlimited")
 
 _COUNT = (
     "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
@@ -132,26 +133,31 @@ def _faults(shots: list[Shot], *, refused: bool) -> tuple[str, ...]:
     return (*texts, *(["PostgreSQL: too many clients"] if refused else []))
 
 
-def _rounds(stage: Stage, chosen: tuple[Server, ...], mix: Mix, allowed: int) -> list[Sample]:
+def _rounds(stage: Stage, mix: Mix) -> list[Sample]:
+    """Measure all in each round, nuages also where connections are plenty: so both are of the same hour."""
     samples = []
-    with postgresql(stage.folder, core=stage.load_core, max_connections=allowed) as database:
-        project = stage.prepare(database.settings(persistent=mix.persistent), name="connections")
+    part = stage.taking_part(SERVERS)
+    plenty = [PLENTY] if servers.nuages in part else []
+    subjects = []
+    with contextlib.ExitStack() as databases:
+        for chosen, allowed, name in ((part, ALLOWED, "connections"), (plenty, UNLIMITED, "plenty")):
+            database = databases.enter_context(
+                postgresql(stage.folder, core=stage.load_core, max_connections=allowed)
+            )
+            project = stage.prepare(database.settings(persistent=mix.persistent), name=name)
+            subjects += [(server, project, database) for server in chosen]
         for number in range(stage.rounds):
-            turn = number % max(1, len(chosen))
-            for server in (*chosen[turn:], *chosen[:turn]):
+            turn = number % max(1, len(subjects))
+            for server, project, database in (*subjects[turn:], *subjects[:turn]):
                 samples.append(_measure(stage, project, database, server, number, mix))
                 stage.tell(f"  round {number + 1} {server.name}: {samples[-1].numbers} {samples[-1].faults}")
     return samples
 
 
 def run(stage: Stage, *, mix: Mix) -> Outcome:
-    """Load both views at once, look at PostgreSQL meanwhile; then nuages again where connections are plenty."""
-    staged = dataclasses.replace(stage, workers=WORKERS)
-    samples = _rounds(staged, tuple(staged.taking_part(SERVERS)), mix, ALLOWED)
-    plenty = dataclasses.replace(servers.nuages, name="nuages-unlimited")
-    if staged.taking_part((servers.nuages,)):
-        samples += _rounds(staged, (plenty,), mix, UNLIMITED)
-    free = median(samples, plenty.name, RATE)
+    """Load both views at once, and look at PostgreSQL meanwhile."""
+    samples = _rounds(dataclasses.replace(stage, workers=WORKERS), mix)
+    free = median(samples, PLENTY.name, RATE)
     bars = [
         _no_faults(samples),
         at_most(samples, OPENED, OPENED_LIMIT),
