@@ -17,7 +17,8 @@ POOL_AND_AGE = error(33, "a connection pool beside persistent connections")
 UNCHECKED = notice(34, "kept connections are not checked before use")
 PASSWORD = error(35, "a database password stands in the source")
 GRANTED = notice(36, "more threads than the database's server grants connections")
-RULES = (NOT_KEPT, SQLITE, FILE_IN_TREE, POOL_AND_AGE, UNCHECKED, PASSWORD, GRANTED)
+HERE = warning(37, "the database's server is the machine itself")
+RULES = (NOT_KEPT, SQLITE, FILE_IN_TREE, POOL_AND_AGE, UNCHECKED, PASSWORD, GRANTED, HERE)
 
 _SERVERS = ("postgresql", "postgis", "psycopg", "mysql", "oracle")
 _NAMES_DATABASE = re.compile(r"(^|_)(DATABASE|DB|POSTGRES(QL)?|PG|MYSQL|SQL|DJANGO_DB)(_|$)")
@@ -38,6 +39,7 @@ def examine(facts: Facts) -> Iterator[Finding]:
             # Only an entry that stands there whole tells what it lacks.
             yield from _kept(database, entry)
             yield from _password(facts, database, entry)
+            yield from _here(facts, database, entry)
     yield from _files(facts)
 
 
@@ -112,6 +114,19 @@ def _password(facts: Facts, database: Database, entry: Mapping[str, Any]) -> Ite
         facts.line_in(database.origin, r"[\"']?PASSWORD[\"']?\s*[:=]"),
         why="who can read the repository can read the database",
         fix='"PASSWORD": os.environ["DATABASE_PASSWORD"],  # and give it a new one: this one is burnt',
+    )
+
+
+def _here(facts: Facts, database: Database, entry: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield a finding for a host that nothing but an edit makes another one."""
+    host = entry.get("HOST")  # where there is none, PGHOST or a file of the client's may name one
+    if not host or host not in _LOCAL or not database.is_literal or isinstance(entry.get("OPTIONS"), dict):
+        return  # a service file or a socket may stand in the options
+    yield HERE.found(
+        f"the database {database.alias!r} is on {host}, and nothing but an edit says otherwise",
+        facts.line_in(database.origin, r"[\"']?HOST[\"']?\s*[:=]"),
+        why="in a container that is the container itself, where no database runs",
+        fix=f'"HOST": os.environ.get("DATABASE_HOST", "{host}"),',
     )
 
 

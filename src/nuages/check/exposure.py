@@ -18,7 +18,18 @@ KEY_IN_SOURCE = error(5, "SECRET_KEY stands in the source")
 KEY_DEFAULT = warning(6, "SECRET_KEY has a default that everybody can read")
 UNGIVEN = notice(7, "the settings need variables")
 DEVELOPMENT = warning(8, "the settings are a development module")
-RULES = (DEBUG_ON, DEBUG_DEFAULT, NO_HOSTS, EVERY_HOST, KEY_IN_SOURCE, KEY_DEFAULT, UNGIVEN, DEVELOPMENT)
+NO_KEY = error(9, "SECRET_KEY is not set: Django does not start")
+RULES = (
+    DEBUG_ON,
+    DEBUG_DEFAULT,
+    NO_HOSTS,
+    EVERY_HOST,
+    KEY_IN_SOURCE,
+    KEY_DEFAULT,
+    UNGIVEN,
+    DEVELOPMENT,
+    NO_KEY,
+)
 
 
 def examine(facts: Facts) -> Iterator[Finding]:
@@ -112,6 +123,15 @@ def _hosts(facts: Facts) -> Iterator[Finding]:
 
 def _key(facts: Facts) -> Iterator[Finding]:
     key = facts.setting("SECRET_KEY")
+    if facts.is_unset("SECRET_KEY") or (
+        key is not None and key.is_known and not key.variables and key.value in ("", None)
+    ):
+        yield NO_KEY.found(
+            "SECRET_KEY is not set: Django does not start" if key is None
+            else "SECRET_KEY is empty: Django does not start", key.origin if key else facts.settings_origin,
+            why="Django raises ImproperlyConfigured where sessions, tokens and signed values first need it",
+            fix=facts.assignment("SECRET_KEY", "SECRET_KEY", place=key.origin if key else None),
+        )  # fmt: skip
     if key is None or not key.is_known or not isinstance(key.value, str) or not key.value:
         return
     if not key.variables and isinstance(key.value, str):

@@ -16,7 +16,7 @@ _NAME = re.compile(r"^(Dockerfile|Containerfile)([.-][\w.-]+)?$|^[\w.-]+\.Docker
 _INSTALL = re.compile(r"\b(apt(?:-get)?\s+(?:-\S+\s+)*install|apk\s+(?:-\S+\s+)*add)\s+([^&|;]*)")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9.+-]+")
 _FROM = re.compile(r"FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
-# Alpine's names (pkgs.alpinelinux.org) where Debian's are others.
+# Alpine's names (pkgs.alpinelinux.org) where Debian's are others; "" is in every image of Python's on Debian.
 ALPINE = {
     "libpq": "libpq5", "postgresql-libs": "libpq5", "mariadb-connector-c": "libmariadb3", "jpeg": "libjpeg62-turbo",
     "libjpeg-turbo": "libjpeg62-turbo", "libxslt": "libxslt1.1", "libmagic": "libmagic1t64", "file": "file",
@@ -28,6 +28,13 @@ ALPINE = {
     "libldap": "libldap2", "openldap-clients": "ldap-utils", "libmemcached-libs": "libmemcached11t64",
     "tesseract-ocr-data-deu": "tesseract-ocr-deu", "py3-magic": "libmagic1t64", "mysql-client": "default-mysql-client",
     "xmlsec": "libxmlsec1t64-openssl", "libcurl": "libcurl4t64", "chromium-chromedriver": "chromium-driver",
+    "libjpeg": "libjpeg62-turbo", "openldap": "libldap2", "envsubst": "gettext-base", "su-exec": "gosu",
+    "lcms2": "liblcms2-2", "openjpeg": "libopenjp2-7", "harfbuzz": "libharfbuzz0b", "fribidi": "libfribidi0",
+    "gdk-pixbuf": "libgdk-pixbuf-2.0-0", "libxcb": "libxcb1", "libheif": "libheif1", "libgomp": "libgomp1",
+    "icu-libs": "libicu76", "libmemcached": "libmemcached11t64", "libsodium": "libsodium23",
+    "ttf-freefont": "fonts-freefont-ttf", "font-freefont": "fonts-freefont-ttf",
+    "libgcc": "", "libstdc++": "", "musl": "", "musl-locales": "", "libc6-compat": "", "gcompat": "", "shadow": "",
+    "busybox-suid": "", "busybox-extras": "", "python3": "", "py3-pip": "", "ca-certificates-bundle": "ca-certificates",
 }  # fmt: skip
 
 
@@ -107,5 +114,5 @@ def _installed(text: str) -> Iterator[str]:
             continue  # removed again when the build is over
         for word in words:
             name = re.split(r"[=<>~]", word)[0]
-            if _PACKAGE.fullmatch(name):
-                yield ALPINE.get(name, name) if is_alpine else name
+            if _PACKAGE.fullmatch(name) and (debian := ALPINE.get(name, name) if is_alpine else name):
+                yield debian

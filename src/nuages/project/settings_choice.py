@@ -71,13 +71,9 @@ def choose(
             problems=() if is_there else (_absent(asked, named, siblings, installed),),
         )
     there = [fact for fact in named if _is_there(tree, fact.value, bases)]
-    problems = tuple(
-        _dangling(fact, there, is_there=modules.resolve(tree, fact.value, bases) is not None)
-        for fact in _first_of(named)
-        if fact not in there
-    )
     if not there:
-        return _unnamed(tree, bases, named, candidates, hints, problems)
+        return _unnamed(tree, bases, named, candidates, hints)
+    problems = _dangling(tree, bases, [fact for fact in _first_of(named) if fact not in there], there)
     first = there[0]
     if not role(first.value).is_development:
         production = _instead_of_gathered(tree, bases, first, siblings)
@@ -174,7 +170,6 @@ def _unnamed(
     named: list[Fact[str]],
     candidates: tuple[Candidate, ...],
     hints: tuple[Fact[str], ...],
-    problems: tuple[Problem, ...],
 ) -> Choice:
     """Decide where nothing names a module that exists: the one there is, the one production one, a deployment's."""
     found = _settings_files(tree, bases)
@@ -193,9 +188,11 @@ def _unnamed(
             note = f"settings are {few[0].value} ({few[0].origin}): {reason}"
             if not named:
                 note += "; neither asgi.py, wsgi.py nor manage.py names one"
+            problems = _dangling(tree, bases, _first_of(named), few)
             return Choice(settings=few[0], candidates=every, notes=(note,), problems=problems)
     why = "neither asgi.py, wsgi.py nor manage.py names one that is there"
     problem = _undecided(serious or found, why) if found else _no_settings(named)
+    problems = _dangling(tree, bases, _first_of(named), [])
     return Choice(settings=None, candidates=every, problems=(*problems, problem))
 
 
@@ -293,7 +290,16 @@ def _absent(
     )
 
 
-def _dangling(fact: Fact[str], there: list[Fact[str]], *, is_there: bool) -> Problem:
+def _dangling(
+    tree: Tree, bases: tuple[str, ...], named: list[Fact[str]], there: list[Fact[str]]
+) -> tuple[Problem, ...]:
+    """Return a problem for each module that is named in vain; `there` is what is taken instead."""
+    return tuple(
+        _in_vain(fact, there, is_there=modules.resolve(tree, fact.value, bases) is not None) for fact in named
+    )
+
+
+def _in_vain(fact: Fact[str], there: list[Fact[str]], *, is_there: bool) -> Problem:
     state = "is empty" if is_there else "does not exist"
     instead = f"the settings are taken from {there[0].origin} instead" if there else "nothing else names one"
     return Problem(
