@@ -315,6 +315,22 @@ def test_a_database_server_that_is_not_there_is_named(home: Path, tmp_path: Path
     ]
 
 
+def test_a_database_that_variables_are_to_name_is_named_by_these(home: Path, tmp_path: Path) -> None:
+    settings = (
+        "import os\nSECRET_KEY = 'x'\nINSTALLED_APPS = ['django.contrib.contenttypes']\nROOT_URLCONF = 'shop.urls'\n"
+        "DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql', 'NAME': os.getenv('SHOP_NAME'),"
+        " 'HOST': os.getenv('SHOP_HOST'), 'USER': os.getenv('SHOP_USER'), 'PORT': 9}}\n"
+    )
+    shop = project(tmp_path / "shop", DJANGO + "psycopg[binary]\n", **{"shop/settings.py": settings})
+    variables = {**environ(home, None), "SHOP_HOST": "127.0.0.1"}
+    answer = nuages("up", str(shop), "--bind", "127.0.0.1:0", variables=variables)
+    lines = answer.error.splitlines()
+    assert lines[0] == "error: postgresql without a name at 127.0.0.1:9 does not answer"
+    assert lines[-2] == (
+        "hint: start it, or set what DATABASES reads: SHOP_NAME, SHOP_USER; --migrate off goes on without it"
+    )
+
+
 def test_an_env_file_may_name_the_settings_module(home: Path, tmp_path: Path) -> None:
     other = "from shop.settings import *\nSHOP_NAME = 'the other'\n"
     shop = project(tmp_path / "shop", DJANGO, **{"shop/other.py": other})

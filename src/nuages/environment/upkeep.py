@@ -287,7 +287,7 @@ def _migrate(prepared: Prepared, wanted: Wanted, database: Mapping[str, Any], re
         report("folder", f"made {database['made']}, where the settings keep the SQLite database")
     place = describe(database)
     if "failed" in database:
-        raise _no_plan(place, database["failed"])
+        raise _no_plan(place, database["failed"], _unset(prepared))
     plan = database["plan"]
     if not plan:
         return True
@@ -323,20 +323,28 @@ def describe(database: Mapping[str, Any]) -> str:
         return f"the SQLite database {name}"
     host = str(database.get("host", "")) or "the local socket"
     port = f":{database['port']}" if database.get("port") else ""
-    return f"{database.get('vendor', 'the database')} {name!r} at {host}{port}"
+    named = repr(name) if name else "without a name"
+    return f"{database.get('vendor', 'the database')} {named} at {host}{port}"
 
 
-def _no_plan(place: str, failed: Mapping[str, Any]) -> NuagesError:
+def _unset(prepared: Prepared) -> list[str]:
+    """Return the variables that DATABASES reads and nobody has set."""
+    read = (each.variables for each in prepared.project.assignments if each.name == "DATABASES")
+    return [name for names in read for name in names if name not in prepared.variables]
+
+
+def _no_plan(place: str, failed: Mapping[str, Any], unset: list[str]) -> NuagesError:
     text = str(failed["text"]).strip()
+    correct = f"set what DATABASES reads: {', '.join(unset[:6])}" if unset else ""
     if failed["unreachable"]:
         refuses = re.search(r"FATAL|denied|authentication|does not exist|Unknown database", text)
         return OutsideError(
             f"{place} refuses the connection" if refuses else f"{place} does not answer",
             where="`default` in DATABASES",
             why=f"{failed['kind']}: {text}",
-            hint="correct the variables that name it and its user; --migrate off goes on without it"
+            hint=f"{correct or 'correct the variables that name it and its user'}; --migrate off goes on without it"
             if refuses
-            else "start it, or correct its variables; --migrate off goes on without it\n"
+            else f"start it, or {correct or 'correct its variables'}; --migrate off goes on without it\n"
             "`nuages manifests compose` writes a file that runs the project with its database",
         )
     return ProjectError(

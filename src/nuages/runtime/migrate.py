@@ -214,4 +214,5 @@ def describe(connection: Any) -> str:
     if connection.vendor == "sqlite":
         return f"the SQLite database {settings['NAME']}"
     port = f":{settings['PORT']}" if settings.get("PORT") else ""
-    return f"{connection.vendor} {settings['NAME']!r} at {settings.get('HOST') or 'the local socket'}{port}"
+    name = repr(settings["NAME"]) if settings["NAME"] else "without a name"
+    return f"{connection.vendor} {name} at {settings.get('HOST') or 'the local socket'}{port}"

@@ -78,9 +78,9 @@ def _database(made: list[str]) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "engine": engine,
         "vendor": connection.vendor,
-        "name": str(row.get("NAME", "")),
-        "host": str(row.get("HOST", "")),
-        "port": str(row.get("PORT", "")),
+        "name": str(row.get("NAME") or ""),
+        "host": str(row.get("HOST") or ""),
+        "port": str(row.get("PORT") or ""),
         "made": ", ".join(made),
     }
     try:
