@@ -94,7 +94,11 @@ def _workloads(invocation: Invocation, target: str, options: ManifestOptions) ->
             wish = dataclasses.replace(wish, host=options.host[number : number + 1])
         plan = make(call).plan
         settings = call.resolve(Settings)
-        found.append(decide(plan, settings, wish, image=image or f"{plan.name}:latest", share=len(projects)))
+        found.append(
+            decide(
+                plan, settings, wish, image=image or f"{plan.name}:latest", share=len(projects), target=target
+            )
+        )
     names = [workload.name for workload in found]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:

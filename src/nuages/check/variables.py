@@ -69,6 +69,8 @@ def _default(variable: Variable) -> str | None:
         value = ast.literal_eval(variable.default)
     except (ValueError, SyntaxError):
         return variable.default
+    if isinstance(value, bool) and variable.kind is VariableKind.INTEGER:
+        return str(int(value))  # int(os.getenv("X", False)) takes no other text for it
     if isinstance(value, (list, tuple)) and all(isinstance(item, (str, int)) for item in value):
         return ",".join(str(item) for item in value)
     return "" if value is None else str(value)

@@ -40,6 +40,8 @@ class Services:
     """What a project needs beside itself."""
 
     database: Database | None = None
+    unnamed: str = ""
+    """The kind of server that a driver is installed for, where no variable says which."""
     redis: bool = False
     bucket: bool = False
 
@@ -58,6 +60,7 @@ def wanted(plan: Plan) -> Services:
         )
     return Services(
         database=database,
+        unnamed=kinds[0] if kinds and not naming else "",
         redis=bool(installed & _REDIS),
         bucket=bool(installed & {"boto3", "django-storages"}),
     )

@@ -96,7 +96,13 @@ class Workload:
 
 
 def decide(
-    plan: Plan, settings: Resolved[Settings], wish: ManifestOptions, *, image: str, share: int = 1
+    plan: Plan,
+    settings: Resolved[Settings],
+    wish: ManifestOptions,
+    *,
+    image: str,
+    share: int = 1,
+    target: str = "kubernetes",
 ) -> Workload:
     """Return what is to run of a project. `share` is the number of projects that `--memory` is split among.
 
@@ -119,7 +125,7 @@ def decide(
     proxies = _proxies(settings)
     _check_hosts(wish, proxies)
     notes = []
-    if volume:
+    if volume and target == "kubernetes":
         kept = ", ".join(state) or "the volume"
         notes.append(
             f"{kept} can be written by one pod only: 1 replica, and a rollout stops it before the next one starts; "
@@ -128,6 +134,11 @@ def decide(
     if wish.ingress and not wish.tls_secret:
         notes.append(
             "the Ingress has no certificate of its own: name the Secret that yours stands in, --tls-secret NAME"
+        )
+    if wanted.unnamed:
+        notes.append(
+            f"no variable of the settings names a {wanted.unnamed} server, whose driver is installed: none is made, "
+            "and what stands in the settings has to be reached from where this runs"
         )
     if wanted.database and len(state) < len(plan.state):
         first = wanted.database.variables[0]

@@ -55,6 +55,15 @@ def test_the_table_names_kind_need_default_and_place(
     )
 
 
+def test_a_default_is_one_that_the_settings_can_read(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = project / "shop" / "settings.py"
+    settings.write_text(settings.read_text() + "SHOWN = bool(int(os.getenv('SHOWN', False)))\n")
+    cli.main(["check", str(project), "--env-template"])
+    assert "#SHOWN=0\n" in capsys.readouterr().out
+
+
 def test_the_template_can_be_filled_in_and_read(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["check", str(project), "--env-template"]) == 0
     text = capsys.readouterr().out

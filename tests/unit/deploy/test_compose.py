@@ -162,3 +162,13 @@ def test_several_projects_share_the_memory() -> None:
 
 def test_two_runs_give_the_same_bytes() -> None:
     assert compose([plans.workload()], plans.options()) == compose([plans.workload()], plans.options())
+
+
+def test_a_server_that_no_variable_names_is_said_aloud() -> None:
+    bare = plans.workload(plans.plan(variables=(), required=()))
+    assert bare.notes == (
+        "no variable of the settings names a PostgreSQL server, whose driver is installed: none is made, and what "
+        "stands in the settings has to be reached from where this runs",
+    )
+    assert "db" not in made(bare)["services"]
+    assert plans.workload().notes == ()
