@@ -310,8 +310,9 @@ def test_a_database_server_that_is_not_there_is_named(home: Path, tmp_path: Path
     ]
     assert "Connection refused" in answer.error
     assert lines[-2:] == [
-        "hint: start it, or correct its variables; --migrate off goes on without it",
-        "      `nuages manifests compose` writes a file that runs the project with its database",
+        "hint: start it, or correct it at shop/settings.py:4; --migrate off goes on without it",
+        "      with its host read from a variable, `nuages manifests compose` writes a file that runs the project with "
+        "its database",
     ]
 
 
@@ -326,9 +327,10 @@ def test_a_database_that_variables_are_to_name_is_named_by_these(home: Path, tmp
     answer = nuages("up", str(shop), "--bind", "127.0.0.1:0", variables=variables)
     lines = answer.error.splitlines()
     assert lines[0] == "error: postgresql without a name at 127.0.0.1:9 does not answer"
-    assert lines[-2] == (
-        "hint: start it, or set what DATABASES reads: SHOP_NAME, SHOP_USER; --migrate off goes on without it"
-    )
+    assert lines[-2:] == [
+        "hint: start it, or set what DATABASES reads: SHOP_NAME, SHOP_USER; --migrate off goes on without it",
+        "      `nuages manifests compose` writes a file that runs the project with its database",
+    ]
 
 
 def test_an_env_file_may_name_the_settings_module(home: Path, tmp_path: Path) -> None:

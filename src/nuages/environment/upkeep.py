@@ -287,7 +287,7 @@ def _migrate(prepared: Prepared, wanted: Wanted, database: Mapping[str, Any], re
         report("folder", f"made {database['made']}, where the settings keep the SQLite database")
     place = describe(database)
     if "failed" in database:
-        raise _no_plan(place, database["failed"], _unset(prepared))
+        raise _no_plan(place, database["failed"], prepared)
     plan = database["plan"]
     if not plan:
         return True
@@ -327,26 +327,31 @@ def describe(database: Mapping[str, Any]) -> str:
     return f"{database.get('vendor', 'the database')} {named} at {host}{port}"
 
 
-def _unset(prepared: Prepared) -> list[str]:
-    """Return the variables that DATABASES reads and nobody has set."""
+def _correction(prepared: Prepared) -> tuple[str, bool]:
+    """Return what names the database and may be wrong, and whether variables do."""
+    for database in prepared.project.databases:
+        if database.alias == "default" and database.is_literal:
+            return f"correct it at {database.origin}", False
     read = (each.variables for each in prepared.project.assignments if each.name == "DATABASES")
-    return [name for names in read for name in names if name not in prepared.variables]
+    unset = [name for names in read for name in names if name not in prepared.variables]
+    if unset:
+        return f"set what DATABASES reads: {', '.join(unset[:6])}", True
+    return "correct the variables that name it and its user", True
 
 
-def _no_plan(place: str, failed: Mapping[str, Any], unset: list[str]) -> NuagesError:
+def _no_plan(place: str, failed: Mapping[str, Any], prepared: Prepared) -> NuagesError:
     text = str(failed["text"]).strip()
-    correct = f"set what DATABASES reads: {', '.join(unset[:6])}" if unset else ""
     if failed["unreachable"]:
         refuses = re.search(r"FATAL|denied|authentication|does not exist|Unknown database", text)
+        correct, by_variables = _correction(prepared)
+        hint = f"{'' if refuses else 'start it, or '}{correct}; --migrate off goes on without it"
+        if not refuses:
+            hint += "\n" if by_variables else "\nwith its host read from a variable, "
+            hint += "`nuages manifests compose` writes a file that runs the project with its database"
         return OutsideError(
             f"{place} refuses the connection" if refuses else f"{place} does not answer",
-            where="`default` in DATABASES",
-            why=f"{failed['kind']}: {text}",
-            hint=f"{correct or 'correct the variables that name it and its user'}; --migrate off goes on without it"
-            if refuses
-            else f"start it, or {correct or 'correct its variables'}; --migrate off goes on without it\n"
-            "`nuages manifests compose` writes a file that runs the project with its database",
-        )
+            where="`default` in DATABASES", why=f"{failed['kind']}: {text}", hint=hint,
+        )  # fmt: skip
     return ProjectError(
         f"the migrations of {place} cannot be planned",
         where="`default` in DATABASES",
