@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from nuages.runtime.request import Request
     from nuages.runtime.stored import Entry
 
-_lines: dict[int, bytes] = {}
+_NOT_MODIFIED = b"HTTP/1.1 304 Not Modified\r\n"
+_lines: dict[int, bytes] = {304: _NOT_MODIFIED}
 
 
 class FileExchange(Exchange):
@@ -100,3 +101,24 @@ class StaticExchange(FileExchange):
 def _status_line(status: int) -> bytes:
     line = _lines[status] = f"HTTP/1.1 {status_line(status)}\r\n".encode()
     return line
+
+
+def is_unchanged(connection: Connection, request: Request, entry: Entry) -> bool:
+    """Answer 304 at once to a client that was answered so before; return whether that was done.
+
+    Nothing of it could be late, taken slowly or cut off, so it takes no exchange.
+    """
+    fields = request.fields
+    if b"if-none-match" not in fields and b"if-modified-since" not in fields:
+        return False
+    if connection.is_busy or request.has_body or request.version != "1.1":
+        return False
+    hub, state = connection.hub, connection.server_state
+    head = hub.site.files.unchanged(entry, request.method, fields)
+    if head is None or not connection.keeps(request.keep_alive):
+        return False
+    connection.transport.write(b"".join((_NOT_MODIFIED, hub.defaults(state), head, b"\r\n")))
+    hub.count_static(304, 0)
+    state.total_requests += 1
+    connection.deadline = connection.loop.time() + hub.settings.keep_alive
+    return True

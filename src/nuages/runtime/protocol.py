@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
 from nuages.runtime.asgi import AsyncExchange
-from nuages.runtime.delivery import StaticExchange
+from nuages.runtime.delivery import StaticExchange, is_unchanged
 from nuages.runtime.exchange import Exchange, Refusal
 from nuages.runtime.health import HealthExchange
 from nuages.runtime.hub import Hub
@@ -194,6 +194,8 @@ class Connection(Patience, asyncio.Protocol):
     def begin(self, request: Request) -> None:
         """Decide which way a request takes, and give it its turn when it is the first."""
         exchange = self._exchange(request)
+        if exchange is None:
+            return
         self.receiving = exchange
         exchanges = self.exchanges
         exchanges.append(exchange)
@@ -209,12 +211,15 @@ class Connection(Patience, asyncio.Protocol):
             self.pause()
         self._advance()
 
-    def _exchange(self, request: Request) -> Exchange:
+    def _exchange(self, request: Request) -> Exchange | None:
+        """Return what answers a request, None where it is answered."""
         hub = self.hub
         site = hub.site
         fields = request.fields
         entry = site.files.find(request.path) if request.path != hub.health_path else None
         if entry is not None and not hub.logs_access:  # nobody else asks whose request it was
+            if is_unchanged(self, request, entry):
+                return None
             return StaticExchange(self, request, None, "", entry)
         identity = request_id(fields)
         client = hub.proxies.client(self.peer, self.scheme, fields)
@@ -231,6 +236,11 @@ class Connection(Patience, asyncio.Protocol):
         return SyncExchange(self, request, client, identity)
 
     # Answers
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything is to be answered or written before what comes next, or it is the end."""
+        return bool(self.exchanges) or self._flow is not None or self.closing or self.half_closed
 
     def keeps(self, keep_alive: bool) -> bool:
         """Return whether the connection goes on after the first exchange's answer; any thread may ask."""

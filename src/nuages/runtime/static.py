@@ -92,12 +92,8 @@ class Files:
 
         A reply with pieces owns a descriptor of the file, which is the caller's to close.
         """
-        # On these fields alone it depends when there are no others; browsers send the same few again and again.
-        if b"range" not in fields and b"if-match" not in fields and b"if-unmodified-since" not in fields:
-            get = fields.get
-            tags = get(b"if-none-match")
-            since = get(b"if-modified-since") if tags is None else None  # RFC 9110, section 13.1.3
-            key = (method, get(b"accept-encoding"), tags, since)
+        key = _key(method, fields)
+        if key is not None:
             known = entry.replies.get(key)
             if known is not None:
                 # A large file is opened for each answer: only what is said of it is known.
@@ -110,6 +106,12 @@ class Files:
                 entry.replies[key] = lasting
             return reply
         return self._answer(entry, method, fields)
+
+    def unchanged(self, entry: Entry, method: str, fields: Mapping[bytes, bytes]) -> bytes | None:
+        """Return the head of the 304 that such a request was answered with before, None where it was not."""
+        key = _key(method, fields)
+        known = entry.replies.get(key) if key is not None else None
+        return known.head if known is not None and known.status == 304 else None
 
     def _answer(self, entry: Entry, method: str, fields: Mapping[bytes, bytes]) -> Reply:
         for _ in range(3):
@@ -178,6 +180,16 @@ class Files:
         for memory in (entry.heads, entry.stamps, entry.replies):
             memory.clear()
         return True
+
+
+def _key(method: str, fields: Mapping[bytes, bytes]) -> tuple[bytes | str | None, ...] | None:
+    """Return what the answer depends on, None where that is more than browsers send again and again."""
+    if b"range" in fields or b"if-match" in fields or b"if-unmodified-since" in fields:
+        return None
+    get = fields.get
+    tags = get(b"if-none-match")
+    since = get(b"if-modified-since") if tags is None else None  # RFC 9110, section 13.1.3
+    return (method, get(b"accept-encoding"), tags, since)
 
 
 def _is_as_listed(entry: Entry, variant: Variant, descriptor: int, facts: os.stat_result) -> bool:
