@@ -8,8 +8,8 @@ short only while somebody gains by it.
 The interval counts for the threads as well: what a view computes on the loop in 1 ms would be cut into pieces with a
 wait for each. Whoever waits looks at the interval when it begins to wait (take_gil, Python/ceval_gil.h), so it is long
 while the loop is at a step of a view, and from when the request comes in: a thread that begins to wait before would cut
-the step short, and the loop then waits as long as threads are to. That is why it is no longer than Python's own: of
-several threads that compute, others may have their turn before the loop, and each of these waits is a turn.
+the step short, and the loop then waits as long as threads are to. That is why it is below Python's own: of several
+threads that compute, others may have their turn before the loop, and each of these waits is a turn.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Coroutine, Generator
 from typing import Any
 
 SWITCH_SECONDS = 0.0003
-STEP_SECONDS = 0.005  # that threads let the loop have for one step
+STEP_SECONDS = 0.002  # that threads let the loop have for one step
 LASTS_SECONDS = 1.0  # after the last async request
 REMEMBERED_SECONDS = (
     60.0  # after the last one; a thread's task may take seconds, and cannot be put off once it runs
