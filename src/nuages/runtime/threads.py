@@ -96,7 +96,10 @@ class Pool:
     @property
     def room(self) -> int:
         """How many threads may run views: all but those whose connections streams have, at least one."""
-        return max(1, self.most - self.streams.taken)
+        streams = self.streams
+        if not streams.holding and not streams.wanting:  # asked at the end of each request
+            return self.most
+        return max(1, self.most - streams.taken)
 
     @property
     def connecting(self) -> int:
