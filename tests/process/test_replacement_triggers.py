@@ -225,12 +225,12 @@ def test_a_blocked_loop_is_found_named_and_replaced_before_it_is_ended(project: 
 
 def test_a_loop_that_goes_on_in_time_loses_nothing(project: Path) -> None:
     # Its replacement takes longer to load than the loop stands still.
-    slow = "import pathlib, time\nif pathlib.Path('slow').exists(): time.sleep(4)\n"
+    slow = "import pathlib, time\nif pathlib.Path('slow').exists(): time.sleep(6)\n"
     write_project(project, urls=URLS, settings=slow)
     with serving(project, *BOTH, "--workers", "1", "--stall-timeout", "1s", "--preload", "off") as server:
         server.wait_for("worker-ready")
         (project / "slow").touch()
-        exchange = server.begin("/block/?seconds=3.5")
+        exchange = server.begin("/block/?seconds=4.5")
         server.wait_for("worker-stalled")
         assert exchange.answer().status == 200
         exchange.socket.close()

@@ -24,6 +24,7 @@ GROWN = (
 FAST = 0.05  # of the limit, by which a worker grows from one look to the next that is going to pass it
 KEPT_FREE = 0.03  # of a limit; the kernel needs some of it before it kills
 LOOK = 1.0  # seconds between two looks
+BEAT = 1.0  # seconds between two heartbeats: so long after the last one a loop may have gone round yet
 LATE = 1.0  # seconds by which a look may come late before it tells more of us than of the workers
 
 
@@ -106,9 +107,9 @@ def look(
 ) -> tuple[Looked, tuple[Event, ...]]:
     """Return what the pool is to be told of the workers that serve.
 
-    A worker that has not said for `rules.stall` that its loop goes round is stalled. Whoever looks late itself, as
-    after a stop of the whole container, first gives the workers their time again; and one that was found holds back
-    the verdict on others for as long, for what stalls all of them at once is not cured by killing them.
+    A worker whose loop has not gone round for `rules.stall` is stalled: its heartbeat is as late. Whoever looks late
+    itself, as after a stop of the whole container, first gives the workers their time again; and one that was found
+    holds back the verdict on others for as long, for what stalls all of them at once is not cured by killing them.
     """
     events: list[Event] = []
     stall = rules.stall
@@ -116,7 +117,7 @@ def look(
     if stall is not None and now - before.at > LOOK + LATE:
         judges_from = max(judges_from, now + stall)
     for reading in sorted(readings, key=lambda one: one.heartbeat):
-        silent = now - max(reading.heartbeat, reading.ready_since)
+        silent = now - max(reading.heartbeat, reading.ready_since) - BEAT
         if stall is not None and reading.stalled and silent < stall:
             events.append(Recovered(reading.id))
         elif stall is not None and not reading.stalled and silent >= stall and now >= judges_from:
