@@ -181,7 +181,9 @@ class Transfer:
             self._watch(wanted=True)
 
     def _push_piece(self, own: socket.socket, most: int) -> int:
-        """Send some of the next piece; return how many bytes of the file that was. Raises OSError.
+        """Send some of the next piece; return how many bytes of the file that was.
+
+        Raises OSError; BlockingIOError when the socket takes no more, also after it has taken some.
 
         The last one is sent only if the file, after all others have been copied, is the one it was: who has received
         everything has received what was there when it was asked for.
@@ -198,9 +200,11 @@ class Transfer:
         if isinstance(piece, bytes):
             self._note(own.send(piece, flags))
             return 0
-        start, stop = piece
-        sent = send_part(own, self._file, start, min(stop, start + most), flags)
+        start, stop = piece[0], min(piece[1], piece[0] + most)
+        sent = send_part(own, self._file, start, stop, flags)
         self._note(sent)
+        if sent < stop - start:
+            raise BlockingIOError  # asking whether the socket takes more would cost as much as sending it
         return sent
 
     def _note(self, sent: int) -> None:
