@@ -69,9 +69,12 @@ def talk(server: Server) -> Iterator[Talk]:
         yield opened
 
 
-def hashed(server: Server, name: str) -> str:
-    root = Path(server.process.args[4]) / "collected"  # type: ignore[index]
+def hashed_in(root: Path, name: str) -> str:
     return str(json.loads((root / "staticfiles.json").read_text())["paths"][name])
+
+
+def hashed(server: Server, name: str) -> str:
+    return hashed_in(Path(server.process.args[4]) / "collected", name)  # type: ignore[index]
 
 
 def test_a_hashed_file_is_immutable_and_compressed(server: Server, talk: Talk) -> None:
@@ -388,31 +391,78 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(place)], check=True)
 
 
+def enlarge(disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,size=20m", str(disk)], check=True)
+
+
 def test_a_full_disk_is_an_error_and_nothing_half_written_is_served(tmp_path: Path, small_disk: Path) -> None:
     project = write_site(
         tmp_path / "site", settings=EXTRA.replace('BASE.parent / "collected"', repr(str(small_disk)))
     )
-    assets = write_assets(project)
+    write_assets(project)
     done = collect(project)
     assert done.returncode == 4, done.stderr
-    assert "error: the static files cannot be written\n" in done.stderr
-    assert "  No space left on device\n\nhint: free some space and run it again" in done.stderr
-    assert not (small_disk / "nuages-static.json").exists()
+    assert done.stderr.endswith(
+        "error: the static files cannot be written\n"
+        f"  {small_disk}/large.bin\n"
+        "  No space left on device\n\n"
+        "hint: free some space and run it again\n"
+    )
+    assert not list(small_disk.rglob("*large*"))
+    assert not list(small_disk.rglob(".*"))
     with serving(project, "--workers", "1") as server:
         assert server.wait() == 1
         assert server.error() == (
             "error: the static files are not collected to the end\n"
             f"  {small_disk}/nuages-static.unfinished\n"
-            "  collecting them was broken off, or goes on just now: what lies there may be half a file\n\n"
+            "  collecting them was broken off, or goes on just now: what lies there may be half of them\n\n"
             "hint: collect them again: nuages collect"
         )
-    (assets / "large.bin").unlink()
-    for left in small_disk.glob("large*"):
-        left.unlink()
+    enlarge(small_disk)
     done = collect(project)
     assert done.returncode == 0, done.stderr
     with serving(project, "--workers", "1") as server, talking(server.address) as talk:
         assert talk.get("/static/pixel.png").status == 200
+        for name in ("large.bin", hashed_in(small_disk, "large.bin")):
+            assert talk.get(f"/static/{name}").body == LARGE
+
+
+def test_what_was_collected_before_a_disk_was_full_is_served_until_it_is_collected_again(
+    tmp_path: Path, small_disk: Path
+) -> None:
+    project = write_site(
+        tmp_path / "site", settings=EXTRA.replace('BASE.parent / "collected"', repr(str(small_disk)))
+    )
+    assets = write_assets(project)
+    large = assets / "large.bin"
+    large.unlink()
+    done = collect(project)
+    assert done.returncode == 0, done.stderr
+    old = {name: hashed_in(small_disk, name) for name in ("css/site.css", "pixel.png")}
+    before = {path: path.read_bytes() for path in small_disk.rglob("*") if path.is_file()}
+    (assets / "css" / "site.css").write_text("body { background: url(../large.bin) }\n")
+    os.utime(assets / "css" / "site.css", (0, 0))  # only what is large is new to collectstatic
+    large.write_bytes(LARGE)
+    assert collect(project).returncode == 4
+    after = {path: path.read_bytes() for path in small_disk.rglob("*") if path.is_file()}
+    assert after == {**before, small_disk / "nuages-static.unfinished": b""}
+    with serving(project, "--workers", "1") as server, talking(server.address) as talk:
+        server.wait_for_line(
+            f"collecting static files to {small_disk} was broken off, or goes on just now: what was collected before "
+            "is served; nuages collect collects the rest"
+        )
+        for name in old.values():
+            assert talk.get(f"/static/{name}").status == 200
+        assert old["pixel.png"] in talk.get(f"/static/{old['css/site.css']}").text
+        enlarge(small_disk)
+        assert collect(project).returncode == 0
+        assert not (small_disk / "nuages-static.unfinished").exists()
+        assert old["pixel.png"] in talk.get(f"/static/{old['css/site.css']}").text
+    new = hashed_in(small_disk, "css/site.css")
+    assert new != old["css/site.css"]
+    with serving(project, "--workers", "1") as server, talking(server.address) as talk:
+        assert hashed_in(small_disk, "large.bin") in talk.get(f"/static/{new}").text
+        assert talk.get(f"/static/{old['css/site.css']}").status == 200  # of the release before
 
 
 def test_a_disk_that_is_full_while_compressing_leaves_no_part_of_a_form(

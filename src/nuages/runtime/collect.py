@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import errno
 import io
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +32,7 @@ from nuages.runtime.manifest import (
     write_manifest,
 )
 from nuages.runtime.publication import Published, publish
+from nuages.runtime.replacement import unfinished, whole_files
 from nuages.runtime.settings import Settings
 from nuages.runtime.shelves import NEWER_SECONDS, Manner, hashed_test, scan
 from nuages.runtime.site import bring_up_alone, prepare_path
@@ -126,7 +126,8 @@ def _keep(root: Path, output: str | None, lost: list[str], report: Report, effor
         f"{root} is used as it is: collecting would lose {count} of its manifest, such as {lost[0]}",
     )
     if output and Path(output) != root:
-        with _disk(Path(output)), _unfinished(Path(output)):
+        with _disk(Path(output)), unfinished(Path(output)):
+            (Path(output) / NAME).unlink(missing_ok=True)  # files are written over: it would not be theirs
             shutil.copytree(root, output, dirs_exist_ok=True)
             return _finish(Path(output), report, effort)
     items = scan(str(root))
@@ -138,13 +139,14 @@ def _collect(root: Path, report: Report, effort: str) -> Collected:
     from django.core.management import call_command
 
     said = io.StringIO()
-    with _disk(root), _unfinished(root):
+    with _disk(root), unfinished(root):
         earlier = _earlier(root)
-        # A manifest of ours that outlives its files would be worse than none.
-        (root / NAME).unlink(missing_ok=True)
         try:
-            call_command("collectstatic", interactive=False, verbosity=0, stdout=io.StringIO(), stderr=said)
-            _compress_offline(call_command, report)
+            with whole_files():
+                call_command(
+                    "collectstatic", interactive=False, verbosity=0, stdout=io.StringIO(), stderr=said
+                )
+                _compress_offline(call_command, report)
         except NuagesError:
             raise
         except OSError as error:
@@ -248,15 +250,6 @@ def _set_time(path: Path, seconds: int) -> None:
 
 def _is_ours(path: str) -> bool:
     return path in (NAME, UNFINISHED) or path.startswith(f".{NAME}")
-
-
-@contextlib.contextmanager
-def _unfinished(root: Path) -> Iterator[None]:
-    """Mark a folder until all is in it: a copy that was broken off must never be served as a whole one."""
-    root.mkdir(parents=True, exist_ok=True)
-    (root / UNFINISHED).touch()
-    yield
-    (root / UNFINISHED).unlink()
 
 
 def _existing(root: Path, path: str, forms: dict[str, int]) -> dict[str, int]:

@@ -134,12 +134,7 @@ def url_prefixes(static_url: str | None, script_name: str | None) -> tuple[str, 
 
 
 def _items(root: Path, django_manifest: dict[str, str], report: Report) -> Manifest:
-    if (root / UNFINISHED).exists():
-        raise ProjectError(
-            "the static files are not collected to the end", where=str(root / UNFINISHED),
-            why="collecting them was broken off, or goes on just now: what lies there may be half a file",
-            hint="collect them again: nuages collect",
-        )  # fmt: skip
+    is_unfinished = (root / UNFINISHED).exists()
     try:
         items = read_manifest(root)
     except ValueError as error:
@@ -147,6 +142,16 @@ def _items(root: Path, django_manifest: dict[str, str], report: Report) -> Manif
             "the manifest of the collected static files cannot be read", where=str(root / NAME), why=str(error),
             hint="collect them again: nuages collect",
         ) from None  # fmt: skip
+    if is_unfinished:
+        # Collecting replaces files whole, and the manifest at its end: the one that is there is of what was before.
+        if items is None or not _lists(items, django_manifest.values()):
+            raise ProjectError(
+                "the static files are not collected to the end", where=str(root / UNFINISHED),
+                why="collecting them was broken off, or goes on just now: what lies there may be half of them",
+                hint="collect them again: nuages collect",
+            )  # fmt: skip
+        what = f"collecting static files to {root} was broken off, or goes on just now"
+        report("warning", f"{what}: what was collected before is served; nuages collect collects the rest")
     if items is not None:
         check_items(root, items)
         return items
@@ -159,6 +164,11 @@ def _items(root: Path, django_manifest: dict[str, str], report: Report) -> Manif
         )
         report("static", text)
     return items
+
+
+def _lists(items: Manifest, names: Iterable[str]) -> bool:
+    """Return whether a manifest has all files of these names but for hidden ones, which are never served."""
+    return all(name in items or "/." in f"/{name}" for name in names)
 
 
 def check_items(root: Path, items: Manifest, sample: int = 20) -> None:
