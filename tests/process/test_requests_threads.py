@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import os
 import resource
 import select
 from collections.abc import Iterator
@@ -35,6 +37,7 @@ URLS = f"""
 import threading
 from django.core.cache import caches
 from django.db import connection
+from django.http import StreamingHttpResponse
 from nuages.runtime.connections import count_open
 from pages import counted
 def cached(request):
@@ -49,7 +52,15 @@ def together(request):
     return HttpResponse(threading.current_thread().name)
 def opened(request):
     return HttpResponse(str(count_open()))
-urlpatterns += [path("cached/", cached), path("together/", together), path("opened/", opened)]
+def events(request):
+    def told():
+        with open(request.GET["pipe"], "rb") as pipe:
+            yield b"data: " + pipe.read() + b"\\n\\n"
+        1 / int(request.GET["divisor"])
+    return StreamingHttpResponse(told(), content_type="text/event-stream")
+urlpatterns += [
+    path("cached/", cached), path("together/", together), path("opened/", opened), path("events/", events),
+]
 """
 
 
@@ -118,3 +129,31 @@ def test_who_finds_the_queue_full_is_answered_503_at_once(project: Path) -> None
             assert (refused.status, refused.getheader("Retry-After")) == (503, "1")
         assert patient.answer().status == 200
         assert {one.answer().status for one in asked.values()} == {200}
+
+
+def test_an_event_stream_is_open_before_its_first_event(project: Path) -> None:
+    quiet, stuck = named_pipe(project, "quiet"), named_pipe(project, "stuck")
+    with serving(project, "--timeout", "1s", "--stuck-timeout", "1m") as server:
+        server.wait_for("ready")
+        listening = server.begin(f"/events/?pipe={quiet}&divisor=1")
+        with held(quiet) as pipe:
+            stream = http.client.HTTPResponse(listening.socket)
+            stream.begin()  # a browser tells its page now that the stream is open
+            assert (stream.status, stream.getheader("Content-Type")) == (200, "text/event-stream")
+            late = server.begin(f"/hold/?pipe={stuck}")
+            with held(stuck):
+                assert late.answer().status == 504  # so long it may take until a page's answer begins
+            os.write(pipe, b"hello")
+        assert stream.read() == b"data: hello\n\n"
+
+
+def test_an_event_stream_that_fails_ends_without_its_end(project: Path) -> None:
+    pipe = named_pipe(project)
+    with serving(project) as server:
+        server.wait_for("ready")
+        listening = server.begin(f"/events/?pipe={pipe}&divisor=0")
+        with held(pipe):
+            pass
+        with pytest.raises(http.client.IncompleteRead):
+            listening.answer()
+        assert "ZeroDivisionError" in server.wait_for("application")["text"]

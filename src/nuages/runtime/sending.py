@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from nuages.runtime import shrinking
@@ -76,19 +76,19 @@ class Sending(Exchange):
         if self.lost:
             return
         remaining: int | None = None
-        number = 0
+        begun = False
         streams, is_events = self.hub.pool.streams, is_event_stream(started.headers)
         if is_events:
             streams.begin(is_long=True)
-        iterator = iter(result)
-        if started.status and self.request.method == "HEAD":
-            iterator = iter(())
-        chunks = with_written(iterator, started)
-        if self.hub.settings.gzip:
-            chunks = shrinking.stream(self.request.fields, started, chunks)
-        for chunk in chunks:
-            if not chunk:
-                continue
+        if is_events and started.status and self.request.method != "HEAD":
+            # The first event may take hours, and clients know by the head that they are heard (HTML, section 9.2).
+            # Elsewhere it goes out with the first piece: until then an error can still be said (PEP 3333).
+            head = self._head(started, None)
+            remaining = head.length
+            begun = head.has_body
+            if begun:
+                self.loop.call_soon_threadsafe(self._write, head, b"", 0)
+        for chunk in self._chunks(result, started):
             data = chunk
             if head is None:
                 head = self._head(started, None)
@@ -101,19 +101,27 @@ class Sending(Exchange):
             size = len(data)
             if head.chunked:
                 data = b"%x\r\n%b\r\n" % (size, data)
-            number += 1
             if not flow.wait(size):
                 return
-            self.loop.call_soon_threadsafe(self._write, head if number == 1 else None, data, size)
+            self.loop.call_soon_threadsafe(self._write, None if begun else head, data, size)
+            begun = True
             # It may wait for whatever comes next: events, a slow client.
             streams.begin(is_long=is_events)
         if head is None:
             head = self._head(started, 0)
-        if number == 0:
+        if not begun:
             self.loop.call_soon_threadsafe(self._answered, head, b"", head.keep_alive and not head.length)
             return
         tail = b"0\r\n\r\n" if head.chunked else b""
         self.loop.call_soon_threadsafe(self._streamed, tail, head.keep_alive and not remaining)
+
+    def _chunks(self, result: Iterable[bytes], started: Started) -> Iterator[bytes]:
+        """Return what is to be sent, without what is empty (in the thread)."""
+        wanted = () if started.status and self.request.method == "HEAD" else result
+        chunks = with_written(iter(wanted), started)
+        if self.hub.settings.gzip:
+            chunks = shrinking.stream(self.request.fields, started, chunks)
+        return filter(None, chunks)
 
     def _send_whole_file(self, wrapper: FileWrapper, started: Started) -> bool:
         """Give a regular file to the loop under a descriptor of our own, so that no thread waits (in the thread)."""
