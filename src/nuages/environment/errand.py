@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Mapping
+from typing import Any
 
 from nuages.environment.home import Report, held
 from nuages.environment.prepared import Command
-from nuages.errors import NuagesError, OutsideError, ProjectError
+from nuages.errors import NuagesError, OutsideError, ProjectError, StartError
 
 
 def run(asked: Command) -> tuple[int, list[str]]:
@@ -21,8 +22,12 @@ def run(asked: Command) -> tuple[int, list[str]]:
 
 
 def heard(asked: Command, report: Report) -> tuple[int, list[str]]:
-    """Run a command of ours that talks in JSON; return its status and what it said as a person reads it."""
-    said = []
+    """Run a command of ours that talks in JSON; return its status and what it said as a person reads it.
+
+    Raises the error that it ended with, if it told one.
+    """
+    said: list[str] = []
+    error: NuagesError | None = None
     with subprocess.Popen(
         asked.argv, cwd=asked.directory, env=dict(asked.environ), stdin=subprocess.DEVNULL, pass_fds=tuple(held),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace",
@@ -33,15 +38,19 @@ def heard(asked: Command, report: Report) -> tuple[int, list[str]]:
                 event = _event(line)
                 if event.get("event") == "progress":
                     report("progress", event["text"])
+                elif event.get("event") == "error":
+                    error = _error(event)
                 else:
-                    said += _text(line, event).splitlines()
+                    said += (event.get("text") or line.rstrip("\n")).splitlines()
         except BaseException:
             running.kill()
             raise
+    if error is not None:
+        raise error
     return running.returncode, said
 
 
-def _event(line: str) -> Mapping[str, str]:
+def _event(line: str) -> Mapping[str, Any]:
     try:
         found = json.loads(line) if line.startswith("{") else {}
     except ValueError:
@@ -49,19 +58,16 @@ def _event(line: str) -> Mapping[str, str]:
     return found if isinstance(found, dict) else {}
 
 
-def _text(line: str, event: Mapping[str, str]) -> str:
-    if event.get("event") != "error":
-        return event.get("text") or line.rstrip("\n")
+def _error(event: Mapping[str, Any]) -> NuagesError:
+    kinds = {kind.exit_code: kind for kind in (ProjectError, StartError, OutsideError)}
     where, why, hint = (event.get(name, "") for name in ("where", "why", "hint"))
-    return NuagesError(event["what"], where=where, why=why, hint=hint).render()
+    return kinds.get(event["exit"], ProjectError)(event["what"], where=where, why=why, hint=hint)
 
 
 def failed(what: str, called: str, code: int, said: list[str]) -> NuagesError:
     """Return the error of a command of the name `called` that ended with a status other than 0."""
-    # Our own command prints a whole error block already: it is quoted as it is.
     tail = [line for line in said if line.strip()][-25:]
-    kind = OutsideError if called.startswith("nuages ") and code == OutsideError.exit_code else ProjectError
-    return kind(
+    return ProjectError(
         what,
         where=f"`{called}` ended with status {code}",
         why="\n".join(tail),

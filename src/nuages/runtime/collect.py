@@ -7,7 +7,7 @@ import errno
 import io
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,8 +66,9 @@ def collect(
     directories = prepare_path(application)
     version = import_django(directories)
     wish = Wish(
-        who="collect", static_root=output or place, debug=settings.debug, bucket=bucket_of(settings.media)
-    )
+        who="collect", static_root=output or place, moves_static=bool(output), debug=settings.debug,
+        bucket=bucket_of(settings.media),
+    )  # fmt: skip
     bringer = Bringer(version=version, wish=wish, fills=settings.fill_settings, report=report)
     with bringer.watching():
         bring_up_alone(bringer, application, directories)
@@ -82,12 +83,12 @@ def collect(
             why="nothing says where the files are to go, and --fill-settings is off",
             hint="nuages collect --output DIR",
         )  # fmt: skip
-    own = Path(django_settings.STATIC_ROOT).absolute()
+    own = Path(bringer.static_root or django_settings.STATIC_ROOT).absolute()
     lost = _lost_by_collecting(own)
     if lost:
         return _keep(own, output, lost, report, effort)
     if output:
-        django_settings.STATIC_ROOT = output
+        django_settings.STATIC_ROOT = output  # also where the settings are not to be filled
     return _collect(Path(django_settings.STATIC_ROOT).absolute(), report, effort)
 
 
@@ -141,20 +142,16 @@ def _collect(root: Path, report: Report, effort: str) -> Collected:
     said = io.StringIO()
     with _disk(root), unfinished(root):
         earlier = _earlier(root)
-        try:
-            with whole_files():
-                call_command(
-                    "collectstatic", interactive=False, verbosity=0, stdout=io.StringIO(), stderr=said
-                )
-                _compress_offline(call_command, report)
-        except NuagesError:
-            raise
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            raise collect_error(error, said.getvalue(), find_static) from None
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - finders, storages and settings are the project's
-            raise collect_error(error, said.getvalue(), find_static) from None
+        with whole_files():
+            for command, words in _commands(report):
+                try:
+                    call_command(command, **words, verbosity=0, stdout=io.StringIO(), stderr=said)
+                except NuagesError:
+                    raise
+                except (Exception, SystemExit) as error:  # finders and storages are the project's
+                    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                        raise
+                    raise collect_error(error, said.getvalue(), find_static, command) from None
         _report_left(report)
         return _finish(root, report, effort, earlier)
 
@@ -166,14 +163,15 @@ def _earlier(root: Path) -> Manifest:
         return Manifest({})
 
 
-def _compress_offline(call_command: Callable[..., Any], report: Report) -> None:
-    """Run django-compressor's own command where the settings ask for it."""
+def _commands(report: Report) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the management commands that collect: Django's, and django-compressor's where the settings ask for it."""
     from django.apps import apps
     from django.conf import settings
 
+    yield "collectstatic", {"interactive": False}
     if apps.is_installed("compressor") and getattr(settings, "COMPRESS_OFFLINE", False):
         report("collect", "compressing templates' blocks (COMPRESS_OFFLINE)")
-        call_command("compress", verbosity=0, stdout=io.StringIO(), stderr=io.StringIO())
+        yield "compress", {}
 
 
 def _report_left(report: Report) -> None:

@@ -12,8 +12,10 @@ _FAILED = re.compile(r"Post-processing '(.+)' failed!")
 _MISSING = re.compile(r"The file '?(.+?)'? could not be found")
 
 
-def collect_error(error: BaseException, said: str, find: Callable[[str], str | None]) -> ProjectError:
-    """Return the error for a collectstatic that failed; `said` is what Django wrote to stderr.
+def collect_error(
+    error: BaseException, said: str, find: Callable[[str], str | None], command: str = "collectstatic"
+) -> ProjectError:
+    """Return the error for a management command that failed; `said` is what it wrote to stderr.
 
     `find` gives the path of a static file by its name, to name the line that refers to what is missing.
     """
@@ -44,9 +46,9 @@ def collect_error(error: BaseException, said: str, find: Callable[[str], str | N
             hint="make the folder, or take it out of STATICFILES_DIRS; a front-end build may have to make it",
         )  # fmt: skip
     return ProjectError(
-        "the static files cannot be collected", where="manage.py collectstatic",
+        "the static files cannot be collected", where=f"manage.py {command}",
         why=f"{type(error).__name__}: {text}".strip() + (f"\n{said.strip()}" if said.strip() else ""),
-        hint="correct what the message names; `python manage.py collectstatic` shows the same",
+        hint=f"correct what the message names; `python manage.py {command}` shows the same",
     )  # fmt: skip
 
 

@@ -86,8 +86,18 @@ def snapshot_settings(settings: Any, version: tuple[int, int]) -> Snapshot:
         staticfiles_storage=getattr(settings, "STATICFILES_STORAGE", "") if version < (5, 1) else "",
         overridden=frozenset(name for name in names if overridden(name)),
         has_manifest=False,
+        beside_static=tuple(_beside_static(settings, root)),
         file_storage=getattr(settings, "DEFAULT_FILE_STORAGE", "") if version < (5, 1) else "",
     )
+
+
+def _beside_static(settings: Any, root: Any) -> Iterator[str]:
+    """Yield the settings that name the same folder; what was collected and uploads are never moved together."""
+    for name in dir(settings) if root else ():
+        if name.endswith("_ROOT") and name not in ("STATIC_ROOT", "MEDIA_ROOT"):
+            value = getattr(settings, name)
+            if isinstance(value, (str, os.PathLike)) and Path(value) == Path(root):
+                yield name
 
 
 def _app_names(installed: Any) -> Iterator[str]:
@@ -114,6 +124,7 @@ class Bringer:
         foreign.leave_alone()
         self.done = False
         self.filled: tuple[Filled, ...] = ()
+        self.static_root: str | None = None  # as the project has it
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -139,6 +150,7 @@ class Bringer:
         from django.conf import settings
 
         snapshot = snapshot_settings(settings, self.version)
+        self.static_root = snapshot.static_root
         self.done = True
         if debug_refusal_needed(snapshot, self.wish):
             raise debug_refusal(str(getattr(settings, "SETTINGS_MODULE", "")))

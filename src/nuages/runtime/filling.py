@@ -17,7 +17,8 @@ LOCAL_STORAGE = "django.core.files.storage.FileSystemStorage"
 class Snapshot:
     """The settings that decide, as the project left them.
 
-    `overridden` are the names that the project sets itself. `has_manifest`: the static root holds Django's
+    `overridden` are the names that the project sets itself. `beside_static` are other settings that name the folder of
+    STATIC_ROOT, such as COMPRESS_ROOT. `has_manifest`: the static root holds Django's
     manifest. `django` is its version, `(5, 2)`. `file_storage` is DEFAULT_FILE_STORAGE, "" where there is none any
     more; `has_new_s3`: django-storages has its S3 backend under its newer name.
     """
@@ -32,6 +33,7 @@ class Snapshot:
     staticfiles_storage: str
     overridden: frozenset[str]
     has_manifest: bool
+    beside_static: tuple[str, ...] = ()
     file_storage: str = ""
     has_new_s3: bool = True
 
@@ -74,6 +76,10 @@ def fill(snapshot: Snapshot, wish: Wish) -> tuple[Filled, ...]:
         was = repr(snapshot.static_root) if snapshot.static_root else "unset"
         line = f"STATIC_ROOT = {wish.static_root!r} (was {was})"
         found.append(Filled(name="STATIC_ROOT", value=wish.static_root, line=line))
+        found += [
+            Filled(name=name, value=wish.static_root, line=f"{name} = STATIC_ROOT (as before)")
+            for name in snapshot.beside_static
+        ]
     # Pages of a site whose files were never collected must not ask a manifest for them.
     if uses_static and not debug and (wish.who == "collect" or snapshot.has_manifest):
         found += _storage(snapshot)

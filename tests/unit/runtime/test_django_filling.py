@@ -49,6 +49,13 @@ def test_what_the_project_set_stays() -> None:
     assert filled(static_root="/own", databases={"default": database}, storages=own) == {}
 
 
+def test_settings_that_name_the_folder_of_static_root_move_with_it() -> None:
+    moved = Wish(who="serve", static_root="/srv/static", moves_static=True)
+    changes = {"static_root": "/own", "beside_static": ("COMPRESS_ROOT",), "databases": {}, "storages": {}}
+    assert filled(moved, **changes)["COMPRESS_ROOT"] == "/srv/static"
+    assert "COMPRESS_ROOT" not in filled(SERVE, **changes)
+
+
 def test_a_connection_pool_is_left_alone() -> None:
     pooled = {"ENGINE": "django.db.backends.postgresql", "OPTIONS": {"pool": True}}
     assert "DATABASES" not in filled(databases={"default": pooled})
