@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
+from tests.process.browser import browse, needed
 from tests.process.harness import serving
 from tests.process.sites import write_site
 
@@ -21,7 +20,6 @@ def page(request, name):
 
 urlpatterns += [path("shown/<str:name>", page)]
 """
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SCRIPT = "document.title = 'ran'; fetch('/ran/' + location.pathname.split('/').pop())"
 SVG = f'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><script>{SCRIPT}</script></svg>'
 EVIL: dict[str, str] = {
@@ -38,22 +36,7 @@ PIXEL = bytes.fromhex(
     "f61738550000000049454e44ae426082"
 )
 
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium (apt-get install chromium)"),
-]
-
-
-def browse(url: str, profile: Path) -> str:
-    """Let the browser open a page, and return its document when it has come to rest."""
-    assert CHROMIUM is not None
-    done = subprocess.run(
-        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-         f"--user-data-dir={profile}", "--virtual-time-budget=5000", "--timeout=30000",
-         "--disable-popup-blocking", "--dump-dom", url],
-        capture_output=True, text=True, check=False, timeout=100,
-    )  # fmt: skip
-    return done.stdout
+pytestmark = [pytest.mark.long, needed]
 
 
 def test_what_was_uploaded_runs_no_script_and_pictures_are_shown(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+from tests.process.browser import looking_at, needed
 from tests.process.harness import Server, serving
 from tests.process.sites import talking, write_site
 
@@ -23,11 +25,38 @@ MANY = 10_000
 START_SECONDS = 0.03
 
 
+PAGES = """
+from django.templatetags.static import static
+RELEASE = (HERE.parent / "assets" / "site.css").read_text()
+PAGE = '''<!doctype html><p id="text">text</p><script type="module">
+const now = async () => { try { return await (await fetch("/release/")).text() } catch { return "nobody" } };
+while (["nobody", %(release)r].includes(await now())) await new Promise(done => setTimeout(done, 20));
+const sheet = Object.assign(document.createElement("link"), { rel: "stylesheet", href: %(sheet)r });
+const outcome = await new Promise(done => { sheet.onload = sheet.onerror = done; document.head.append(sheet) });
+const module = await import(%(script)r).catch(() => ({ text: "no script" }));
+const colour = getComputedStyle(document.getElementById("text")).color.replaceAll(/[^0-9,]/g, "");
+await fetch(`/seen/${outcome.type}/${colour}/${module.text}/`);
+</script>'''
+
+
+def page(request):
+    names = {"release": RELEASE, "sheet": static("site.css"), "script": static("late.js")}
+    return HttpResponse(PAGE % names)
+
+
+urlpatterns += [
+    path("page/", page), path("release/", lambda request: HttpResponse(RELEASE)),
+    path("seen/<path:what>", lambda request, what: HttpResponse(what)),
+]
+"""
+
+
 def release(folder: Path, text: str) -> Path:
-    """Return a project with one style sheet, collected."""
-    project = write_site(folder, settings=SETTINGS)
+    """Return a project with one style sheet and one script, collected."""
+    project = write_site(folder, settings=SETTINGS, urls=PAGES)
     (project / "assets").mkdir()
     (project / "assets" / "site.css").write_text(text)
+    (project / "assets" / "late.js").write_text(f'export const text = "{folder.name}"')
     done = subprocess.run(
         [sys.executable, "-m", "nuages", "collect", str(project), "--settings", "pages.settings", "--app",
          "pages.wsgi:application"], cwd=project, capture_output=True, text=True, check=False, timeout=100,
@@ -41,8 +70,8 @@ def hashed(project: Path) -> str:
 
 
 @contextlib.contextmanager
-def running(project: Path, keep: Path) -> Iterator[Server]:
-    with serving(project, "--workers", "1", "--static-keep", str(keep)) as server:
+def running(project: Path, keep: Path, *options: str) -> Iterator[Server]:
+    with serving(project, "--workers", "1", "--static-keep", str(keep), *options) as server:
         server.wait_for("ready")
         yield server
 
@@ -67,6 +96,20 @@ def test_pages_of_both_releases_find_their_files_at_both_servers(tmp_path: Path)
     with running(new, tmp_path / "kept") as alone:
         assert text_of(alone, hashed(old)) == "a { color: red }"
         assert "kept in" not in alone.said
+
+
+@pytest.mark.long
+@needed
+def test_a_page_that_is_open_in_a_browser_finds_its_files_after_its_release_has_gone(tmp_path: Path) -> None:
+    old = release(tmp_path / "old", "p { color: rgb(1, 2, 3) }")
+    new = release(tmp_path / "new", "p { color: rgb(7, 8, 9) }")
+    with contextlib.ExitStack() as browser:
+        with running(old, tmp_path / "kept") as first:
+            address = first.address
+            browser.enter_context(looking_at(f"http://{address}/page/", tmp_path / "profile"))
+            first.wait_for_request(path="/release/")  # the page's script runs
+        with running(new, tmp_path / "kept", "--bind", address) as second:
+            second.wait_for_request(path="/seen/load/1,2,3/old/", status=200)
 
 
 def test_further_folders_are_served_with_an_age_of_their_own(tmp_path: Path) -> None:

@@ -64,12 +64,12 @@ def _error(event: Mapping[str, Any]) -> NuagesError:
     return kinds.get(event["exit"], ProjectError)(event["what"], where=where, why=why, hint=hint)
 
 
-def failed(what: str, called: str, code: int, said: list[str]) -> NuagesError:
+def failed(what: str, called: str, code: int, said: list[str], hint: str) -> NuagesError:
     """Return the error of a command of the name `called` that ended with a status other than 0."""
     tail = [line for line in said if line.strip()][-25:]
     return ProjectError(
         what,
         where=f"`{called}` ended with status {code}",
         why="\n".join(tail),
-        hint=f"run it by hand: nuages run -- {called.removeprefix('manage.py ')}",
+        hint=hint,
     )

@@ -233,7 +233,8 @@ def _collect(
     arguments = (*wanted.arguments, *more, "--effort", "fast", "--json")
     code, said = heard(collect_command(prepared, arguments), report)
     if code:
-        raise failed("the static files cannot be collected", "nuages collect", code, said)
+        hint = "run it again; a status below 0 is the signal that ended it"
+        raise failed("the static files cannot be collected", "nuages collect", code, said, hint)
     return True
 
 
@@ -303,7 +304,8 @@ def _migrate(prepared: Prepared, wanted: Wanted, database: Mapping[str, Any], re
     report("migrate", f"applying {len(plan)} migration{'' if len(plan) == 1 else 's'} to {place}", plan=plan)
     code, said = run(migrate_command(prepared))
     if code:
-        raise failed("the migrations cannot be applied", "manage.py migrate", code, said)
+        hint = "run it by hand: nuages run -- migrate"
+        raise failed("the migrations cannot be applied", "manage.py migrate", code, said, hint)
     return True
 
 
