@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.process.harness import DEADLINE, write_project
+from tests.process.harness import APP, DEADLINE, write_project
 
 SETTINGS = """
 INSTALLED_APPS = [
@@ -322,6 +325,15 @@ class Talk:
     def closed(self) -> bool:
         """Wait until the server closes; return whether nothing came before."""
         return self.rest() == b""
+
+
+def collect(project: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run `nuages collect` for such a project to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "nuages", "collect", str(project), "--settings", "pages.settings", "--app", APP,
+         *arguments],
+        cwd=project, capture_output=True, text=True, check=False, timeout=100, env={**os.environ, **environ},
+    )  # fmt: skip
 
 
 @contextlib.contextmanager

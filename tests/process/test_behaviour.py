@@ -214,12 +214,6 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield started
 
 
-@pytest.fixture
-def talk(server: Server) -> Iterator[Talk]:
-    with talking(server.address) as opened:
-        yield opened
-
-
 CLEAN = {
     "mark": "none", "language": "en-us", "zone": "Europe/Rome", "prefix": "/", "reversed": "/leave-nothing/",
     "atomic": False, "autocommit": True, "extra": None,

@@ -385,12 +385,6 @@ def is_asgi(request: pytest.FixtureRequest, server: Server) -> bool:
     return bool(request.node.callspec.params["server"] == ASGI_APP)
 
 
-@pytest.fixture
-def talk(server: Server) -> Iterator[Talk]:
-    with talking(server.address) as opened:
-        yield opened
-
-
 def closed(server: Server, name: str) -> list[bool]:
     """Return, for every stream of that name that was closed, whether it was where it was made."""
     return [each[1] for each in json.loads(server.get("/closed/")) if each[0] == name]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.process.sites import write_site
-from tests.process.test_static_files import EXTRA, collect, write_assets
+from tests.process.sites import collect, write_site
+from tests.process.test_static_files import EXTRA, write_assets
 
 APP = """
 from django.apps import AppConfig

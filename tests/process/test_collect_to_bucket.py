@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.process.sites import write_site
+from tests.process.sites import collect, write_site
 from tests.process.store import ENVIRON, Store, storing
 
 EXTRA = """
@@ -39,19 +37,14 @@ def project(tmp_path: Path) -> Path:
     return project
 
 
-def collect(project: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "nuages", "collect", str(project), "--settings", "pages.settings", "--app",
-         "pages.wsgi:application", *arguments],
-        cwd=project, capture_output=True, text=True, check=False, timeout=100,
-        env={**os.environ, **ENVIRON, **environ},
-    )  # fmt: skip
+def upload(project: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return collect(project, *arguments, **{**ENVIRON, **environ})
 
 
 def test_what_the_bucket_lacks_goes_up_and_nothing_else(store: Store, project: Path) -> None:
     bucket = store.bucket("static")
     to = f"s3://{bucket}/shop?endpoint_url={store.endpoint}"
-    first = collect(project, "--to", to)
+    first = upload(project, "--to", to)
     assert first.returncode == 0, first.stderr
     objects = store.objects(bucket)
     names = json.loads(objects["shop/staticfiles.json"]["Body"])["paths"]
@@ -66,7 +59,7 @@ def test_what_the_bucket_lacks_goes_up_and_nothing_else(store: Store, project: P
     assert not [name for name in objects if name.endswith((".gz", ".br", ".zst"))]
     assert not [name for name in objects if "nuages" in name]
 
-    again = collect(project, "--to", to)
+    again = upload(project, "--to", to)
     assert again.returncode == 0, again.stderr
     assert (
         f"· 0 static files, 0.0 kB, uploaded to s3://static/shop, {len(objects)} were there" in again.stderr
@@ -74,7 +67,7 @@ def test_what_the_bucket_lacks_goes_up_and_nothing_else(store: Store, project: P
 
     (project / "assets" / "robots.txt").write_text("User-agent: x\n")  # as long as before
     (project / "assets" / "css" / "site.css").write_text("body { color: red }\n")
-    third = collect(project, "--to", to)
+    third = upload(project, "--to", to)
     assert third.returncode == 0, third.stderr
     later = store.objects(bucket)
     assert later["shop/robots.txt"]["Body"] == b"User-agent: x\n"
@@ -87,7 +80,7 @@ def test_what_the_bucket_lacks_goes_up_and_nothing_else(store: Store, project: P
 
 
 def test_a_bucket_that_is_not_there_is_an_error_with_an_answer(store: Store, project: Path) -> None:
-    done = collect(project, "--to", f"s3://nowhere/shop?endpoint_url={store.endpoint}")
+    done = upload(project, "--to", f"s3://nowhere/shop?endpoint_url={store.endpoint}")
     assert done.returncode == 4
     assert done.stderr.endswith(
         "error: the static files cannot be uploaded\n"
@@ -102,17 +95,17 @@ def test_a_bucket_that_is_not_there_is_an_error_with_an_answer(store: Store, pro
 
 def test_without_credentials_or_a_store_it_says_so(project: Path) -> None:
     none = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
-    done = collect(project, "--to", "s3://static?endpoint_url=http://127.0.0.1:1", **none)
+    done = upload(project, "--to", "s3://static?endpoint_url=http://127.0.0.1:1", **none)
     assert done.returncode == 4
     assert "hint: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role" in done.stderr
-    done = collect(project, "--to", "s3://static?endpoint_url=http://127.0.0.1:1", AWS_MAX_ATTEMPTS="1")
+    done = upload(project, "--to", "s3://static?endpoint_url=http://127.0.0.1:1", AWS_MAX_ATTEMPTS="1")
     assert done.returncode == 4
     assert "Could not connect to the endpoint URL" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_a_wrong_bucket_is_wrong_usage(project: Path) -> None:
-    done = collect(project, "--to", "s3://static?secret_key=x")
+    done = upload(project, "--to", "s3://static?secret_key=x")
     assert done.returncode == 2
     assert "secret_key does not belong here" in done.stderr
     assert not (project / "collected").exists()

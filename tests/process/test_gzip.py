@@ -62,12 +62,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         assert "Traceback" not in started.said
 
 
-@pytest.fixture
-def talk(server: Server) -> Iterator[Talk]:
-    with talking(server.address) as opened:
-        yield opened
-
-
 @pytest.mark.parametrize("view", ["long", "async_long", "pieces", "async_pieces"])
 def test_text_is_compressed_for_who_accepts_it(talk: Talk, view: str) -> None:
     answer = talk.get(f"/{view}/", ACCEPTS)

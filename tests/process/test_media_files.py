@@ -61,12 +61,6 @@ def uploads(server: Server) -> Path:
     return Path(server.process.args[4]) / "uploads"  # type: ignore[index]
 
 
-@pytest.fixture
-def talk(server: Server) -> Iterator[Talk]:
-    with talking(server.address) as opened:
-        yield opened
-
-
 def send(talk: Talk, name: str, content: bytes) -> str:
     body = (
         f'--b\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()

@@ -32,12 +32,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield started
 
 
-@pytest.fixture
-def talk(server: Server) -> Iterator[Talk]:
-    with talking(server.address) as opened:
-        yield opened
-
-
 GET = "GET {} HTTP/1.1\r\nHost: testserver\r\n\r\n"
 
 

@@ -98,12 +98,6 @@ def server(served: tuple[str, Server]) -> Server:
     return served[1]
 
 
-@pytest.fixture
-def talk(server: Server) -> Iterator[Talk]:
-    with talking(server.address) as opened:
-        yield opened
-
-
 def test_the_wrapper_is_always_called(kind: str, talk: Talk) -> None:
     sync, asynchronous = (talk.get(path).fields.get("x-wrapped-by") for path in ("/", "/async/"))
     expected = {

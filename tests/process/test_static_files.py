@@ -7,13 +7,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.process.harness import Server, serving, wait_until
-from tests.process.sites import Talk, talking, write_site
+from tests.process.sites import Talk, collect, talking, write_site
 
 from nuages.runtime.manifest import read_manifest
 
@@ -44,14 +43,6 @@ def write_assets(project: Path) -> Path:
     return assets
 
 
-def collect(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "nuages", "collect", str(project), "--settings", "pages.settings", "--app",
-         "pages.wsgi:application", *arguments],
-        cwd=project, capture_output=True, text=True, check=False, timeout=100,
-    )  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     project = write_site(tmp_path_factory.mktemp("site"), settings=EXTRA)
@@ -61,12 +52,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serving(project, "--workers", "1") as started:
         started.wait_for("ready")
         yield started
-
-
-@pytest.fixture
-def talk(server: Server) -> Iterator[Talk]:
-    with talking(server.address) as opened:
-        yield opened
 
 
 def hashed_in(root: Path, name: str) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.process.browser import looking_at, needed
 from tests.process.harness import Server, serving
-from tests.process.sites import talking, write_site
+from tests.process.sites import collect, talking, write_site
 
 from nuages.runtime.collected import _items
 from nuages.runtime.manifest import Item, write_manifest
@@ -57,10 +55,7 @@ def release(folder: Path, text: str) -> Path:
     (project / "assets").mkdir()
     (project / "assets" / "site.css").write_text(text)
     (project / "assets" / "late.js").write_text(f'export const text = "{folder.name}"')
-    done = subprocess.run(
-        [sys.executable, "-m", "nuages", "collect", str(project), "--settings", "pages.settings", "--app",
-         "pages.wsgi:application"], cwd=project, capture_output=True, text=True, check=False, timeout=100,
-    )  # fmt: skip
+    done = collect(project)
     assert done.returncode == 0, done.stderr
     return project
 

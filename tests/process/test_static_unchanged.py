@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.process.harness import Server, serving
-from tests.process.sites import Talk, talking, write_site
+from tests.process.sites import Talk, write_site
 from tests.process.test_static_files import EXTRA, write_assets
 
 FILE = "/static/css/site.css"
@@ -19,12 +19,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serving(project, "--workers", "1", "--access-log", "off") as started:
         started.wait_for("ready")
         yield started
-
-
-@pytest.fixture
-def talk(server: Server) -> Iterator[Talk]:
-    with talking(server.address) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

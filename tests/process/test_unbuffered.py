@@ -129,12 +129,6 @@ def server(project: Path) -> Iterator[Server]:
         assert started.found("worker-died") == []
 
 
-@pytest.fixture
-def talk(server: Server) -> Iterator[Talk]:
-    with talking(server.address) as talk:
-        yield talk
-
-
 def seen(server: Server) -> list[str]:
     found: list[str] = json.loads(server.get("/seen/"))
     return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from nuages.runtime.manifest import DJANGO_NAME, UNFINISHED
+
+# What is written before it is renamed, here, by compress_files and by write_manifest; with the number of its process.
+_PART = re.compile(r"\.nuages-(\d+)-\d+|\..+\.(?:gz|br|zst|json)\.(\d+)")
 
 
 @contextlib.contextmanager
@@ -64,6 +68,14 @@ def whole_files() -> Iterator[None]:
         Path(path).unlink(missing_ok=True)
 
 
+def _tidy(root: Path) -> None:
+    """Remove the parts of files that a process has left which was killed."""
+    for path in root.rglob(".*"):
+        part = _PART.fullmatch(path.name)
+        if part and not Path(f"/proc/{part[1] or part[2]}").exists():
+            path.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def unfinished(root: Path) -> Iterator[None]:
     """Mark a folder until all is in it: a copy that was broken off must never be served as a whole one.
@@ -71,6 +83,8 @@ def unfinished(root: Path) -> Iterator[None]:
     If the block raises, Django's manifest is again what it was, so that pages go on naming what was collected before.
     """
     root.mkdir(parents=True, exist_ok=True)
+    if (root / UNFINISHED).exists():
+        _tidy(root)
     (root / UNFINISHED).touch()
     names, earlier = root / DJANGO_NAME, root / f".{DJANGO_NAME}.nuages"
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,3 +103,16 @@ def test_django_s_manifest_is_what_it_was_where_collecting_was_broken_off(tmp_pa
         assert (tmp_path / UNFINISHED).exists()
         names.write_text("new")
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {DJANGO_NAME: "new"}
+
+
+def test_parts_that_a_killed_process_left_are_removed_by_the_next_one(tmp_path: Path) -> None:
+    (tmp_path / UNFINISHED).touch()
+    (tmp_path / "css").mkdir()
+    gone = 2**22 + 1  # no process has a number above 2**22 (proc(5), pid_max)
+    left = (f".nuages-{gone}-1", f"css/.a.css.gz.{gone}", f".nuages-static.json.{gone}")
+    kept = (f".nuages-{os.getpid()}-1", ".htaccess", ".v.1", "a.css")
+    for name in (*left, *kept):
+        (tmp_path / name).write_text("part")
+    with unfinished(tmp_path):
+        pass
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
