@@ -40,6 +40,8 @@ class Console:
             )
         elif text and name == "progress":
             self._progress(text)
+        elif text and name == "warning":
+            self.warning(text)
         elif text:
             self._write(f"{self._paint('step', '·')} {text}")
 

@@ -36,8 +36,8 @@ def heard(asked: Command, report: Report) -> tuple[int, list[str]]:
         try:
             for line in running.stdout:
                 event = _event(line)
-                if event.get("event") == "progress":
-                    report("progress", event["text"])
+                if event.get("event") in ("progress", "warning"):
+                    report(event["event"], event["text"])
                 elif event.get("event") == "error":
                     error = _error(event)
                 else:

@@ -15,12 +15,13 @@ from typing import Any
 from nuages.errors import NuagesError, OutsideError, ProjectError
 from nuages.runtime.application import Application
 from nuages.runtime.bucket import bucket_of, parse_bucket
-from nuages.runtime.collected import WEEK
+from nuages.runtime.collected import WEEK, needs_manifest
 from nuages.runtime.collectfaults import collect_error, find_static
 from nuages.runtime.compression import BEST, FAST, compress_files
 from nuages.runtime.django import Bringer, Report, import_django
 from nuages.runtime.filling import Wish
 from nuages.runtime.folder import open_file
+from nuages.runtime.front_end import front_end_error
 from nuages.runtime.manifest import (
     CODINGS,
     NAME,
@@ -87,9 +88,20 @@ def collect(
     lost = _lost_by_collecting(own)
     if lost:
         return _keep(own, output, lost, report, effort)
+    check_front_end(Path(application.directory).absolute(), report)
     if output:
         django_settings.STATIC_ROOT = output  # also where the settings are not to be filled
     return _collect(Path(django_settings.STATIC_ROOT).absolute(), report, effort)
+
+
+def check_front_end(root: Path, report: Report) -> None:
+    """Raise ProjectError where pages would fail for want of a front-end build; warn where they only lack its files."""
+    error = front_end_error(root)
+    if error is None:
+        return
+    if needs_manifest():
+        raise error
+    report("warning", "\n  ".join((error.what, error.where, error.why, error.hint)))
 
 
 def publish_collected(collected: Collected, settings: Settings, to: str, report: Report) -> Published:

@@ -199,7 +199,7 @@ def check_collected(
     """Raise ProjectError where pages would fail for want of collected files; warn where they only look bare."""
     if not uses_static or django_manifest:
         return
-    if _needs_manifest():
+    if needs_manifest():
         raise ProjectError(
             "the static files are not collected",
             where=str(root),
@@ -213,7 +213,7 @@ def check_collected(
         )
 
 
-def _needs_manifest() -> bool:
+def needs_manifest() -> bool:
     """Return whether the project's static files storage is Django's manifest storage in its strict form."""
     from django.contrib.staticfiles.storage import ManifestStaticFilesStorage, staticfiles_storage
 

@@ -1,0 +1,66 @@
+"""A front-end build that was not made is named before pages lack its files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.process.sites import collect, write_site
+from tests.process.test_static_files import EXTRA, STRICT
+
+SETTINGS = """
+STATICFILES_DIRS = [("made", BASE.parent / "front" / "dist")]
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "DIRS": [BASE.parent / "templates"]}]
+"""
+PAGE = "{% load static %}\n<script src=\"{% static 'made/app.js' %}\"></script>\n"
+
+
+def write_project(folder: Path, settings: str = "") -> Path:
+    project = write_site(folder, settings=EXTRA + SETTINGS + settings)
+    for name, text in {
+        "templates/page.html": PAGE,
+        "front/package.json": '{"scripts": {"build:docs": "true", "build": "vite build", "dev": "vite"}}',
+        "front/pnpm-lock.yaml": "",
+    }.items():
+        (project / name).parent.mkdir(exist_ok=True)
+        (project / name).write_text(text)
+    return project
+
+
+def test_where_pages_would_fail_for_it_it_is_an_error_with_its_command(tmp_path: Path) -> None:
+    project = write_project(tmp_path, STRICT)
+    done = collect(project)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: the front end is not built: nobody has the static file made/app.js\n"
+        f"  {project}/templates/page.html:2: <script src=\"{{% static 'made/app.js' %}}\"></script>\n"
+        f"  STATICFILES_DIRS names {project}/front/dist, which is missing or empty; {project}/front/package.json has "
+        "the script build, which may make it\n"
+        "\n"
+        "hint: (cd front && pnpm install && pnpm run build)\n"
+    )
+    assert not (project / "collected").exists()
+    (project / "front" / "dist").mkdir()
+    (project / "front" / "dist" / "app.js").write_text("made")
+    done = collect(project)
+    assert done.returncode == 0, done.stderr
+    assert (project / "collected" / "made" / "app.js").exists()
+
+
+def test_where_they_only_lack_a_file_it_is_a_warning(tmp_path: Path) -> None:
+    project = write_project(tmp_path)
+    done = collect(project)
+    assert done.returncode == 0
+    assert "warning: the front end is not built: nobody has the static file made/app.js\n" in done.stderr
+    assert "  (cd front && pnpm install && pnpm run build)\n" in done.stderr
+
+
+@pytest.mark.parametrize("without", ["front/package.json", "templates/page.html"])
+def test_a_missing_folder_that_no_build_makes_or_no_page_wants_is_nobody_s_fault(
+    tmp_path: Path, without: str
+) -> None:
+    project = write_project(tmp_path, STRICT)
+    (project / without).unlink()
+    done = collect(project)
+    assert done.returncode == 0, done.stderr
+    assert "front end" not in done.stderr
