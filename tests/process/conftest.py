@@ -1,7 +1,9 @@
-"""The minimal Django project that most process tests serve, and a conversation with a server."""
+"""The minimal Django project that most process tests serve, a conversation with a server, a disk that is soon full."""
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,3 +23,19 @@ def talk(server: Server) -> Iterator[Talk]:
     """A connection to the server that a test module has as its fixture."""
     with talking(server.address) as opened:
         yield opened
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 200 KB."""
+    if os.geteuid():
+        pytest.skip("only root can mount a small file system")
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(place)]
+    if subprocess.run(mount, check=False, stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("this machine mounts nothing")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)

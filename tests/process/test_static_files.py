@@ -360,22 +360,6 @@ def test_whitenoise_s_settings_mean_the_same_here(tmp_path: Path) -> None:
         server.wait_for_line("WHITENOISE_NO_SUCH_THING")
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 200 KB."""
-    if os.geteuid():
-        pytest.skip("only root can mount a small file system")
-    place = tmp_path / "small"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(place)]
-    if subprocess.run(mount, check=False, stderr=subprocess.DEVNULL).returncode:
-        pytest.skip("this machine mounts nothing")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", str(place)], check=True)
-
-
 def enlarge(disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,size=20m", str(disk)], check=True)
 

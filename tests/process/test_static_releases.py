@@ -93,6 +93,23 @@ def test_pages_of_both_releases_find_their_files_at_both_servers(tmp_path: Path)
         assert "kept in" not in alone.said
 
 
+def test_where_the_disk_of_the_releases_is_full_the_own_one_is_served_and_no_part_of_a_file_is_left(
+    tmp_path: Path, small_disk: Path
+) -> None:
+    project = release(tmp_path / "site", "a { color: red }\n")
+    large = project / "assets" / "large.bin"
+    large.write_bytes(bytes(300_000))
+    assert collect(project).returncode == 0
+    with running(project, small_disk) as server:
+        warned = server.wait_for("warning")["text"]
+        assert warned.startswith(
+            f"--static-keep {small_disk} is full: pages in a rolling update may lack files"
+        )
+        assert text_of(server, hashed(project)) == "a { color: red }\n"
+    assert not list(small_disk.rglob("*large*"))
+    assert not list((small_disk / ".nuages").glob("*.json"))
+
+
 @pytest.mark.long
 @needed
 def test_a_page_that_is_open_in_a_browser_finds_its_files_after_its_release_has_gone(tmp_path: Path) -> None:
