@@ -36,6 +36,7 @@ def up(invocation: Invocation) -> int:
         )  # fmt: skip
     settings = invocation.resolve(Settings).value
     project, prepared = _prepare(invocation)
+    _front_end(invocation, project)
     options = invocation.resolve(UpOptions).value
     wanted = Wanted(
         application=json.loads(located(project).to_json()),
@@ -60,6 +61,22 @@ def up(invocation: Invocation) -> int:
         return Company(server=server, members=members, report=invocation.console.event).run()
     server.become()
     return 0
+
+
+def _front_end(invocation: Invocation, project: Project) -> None:
+    """Tell of a front end that nobody has installed here: its pages would miss their files, or answer 500."""
+    end = project.front_end
+    if end is None:
+        return
+    folder = project.root / end.directory
+    if (folder / "node_modules").exists() or (folder / ".pnp.cjs").exists():
+        return
+    where = "" if end.directory == "." else f"cd {end.directory} && "
+    invocation.console.event(
+        "note",
+        f"the front end is not built by up, and no node_modules is there: if its files are missing, "
+        f"`{where}{end.manager} install && {end.manager} run {end.script}` makes them ({end.origin})",
+    )
 
 
 def _process_variables(project: Project, *, debug: bool | None) -> dict[str, str]:

@@ -306,6 +306,23 @@ def test_a_file_that_is_not_what_its_manifest_says_is_an_error_and_never_the_wro
         assert {event["level"] for event in server.found("static")} == {"error"}
 
 
+def test_vite_s_manifest_is_collected_and_nothing_else_that_begins_with_a_dot(tmp_path: Path) -> None:
+    project = write_site(tmp_path, settings=EXTRA)
+    assets = write_assets(project)
+    hidden = (".vite/deps/vue.js", "dist/.vite/deps/vue.js", ".git/manifest.json", ".v/manifest.json", ".vim/m.json",
+              ".vitepress/manifest.json", ".env")  # fmt: skip
+    for name in (".vite/manifest.json", "dist/.vite/manifest.json", *hidden):
+        (assets / name).parent.mkdir(parents=True, exist_ok=True)
+        (assets / name).write_text("{}")
+    done = collect(project)
+    assert done.returncode == 0, done.stderr
+
+    collected = project / "collected"
+    assert (collected / ".vite/manifest.json").read_text() == "{}"
+    assert (collected / "dist/.vite/manifest.json").read_text() == "{}"
+    assert [name for name in hidden if (collected / name).exists()] == []
+
+
 def test_output_names_another_place(tmp_path: Path) -> None:
     project = write_site(tmp_path / "project", settings=EXTRA)
     write_assets(project)

@@ -343,3 +343,36 @@ def test_an_env_file_may_name_the_settings_module(home: Path, tmp_path: Path) ->
 
     assert answer.code == 0, answer.err
     assert answer.out == "the other\n"
+
+
+def test_an_app_without_migrations_and_a_front_end_that_nobody_built_are_named(
+    home: Path, tmp_path: Path
+) -> None:
+    settings = SETTINGS + "INSTALLED_APPS = ['orders', 'people']\n"
+    migration = "from django.db import migrations\nclass Migration(migrations.Migration):\n"
+    migration += "    dependencies = [('people', '__first__')]\n"
+    files = {
+        "shop/settings.py": settings,
+        "people/__init__.py": "\n",
+        "people/migrations/__init__.py": "\n",
+        "people/models.py": "from django.db import models\nclass Person(models.Model):\n    pass\n",
+        "orders/__init__.py": "\n",
+        "orders/migrations/__init__.py": "\n",
+        "orders/migrations/0001_initial.py": migration,
+    }
+    package = json.dumps({"scripts": {"build": "vite build"}}, indent=2)
+    shop = project(tmp_path / "shop", DJANGO, **files, **{"package.json": package, "bun.lock": "{}"})
+    answer = nuages("up", str(shop), "--bind", "127.0.0.1:0", variables=environ(home, None))
+
+    assert answer.code == 1, answer.err
+    assert (
+        "· the front end is not built by up, and no node_modules is there: if its files are missing, "
+        "`bun install && bun run build` makes them (package.json:3)\n"
+    ) in answer.err
+    assert answer.error.endswith(
+        "cannot be planned\n"
+        "  `default` in DATABASES\n"
+        "  ValueError: Dependency on app with no migrations: people\n"
+        "\n"
+        "hint: nuages run -- makemigrations people, and commit what it wrote"
+    )

@@ -94,10 +94,9 @@ def template(project: Project) -> str:
 
 
 def _entry(variable: Variable, sign: str) -> Iterator[str]:
-    commas = (
-        " with commas between them" if variable.reader in _BY_COMMAS and variable.kind in _SEVERAL else ""
-    )
-    means = _SHAPES.get(variable.shape) if variable.shape else None
+    several = variable.kind in _SEVERAL and not variable.is_one_host
+    commas = " with commas between them" if several and variable.reader in _BY_COMMAS else ""
+    means = "host name" if variable.is_one_host else _SHAPES.get(variable.shape) if variable.shape else None
     notes = [(means or _MEANS[variable.kind]) + commas, str(variable.origin)]
     if variable.condition:
         notes.append(f"if {_plain(variable.condition)}")

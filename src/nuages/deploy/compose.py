@@ -205,8 +205,9 @@ def _environment(workload: Workload, place: Place | None, redis: str, subnet: st
     for variable in workload.plan.variables:
         text = services.value(variable, place, redis)
         if text is None and variable.name in {stated.value for stated in workload.required}:
-            local = variable.kind is VariableKind.HOSTS
-            text = "localhost,127.0.0.1" if local else f"${{{variable.name}:?write it into .env}}"
+            local = "localhost" if variable.is_one_host else "localhost,127.0.0.1"
+            is_hosts = variable.kind is VariableKind.HOSTS
+            text = local if is_hosts else f"${{{variable.name}:?write it into .env}}"
         if text is not None and variable.name not in workload.plan.environ:
             found[variable.name] = text
     proxies = {"NUAGES_TRUSTED_PROXIES": subnet} if workload.hosts and not workload.proxies else {}

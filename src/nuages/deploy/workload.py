@@ -265,7 +265,7 @@ def _hosts(plan: Plan, hosts: tuple[str, ...]) -> dict[str, str]:
     found = {}
     for variable in plan.variables:
         if variable.kind is VariableKind.HOSTS and "HOST" in variable.name:
-            found[variable.name] = ",".join(hosts)
+            found[variable.name] = hosts[0] if variable.is_one_host else ",".join(hosts)
         elif re.search(r"CSRF.*(TRUSTED|ORIGIN)", variable.name):
             found[variable.name] = ",".join(f"https://{host}" for host in hosts)
     return found

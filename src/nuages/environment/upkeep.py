@@ -354,9 +354,11 @@ def _no_plan(place: str, failed: Mapping[str, Any], prepared: Prepared) -> Nuage
             f"{place} refuses the connection" if refuses else f"{place} does not answer",
             where="`default` in DATABASES", why=f"{failed['kind']}: {text}", hint=hint,
         )  # fmt: skip
+    without = re.fullmatch(r"Dependency on app with no migrations: (\w+)", text)
+    make = f"nuages run -- makemigrations {without[1]}, and commit what it wrote" if without else ""
     return ProjectError(
         f"the migrations of {place} cannot be planned",
         where="`default` in DATABASES",
         why=f"{failed['kind']}: {text}",
-        hint="look closer with: nuages run -- showmigrations",
+        hint=make or "look closer with: nuages run -- showmigrations",
     )

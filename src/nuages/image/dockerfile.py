@@ -124,6 +124,8 @@ def _node_install(end: FrontEnd) -> str:
         return "corepack enable && COREPACK_ENABLE_DOWNLOAD_PROMPT=0 pnpm install --frozen-lockfile"
     if end.manager == "yarn":
         return "corepack enable && COREPACK_ENABLE_DOWNLOAD_PROMPT=0 yarn install --frozen-lockfile"
+    if end.manager == "bun":
+        return "npm install --global --no-audit --no-fund bun@1 && bun install --frozen-lockfile"
     return "npm ci --no-audit --no-fund" if end.lock else "npm install --no-audit --no-fund"
 
 

@@ -13,6 +13,8 @@ _LOCKS = (
     ("yarn.lock", "yarn"),
     ("package-lock.json", "npm"),
     ("npm-shrinkwrap.json", "npm"),
+    ("bun.lock", "bun"),
+    ("bun.lockb", "bun"),
 )
 _SCRIPTS = (
     "build:prod", "build-prod", "build_prod", "build:production", "build-production", "build_production",
@@ -97,7 +99,7 @@ def _join(folder: str, name: str) -> str:
 def _manager(document: Mapping[str, object]) -> str:
     """Return what `packageManager` names (Node's Corepack): `pnpm@9.1.0`."""
     name = str(document.get("packageManager", "")).partition("@")[0]
-    return name if name in {"pnpm", "yarn"} else "npm"
+    return name if name in {"pnpm", "yarn", "bun"} else "npm"
 
 
 def _node(tree: Tree, prefix: str, document: Mapping[str, object]) -> str:

@@ -161,6 +161,11 @@ class Variable:
     given: Origin | None = None
     shape: Shape | None = None
 
+    @property
+    def is_one_host(self) -> bool:
+        """Whether it holds one host name and no list of them: a DOMAIN gets into addresses as it is."""
+        return self.kind is VariableKind.HOSTS and self.name.upper().endswith(("DOMAIN", "HOSTNAME"))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switch:

@@ -72,6 +72,7 @@ MAKERS: Mapping[str, str] = {
     "environ.environ.Env": DJANGO_ENVIRON,
     "environs.Env": ENVIRONS,
     "environs.FileAwareEnv": ENVIRONS,
+    "epicenv.Env": ENVIRONS,
     "envparse.Env": DJANGO_ENVIRON,
     "decouple.AutoConfig": DECOUPLE,
     "decouple.Config": DECOUPLE,

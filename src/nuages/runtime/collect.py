@@ -40,6 +40,12 @@ from nuages.runtime.site import bring_up_alone, prepare_path
 from nuages.runtime.static import content_tag
 from nuages.runtime.whitenoise import skipped_endings
 
+_DOTTED = ".*"
+_DOTTED_BUT_VITE = (
+    ".", ".[!v]*", ".v", ".v[!i]*", ".vi", ".vi[!t]*", ".vit", ".vit[!e]*", ".vite[!/]*", "*.vite/[!m]*",
+)  # fmt: skip
+"""Django's `.*` without what `vite build` writes: `.vite/manifest.json`, which templates read in STATIC_ROOT."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collected:
@@ -180,6 +186,12 @@ def _commands(report: Report) -> Iterator[tuple[str, dict[str, Any]]]:
     from django.apps import apps
     from django.conf import settings
 
+    config: Any = apps.get_app_config("staticfiles")
+    config.ignore_patterns = [
+        pattern
+        for each in config.ignore_patterns
+        for pattern in (_DOTTED_BUT_VITE if each == _DOTTED else (each,))
+    ]
     yield "collectstatic", {"interactive": False}
     if apps.is_installed("compressor") and getattr(settings, "COMPRESS_OFFLINE", False):
         report("collect", "compressing templates' blocks (COMPRESS_OFFLINE)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterable
@@ -15,6 +16,12 @@ from nuages.errors import Origin, StartError
 _OURS = str(Path(__file__).resolve().parents[1])
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _LOADERS = ("<frozen importlib", "<frozen runpy", "importlib/__init__.py")
+_UNSET = re.compile(
+    r"Set the (?P<environ>[A-Z]\w*) environment variable"
+    r"|Environment variable \"(?P<environs>[A-Z]\w*)\" not set"
+    r"|^(?P<decouple>[A-Z]\w*) not found\. Declare it as envvar"
+)
+"""What django-environ, environs and python-decouple say of a variable that has no value and no default."""
 
 
 def _is_loader(filename: str) -> bool:
@@ -133,6 +140,12 @@ def start_error(
             "name one below /tmp",
         )  # fmt: skip
     kind = type(error).__name__
+    unset = _UNSET.search(str(error))
+    if unset is not None and unset.lastgroup is not None:
+        name = unset[unset.lastgroup]
+        return StartError(
+            f"the variable {name} is not set", where=place, why=why, hint=f"set {name} in the environment"
+        )
     if kind == "ImproperlyConfigured":
         return StartError(
             "Django does not accept the settings", where=place, why=why,

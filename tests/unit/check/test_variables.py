@@ -93,3 +93,12 @@ def test_the_template_can_be_filled_in_and_read(project: Path, capsys: pytest.Ca
     assert parse_env_file(text, "template") == {"SECRET_KEY": "", "DATABASE_URL": ""}
     filled = text.replace("#DEBUG", "DEBUG").replace("#HOSTS", "HOSTS")
     assert parse_env_file(filled, "template")["HOSTS"] == "shop.example.org,example.org"
+
+
+def test_one_host_name_is_not_asked_for_with_commas(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = project / "shop" / "settings.py"
+    settings.write_text(SETTINGS + 'DOMAIN = env("SHOP_DOMAIN")\n')
+    assert cli.main(["check", str(project), "--env-template"]) == 0
+    assert "# host name, shop/settings.py:16\nSHOP_DOMAIN=\n" in capsys.readouterr().out

@@ -10,7 +10,7 @@ from tests.unit.deploy import plans
 
 from nuages.deploy.compose import compose
 from nuages.errors import UsageError
-from nuages.image.plan import Install
+from nuages.image.plan import Install, Stated
 from nuages.project.model import VariableKind
 
 
@@ -172,3 +172,14 @@ def test_a_server_that_no_variable_names_is_said_aloud() -> None:
     )
     assert "db" not in made(bare)["services"]
     assert plans.workload().notes == ()
+
+
+def test_a_variable_of_one_host_name_gets_one_and_a_list_gets_two() -> None:
+    names = ("DOMAIN", "ALLOWED_HOSTS")
+    plan = plans.plan(
+        variables=tuple(plans.variable(name, VariableKind.HOSTS) for name in names),
+        required=tuple(Stated(value=name, origin="shop/settings.py:1") for name in names),
+    )
+    environment = made(plans.workload(plan))["services"]["web"]["environment"]
+    assert environment["DOMAIN"] == "localhost"
+    assert environment["ALLOWED_HOSTS"] == "localhost,127.0.0.1"

@@ -53,6 +53,7 @@ REQUIRED = [
     ("import environ\nenv = environ.Env()\nX = env.db('X')", "django-environ"),
     ("from environs import Env\nenv = Env()\nX = env.int('X')", "environs"),
     ("from environs import env\nX = env.str('X')", "environs"),
+    ("from epicenv import Env\nenv = Env()\nX = env('X')", "environs"),
     ("from decouple import config\nX = config('X')", "python-decouple"),
     ("from decouple import config as c, Csv\nX = c('X', cast=Csv())", "python-decouple"),
     ("from starlette.config import Config\nconfig = Config()\nX = config('X', cast=str)", "starlette"),

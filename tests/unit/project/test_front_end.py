@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+from tests.unit.image.test_state import project
+
+from nuages.image.dockerfile import _node_install, _node_run
+from nuages.image.plan import FrontEnd
 from nuages.project.front_end import _script
+from nuages.project.scan import scan
 
 
 @pytest.mark.parametrize(
@@ -28,3 +34,19 @@ from nuages.project.front_end import _script
 )
 def test_the_script_for_production_is_taken(scripts: dict[str, str], found: str | None) -> None:
     assert _script(scripts) == found
+
+
+@pytest.mark.parametrize("lock", ["bun.lock", "bun.lockb"])
+def test_a_lock_of_bun_is_installed_from_by_bun(lock: str, tmp_path: Path) -> None:
+    project(tmp_path, "db.sqlite3")
+    (tmp_path / "package.json").write_text('{"scripts": {"build": "vite build"}}')
+    (tmp_path / lock).write_text("")
+    end = scan(tmp_path, environ={}).front_end
+
+    assert end is not None
+    assert (end.manager, end.lock) == ("bun", lock)
+    made = FrontEnd(
+        directory=".", manager=end.manager, lock=end.lock, script=end.script, image="node:22-slim", origin=""
+    )
+    assert _node_install(made).endswith(" bun@1 && bun install --frozen-lockfile")
+    assert _node_run(made) == "bun run build"
