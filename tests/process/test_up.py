@@ -353,15 +353,14 @@ def test_an_app_without_migrations_and_a_front_end_that_nobody_built_are_named(
     migration += "    dependencies = [('people', '__first__')]\n"
     files = {
         "shop/settings.py": settings,
-        "people/__init__.py": "\n",
-        "people/migrations/__init__.py": "\n",
         "people/models.py": "from django.db import models\nclass Person(models.Model):\n    pass\n",
-        "orders/__init__.py": "\n",
-        "orders/migrations/__init__.py": "\n",
         "orders/migrations/0001_initial.py": migration,
     }
-    package = json.dumps({"scripts": {"build": "vite build"}}, indent=2)
-    shop = project(tmp_path / "shop", DJANGO, **files, **{"package.json": package, "bun.lock": "{}"})
+    scripts = json.dumps({"scripts": {"build": "vite build"}}, indent=2)
+    shop = project(tmp_path / "shop", DJANGO, **files, **{"package.json": scripts, "bun.lock": "{}"})
+    for package in ("people", "people/migrations", "orders", "orders/migrations"):
+        (shop / package).mkdir(exist_ok=True)
+        (shop / package / "__init__.py").touch()
     answer = nuages("up", str(shop), "--bind", "127.0.0.1:0", variables=environ(home, None))
 
     assert answer.code == 1, answer.err
