@@ -16,7 +16,7 @@ from benchmarks.static_answers import ask, complaints, marks
 from benchmarks.static_rows import ROWS, write_files
 from benchmarks.subject import Subject
 
-RIGHT = Metric(key="right", title=f"of {len(ROWS)} answers as RFC 9110 wants them", less_is_better=False)
+RIGHT = Metric(key="right", title=f"of {len(ROWS)} answers as the table has them", less_is_better=False)
 SERVERS = (
     servers.nuages,
     servers.nginx,
