@@ -80,6 +80,19 @@ def test_the_start_says_how_many_workers_and_why(project: Path) -> None:
         )
 
 
+def test_who_could_not_open_the_page_on_this_machine_is_told(tmp_path: Path) -> None:
+    project = write_project(tmp_path, settings='ALLOWED_HOSTS = ["backend", ".shop.example"]\n')
+    with serving(project, "--local-hosts", "on") as server:
+        assert server.wait_for("warning")["text"].startswith(
+            "ALLOWED_HOSTS holds backend, .shop.example, and none of localhost, 127.0.0.1, [::1]"
+        )
+        server.wait_for("ready")
+    write_project(tmp_path, settings='ALLOWED_HOSTS = ["backend", "127.0.0.1"]\n')
+    with serving(project, "--local-hosts", "on") as server:
+        server.wait_for("ready")
+        assert not [seen for seen in server.found("warning") if "ALLOWED_HOSTS" in seen["text"]]
+
+
 def test_a_reload_serves_the_new_code_without_losing_a_request(project: Path) -> None:
     with serving(project, "--workers", "2") as server:
         server.wait_for("worker-ready", count=2)

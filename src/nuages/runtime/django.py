@@ -11,7 +11,7 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -171,6 +171,19 @@ class Bringer:
                 setattr(settings, one.name, one.value)
             for line in one.line.splitlines():
                 self.report("settings", f"settings: {line}")
+        self._look_at_hosts(settings.ALLOWED_HOSTS)
+
+    def _look_at_hosts(self, allowed: Sequence[str]) -> None:
+        """Say it where nobody on this machine would get a page, and would wonder why."""
+        from django.http.request import validate_host
+
+        here = self.wish.local_hosts
+        if here and allowed and not any(validate_host(host, allowed) for host in here):
+            self.report(
+                "warning",
+                f"ALLOWED_HOSTS holds {', '.join(allowed)}, and none of {', '.join(here)}: pages that are asked for by "
+                "these names are answered 400; add the one that you use",
+            )
 
     def _with_bucket(self, snapshot: Snapshot, bucket: Bucket) -> Snapshot:
         """Return the snapshot with what filling a bucket's storage needs; say so where uploads do not go there."""

@@ -12,8 +12,9 @@ import select
 import time
 from collections.abc import Callable
 
-# What callbacks may take before the loop has its turn again: one that fills a socket takes a tenth of it, and when
-# hundreds of clients have read at the same moment, everybody else's requests wait for no longer than this.
+# What is done for many connections in a row may take this before the loop has its turn again. A callback that fills a
+# socket takes a tenth or a quarter of it; when hundreds of clients have read at the same moment, everybody else's
+# requests wait for no longer.
 TURN_SECONDS = 0.0005
 
 

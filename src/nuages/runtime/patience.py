@@ -9,14 +9,12 @@ from typing import Any, ClassVar
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
+from nuages.runtime.gate import TURN_SECONDS
 from nuages.runtime.outlet import IDLE_SECONDS, Outlet
 from nuages.runtime.reception import Reception
 
 SLOWEST_BODY = 500  # bytes a second that a body must bring, looked at once in every body timeout
 SILENT_SECONDS = 60.0  # seconds that a client may take nothing of what was written to it
-# What looking at connections may take before the loop has its turn again: two thousand that are being sent files take
-# 10 ms, which one request in a hundred would meet.
-SWEEP_SECONDS = 0.0005
 
 
 class Patience(Reception):
@@ -73,19 +71,22 @@ class Patience(Reception):
 
     @classmethod
     def _sweep(cls, loop: asyncio.AbstractEventLoop, state: Any) -> None:
-        """Look at every connection's deadline; one timer for all is cheaper than one for each request."""
+        """Look at every connection's deadline; one timer for all is cheaper than one for each request.
+
+        In turns: two thousand that are being sent files take 10 ms, which one request in a hundred would meet.
+        """
+        cls._sweep_later(loop, state)  # first: whatever happens to this one, it is not the last
         cls._sweep_on(loop, state, iter(list(state.connections)))
 
     @classmethod
     def _sweep_on(cls, loop: asyncio.AbstractEventLoop, state: Any, left: Iterator[object]) -> None:
-        now, end = loop.time(), time.monotonic() + SWEEP_SECONDS
+        now, end = loop.time(), time.monotonic() + TURN_SECONDS
         for connection in left:
             if isinstance(connection, Patience) and connection in state.connections:
                 connection.tick(now)
                 if time.monotonic() > end:
                     loop.call_soon(cls._sweep_on, loop, state, left)
                     return
-        cls._sweep_later(loop, state)
 
     def tick(self, now: float) -> None:
         """Close what has been idle or slow for too long."""
