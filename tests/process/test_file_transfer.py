@@ -36,22 +36,26 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     return certificates.make(tmp_path_factory.mktemp("tls") / "pair")
 
 
-@pytest.fixture(scope="module", params=["plain", "unix", "tls"])
+UNLOGGED = ("--access-log", "off")  # what was sent before takes a shorter way then
+
+
+@pytest.fixture(scope="module", params=["plain", "unix", "tls", "plain-unlogged", "unix-unlogged"])
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, pair: Pair
 ) -> Iterator[Server]:
     project = write_site(tmp_path_factory.mktemp("site"), settings=SETTINGS)
     write_files(project)
-    options: tuple[str, ...] = ()
+    kind, _, unlogged = request.param.partition("-")
+    options: tuple[str, ...] = UNLOGGED if unlogged else ()
     trusting: ssl.SSLContext | None = None
-    if request.param == "tls":
+    if kind == "tls":
         options, trusting = pair.options, pair.trusting()
-    if request.param == "unix":
-        options = ("--bind", f"unix:{project}/socket")
+    if kind == "unix":
+        options += ("--bind", f"unix:{project}/socket")
     with serving(project, "--workers", "1", *options, tls=trusting) as started:
         started.wait_for("ready")
         started.trusting = trusting  # type: ignore[attr-defined]
-        started.path = f"{project}/socket" if request.param == "unix" else ""  # type: ignore[attr-defined]
+        started.path = f"{project}/socket" if kind == "unix" else ""  # type: ignore[attr-defined]
         yield started
         assert started.found("worker-died") == []
         assert "Traceback" not in started.said
@@ -183,10 +187,13 @@ def test_a_file_that_is_cut_while_it_is_sent_ends_the_connection(tmp_path: Path)
         assert talk_again(server) == bytes(LARGE[: 1 << 20])
 
 
-def test_a_file_that_is_cut_after_the_kernel_took_a_part_of_it_ends_the_connection(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [(), UNLOGGED])
+def test_a_file_that_is_cut_after_the_kernel_took_a_part_of_it_ends_the_connection(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
     project = write_site(tmp_path, settings=SETTINGS)
     root = write_files(project)
-    with serving(project, "--workers", "1") as server:
+    with serving(project, "--workers", "1", *options) as server:
         server.path, server.trusting = "", None  # type: ignore[attr-defined]
         with talk_to(server) as talk:
             for _ in range(12):  # more of them than buffers hold
@@ -231,9 +238,10 @@ def test_a_file_that_is_replaced_or_deleted_while_it_is_sent_is_sent_as_it_was(t
             assert other.get("/static/large.bin").status == 404
 
 
+@pytest.mark.parametrize("options", [(), UNLOGGED])
 @pytest.mark.parametrize("kind", ["tcp", "unix"])
 def test_who_reads_slowly_gets_no_byte_of_what_is_written_into_the_file_meanwhile(
-    tmp_path: Path, kind: str
+    tmp_path: Path, kind: str, options: tuple[str, ...]
 ) -> None:
     project = write_site(tmp_path, settings=SETTINGS)
     root = project / "collected"
@@ -247,15 +255,18 @@ def test_who_reads_slowly_gets_no_byte_of_what_is_written_into_the_file_meanwhil
         (root / name).write_bytes(content)
     (root / "small.txt").write_text("small")
     bind = f"unix:{project}/socket" if kind == "unix" else "127.0.0.1:0"
-    with serving(project, "--workers", "1", bind=bind) as server:
+    with serving(project, "--workers", "1", *options, bind=bind) as server:
         server.wait_for("ready")
         server.path = f"{project}/socket" if kind == "unix" else ""  # type: ignore[attr-defined]
         server.trusting = None  # type: ignore[attr-defined]
         for name, content in contents.items():
             with talk_to(server) as talk:
-                talk.send(f"GET /static/{name} HTTP/1.1\r\nHost: testserver\r\nConnection: close\r\n\r\n")
+                assert talk.get(f"/static/{name}").body == content
+            with talk_to(server) as talk:
+                talk.send(f"GET /static/{name} HTTP/1.1\r\nHost: testserver\r\n\r\n")
                 wait_for_others(server)
                 spoil(root / name, name.partition("-")[2].removesuffix(".bin"))
+                talk.socket.shutdown(socket.SHUT_WR)
                 received = talk.rest()
             body = received.partition(b"\r\n\r\n")[2]
             assert b"content-length: %d\r\n" % len(content) in received[:1000]

@@ -40,20 +40,27 @@ class Copies:
 
         It is made here where it is missing, there is room for it and the file is in memory. Raises OSError.
         """
+        kept = self.kept(expected)
+        if kept >= 0:
+            return kept
         now = time.monotonic()
-        copy = self._copies.pop(expected, None)
-        if copy is not None and not is_in_memory(copy.descriptor, 0):
-            self._drop(copy)
-            copy = None
-        if copy is None:
-            if not is_in_memory(descriptor, 0) or not self._make_room(size, now):
-                return -1
-            made = _copied(descriptor, expected, size)
-            if made < 0:
-                return -1
-            copy = _Copy(made, size, now)
+        if not is_in_memory(descriptor, 0) or not self._make_room(size, now):
+            return -1
+        made = _copied(descriptor, expected, size)
+        if made >= 0:
+            self._copies[expected] = _Copy(made, size, now)
             self._bytes += size
-        copy.used = now
+        return made
+
+    def kept(self, expected: Stamp) -> int:
+        """Return a descriptor of the copy of a file that is as `expected` says, or -1 where none is in memory."""
+        copy = self._copies.pop(expected, None)
+        if copy is None:
+            return -1
+        if not is_in_memory(copy.descriptor, 0):
+            self._drop(copy)
+            return -1
+        copy.used = time.monotonic()
         self._copies[expected] = copy
         return copy.descriptor
 

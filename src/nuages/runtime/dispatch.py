@@ -29,17 +29,17 @@ def send_file(
     keep_alive: bool,
     expected: Stamp | None = None,
     readers: Executor | None = None,
+    sent: int = 0,
 ) -> None:
     """Send `head` and then `pieces` of the file under `descriptor`, which is ours to close; then tell the connection.
 
     To be called on the loop when it is the exchange's turn. A file that gets shorter meanwhile, or no longer is what
     `expected` says, ends the connection, which is the only way to tell the client. Where `readers` are given, it is
-    these threads that read: the file may lie on a disk that the loop must not wait for.
+    these threads that read: the file may lie on a disk that the loop must not wait for. `sent` bytes are on their way.
     """
     pieces = tuple(pieces)
-    sent = 0
-    if expected is not None and readers is None and pieces == ((0, expected[-1]),):
-        sent = _send_at_once(exchange.connection, head, descriptor, expected)
+    if not sent and expected is not None and readers is None and pieces == ((0, expected[-1]),):
+        sent = _send_at_once(exchange.connection, head, expected, descriptor)
         if sent == len(head) + expected[-1]:
             os.close(descriptor)
             exchange.sent = expected[-1]
@@ -52,10 +52,16 @@ def send_file(
     transfer.start()
 
 
-def _send_at_once(connection: Connection, head: bytes, descriptor: int, expected: Stamp) -> int:
+def send_kept(connection: Connection, head: bytes, expected: Stamp) -> int:
+    """Send what the kernel takes now of `head` and the copy that is kept of a file; return how many bytes that was."""
+    return _send_at_once(connection, head, expected, None)
+
+
+def _send_at_once(connection: Connection, head: bytes, expected: Stamp, descriptor: int | None) -> int:
     """Send what the kernel takes now of an answer that is a whole file; return how many bytes of both that was.
 
-    Most files are sent by this. What it does not do, or not to the end, a Transfer does.
+    Most files are sent by this. What it does not do, or not to the end, a Transfer does. A copy is made only where the
+    file's descriptor is given.
     """
     transport = connection.transport
     size = expected[-1]
@@ -69,7 +75,7 @@ def _send_at_once(connection: Connection, head: bytes, descriptor: int, expected
         return 0
     sent = 0
     try:
-        copy = _copies.of(descriptor, expected, size)
+        copy = _copies.kept(expected) if descriptor is None else _copies.of(descriptor, expected, size)
         if copy < 0:
             return 0
         own = connection.outlet.take(transport)

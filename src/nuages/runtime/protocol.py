@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
 from nuages.runtime.asgi import AsyncExchange
-from nuages.runtime.delivery import StaticExchange, is_unchanged
+from nuages.runtime.delivery import StaticExchange, static_exchange
 from nuages.runtime.exchange import Exchange, Refusal
 from nuages.runtime.health import HealthExchange
 from nuages.runtime.hub import Hub
@@ -218,9 +218,7 @@ class Connection(Patience, asyncio.Protocol):
         fields = request.fields
         entry = site.files.find(request.path) if request.path != hub.health_path else None
         if entry is not None and not hub.logs_access:  # nobody else asks whose request it was
-            if is_unchanged(self, request, entry):
-                return None
-            return StaticExchange(self, request, None, "", entry)
+            return static_exchange(self, request, entry)
         identity = request_id(fields)
         client = hub.proxies.client(self.peer, self.scheme, fields)
         if entry is not None:

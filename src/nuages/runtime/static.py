@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote_to_bytes
 from nuages.runtime import stored
 from nuages.runtime.conditional import Variant
 from nuages.runtime.folder import is_below, look, open_file
-from nuages.runtime.pieces import stamp
+from nuages.runtime.pieces import Stamp, stamp
 from nuages.runtime.request import PERCENT
 from nuages.runtime.shelves import Shelf
 from nuages.runtime.stored import Entry, Reply, stat_tag
@@ -112,6 +112,23 @@ class Files:
         key = _key(method, fields)
         known = entry.replies.get(key) if key is not None else None
         return known.head if known is not None and known.status == 304 else None
+
+    def large(self, entry: Entry, fields: Mapping[bytes, bytes]) -> tuple[bytes, Stamp] | None:
+        """Return the head that a GET was answered with before and how its file was; None where it is not large.
+
+        Or where the file is not that any more: it is looked at, not opened.
+        """
+        key = _key("GET", fields)
+        known = entry.replies.get(key) if key is not None else None
+        if known is None or known.variant is None or known.variant.size <= PREPARED_BYTES:
+            return None
+        path = known.variant.path
+        expected = entry.stamps.get(path)
+        try:
+            is_same = expected is not None and stamp(os.lstat(path)) == expected
+        except OSError:
+            return None
+        return (known.head, expected) if expected is not None and is_same else None
 
     def _answer(self, entry: Entry, method: str, fields: Mapping[bytes, bytes]) -> Reply:
         for _ in range(3):
