@@ -181,15 +181,16 @@ def _of_line(facts: Facts, line: str, path: str) -> Distribution:
 
 
 def _elsewhere(manager: Manager, names: list[str]) -> str:
+    them = "it" if len(names) == 1 else "them"
     if manager in {Manager.UV, Manager.PYPROJECT, Manager.PYLOCK}:
-        return "move them to [dependency-groups] dev in pyproject.toml, and lock again"
+        return f"move {them} to [dependency-groups] dev in pyproject.toml, and lock again"
     if manager is Manager.POETRY:
-        return "move them to [tool.poetry.group.dev.dependencies], and lock again"
+        return f"move {them} to [tool.poetry.group.dev.dependencies], and lock again"
     if manager is Manager.PDM:
         return f"pdm remove {' '.join(names)} && pdm add -d {' '.join(names)}"
     if manager in {Manager.PIPENV, Manager.PIPFILE}:
-        return "move them to [dev-packages] in the Pipfile, and lock again"
-    return "move them to requirements-dev.txt, with `-r requirements.txt` as its first line"
+        return f"move {them} to [dev-packages] in the Pipfile, and lock again"
+    return f"move {them} to requirements-dev.txt, with `-r requirements.txt` as its first line"
 
 
 def _moving(direct: Sequence[Distribution]) -> Iterator[Finding]:
