@@ -118,6 +118,9 @@ class Files:
 
         Or where the file is not that any more: it is looked at, not opened.
         """
+        # Nearly all are small, and their forms are no larger than themselves.
+        if not entry.variants or entry.variants[0].size <= PREPARED_BYTES:
+            return None
         key = _key("GET", fields)
         known = entry.replies.get(key) if key is not None else None
         if known is None or known.variant is None or known.variant.size <= PREPARED_BYTES:
