@@ -79,7 +79,8 @@ def _run(uv: Uv, *arguments: str) -> None:
 def test_requests_are_answered(python: str, django: str) -> None:
     program = environment(interpreter(python), f"django=={django}.*", *RUNTIME, *TOOLS)
     run_with(program, "tests/unit/runtime/test_django_contract.py", "tests/unit/runtime/test_receivers.py")
-    run_with(program, "tests/process/chains.py")
+    run_with(program, "tests/process/chains.py", "tests/unit/runtime/test_immortal.py")
+    run_with(program, "-k", "not postgresql and not loading_has_opened", "tests/process/test_preload.py")
     run_with(program)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,35 @@ import asyncio
 import gc
 import json
 import random
+import sys
 import threading
+
+
+class Plain:
+    pass
+
+
+class Ends:
+    def __del__(self):
+        ENDED.append(os.getpid())
+
+
+def is_for_good(one):
+    return sys.getrefcount(one) == sys.getrefcount(None)
+
+
+def ends(request):
+    KEPT.clear()
+    return HttpResponse(json.dumps(ENDED))
+
+
+ENDED, KEPT, PLAIN = [], [Ends()], Plain()
 
 
 def state(request):
     return HttpResponse(json.dumps({
+        "for good": [is_for_good(one) for one in (state, Plain, PLAIN, state.__code__, KEPT, HttpResponse)],
+        "for now": [is_for_good(one) for one in (KEPT[0], request, sys.stdout, Plain())],
         "pid": os.getpid(), "random": random.random(), "gc": gc.isenabled(), "frozen": gc.get_freeze_count(),
         "arenas": os.environ.get("MALLOC_ARENA_MAX"), "blas": os.environ.get("OPENBLAS_NUM_THREADS"),
         "notes": NOTES,
@@ -27,7 +52,7 @@ def state(request):
 
 
 NOTES = []
-urlpatterns += [path("state/", state)]
+urlpatterns += [path("state/", state), path("ends/", ends)]
 """
 FORKS = """
 import os
@@ -122,6 +147,34 @@ def test_workers_are_forked_from_a_project_that_was_loaded_once(project: Path) -
             stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             assert int(stat[1]) == server.pid, "it is the supervisor's own child"
         assert server.stop() == 0
+
+
+def test_workers_do_not_count_who_uses_what_they_share(project: Path) -> None:
+    """Where Python knows immortal objects: so its memory stays shared, and what has an end still has it."""
+    write_project(project, urls=URLS)
+    with serving(project, "--workers", "2") as server:
+        server.wait_for("worker-ready", count=2)
+        for state in states(server, 2).values():
+            assert state["for good"] == [sys.version_info >= (3, 12)] * 6
+            assert state["for now"] == [False] * 4
+        [pid] = json.loads(server.get("/ends/"))
+        assert pid in server.workers()
+        assert server.stop() == 0
+
+
+def test_a_zygote_that_has_loaded_gives_back_what_only_loading_needs(project: Path) -> None:
+    with serving(project, "--workers", "1") as server:
+        server.wait_for("worker-ready")
+        zygote = server.wait_for("preloaded")["pid"]
+        file_kilobytes = {pid: _of_files(pid) for pid in (zygote, *server.workers())}
+        worker = server.workers()[0]
+        assert file_kilobytes[zygote] < file_kilobytes[worker] / 2, file_kilobytes
+        assert server.get("/") == "hello"
+
+
+def _of_files(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssFile:"))
 
 
 def _open(pid: int) -> list[str]:

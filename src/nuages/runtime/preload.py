@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -33,7 +34,7 @@ def load(application: Application, settings: Settings, report: Report) -> Site:
     if site.asgi:  # what uvicorn then loads, and knows WebSockets by
         with contextlib.suppress(ImportError):
             importlib.import_module("uvicorn.protocols.websockets.auto")
-    for step in (_databases, _templates, _translations, _urls, _models, _backends, _close):
+    for step in (_databases, _templates, _translations, _urls, _models, _backends, _close, _classes):
         # What fails here fails in a request too, where Django says it with a page of its own.
         with contextlib.suppress(Exception, SystemExit):
             step()
@@ -121,3 +122,11 @@ def _close() -> None:
                 with contextlib.suppress(Exception):
                     close()
     close_caches()
+
+
+def _classes() -> None:
+    """A class is given a number when something is first looked up in it (PyTypeObject.tp_version_tag)."""
+    for one in gc.get_objects():
+        if issubclass(type(one), type):
+            with contextlib.suppress(AttributeError):
+                type.__getattribute__(one, "__init__")  # of the class alone: a metaclass may do more

@@ -21,10 +21,11 @@ import time
 from typing import Any, NoReturn
 
 from nuages.errors import NuagesError, StartError
-from nuages.runtime import child, memory, obstacles, process, worker
+from nuages.runtime import child, immortal, memory, obstacles, process, worker
 from nuages.runtime import settings as options
 from nuages.runtime.application import Application
 from nuages.runtime.forking import Forks
+from nuages.runtime.mappings import Mappings
 
 _LONGEST_ORDER = 1 << 16
 
@@ -63,7 +64,11 @@ class Zygote:
         if why and self.settings.preload == "on":
             self.report("warning", f"workers are forked as --preload on says, but {why}")
             why = ""
-        self._forks = Forks()
+        if not why and immortal.is_possible():
+            immortal.keep()
+        memory.give_back()
+        self._forks, self._mappings = Forks(), Mappings()
+        self._mappings.give_back()
         self.say(loaded=round(time.monotonic() - begun, 3), why=why)
 
     def obey(self) -> tuple[socket.socket, dict[str, Any]]:
@@ -98,6 +103,8 @@ class Zygote:
         if is_worker:
             process.end_with(assignment["supervisor"])
             _reseed()
+        else:
+            self._mappings.give_back()
         return is_worker
 
 
