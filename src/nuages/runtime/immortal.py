@@ -32,6 +32,9 @@ _KINDS = frozenset(
         functools.partial, re.Pattern,
     }
 )  # fmt: skip
+_OF_CODE = (
+    "co_consts", "co_names", "co_filename", "co_name", "co_qualname", "co_linetable", "co_exceptiontable",
+)  # fmt: skip
 _HEAP, _IMMUTABLE = 1 << 9, 1 << 8  # Py_TPFLAGS_HEAPTYPE, Py_TPFLAGS_IMMUTABLETYPE
 _AT_ONCE = 512  # objects whose referents are in one list
 
@@ -78,8 +81,7 @@ def keep() -> int:
             found = gc.get_referents(*new)
             for one in new:
                 if type(one) is types.CodeType:  # the collector does not know what code has
-                    found += (one.co_consts, one.co_names, one.co_filename, one.co_name, one.co_qualname)
-                    found += (one.co_linetable, one.co_exceptiontable)
+                    found += [getattr(one, name) for name in _OF_CODE]
     return kept
 
 
