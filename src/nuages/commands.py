@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nuages.apart import apart
 from nuages.errors import NuagesError, StartError
 from nuages.kinds import choice, flag, text
 from nuages.options import Option, declare, options_of
@@ -145,10 +146,16 @@ def _application(invocation: Invocation, settings: Settings) -> Application:
             apps=settings.app,
             local=settings.local_hosts,
         )
-    project = read(invocation)
-    for note in project.notes:
+
+    def look() -> tuple[Application, tuple[str, ...]]:
+        project = read(invocation)
+        return located(project, local=settings.local_hosts), tuple(project.notes)
+
+    # The server lives on: what was read of the project would be a third of its own memory.
+    application, notes = apart(look)
+    for note in notes:
         invocation.console.event("note", note)
-    return located(project, local=settings.local_hosts)
+    return application
 
 
 def located(project: Project, *, local: bool = False) -> Application:

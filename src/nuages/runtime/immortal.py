@@ -18,7 +18,6 @@ import gc
 import re
 import sys
 import types
-from typing import Any
 
 # What None's count looks like, its lower half on 64 bits (Include/cpython/object.h, refcount.h): releases that are
 # not known here may keep it elsewhere.
@@ -32,11 +31,7 @@ _KINDS = frozenset(
         functools.partial, re.Pattern,
     }
 )  # fmt: skip
-_OF_CODE = (
-    "co_consts", "co_names", "co_filename", "co_name", "co_qualname", "co_linetable", "co_exceptiontable",
-)  # fmt: skip
 _HEAP, _IMMUTABLE = 1 << 9, 1 << 8  # Py_TPFLAGS_HEAPTYPE, Py_TPFLAGS_IMMUTABLETYPE
-_AT_ONCE = 512  # objects whose referents are in one list
 
 
 def is_possible() -> bool:
@@ -61,27 +56,30 @@ def is_possible() -> bool:
 def keep() -> int:
     """Make what can be immortal so, and return how many objects that were; call `is_possible` before.
 
-    Nothing else may run in this process meanwhile. 300,000 objects take 0.3 s.
+    Nothing else may run in this process meanwhile. 280,000 objects take 0.1 s. Names and numbers that only containers
+    hold would take two more, and nearly no page is written to for them alone.
     """
     # All of this process's memory as 32-bit words: a ctypes object for each count would take three times as long.
     words = memoryview((ctypes.c_uint32 * (1 << 60)).from_address(0)).cast("B").cast("I")
     immortal = words[id(None) >> 2]
     kinds, kept = Kinds(), 0
-    objects = gc.get_objects()
-    for start in range(0, len(objects), _AT_ONCE):
-        found: list[Any] = objects[start : start + _AT_ONCE]
-        while found:
-            new: list[Any] = []
-            for one in found:
-                place = id(one) >> 2
-                if words[place] != immortal and kinds[type(one)]:
-                    words[place] = immortal
-                    new.append(one)
-            kept += len(new)
-            found = gc.get_referents(*new)
-            for one in new:
-                if type(one) is types.CodeType:  # the collector does not know what code has
-                    found += [getattr(one, name) for name in _OF_CODE]
+    codes: list[types.CodeType] = []
+    for one in gc.get_objects():
+        if kinds[type(one)]:
+            words[id(one) >> 2] = immortal
+            kept += 1
+            if type(one) is types.FunctionType:
+                codes.append(one.__code__)
+    while codes:  # which the collector does not know
+        code = codes.pop()
+        if words[id(code) >> 2] != immortal:
+            words[id(code) >> 2] = immortal
+            kept += 1 + len(code.co_consts)
+            for one in code.co_consts:
+                if type(one) is types.CodeType:
+                    codes.append(one)
+                else:
+                    words[id(one) >> 2] = immortal
     return kept
 
 

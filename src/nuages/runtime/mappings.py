@@ -1,4 +1,4 @@
-"""The libraries' code that a process has mapped and will not run soon: given back until it is.
+"""What a process has mapped and will not use soon, given back until it does: libraries' code, and freed memory.
 
 Loading a project runs much code once: initialisers, symbol tables, whole libraries that only some pages use. Those
 pages of files stay mapped in the process that touched them first, and count as its memory. A zygote that has loaded
@@ -49,3 +49,9 @@ class Mappings:
         """Unmap their pages: each comes again from the page cache when it is used. A kernel that refuses keeps them."""
         for start, end in self._ranges:
             self._advise(start, end - start, _MADV_DONTNEED)
+
+
+def trim_heap() -> None:
+    """Return to the kernel what malloc keeps of freed memory for later; malloc_trim(3), which only glibc has."""
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)

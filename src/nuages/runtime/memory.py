@@ -6,7 +6,6 @@ memory.limit_in_bytes, memory.usage_in_bytes, memory.stat, memory.oom_control (c
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -119,12 +118,6 @@ def be_as_others(supervisor: int) -> None:
     with suppress(OSError):
         usual = Path(f"/proc/{supervisor}/oom_score_adj").read_text(encoding="ascii")
         Path("/proc/self/oom_score_adj").write_text(usual, encoding="ascii")
-
-
-def give_back() -> None:
-    """Return to the kernel what malloc keeps of freed memory for later; malloc_trim(3), which only glibc has."""
-    with suppress(AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def resident(pid: int) -> int | None:

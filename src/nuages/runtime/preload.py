@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import importlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -126,7 +125,11 @@ def _close() -> None:
 
 def _classes() -> None:
     """A class is given a number when something is first looked up in it (PyTypeObject.tp_version_tag)."""
-    for one in gc.get_objects():
-        if issubclass(type(one), type):
-            with contextlib.suppress(AttributeError):
-                type.__getattribute__(one, "__init__")  # of the class alone: a metaclass may do more
+    todo: list[type] = [object]
+    seen: set[type] = set()
+    while todo:
+        one = todo.pop()
+        if one not in seen:
+            seen.add(one)
+            todo += type.__subclasses__(one)
+            type.__getattribute__(one, "__init__")  # of the class alone: a metaclass may do more

@@ -25,7 +25,7 @@ from nuages.runtime import child, immortal, memory, obstacles, process, worker
 from nuages.runtime import settings as options
 from nuages.runtime.application import Application
 from nuages.runtime.forking import Forks
-from nuages.runtime.mappings import Mappings
+from nuages.runtime.mappings import Mappings, trim_heap
 
 _LONGEST_ORDER = 1 << 16
 
@@ -66,7 +66,7 @@ class Zygote:
             why = ""
         if not why and immortal.is_possible():
             immortal.keep()
-        memory.give_back()
+        trim_heap()
         self._forks, self._mappings = Forks(), Mappings()
         self._mappings.give_back()
         self.say(loaded=round(time.monotonic() - begun, 3), why=why)
