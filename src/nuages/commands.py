@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -147,15 +148,15 @@ def _application(invocation: Invocation, settings: Settings) -> Application:
             local=settings.local_hosts,
         )
 
-    def look() -> tuple[Application, tuple[str, ...]]:
+    def look() -> str:
         project = read(invocation)
-        return located(project, local=settings.local_hosts), tuple(project.notes)
+        return json.dumps([located(project, local=settings.local_hosts).to_json(), *project.notes])
 
-    # The server lives on: what was read of the project would be a third of its own memory.
-    application, notes = apart(look)
+    # The server lives on: what was read of the project would be a fifth of its own memory.
+    application, *notes = json.loads(apart(look))
     for note in notes:
         invocation.console.event("note", note)
-    return application
+    return Application.from_json(application)
 
 
 def located(project: Project, *, local: bool = False) -> Application:

@@ -66,9 +66,9 @@ class Zygote:
             why = ""
         if not why and immortal.is_possible():
             immortal.keep()
-        trim_heap()
         self._forks, self._mappings = Forks(), Mappings()
         self._mappings.give_back()
+        trim_heap()
         self.say(loaded=round(time.monotonic() - begun, 3), why=why)
 
     def obey(self) -> tuple[socket.socket, dict[str, Any]]:
