@@ -33,6 +33,7 @@ _KINDS = frozenset(
     }
 )  # fmt: skip
 _SIMPLE = frozenset({str, int, float, bytes, tuple, frozenset, dict})
+_AT_ONCE = 1000  # objects whose referents are in one list
 _HEAP, _IMMUTABLE = 1 << 9, 1 << 8  # Py_TPFLAGS_HEAPTYPE, Py_TPFLAGS_IMMUTABLETYPE
 
 
@@ -76,10 +77,12 @@ def keep() -> int:
             elif kind is not tuple:
                 holders.append(one)
     # The collector knows containers only, and not those that hold nothing but what it does not know.
-    for one in gc.get_referents(*holders):
-        if type(one) in _SIMPLE:
-            words[id(one) >> 2] = immortal
-            kept += 1
+    while holders:
+        for one in gc.get_referents(*holders[-_AT_ONCE:]):
+            if type(one) in _SIMPLE:
+                words[id(one) >> 2] = immortal
+                kept += 1
+        del holders[-_AT_ONCE:]
     while codes:
         code = codes.pop()
         if words[id(code) >> 2] != immortal:
