@@ -3,8 +3,8 @@
 A worker shares memory with its zygote for as long as neither writes to it, and CPython writes to every object that it
 uses: it counts references. Since Python 3.12 an object can be immortal: its count says so, and is left alone (PEP
 683, «Avoiding Copy-on-Write»). The interpreter makes its own constants so; what it has no function for before 3.15
-(PyUnstable_SetImmortal), is done here: functions, classes, constants, containers and plain instances get the count of
-None. The collector takes such objects as they are (gcmodule.c, `update_refs`: «might have become immortal»).
+(PyUnstable_SetImmortal), is done here: functions, classes, constants, containers and plain instances get that count.
+The collector takes such objects as they are (gcmodule.c, `update_refs`: «might have become immortal»).
 
 An immortal object is never destroyed. So what has a destructor, or is made by a library's C code and may hold
 something open, stays as it is, and so does everything that a worker makes.
@@ -20,8 +20,8 @@ import sys
 import types
 from typing import Any
 
-# What None's count looks like, its lower half on 64 bits (Include/cpython/object.h, refcount.h): releases that are
-# not known here may keep it elsewhere.
+# The count of an object that is immortal, its lower half on 64 bits: _Py_IMMORTAL_REFCNT in Include/object.h, since
+# 3.14 _Py_IMMORTAL_INITIAL_REFCNT in refcount.h. Releases that are not known here may keep it elsewhere.
 _COUNTS = {(3, 12): 0xFFFFFFFF, (3, 13): 0xFFFFFFFF, (3, 14): 0xC0000000}
 _KINDS = frozenset(
     {
@@ -39,21 +39,23 @@ _HEAP, _IMMUTABLE = 1 << 9, 1 << 8  # Py_TPFLAGS_HEAPTYPE, Py_TPFLAGS_IMMUTABLET
 
 def is_possible() -> bool:
     """Return whether this interpreter knows immortal objects, and counts where we know it to."""
-    usual = (
+    known = (
         sys.implementation.name == "cpython"
+        and sys.version_info[:2] in _COUNTS
         and sys.maxsize > 1 << 32
         and sys.byteorder == "little"
         and getattr(sys, "_is_gil_enabled", lambda: True)()
         and not hasattr(sys, "gettotalrefcount")  # a debug build checks its sums
     )
-    if not usual or sys.version_info[:2] not in _COUNTS:
-        return False
+    return known and _counts_where_we_look()
+
+
+def _counts_where_we_look() -> bool:
     probe = object()
-    counts = ctypes.c_uint32.from_address
-    return (
-        counts(id(None)).value == _COUNTS[sys.version_info[:2]]
-        and counts(id(probe)).value == sys.getrefcount(probe) - 1
-    )
+    count = ctypes.c_uint32.from_address(id(probe))
+    before = count.value
+    held = [probe] * 5
+    return count.value - before == len(held)
 
 
 def keep() -> int:
@@ -63,7 +65,7 @@ def keep() -> int:
     """
     # All of this process's memory as 32-bit words: a ctypes object for each count would take three times as long.
     words = memoryview((ctypes.c_uint32 * (1 << 60)).from_address(0)).cast("B").cast("I")
-    immortal = words[id(None) >> 2]
+    immortal = _COUNTS[sys.version_info[:2]]
     kinds, kept = Kinds(), 0
     codes: list[types.CodeType] = []
     holders: list[Any] = []
