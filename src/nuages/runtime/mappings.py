@@ -20,35 +20,33 @@ _RANGE = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \S+ +/")
 def of_files(smaps: str) -> Iterator[tuple[int, int]]:
     """Return start and end of each mapping of a file that nothing was or can be written to; see proc_pid_smaps(5).
 
-    The dynamic linker writes to some that are read-only afterwards (RELRO): those have pages that no file has.
+    The dynamic linker writes to some that are read-only afterwards (RELRO): those have pages that no file has, in
+    memory or swapped out.
     """
     found: tuple[int, int] | None = None
     for line in smaps.splitlines():
+        name, *values = line.split() or [""]
         if match := _RANGE.match(line):
             start, end, rights = match.groups()
             found = (int(start, 16), int(end, 16)) if rights in {"r-xp", "r--p"} else None
-        elif line[:1] in "0123456789abcdef":
+        elif not name.endswith(":") or (name == "Anonymous:" and values[0] != "0"):
             found = None
-        elif found and line.split() == ["Anonymous:", "0", "kB"]:
+        elif found and name == "Swap:" and values[0] == "0":  # it comes after Anonymous
             yield found
 
 
-class Mappings:
-    """This process's mappings of files, as they are now."""
+def give_back() -> None:
+    """Unmap the pages of files: each comes again from the page cache when it is used. Takes 10 ms.
 
-    def __init__(self) -> None:
-        self._ranges: tuple[tuple[int, int], ...] = ()
-        with contextlib.suppress(OSError):
-            self._ranges = tuple(
-                of_files(Path("/proc/self/smaps").read_text(encoding="utf-8", errors="replace"))
-            )
-        self._advise = ctypes.CDLL(None).madvise
-        self._advise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-
-    def give_back(self) -> None:
-        """Unmap their pages: each comes again from the page cache when it is used. A kernel that refuses keeps them."""
-        for start, end in self._ranges:
-            self._advise(start, end - start, _MADV_DONTNEED)
+    It looks each time what there is: a range that was a library's may be something else by now. A kernel that refuses
+    keeps them.
+    """
+    advise = ctypes.CDLL(None).madvise
+    advise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    with contextlib.suppress(OSError):
+        text = Path("/proc/self/smaps").read_text(encoding="utf-8", errors="replace")
+        for start, end in of_files(text):
+            advise(start, end - start, _MADV_DONTNEED)
 
 
 def trim_heap() -> None:

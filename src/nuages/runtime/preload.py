@@ -126,10 +126,10 @@ def _close() -> None:
 def _classes() -> None:
     """A class is given a number when something is first looked up in it (PyTypeObject.tp_version_tag)."""
     todo: list[type] = [object]
-    seen: set[type] = set()
+    seen: set[int] = set()  # by id: a metaclass may forbid to hash its classes
     while todo:
         one = todo.pop()
-        if one not in seen:
-            seen.add(one)
+        if id(one) not in seen:
+            seen.add(id(one))
             todo += type.__subclasses__(one)
             type.__getattribute__(one, "__init__")  # of the class alone: a metaclass may do more

@@ -21,11 +21,10 @@ import time
 from typing import Any, NoReturn
 
 from nuages.errors import NuagesError, StartError
-from nuages.runtime import child, immortal, memory, obstacles, process, worker
+from nuages.runtime import child, immortal, mappings, memory, obstacles, process, worker
 from nuages.runtime import settings as options
 from nuages.runtime.application import Application
 from nuages.runtime.forking import Forks
-from nuages.runtime.mappings import Mappings, trim_heap
 
 _LONGEST_ORDER = 1 << 16
 
@@ -66,9 +65,9 @@ class Zygote:
             why = ""
         if not why and immortal.is_possible():
             immortal.keep()
-        self._forks, self._mappings = Forks(), Mappings()
-        self._mappings.give_back()
-        trim_heap()
+        self._forks = Forks()
+        mappings.give_back()
+        mappings.trim_heap()
         self.say(loaded=round(time.monotonic() - begun, 3), why=why)
 
     def obey(self) -> tuple[socket.socket, dict[str, Any]]:
@@ -104,7 +103,7 @@ class Zygote:
             process.end_with(assignment["supervisor"])
             _reseed()
         else:
-            self._mappings.give_back()
+            mappings.give_back()
         return is_worker
 
 

@@ -50,7 +50,7 @@ class Connection(sqlite3.Connection):
     ],
 )  # fmt: skip
 def test_what_a_project_is_made_of_stays(kind: type) -> None:
-    assert immortal.Kinds()[kind]
+    assert immortal.may_stay(kind)
 
 
 @pytest.mark.parametrize(
@@ -62,14 +62,27 @@ def test_what_a_project_is_made_of_stays(kind: type) -> None:
     ],
 )  # fmt: skip
 def test_what_has_an_end_that_counts_does_not(kind: type) -> None:
-    assert not immortal.Kinds()[kind]
+    assert not immortal.may_stay(kind)
 
 
 def test_a_class_that_another_class_has_made_is_a_class() -> None:
     class Meta(type):
         pass
 
-    assert immortal.Kinds()[Meta]
+    assert immortal.may_stay(Meta)
+
+
+def test_a_metaclass_may_forbid_to_hash_or_to_look_at_its_classes() -> None:
+    class Equal(type):
+        def __eq__(cls, other: object) -> bool:
+            return NotImplemented
+
+    class Silent(type):
+        def __getattribute__(cls, name: str) -> object:
+            raise RuntimeError(name)
+
+    assert immortal.may_stay(Equal("Same", (), {"__module__": __name__}))
+    assert not immortal.may_stay(Silent("Closed", (), {"__module__": __name__}))
 
 
 def test_only_interpreters_that_know_immortal_objects_are_asked() -> None:
