@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -13,6 +15,7 @@ from tests.process.harness import wait_until
 
 from nuages.runtime import streams
 from nuages.runtime.clocks import ThreadClock, Wait
+from nuages.runtime.poolthread import PoolThread
 from nuages.runtime.threads import Pool
 
 
@@ -284,3 +287,38 @@ def test_a_thread_tells_whether_it_waits_for_the_interpreter_a_lock_or_something
             thread.join()
         os.close(reader)
         os.close(writer)
+
+
+def test_a_task_that_stands_in_line_for_a_cpu_is_not_old_for_that(loop: asyncio.AbstractEventLoop) -> None:
+    """Workers that share a CPU took more threads, each with connections, as every page took long there."""
+    core = min(os.sched_getaffinity(0))
+
+    class Page(Job):
+        took = at_it = 0.0
+
+        def run(self) -> None:
+            thread = threading.current_thread()
+            assert isinstance(thread, PoolThread)
+            os.sched_setaffinity(0, {core})  # of this thread
+            until = time.thread_time() + 0.3
+            while time.thread_time() < until:
+                thread.spent(few=True)
+            now = time.monotonic()
+            self.took, self.at_it = now - thread.since, thread.at_it(now)
+            super().run()
+
+    neighbour = subprocess.Popen(
+        [sys.executable, "-c", f"import os; os.sched_setaffinity(0, {{{core}}})\nwhile True: pass"]
+    )
+    pool, page, next_one = Pool(1), Page(), Job()
+    try:
+        assert on_loop(loop, lambda: pool.submit(page, loop))
+        assert page.done.wait(20)
+    finally:
+        neighbour.kill()
+        neighbour.wait()
+    assert 0.29 < page.at_it < 0.8 * page.took
+    assert on_loop(loop, lambda: pool.submit(next_one, loop))
+    assert next_one.done.wait(20)
+    assert max(thread.in_line for thread in pool.threads) < 0.1
+    pool.close()

@@ -36,6 +36,7 @@ class PoolThread(threading.Thread):
         self.clock: ThreadClock | None = None
         self.seen = (0.0, 0.0)
         self.since = 0.0
+        self.in_line = 0.0  # of the seconds since then, those that it stood in line for a CPU, as far as seen
         self.streaming = False
         self.holding = False  # a stream that keeps a database connection
         self.ended = False
@@ -50,7 +51,7 @@ class PoolThread(threading.Thread):
         while True:
             task = self.task
             while task is not None:
-                self.since = time.monotonic()
+                self.begin()
                 task.run()
                 self.task = task = None
                 task = pool.next_task(self)
@@ -62,12 +63,22 @@ class PoolThread(threading.Thread):
             pool.left()
         self.clock.close()
 
+    def begin(self) -> None:
+        """Note that its task begins."""
+        self.since, self.in_line = time.monotonic(), 0.0
+
+    def at_it(self, now: float) -> float:
+        """Return for how many seconds it has had its task, less those that it stood in line for a CPU."""
+        return now - self.since - self.in_line
+
     def spent(self, *, few: bool) -> tuple[float, float]:
         """Return the seconds that it computed since this was last asked, and those that it stood in line for a CPU."""
         if self.clock is None:
             return 0.0, 0.0
         (computed, stood), self.seen = self.seen, (self.clock.computed(), self.clock.stood() if few else 0.0)
-        return self.seen[0] - computed, max(0.0, self.seen[1] - stood) if stood else 0.0
+        in_line = max(0.0, self.seen[1] - stood) if stood else 0.0
+        self.in_line += in_line
+        return self.seen[0] - computed, in_line
 
     def _sleep(self) -> bool:
         """Wait for work; return False when the thread is to end."""

@@ -194,13 +194,13 @@ class Pool:
         self.running += 1
         if self._idle:
             worker = self._idle.pop()
-            worker.since = time.monotonic()
+            worker.begin()
             worker.task = task
             worker.wake.release()
             return
         self._made += 1
         worker = PoolThread(self, self._made)
-        worker.since = time.monotonic()
+        worker.begin()
         worker.task = task
         self.threads.add(worker)
         worker.start()
@@ -324,9 +324,7 @@ class Pool:
             shares = gauge.read(self.threads, self.running)
             seen = Look(
                 running=self.running,
-                old=sum(
-                    1 for one in self.threads if one.task and not one.streaming and now - one.since > old
-                ),
+                old=sum(1 for one in self.threads if one.task and not one.streaming and one.at_it(now) > old),
                 limit=before,
                 most=self.room,
                 waited=now - self._queue[0].queued_at if self._queue else 0.0,
