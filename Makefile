@@ -24,7 +24,7 @@ test: ## The tests: unit, process, projects (a part of them: make test TESTS=tes
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "$(ONLY)" $(TESTS)
 
 test-all: ## The same, and images and newer Pythons in Debian roots
-	@$(PYTHON) scripts/bootstrap.py test test-all
+	@$(PYTHON) scripts/bootstrap.py test test-more test-all
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "" $(TESTS) tests/image
 
 lint: ## Formatting, lint and types

@@ -217,9 +217,11 @@ def _collect(
         return True
     root = _root(prepared, wanted, static)
     if static["digest"] and static["digest"] == record.get("static") and root.is_dir():
-        if record.get("collected") == _collected(prepared, wanted, static):
+        before, now = record.get("collected") or {}, _collected(prepared, wanted, static)
+        if before == now:
             return True
-        report("collect", f"what lies in {root} was collected by another nuages, or is not whole")
+        if before.get("root") == now["root"]:  # else the folder is merely another one
+            report("collect", f"what lies in {root} was collected by another nuages, or is not whole")
     count = static.get("files", 0)
     report("collect", f"collecting {count or 'the'} static file{'' if count == 1 else 's'} to {root}")
     with disk(prepared.static):

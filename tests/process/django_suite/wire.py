@@ -17,6 +17,7 @@ from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import quote
 
+import django
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
@@ -31,6 +32,7 @@ from nuages.runtime.handlers import watch_asgi
 from nuages.runtime.segments import sharing
 
 WAY = os.environ.get("DJANGO_SUITE_WAY", "threads")
+_BLANK = " " if django.VERSION < (6, 1) else ""  # that Django's WSGIHandler puts before a Set-Cookie
 OURS = frozenset({"date", "server", "x-request-id", "connection", "transfer-encoding"})
 _numbers = itertools.count(1)
 _answer = WSGIHandler.__call__
@@ -330,7 +332,7 @@ def ask_directly(self: Any, environ: dict[str, Any], start_response: Any) -> Any
     if "SERVER_SOFTWARE" in environ:  # it comes from a server, and not from a test
         return _answer(self, environ, start_response)
     response = _ask_environ("threads", Call(self, _capture(), {}), environ)
-    cookies = [("Set-Cookie", morsel.output(header="")) for morsel in response.cookies.values()]
+    cookies = [("Set-Cookie", f"{_BLANK}{morsel.OutputString()}") for morsel in response.cookies.values()]
     start_response(f"{response.status_code} {response.reason_phrase}", [*response.items(), *cookies])
     return response
 
