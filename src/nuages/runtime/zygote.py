@@ -63,10 +63,10 @@ class Zygote:
         if why and self.settings.preload == "on":
             self.report("warning", f"workers are forked as --preload on says, but {why}")
             why = ""
+        mappings.give_back()  # before what takes most, for in a reload the old code is there too
         if not why and immortal.is_possible():
             immortal.keep()
         self._forks = Forks()
-        mappings.give_back()
         mappings.trim_heap()
         self.say(loaded=round(time.monotonic() - begun, 3), why=why)
 
