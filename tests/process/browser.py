@@ -19,13 +19,13 @@ needed = pytest.mark.skipif(not CHROMIUM, reason="needs chromium (apt-get instal
 def _command(profile: Path, *arguments: str) -> list[str]:
     return [
         CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-        f"--user-data-dir={profile}", *arguments,
+        "--disable-popup-blocking", f"--user-data-dir={profile}", *arguments,
     ]  # fmt: skip
 
 
 def browse(url: str, profile: Path) -> str:
     """Let the browser open a page, and return its document when it has come to rest."""
-    rest = ("--virtual-time-budget=5000", "--timeout=30000", "--disable-popup-blocking", "--dump-dom")
+    rest = ("--virtual-time-budget=5000", "--timeout=30000", "--dump-dom")
     command = _command(profile, *rest, url)
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=100).stdout
 
