@@ -77,7 +77,8 @@ class PoolThread(threading.Thread):
             return 0.0, 0.0
         (computed, stood), self.seen = self.seen, (self.clock.computed(), self.clock.stood() if few else 0.0)
         in_line = max(0.0, self.seen[1] - stood) if stood else 0.0
-        self.in_line += in_line
+        # What it stood before this task began, unseen, is not this task's.
+        self.in_line = min(self.in_line + in_line, time.monotonic() - self.since)
         return self.seen[0] - computed, in_line
 
     def _sleep(self) -> bool:

@@ -181,19 +181,15 @@ def test_the_format_follows_the_option_then_the_terminal(
 
 
 def test_a_line_costs_a_request_less_than_5_microseconds_of_cpu() -> None:
-    """Or, where the machine is slow or shared, less than the standard library takes to write the same as JSON."""
     log = Log(access="json", events="json", out=os.open(os.devnull, os.O_WRONLY))
     log._notice = lambda: None  # type: ignore[method-assign]
-    ours, theirs = [], []
-    for _ in range(100):  # short rounds: what else runs here slows some of them down, never all
+    least, until = 1.0, time.monotonic() + 20
+    # Short rounds: what else runs on this core slows them down, for a while.
+    while least >= 5e-6 and time.monotonic() < until:
         begun = time.process_time()
         for _ in range(200):
             log.access(**REQUEST)
         log.flush()
-        between = time.process_time()
-        for _ in range(200):
-            json.dumps(REQUEST)
-        ours.append((between - begun) / 200)
-        theirs.append((time.process_time() - between) / 200)
+        least = min(least, (time.process_time() - begun) / 200)
     os.close(log._out)
-    assert min(ours) < max(5e-6, min(theirs)), (min(ours), min(theirs))
+    assert least < 5e-6
