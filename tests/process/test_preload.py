@@ -180,7 +180,7 @@ def test_a_zygote_that_has_loaded_gives_back_what_only_loading_needs(project: Pa
         server.wait_for("worker-ready")
         zygote = server.wait_for("preloaded")["pid"]
         [worker] = server.workers()
-        # It does so again after each fork.
+        # It does so again when no worker was asked for for a while.
         wait_until(lambda: _of_files(zygote) < _of_files(worker) / 2, "it has less of files than its worker")
         assert server.get("/") == "hello"
 

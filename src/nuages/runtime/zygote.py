@@ -15,6 +15,7 @@ import gc
 import json
 import os
 import random
+import select
 import socket
 import sys
 import time
@@ -27,6 +28,7 @@ from nuages.runtime.application import Application
 from nuages.runtime.forking import Forks
 
 _LONGEST_ORDER = 1 << 16
+_CALM_MS = 2000  # without an order; until then a worker that begins needs the processor more
 
 
 class Zygote:
@@ -72,7 +74,12 @@ class Zygote:
 
     def obey(self) -> tuple[socket.socket, dict[str, Any]]:
         """Fork workers until the supervisor is gone; return in each worker, with its channel and its assignment."""
+        orders = select.poll()
+        orders.register(self.control, select.POLLIN)
+        has_forked = False
         while True:
+            if has_forked and not orders.poll(_CALM_MS):
+                mappings.give_back()  # what forking has used
             line, descriptors, _, _ = socket.recv_fds(
                 self.control, _LONGEST_ORDER, 1, socket.MSG_CMSG_CLOEXEC
             )
@@ -86,6 +93,7 @@ class Zygote:
                 gc.enable()
                 return control, assignment
             control.close()
+            has_forked = True
 
     def _fork(self, assignment: dict[str, Any]) -> bool:
         """Fork a worker; return whether this is it."""
@@ -102,8 +110,6 @@ class Zygote:
         if is_worker:
             process.end_with(assignment["supervisor"])
             _reseed()
-        else:
-            mappings.give_back()
         return is_worker
 
 
