@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -197,3 +198,18 @@ def test_settings_that_only_the_entry_module_makes_loadable(tmp_path: Path) -> N
     project = write_site(tmp_path, settings="import os\nNEEDED = os.environ['NEEDED']\n", wsgi=wsgi)
     with serving(project, "--workers", "1") as server:
         assert server.get("/") == "hello"
+
+
+@pytest.mark.parametrize("path", ["/", "/async/"])
+def test_the_last_answer_of_a_worker_that_is_replaced_says_so(server: Server, path: str) -> None:
+    (old,) = server.workers()
+    with talking(server.address) as talk:
+
+        def said() -> list[str] | None:
+            return [value for name, value in talk.get(path).all if name.lower() == "connection"] or None
+
+        assert said() is None
+        server.signal(signal.SIGHUP)
+        assert wait_until(said, "an answer that is the last") == ["close"]
+        assert talk.closed()
+    server.wait_for("worker-ended", pid=old)

@@ -65,8 +65,10 @@ class Cycle(RequestResponseCycle):
             exchange.status = message["status"]
             version = exchange.request.version
             exchange.events_end = event_stream_end(message.get("headers", ()), chunked=version == "1.1")
-            if not self.exchange.connection.keeps(keep_alive=True):
+            if not exchange.connection.keeps(keep_alive=True):
                 self.keep_alive = False
+                # Before 0.53 uvicorn says so only to a client that has asked for it.
+                self.default_headers = [*self.default_headers, (b"connection", b"close")]
             if not any(name.lower() == b"x-request-id" for name, _ in message.get("headers", ())):
                 self.default_headers = [
                     *self.default_headers,
