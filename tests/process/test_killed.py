@@ -116,3 +116,16 @@ def test_a_killed_supervisor_takes_its_workers_along_and_the_port_is_free(projec
             with socket.create_server(("127.0.0.1", port)):
                 pass
         assert set(clients.tally.failures) <= INSIDE | {"fresh refused", "kept refused"}
+
+
+def test_a_zygote_that_does_not_answer_is_replaced(tmp_path: Path) -> None:
+    project = write_project(tmp_path / "project")
+    with serving(project, "--workers", "1") as server:
+        worker = server.wait_for("worker-ready")["pid"]
+        zygote = server.wait_for("preloaded")["pid"]
+        os.kill(zygote, signal.SIGSTOP)
+        os.kill(worker, signal.SIGKILL)
+        assert server.wait_for("zygote-hangs", within=20)["pid"] == zygote
+        server.wait_for("worker-ready", count=2)
+        assert server.get("/") == "hello"
+        assert server.stop() == 0

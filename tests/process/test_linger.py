@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,25 @@ def test_no_more_linger_than_serve(site: Path) -> None:
         for socket in sockets[:-1]:
             with pytest.raises(ConnectionClosed):
                 socket.recv(timeout=10)
+
+
+def test_an_upload_goes_on_in_the_old_worker_for_longer_than_the_grace(site: Path) -> None:
+    limits = ("--grace", "1s", "--timeout", "1s", "--recycle-requests", "1")
+    with serving(site, *BOTH, "--workers", "1", *limits) as server:
+        first = server.wait_for("worker-ready")["pid"]
+        talk = Talk(server.connect().socket)
+        talk.send("POST /size/ HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n1234")
+        server.get("/")
+        lingers = server.wait_for("worker-lingers")
+        assert (lingers["pid"], lingers["holds"]["upload"]) == (first, 1)
+        assert lingers["text"].endswith("lives on for 1 upload")
+        until = time.monotonic() + 2.5  # the grace and a view's time are over
+        wait_until(lambda: time.monotonic() > until, "the grace is over")
+        talk.send("5678")
+        answer = talk.answer()
+        assert (answer.status, answer.text, answer.fields["connection"]) == (200, "8", "close")
+        server.wait_for("worker-ended", pid=first)
+        assert server.found("request-lost") == []
 
 
 def test_a_stop_ends_what_lingers(site: Path) -> None:

@@ -127,3 +127,30 @@ def test_a_worker_that_dies_at_every_start_is_tried_less_and_less_often(project:
         (project / "pages" / "now").unlink()
         server.wait_for("worker-ready", count=3)
         assert server.stop() == 0
+
+
+def test_a_signal_to_the_whole_group_is_the_supervisor_s_alone(project: Path) -> None:
+    with serving(project, "--workers", "1", "--drain", "1s", wrapper=("setsid",)) as server:
+        server.wait_for("worker-ready")
+        old = server.workers()
+        with asking(server.address, "--rate", "100") as clients:
+            clients.more(20)
+            os.killpg(server.pid, signal.SIGHUP)
+            _gone(server, old)
+            clients.more(20)
+        assert clients.tally.failures == {}, clients.tally
+        os.killpg(server.pid, signal.SIGTERM)
+        assert server.wait() == 0
+        assert [server.found(name) for name in ("worker-died", "zygote-died")] == [[], []]
+
+
+def test_there_may_be_more_workers_than_at_the_start_and_a_limit_is_said(project: Path) -> None:
+    with serving(project, "--workers", "16") as server:
+        server.wait_for("worker-ready", count=16)
+        server.signal(signal.SIGTTIN)
+        assert server.wait_for("signal")["text"] == "SIGTTIN came: 17 workers"
+        server.wait_for("worker-ready", count=17)
+    with serving(project, "--workers", "1") as server:
+        server.wait_for("worker-ready")
+        server.signal(signal.SIGTTOU)
+        assert server.wait_for("signal")["text"] == "SIGTTOU came: there are never fewer than 1 worker"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.process.harness import DEADLINE, serving
+from tests.process.harness import DEADLINE, Server, held, named_pipe, serving, write_project
 
 
 class Manager:
@@ -71,6 +71,26 @@ def test_a_reload_that_fails_is_over_for_systemd_too(tmp_path: Path, project: Pa
         systemd.wait_for("READY=1")
         server.wait_for("reload-failed")
         assert server.get("/") == "hello"
+    systemd.socket.close()
+
+
+def _reload(server: Server, systemd: Manager) -> None:
+    signalled = time.monotonic_ns() // 1000
+    server.signal(signal.SIGHUP)
+    systemd.wait_for("RELOADING=1")
+    assert int(systemd.wait_for("MONOTONIC_USEC=").partition("=")[2]) >= signalled
+
+
+def test_each_order_to_reload_is_told_while_an_earlier_one_goes_on(tmp_path: Path, project: Path) -> None:
+    """systemd waits for a RELOADING=1 that is later than its own signal (Type=notify-reload)."""
+    systemd, pipe = Manager(f"{tmp_path}/notify"), named_pipe(project)
+    with serving(project, "--workers", "1", environ={"NOTIFY_SOCKET": f"{tmp_path}/notify"}) as server:
+        systemd.wait_for("READY=1")
+        write_project(project, settings=f'open("{pipe}").read()\n')
+        _reload(server, systemd)
+        with held(pipe):  # the new code loads
+            _reload(server, systemd)
+        write_project(project, settings="")
     systemd.socket.close()
 
 

@@ -19,7 +19,8 @@ def balanced(pool: Pool, now: float) -> tuple[Pool, Actions]:
         for worker, action in _dispensable(pool):
             phase = Phase.CUT if isinstance(action, Cut) else Phase.RETIRING
             lingers = isinstance(action, Retire) and action.lingers
-            pool = put(pool, replace(worker, phase=phase, since=now, lingers=lingers))
+            hurried = worker.phase is Phase.LINGERING or (isinstance(action, Retire) and action.first)
+            pool = put(pool, replace(worker, phase=phase, since=now, lingers=lingers, hurried=hurried))
             actions.append(action)
     if now >= resume_at(pool):
         for _ in range(wanted(pool)):
@@ -56,7 +57,8 @@ def _dispensable(pool: Pool) -> list[tuple[Worker, Action]]:
         (worker for worker in leaving if worker.phase is Phase.LINGERING), key=lambda worker: worker.since
     )
     too_many = max(0, len(lingering) - limits.workers)
-    if due and not going and lingering == sorted(leaving, key=lambda worker: worker.since):
+    presses = any(not worker.patient for worker in due)
+    if presses and not going and lingering == sorted(leaving, key=lambda worker: worker.since):
         too_many = max(too_many, len(leaving) + 1 - limits.workers)  # one that is due wants to linger too
     why = "another one is to linger in its place"
     return [*going, *((worker, Retire(worker.id, why)) for worker in lingering[:too_many])]

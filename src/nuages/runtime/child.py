@@ -71,9 +71,8 @@ class Process:
         theirs.set_inheritable(True)
         argv = [sys.executable, *interpreter_flags(), _PROGRAM, name, str(theirs.fileno())]
         try:
-            # Blocked until the process has handlers for them. Ctrl-C reaches the whole foreground process group, and
-            # only the supervisor is to act on it.
-            blocked = [signal.SIGINT, signal.SIGUSR1]
+            # Blocked until the process has handlers for them (`process.prepare`).
+            blocked = [signal.SIGINT, signal.SIGHUP, signal.SIGUSR1]
             self.pid = os.posix_spawn(sys.executable, argv, {**environ}, setsigmask=blocked)
             memory.be_first_to_go(self.pid)
         except OSError:

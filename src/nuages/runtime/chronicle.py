@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nuages.errors import NuagesError, OutsideError, StartError
@@ -22,6 +22,13 @@ _STAGES = {
     Stage.RUNNING: "running",
     Stage.DRAINING: "not ready any more; still accepting while balancers notice",
     Stage.STOPPING: "accepting nothing new; finishing what is in flight",
+}
+# What a worker that was replaced may hold for long, by `retirement.State`: one, and more of it.
+_LONG = {
+    "socket": ("WebSocket", "WebSockets"),
+    "upload": ("upload", "uploads"),
+    "stream": ("answer that has begun", "answers that have begun"),
+    "idle": ("idle connection", "idle connections"),
 }
 
 
@@ -111,6 +118,11 @@ class Chronicle:
             "error", "zygote-died", text, generation=zygote.generation, pid=zygote.pid, status=zygote.status
         )
 
+    def zygote_hangs(self, zygote: Zygote, seconds: float) -> None:
+        """The process that workers are forked from does not fork."""
+        text = f"the process that workers are forked from has not answered for {seconds:.0f} s; another takes its place"
+        self.log.event("error", "zygote-hangs", text, generation=zygote.generation, pid=zygote.pid)
+
     # Of one worker
 
     def worker_ready(self, process: Child) -> None:
@@ -127,10 +139,10 @@ class Chronicle:
             text += "; a second one does not fit the memory, so another starts when it has ended"
         self._say(process, "warning" if first else "info", "worker-retires", text, reason=reason)
 
-    def worker_lingers(self, process: Child) -> None:
-        """A worker was replaced and has only what may take long."""
-        text = "lives on for its WebSockets, answers that have begun and idle connections"
-        self._say(process, "info", "worker-lingers", text)
+    def worker_lingers(self, process: Child, holds: Mapping[str, int]) -> None:
+        """A worker was replaced and has only what may take long: so many of each kind, by `retirement.State`."""
+        found = [f"{holds[kind]} {_LONG[kind][holds[kind] > 1]}" for kind in _LONG if holds.get(kind)]
+        self._say(process, "info", "worker-lingers", f"lives on for {', '.join(found)}", holds=dict(holds))
 
     def worker_spared(self, process: Child, reason: str) -> None:
         """A worker with a stuck thread is not replaced."""
@@ -190,7 +202,8 @@ class Chronicle:
 
     def not_started(self, worker: int, error: OSError) -> None:
         """The kernel did not give us another process."""
-        text = f"worker {worker} could not be started: {error.strerror}"
+        who = f"worker {worker}" if worker else "the process that workers are forked from"
+        text = f"{who} could not be started: {error.strerror}"
         self.log.event("error", "worker-start-failed", text, worker=worker)
 
     def lost(self, process: Child, requests: Iterable[InFlight], why: str, now: float) -> None:

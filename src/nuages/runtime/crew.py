@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import selectors
 import signal
@@ -30,9 +31,9 @@ STREAMS_BEFORE = (
     0.5  # seconds before the grace is over, when event streams are ended: their clients come again
 )
 _STACKS_SECONDS = 1.0  # for a worker's loop to show the stacks
-_LEAST_SLOTS = (
-    64  # of the scoreboard; workers that still finish requests have one too, and TTIN may add workers
-)
+# Of the scoreboard, for each worker that there may be and at least: those that still finish requests have one too,
+# and TTIN adds workers.
+_SLOTS_EACH, _LEAST_SLOTS = 8, 64
 
 
 class Crew:
@@ -60,7 +61,7 @@ class Crew:
         self.nursery = nursery.Nursery(
             environ, selector, say, preload=settings.preload, failed=self._exited, adopts=adopts
         )
-        self.board = Scoreboard(max(_LEAST_SLOTS, 4 * workers))
+        self.board = Scoreboard(max(_LEAST_SLOTS, _SLOTS_EACH * workers))
         self.ledger = Ledger(self.board)
         os.set_inheritable(self.board.descriptor, True)
         for listener in listeners:
@@ -133,10 +134,10 @@ class Crew:
             elif "stacked" in message:
                 self._asked_for_stacks.pop(process.id, None)
             elif "lingers" in message:
-                self.say.worker_lingers(process)
+                self.say.worker_lingers(process, message["lingers"])
                 self._happen(messages.Lingers(process.id))
             elif "due" in message:
-                self._happen(messages.Due(process.id, message["due"]))
+                self._happen(messages.Due(process.id, message["due"], patient=message["patient"]))
             elif "stuck" in message:
                 self._happen(messages.Stuck(process.id, message["stuck"]))
             elif "unbegun" in message:
@@ -180,10 +181,11 @@ class Crew:
 
     def next_deadline(self) -> float:
         """Return when `expire` has something to do, in monotonic seconds."""
-        return min(self._asked_for_stacks.values(), default=inf)
+        return min(*self._asked_for_stacks.values(), self.nursery.next_deadline(), inf)
 
     def expire(self, now: float) -> None:
-        """Read the stacks of those that have not shown them."""
+        """Read the stacks of those that have not shown them, and end zygotes that do not answer."""
+        self.nursery.expire(now)
         for number in [number for number, until in self._asked_for_stacks.items() if until <= now]:
             del self._asked_for_stacks[number]
             if process := self.children.get(number):
@@ -198,7 +200,7 @@ class Crew:
             case messages.Drain() if process:
                 process.order("drain")
             case messages.Retire() if process:
-                if not process.told_to_end:
+                if process.told_to_end != action.reason:
                     self.say.worker_retires(process, action.reason, first=action.first)
                 self._told_to_end(process, action.reason)
                 process.told_to_end = action.reason
@@ -234,7 +236,10 @@ class Crew:
 
     def _start(self, action: messages.Start) -> None:
         used = {process.slot for process in self.children.values()}
-        slot = next(number for number in range(self.board.slots) if number not in used)
+        slot = next((number for number in range(self.board.slots) if number not in used), None)
+        if slot is None:
+            self._not_started(action, OSError(errno.EAGAIN, f"{len(used)} workers have not ended yet"))
+            return
         self.board.clear(slot)
         log = self.say.log
         assignment = child.Assignment(
@@ -246,10 +251,13 @@ class Crew:
         try:
             process = self.nursery.start(assignment)
         except OSError as error:
-            self.refused = error
-            self.say.not_started(action.id, error)
-            self._later(messages.Exited(action.id))
+            self._not_started(action, error)
             return
         self.children[process.id] = process
         self.ledger.began(process.id, self._state())
         self._selector.register(process.control, selectors.EVENT_READ, lambda: self._hear(process))
+
+    def _not_started(self, action: messages.Start, error: OSError) -> None:
+        self.refused = error
+        self.say.not_started(action.id, error)
+        self._later(messages.Exited(action.id))

@@ -26,12 +26,14 @@ class Exited:
 class Due:
     """A worker is to be replaced, for a reason that is logged: requests, age, memory, a stuck thread …
 
-    One that is `stalled` cannot finish anything: it is cut off once its replacement is ready.
+    One that is `stalled` cannot finish anything: it is cut off once its replacement is ready. A `patient` one waits
+    rather than end what lingers of those before it.
     """
 
     id: int
     reason: str
     stalled: bool = False
+    patient: bool = False
 
 
 @dataclass(frozen=True, slots=True)

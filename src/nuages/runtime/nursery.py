@@ -16,6 +16,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from nuages.errors import OutsideError
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 # worker computes on one processor anyway.
 ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"}
 _SETTLED = 5.0  # seconds; a zygote that dies sooner after it had loaded is followed by another only when one is needed
-# Seconds that a zygote may take to fork; then an order to kill the worker means the zygote too.
-_ANSWERS = 2.0
+# Seconds that a zygote may take to fork. Where the worker is to be killed, the zygote is soon held for what hangs.
+_ANSWERS, _ANSWERS_SURELY = 2.0, 10.0
 
 
 class Zygote(Process):
@@ -94,6 +95,17 @@ class Nursery:
             useless = all(other.doomed for other in zygote.waiting.values())
         if useless:
             self._end(zygote)
+
+    def next_deadline(self) -> float:
+        """Return when `expire` has something to do, in monotonic seconds."""
+        return min(map(_answers_until, self._zygotes.values()), default=inf)
+
+    def expire(self, now: float) -> None:
+        """End zygotes that do not fork: who waits for them is told to `failed` when they have been reaped."""
+        for zygote in self.zygotes():
+            if now >= _answers_until(zygote):
+                self._say.zygote_hangs(zygote, _ANSWERS_SURELY)
+                self._end(zygote)
 
     def keep(self, oldest: int) -> None:
         """Let the zygotes of generations before `oldest` end: no worker will be asked of them any more."""
@@ -247,3 +259,11 @@ class Nursery:
             except OSError as error:
                 self._say.not_started(worker.id, error)
                 self._failed(worker)
+
+
+def _answers_until(zygote: Zygote) -> float:
+    """When a zygote must have forked the workers that it was asked for, in monotonic seconds."""
+    return (
+        min((worker.asked_at for worker in zygote.waiting.values() if worker.asked_at), default=inf)
+        + _ANSWERS_SURELY
+    )

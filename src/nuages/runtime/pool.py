@@ -10,7 +10,9 @@ Invariants, tested on random histories:
 * A replacement is ready before the worker that it replaces retires; where no second one fits the memory (`surge` 0),
   it starts when the old one has ended.
 * A worker that goes may linger with what takes long; never more linger than serve, none while memory is short or the
-  server stops.
+  server stops. One that is due for its age or its requests waits until there is room to linger.
+* The grace is for a server that stops, and for who goes before anybody has taken its place; who was replaced has
+  longer.
 * For threads that are stuck no more than half the workers are replaced in ten minutes, and at least one may be.
 * Only what is stalled is cut off without having been asked to finish.
 * A generation that was never ready does not take the place of one that serves.
@@ -90,8 +92,8 @@ def _note(pool: Pool, now: float, event: Event | None) -> tuple[Pool, Actions]:
             return _became_ready(pool, now, id), ()
         case Exited(id, reported):
             return _exited(pool, now, id, reported=reported)
-        case Due(id, reason, stalled):
-            return _became_due(pool, id, reason, stalled=stalled), ()
+        case Due():
+            return _became_due(pool, event), ()
         case Stuck(id, reason):
             return stuck(pool, now, id, reason)
         case Recovered(id):
@@ -124,13 +126,15 @@ def _became_ready(pool: Pool, now: float, worker_id: int) -> Pool:
     return replace(pool, proven=max(worker.generation, -1 if pool.proven is None else pool.proven))
 
 
-def _became_due(pool: Pool, worker_id: int, reason: str, *, stalled: bool) -> Pool:
-    worker = find(pool, worker_id)
+def _became_due(pool: Pool, event: Due) -> Pool:
+    worker = find(pool, event.id)
     if worker is None or worker.phase not in {Phase.STARTING, Phase.READY}:
         return pool
-    # What it was due for before is true too, but a stall is what decides how it ends.
-    due = reason if stalled else worker.due or reason
-    return put(pool, replace(worker, due=due, stalled=worker.stalled or stalled))
+    # What it was due for before is true too, but what presses decides how it ends.
+    presses = event.stalled or (worker.patient and not event.patient)
+    due = event.reason if presses else worker.due or event.reason
+    patient = event.patient and (worker.patient or not worker.due)
+    return put(pool, replace(worker, due=due, stalled=worker.stalled or event.stalled, patient=patient))
 
 
 def _exited(pool: Pool, now: float, worker_id: int, *, reported: bool) -> tuple[Pool, Actions]:
@@ -150,7 +154,7 @@ def _exited(pool: Pool, now: float, worker_id: int, *, reported: bool) -> tuple[
 
 def _start_failed(pool: Pool, now: float, worker: Worker, *, final: bool) -> tuple[Pool, Actions]:
     """A worker did not get ready; `final` tells that another attempt would end the same way."""
-    if worker.generation != pool.generation or pool.stage is not Stage.RUNNING:
+    if worker.generation != pool.generation or pool.stage is Stage.STOPPING:
         return pool, ()
     if pool.proven is None:
         pool = _failed(pool, now)
@@ -167,7 +171,8 @@ def _start_failed(pool: Pool, now: float, worker: Worker, *, final: bool) -> tup
 
 
 def _failed(pool: Pool, now: float) -> Pool:
-    recent = now - pool.failed_at < _FAILURES_FORGOTTEN
+    # A first start may take long each time until it dies.
+    recent = pool.proven is None or now - pool.failed_at < _FAILURES_FORGOTTEN
     return replace(pool, failures=pool.failures + 1 if recent else 1, failed_at=now)
 
 
@@ -204,7 +209,7 @@ def _enforce(pool: Pool, now: float) -> tuple[Pool, Actions]:
         found = _next_phase(pool, now, worker)
         if found:
             phase, action = found
-            pool = put(pool, replace(worker, phase=phase, since=now, lingers=False))
+            pool = put(pool, replace(worker, phase=phase, since=now, lingers=False, hurried=True))
             actions.append(action)
     return pool, tuple(actions)
 
@@ -226,10 +231,10 @@ def _next_phase(pool: Pool, now: float, worker: Worker) -> tuple[Phase, Action] 
             else "it has lingered long enough"
         )
         return Phase.RETIRING, Retire(worker.id, reason)
-    if worker.phase is Phase.RETIRING and stopping and worker.lingers:
+    if worker.phase is Phase.RETIRING and stopping and not worker.hurried:
         return Phase.RETIRING, Retire(worker.id, "the server stops")
     if worker.phase is Phase.RETIRING and late:
-        return Phase.CUT, Cut(worker.id, f"not finished within {pool.limits.grace:g} s")
+        return Phase.CUT, Cut(worker.id, f"not finished within {_deadline(pool, worker) - worker.since:g} s")
     if worker.phase is Phase.CUT and late:
         return Phase.KILLED, Kill(worker.id, "it did not end when told to")
     return None
@@ -240,7 +245,7 @@ def _deadline(pool: Pool, worker: Worker) -> float:
         return inf
     limits = pool.limits
     allowed = {
-        Phase.STARTING: limits.start, Phase.RETIRING: limits.grace, Phase.LINGERING: limits.linger,
-        Phase.CUT: limits.cut,
+        Phase.STARTING: limits.start, Phase.RETIRING: limits.grace if worker.hurried else limits.finish,
+        Phase.LINGERING: limits.linger, Phase.CUT: limits.cut,
     }  # fmt: skip
     return worker.since + allowed[worker.phase]

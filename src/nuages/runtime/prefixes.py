@@ -79,6 +79,11 @@ class TimeLimits:
         return self.default
 
     @property
+    def longest(self) -> float:
+        """The most of all."""
+        return max([self.default, *(limit for _, limit in self._by_path)])
+
+    @property
     def shortest(self) -> float:
         """The least of all."""
         return min([self.default, *(limit for _, limit in self._by_path)])

@@ -12,6 +12,7 @@ import sys
 import time
 
 _PR_SET_PDEATHSIG = 1
+GROUPWIDE = (signal.SIGINT, signal.SIGHUP)  # that mean nothing to any process but the supervisor
 _STACK_BEFORE = 0.5  # seconds before its time is over, when a worker that still loads shows where it is
 
 
@@ -26,11 +27,13 @@ def end_with(supervisor: int) -> None:
 
 def prepare() -> None:
     """Make a process that was just started obey as it should; signals were blocked until now."""
-    # A handler and not SIG_IGN: programs that the project starts would inherit that.
-    signal.signal(signal.SIGINT, lambda _signal, _frame: None)
+    # Ctrl-C, a terminal that closes and some container inits signal the whole group: the supervisor acts on it. A
+    # handler and not SIG_IGN: programs that the project starts would inherit that.
+    for number in GROUPWIDE:
+        signal.signal(number, lambda _signal, _frame: None)
     # In C, so that it answers whatever Python is at: an endless loop, a lock, a hanging import.
     faulthandler.register(signal.SIGUSR1)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGUSR1})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {*GROUPWIDE, signal.SIGUSR1})
     _raise_file_limit()
 
 

@@ -82,12 +82,17 @@ def rules_for(
     return replace(rules, memory=int(share * SHARE), memory_origin=origin)
 
 
-def due(reading: Reading, now: float, rules: Rules) -> str:
-    """Return why a worker is to be replaced; empty while it is not."""
-    jitter = 1 + JITTER * reading.jitter
+def due(reading: Reading, now: float, rules: Rules) -> Due | None:
+    """Return that a worker is to be replaced, and why; None while it is not. Memory presses, age can wait."""
+    if why := _too_heavy(reading, rules):
+        return Due(reading.id, why)
     age = now - reading.ready_since
-    if rules.age is not None and age >= rules.age * jitter:
-        return f"it is {age:.0f} s old"
+    if rules.age is not None and age >= rules.age * (1 + JITTER * reading.jitter):
+        return Due(reading.id, f"it is {age:.0f} s old", patient=True)
+    return None
+
+
+def _too_heavy(reading: Reading, rules: Rules) -> str:
     if rules.memory is None or reading.memory is None:
         return ""
     # One that grows fast is past the limit before the next look, and grows on until another takes its place.
@@ -123,8 +128,8 @@ def look(
         elif stall is not None and not reading.stalled and silent >= stall and now >= judges_from:
             events.append(Due(reading.id, f"its event loop has stood still for {silent:.0f} s", stalled=True))
             judges_from = now + stall
-        if why := due(reading, now, rules):
-            events.append(Due(reading.id, why))
+        if found := due(reading, now, rules):
+            events.append(found)
     return Looked(at=now, judges_from=judges_from), tuple(events)
 
 

@@ -11,6 +11,7 @@ import array
 import asyncio
 import fcntl
 import termios
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -19,6 +20,7 @@ from typing import Any
 
 POLL_SECONDS = 0.02  # between two looks at what is still open
 LINGERING_POLL = 0.25  # the same, when only what takes long is left
+TOLD_AFTER = 1.0  # seconds, when nobody has to wait for the end of what soon ends by itself
 STREAMS_BEFORE = (
     0.5  # seconds before the grace is over, when event streams are ended: their clients come again
 )
@@ -29,6 +31,7 @@ class State(Enum):
 
     IDLE = "idle"  # nothing of a request has come that is not answered
     BUSY = "busy"  # somebody waits for an answer to begin
+    UPLOAD = "upload"  # a request's body is still coming
     STREAM = "stream"  # an answer has begun and is not complete
     SOCKET = "socket"  # it is a WebSocket
 
@@ -40,15 +43,19 @@ def state_of(connection: Any) -> State:
         return State.SOCKET
     if connection.idle:
         return State.IDLE
-    return State.STREAM if len(exchanges) == 1 and exchanges[0].status else State.BUSY
+    if len(exchanges) != 1:
+        return State.BUSY
+    if exchanges[0].status:
+        return State.STREAM
+    return State.UPLOAD if exchanges[0].request is not None and not exchanges[0].received else State.BUSY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """How to retire. `last`: the server stops, and nobody accepts what waits in the queues.
 
-    `idle` is how many seconds idle connections are kept, infinity: as long as ever. `lingers`: WebSockets and begun
-    answers go on. `streams` is how many seconds event streams go on otherwise.
+    `idle` is how many seconds idle connections are kept, infinity: as long as ever. `lingers`: WebSockets, uploads and
+    begun answers go on. `streams` is how many seconds event streams go on otherwise.
     """
 
     last: bool = True
@@ -61,7 +68,10 @@ class Retirement:
     """Ends connections as an Order says, which may be followed by a stricter one."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, connections: set[Any], on_lingers: Callable[[], None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        connections: set[Any],
+        on_lingers: Callable[[Counter[State]], None],
     ) -> None:
         self._loop, self._connections, self._on_lingers = loop, connections, on_lingers
         self._order = Order(lingers=True)
@@ -83,28 +93,28 @@ class Retirement:
         """End what may end now, and wait a moment; `in_flight` requests have begun and not ended."""
         self._changed.clear()
         order, passed = self._order, self._loop.time() - self._since
-        waiting = False
-        streams = 0
+        long = 0
+        states: Counter[State] = Counter()
         for connection in list(self._connections):
             state = state_of(connection)
+            states[state] += 1
             if state is State.IDLE:
                 if passed >= order.idle and not _has_unread(connection):
                     connection.shutdown()
             elif state is State.BUSY:
-                waiting = True
                 connection.shutdown()  # after its answers
-            elif state is State.STREAM:
-                streams += connection.exchanges[0].slot is not None
+            elif state in {State.STREAM, State.UPLOAD}:
+                long += connection.exchanges[0].slot is not None
                 connection.shutdown()
-                if not order.lingers and passed >= order.streams:
+                if state is State.STREAM and not order.lingers and passed >= order.streams:
                     connection.end_events()
             elif not order.lingers:
                 connection.shutdown()
         # A view whose client has gone runs on too.
-        lingers = order.lingers and not waiting and in_flight <= streams
-        if lingers and not self._said and self._connections:
+        lingers = order.lingers and not states[State.BUSY] and in_flight <= long
+        if lingers and not self._said and states and passed >= TOLD_AFTER:
             self._said = True
-            self._on_lingers()
+            self._on_lingers(states)
         try:
             await asyncio.wait_for(self._changed.wait(), LINGERING_POLL if lingers else POLL_SECONDS)
         except asyncio.TimeoutError:

@@ -30,8 +30,9 @@ class Stage(Enum):
 class Worker:
     """One worker process. `since` is when it entered its phase; `due` says why it is to be replaced, if it is.
 
-    One that is `stalled` cannot be asked for anything. One that retires and `lingers` may keep what takes long.
-    One that is `spared` has a stuck thread and was not replaced for it.
+    One that is `stalled` cannot be asked for anything. What a `patient` one is due for can wait. One that retires
+    and `lingers` may keep what takes long; one that is `hurried` has only the grace. One that is `spared` has a stuck
+    thread and was not replaced for it.
     """
 
     id: int
@@ -40,7 +41,9 @@ class Worker:
     since: float
     due: str = ""
     stalled: bool = False
+    patient: bool = False
     lingers: bool = False
+    hurried: bool = False
     spared: bool = False
 
 
@@ -48,6 +51,8 @@ class Worker:
 class Limits:
     """How many workers there are to be, and how long things may take, in seconds.
 
+    `grace` is what requests have to finish when the server stops, or before anybody has taken their worker's place;
+    `finish` what they have in a worker that was replaced: nothing has to hurry there.
     `surge` is how many more may run while one is replaced: 0 where a second worker does not fit the memory.
     A worker that dies before it was ready for `settled` counts as a failure; `attempts` failures of a server that
     was never ready end it.
@@ -56,6 +61,7 @@ class Limits:
     workers: int
     start: float = 120.0
     grace: float = 30.0
+    finish: float = 30.0
     linger: float = 3600.0
     cut: float = 1.0
     settled: float = 5.0

@@ -10,13 +10,14 @@ import asyncio
 import contextlib
 import socket
 import sys
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import uvicorn
 
 from nuages.runtime.accepting import Acceptor, Tally
-from nuages.runtime.retirement import Order, Retirement
+from nuages.runtime.retirement import Order, Retirement, State
 from nuages.runtime.secure import SHUTDOWN_SECONDS
 
 _TICK = 1.0  # seconds between two heartbeats and two values of the Date header
@@ -41,7 +42,7 @@ class Server(uvicorn.Server):
         tally: Tally,
         tls: Any = None,
         handshake_seconds: float = 15.0,
-        on_lingers: Callable[[], None] = lambda: None,
+        on_lingers: Callable[[Counter[State]], None] = lambda _: None,
         warm_up: Callable[[Callable[[], asyncio.Protocol]], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__(config)

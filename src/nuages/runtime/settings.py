@@ -224,7 +224,7 @@ class Settings:
     )  # fmt: skip
     recycle_linger: float = declare(
         duration, default=3600.0, default_text="1h", rare=True, group=PROCESSES,
-        help="how long a replaced worker lives on for WebSockets and answers that have begun",
+        help="how long a replaced worker lives on for WebSockets, uploads and answers that have begun",
     )  # fmt: skip
     start_timeout: float = declare(
         at_least(0.1), default=120.0, default_text="2m", group=PROCESSES, rare=True,

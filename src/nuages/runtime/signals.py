@@ -12,6 +12,7 @@ import sys
 HANDLED = (
     signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR1,
 )  # fmt: skip
+_COUNTED = {signal.SIGTTIN, signal.SIGTTOU}  # each of them means one worker
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -27,11 +28,15 @@ class Signals:
             signal.signal(number, lambda _signal, _frame: None)
 
     def come(self) -> list[signal.Signals]:
-        """Return the signals that have come since the last call, each once."""
-        numbers: set[int] = set()
+        """Return the signals that have come since the last call, each once but those that count."""
+        numbers = b""
         with contextlib.suppress(BlockingIOError):
-            numbers = set(self.reader.recv(4096))
-        return [number for number in HANDLED if number in numbers]
+            numbers = self.reader.recv(4096)
+        return [
+            number
+            for number in HANDLED
+            for _ in range(numbers.count(number) if number in _COUNTED else number in numbers)
+        ]
 
     def close(self) -> None:
         """Give every signal its usual effect again."""

@@ -6,6 +6,7 @@ out the actions it returns; nothing here waits for a worker. All deadlines are m
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import selectors
 import signal
@@ -31,6 +32,7 @@ from nuages.runtime import (
 from nuages.runtime import settings as options
 from nuages.runtime.crew import Crew
 from nuages.runtime.log import Log, open_log
+from nuages.runtime.prefixes import TimeLimits
 from nuages.runtime.signals import Signals, become_subreaper
 from nuages.runtime.watch import Watch
 
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
 CUT_OFF = 1  # exit code when requests did not finish within the grace
 _KUBERNETES_DRAIN = 5.0
+_ANSWER = 1.0  # seconds to send what a view's limit of time has brought about
 _ECHO = (
     0.2  # seconds; timeout(1) and process managers signal both the process and its group: that is one signal
 )
@@ -113,11 +116,12 @@ class Supervisor:
             workers=self.capacity.workers,
             start=settings.start_timeout,
             grace=settings.grace,
+            finish=max(settings.grace, TimeLimits(settings.timeout, settings.timeout_path).longest + _ANSWER),
             linger=settings.recycle_linger,
         )
         self.pool = pool.Pool(limits=limits)
         self.crew = Crew(
-            application, settings, listeners, environ, self._selector, self.say, workers=self.capacity.workers,
+            application, settings, listeners, environ, self._selector, self.say, workers=self._most_workers(),
             adopts=lambda: self._adopts, state=lambda: self.pool, happen=self._step, later=self._events.append,
         )  # fmt: skip
 
@@ -217,6 +221,7 @@ class Supervisor:
                     self.say.signal(number.name, ": loading the new code beside the old")
                     for serving in self.crew.children.values():
                         serving.order("certificate")
+                    self._systemd.expect_reload()
                     for event in (*self._watch.before_reload(self.pool), messages.Reload()):
                         self._step(event)
                 case signal.SIGTTIN | signal.SIGTTOU:
@@ -235,10 +240,13 @@ class Supervisor:
         self._step(messages.Stop(self._drain_seconds() if number == signal.SIGTERM else 0.0))
 
     def _resize(self, by: int, name: str) -> None:
-        wanted = self.pool.limits.workers + by
-        if 1 <= wanted <= self.crew.board.slots // 4:
-            self.say.signal(name, f": {chronicle.counted(wanted)}")
-            self._step(messages.Resize(by))
+        wanted, most = self.pool.limits.workers + by, self.crew.board.slots // 4
+        if wanted < 1 or (by > 0 and wanted > most):
+            bound = "there are never fewer than" if by < 0 else "there can be no more than"
+            self.say.signal(name, f": {bound} {chronicle.counted(wanted - by)}")
+            return
+        self.say.signal(name, f": {chronicle.counted(wanted)}")
+        self._step(messages.Resize(by))
 
     def _terminal_is_gone(self) -> bool:
         """Whether SIGHUP means that the terminal was closed: its descriptor says so; a reload leaves it alone."""
@@ -268,6 +276,12 @@ class Supervisor:
             return capacity.Capacity(workers=self.settings.workers, reason=f"given by {origin}")
         self._facts = capacity.read_facts()
         return capacity.decide(self._facts)
+
+    def _most_workers(self) -> int:
+        """As many as there may be once one has been weighed."""
+        if not self.capacity.provisional:
+            return self.capacity.workers
+        return capacity.decide(dataclasses.replace(self._facts, memory=None)).workers
 
     def _measure(self, process: child.Child) -> None:
         """Where memory decides: weigh the first worker, and have as many as fit."""

@@ -67,6 +67,11 @@ class Notifier:
         """Return when the watchdog wants to hear of us, in monotonic seconds."""
         return self._pat_at
 
+    def expect_reload(self) -> None:
+        """Let a reload be told again, for it may be systemd that has asked for it; see sd_notify(3), RELOADING=1."""
+        if self._last is Condition.RELOADING:
+            self._last = Condition.READY
+
     def tell(self, state: Pool, now: float) -> None:
         """Send what is news; `now` is in monotonic seconds."""
         if self._socket is None:

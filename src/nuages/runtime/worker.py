@@ -116,7 +116,7 @@ class Worker:
         self.server = Server(
             config, on_ready=self._ready, beat=self._beat, busy=lambda: self.board.in_flight, tally=self.board,
             tls=self.tls.context if self.tls else None, handshake_seconds=self.settings.header_timeout,
-            on_lingers=lambda: self.say(lingers=True),
+            on_lingers=lambda states: self.say(lingers={state.value: states[state] for state in states}),
             warm_up=self._warm_up if self.settings.warmup_url else None,
         )  # fmt: skip
         with contextlib.suppress(SystemExit):  # uvicorn's way to say that the application's lifespan failed
@@ -150,9 +150,9 @@ class Worker:
             self.settings.warmup_url, host, make, lambda text: self.report("warm-up", text, level="warning")
         )
 
-    def say_due(self, reason: str) -> None:
-        """Ask to be replaced: a new worker first, then this one retires."""
-        self.say(due=reason)
+    def say_due(self, reason: str, *, patient: bool = False) -> None:
+        """Ask to be replaced: a new worker first, then this one retires; a `patient` one can wait."""
+        self.say(due=reason, patient=patient)
 
     def _ready(self) -> None:
         faulthandler.cancel_dump_traceback_later()
@@ -171,7 +171,8 @@ class Worker:
         def reached() -> None:
             loop = asyncio.get_running_loop()
             wait = ready + recycling.LEAST_AGE * jitter - time.monotonic() if is_auto else 0.0
-            loop.call_later(max(0.0, wait), self.say_due, f"it has had {requests} requests")
+            reason = f"it has had {requests} requests"
+            loop.call_later(max(0.0, wait), lambda: self.say_due(reason, patient=True))
 
         self.board.limit(requests, reached)
 

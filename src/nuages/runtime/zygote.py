@@ -16,6 +16,7 @@ import json
 import os
 import random
 import select
+import signal
 import socket
 import sys
 import time
@@ -128,6 +129,7 @@ def main(control: socket.socket, assignment: dict[str, Any]) -> NoReturn:
     # A collection would make holes in what is shared, and each worker would fill, and so copy, them anew.
     gc.disable()
     process.prepare()
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: None)  # to the whole group; the supervisor kills us
     zygote = Zygote(control, assignment)
     process.watch_start(assignment["begun"], zygote.settings.start_timeout)
     try:

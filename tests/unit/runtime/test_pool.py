@@ -102,6 +102,33 @@ def test_a_worker_that_dies_silently_at_the_first_start_is_tried_three_times() -
     assert done(history.pool)
 
 
+def test_a_first_start_that_takes_long_to_die_is_tried_no_more_often() -> None:
+    history = History(workers=1)
+    assert history.do(Exited(1), after=65) == (Start(2, 0),)
+    history.do(Exited(2), after=65)
+    history.do(after=0.5)
+    assert history.do(Exited(3), after=65) == (GiveUp(3),)
+
+
+def test_while_the_server_drains_new_code_that_fails_is_left_for_the_old() -> None:
+    history = History(workers=2).serving()
+    history.do(Reload())
+    history.do(Stop(drain=60))
+    assert history.do(Exited(1)) == ()
+    assert Abandon(3, 1) in history.do(Exited(3, reported=True))
+    assert {worker.generation for worker in history.pool.workers if worker.phase is Phase.STARTING} == {0}
+
+
+def test_while_the_server_drains_a_failing_start_is_repeated_later_and_later() -> None:
+    history = History(workers=1).serving(settled=False)
+    history.do(Stop(drain=60))
+    starts = 0
+    for _ in range(100):
+        number = history.pool.next_id - 1
+        starts += kinds(history.do(Exited(number))) == [Start]
+    assert starts <= 2
+
+
 def test_a_worker_that_is_not_ready_in_time_ends_a_server_that_never_was() -> None:
     history = History(workers=2, start=10)
     assert next_deadline(history.pool) == 110
@@ -155,12 +182,49 @@ def test_a_worker_lingers_with_what_takes_long_until_its_time_is_over() -> None:
     assert history.do(after=30) == (Cut(1, "not finished within 30 s"),)
 
 
-def test_requests_of_a_lingering_worker_have_the_grace_and_no_more() -> None:
-    history = History(workers=1, linger=3600, grace=30).serving()
+def test_requests_of_a_worker_that_was_replaced_need_not_hurry() -> None:
+    history = History(workers=1, linger=3600, grace=30, finish=301).serving()
     history.do(Due(1, "age"))
     history.do(Ready(2))
-    assert history.do(after=30) == (Cut(1, "not finished within 30 s"),)
+    assert history.do(after=300) == ()
+    assert history.do(after=1) == (Cut(1, "not finished within 301 s"),)
     assert history.do(Lingers(1)) == ()
+
+
+def test_they_have_the_grace_from_when_the_server_stops() -> None:
+    history = History(workers=1, grace=30, finish=301).serving()
+    history.do(Due(1, "age"))
+    history.do(Ready(2))
+    assert history.do(Stop(), after=200) == (Retire(1, "the server stops"), Retire(2, "the server stops"))
+    assert history.do(after=29) == ()
+    assert kinds(history.do(after=1)) == [Cut, Cut]
+
+
+def test_who_goes_before_another_takes_its_place_has_the_grace() -> None:
+    history = History(surge=0, grace=30, finish=301).serving()
+    assert history.do(Due(1, "memory")) == (Retire(1, "memory", first=True),)
+    assert history.do(after=30) == (Cut(1, "not finished within 30 s"),)
+
+
+def test_what_can_wait_ends_no_download_of_the_worker_before() -> None:
+    history = History(workers=1, linger=3600).serving()
+    history.do(Due(1, "requests", patient=True))
+    history.do(Ready(2))
+    history.do(Lingers(1))
+    assert history.do(Due(2, "requests", patient=True)) == ()
+    assert history.phases() == {1: Phase.LINGERING, 2: Phase.READY}
+    assert history.do(Due(2, "memory")) == (Retire(1, "another one is to linger in its place"),)
+    assert history.do(Exited(1)) == (Start(3, 0),)
+    assert history.do(Ready(3)) == (Retire(2, "memory", lingers=True),)
+
+
+def test_who_has_waited_is_replaced_when_the_one_before_has_ended() -> None:
+    history = History(workers=1, linger=3600).serving()
+    history.do(Due(1, "requests", patient=True))
+    history.do(Ready(2))
+    history.do(Lingers(1))
+    history.do(Due(2, "requests", patient=True))
+    assert history.do(Exited(1)) == (Start(3, 0),)
 
 
 def test_one_lingers_in_the_place_of_another() -> None:

@@ -32,7 +32,7 @@ from nuages.runtime.messages import (
 )
 from nuages.runtime.pool import Limits, Phase, Pool, Stage
 
-START, GRACE, CUT, DRAIN, LINGER = 10.0, 5.0, 1.0, 3.0, 60.0
+START, GRACE, FINISH, CUT, DRAIN, LINGER = 10.0, 5.0, 20.0, 1.0, 3.0, 60.0
 
 
 class Histories(RuleBasedStateMachine):
@@ -49,7 +49,11 @@ class Histories(RuleBasedStateMachine):
         self.gave_up = False
         self.stalled: set[int] = set()
         self.may_linger: set[int] = set()
-        limits = Limits(workers=workers, surge=surge, start=START, grace=GRACE, cut=CUT, linger=linger)
+        self.retired: dict[int, float] = {}
+        self.has_time: set[int] = set()
+        limits = Limits(
+            workers=workers, surge=surge, start=START, grace=GRACE, finish=FINISH, cut=CUT, linger=linger
+        )
         self.pool = Pool(limits=limits)
         self.happen(None)
 
@@ -100,10 +104,12 @@ class Histories(RuleBasedStateMachine):
             case Drain(number):
                 assert self.alive[number] is Phase.READY
             case Retire(number, _, lingers, first):
-                if number in self.may_linger:
+                if self.alive[number] is not Phase.READY:
+                    assert number in self.has_time, "only who has time can be told to hurry, and once"
                     assert not lingers, "what lingers is told to linger once"
-                else:
-                    assert self.alive[number] is Phase.READY, "only a worker that serves can retire"
+                has_time = self.alive[number] is Phase.READY and not first and not self.stopped
+                self.has_time = (self.has_time - {number}) | ({number} if has_time else set())
+                self.retired[number] = self.now
                 assert not (lingers and self.stopped), "nothing lingers in a server that stops"
                 assert not (first and self.pool.limits.surge), (
                     "only where no second one fits the old one goes first"
@@ -115,6 +121,11 @@ class Histories(RuleBasedStateMachine):
                 if self.alive[number] is Phase.READY:
                     assert number in self.stalled or self.stopped, (
                         "only what is stalled is cut without being asked"
+                    )
+                else:
+                    allowed = FINISH if number in self.has_time else GRACE
+                    assert self.pool.hurried or self.now >= self.retired[number] + allowed, (
+                        "what was replaced has longer than what stops"
                     )
                 assert self.alive[number] in {Phase.READY, Phase.RETIRING, Phase.LINGERING}
                 self.alive[number] = Phase.CUT
@@ -158,9 +169,14 @@ class Histories(RuleBasedStateMachine):
         self.happen(Exited(number, reported=reported and phase is Phase.STARTING))
 
     @precondition(lambda self: self.ids(Phase.READY, Phase.STARTING))
-    @rule(data=st.data(), reason=st.sampled_from(["age", "memory", "requests"]))
-    def a_worker_is_due(self, data: st.DataObject, reason: str) -> None:
-        self.happen(Due(data.draw(st.sampled_from(self.ids(Phase.READY, Phase.STARTING))), reason))
+    @rule(data=st.data(), patient=st.booleans())
+    def a_worker_is_due(self, data: st.DataObject, patient: bool) -> None:
+        lingering = self.ids(Phase.LINGERING)
+        number = data.draw(st.sampled_from(self.ids(Phase.READY, Phase.STARTING)))
+        others = [worker for worker in self.pool.workers if worker.due and not worker.patient]
+        self.happen(Due(number, "age" if patient else "memory", patient=patient))
+        if patient and not others and self.pool.generation == self.pool.proven:
+            assert self.ids(Phase.LINGERING) == lingering, "what can wait ends nothing that lingers"
 
     @precondition(lambda self: self.ids(Phase.READY, Phase.STARTING))
     @rule(data=st.data())

@@ -21,30 +21,36 @@ def reading(number: int = 1, **fields: float) -> Reading:
 
 def test_a_worker_is_due_by_its_age_give_or_take_a_tenth() -> None:
     rules = Rules(age=100)
-    assert due(reading(), 99, rules) == ""
-    assert due(reading(), 100, rules) == "it is 100 s old"
-    assert due(reading(jitter=1.0), 109, rules) == ""
-    assert due(reading(jitter=-1.0), 90, rules) == "it is 90 s old"
+    assert due(reading(), 99, rules) is None
+    assert due(reading(), 100, rules) == Due(1, "it is 100 s old", patient=True)
+    assert due(reading(jitter=1.0), 109, rules) is None
+    assert due(reading(jitter=-1.0), 90, rules) == Due(1, "it is 90 s old", patient=True)
 
 
 def test_a_worker_is_due_by_what_it_takes_of_the_memory() -> None:
     rules = rules_for(None, 2, age=None, memory=100 * MB, stall=None)
-    assert due(reading(memory=99 * MB), 1, rules) == ""
+    assert due(reading(memory=99 * MB), 1, rules) is None
     assert due(reading(memory=101 * MB, fresh=50 * MB), 1, rules) == (
-        "it takes 101 MB of memory; 100 are --recycle-memory"
+        Due(1, "it takes 101 MB of memory; 100 are --recycle-memory")
     )
+
+
+def test_memory_presses_where_age_could_wait() -> None:
+    found = due(reading(memory=101 * MB, fresh=50 * MB), 500, Rules(age=100, memory=100 * MB))
+    assert found is not None
+    assert not found.patient
 
 
 def test_a_worker_that_grows_fast_is_due_before_it_is_past_the_limit() -> None:
     rules = Rules(memory=100 * MB, memory_origin="--recycle-memory")
-    assert due(reading(memory=70 * MB, fresh=20 * MB, growth=4 * MB), 1, rules) == ""
+    assert due(reading(memory=70 * MB, fresh=20 * MB, growth=4 * MB), 1, rules) is None
     assert due(reading(memory=70 * MB, fresh=20 * MB, growth=16 * MB), 1, rules) == (
-        "it takes 70 MB of memory and grows fast; 100 are --recycle-memory"
+        Due(1, "it takes 70 MB of memory and grows fast; 100 are --recycle-memory")
     )
 
 
 def test_a_worker_that_was_as_heavy_when_it_got_ready_is_not_replaced_again_and_again() -> None:
-    assert due(reading(memory=110 * MB, fresh=105 * MB), 1, Rules(memory=100 * MB)) == ""
+    assert due(reading(memory=110 * MB, fresh=105 * MB), 1, Rules(memory=100 * MB)) is None
 
 
 def test_auto_is_a_part_of_the_share_that_each_worker_has_of_the_cgroup() -> None:
