@@ -113,6 +113,37 @@ def test_who_finds_no_thread_in_time_is_answered_503(project: Path) -> None:
         assert patient.answer().status == 200
 
 
+def test_without_a_single_thread_views_are_answered_503_at_once_and_the_server_ends_as_usual(
+    tmp_path: Path,
+) -> None:
+    # No room for their stacks: pthread_create(3) fails as it does at a limit of processes.
+    urls = """
+import threading
+async def fewer(request):
+    threading.stack_size(1 << 47)
+    return HttpResponse("no more threads")
+async def more(request):
+    threading.stack_size(0)
+    return HttpResponse("threads")
+urlpatterns += [path("fewer/", fewer), path("more/", more)]
+"""
+    project = write_project(tmp_path / "project", urls=urls)
+    asgi = "from django.core.asgi import get_asgi_application\napplication = get_asgi_application()\n"
+    (project / "pages" / "asgi.py").write_text(asgi)
+    with serving(project, "--workers", "1", "--timeout", "1m") as server:
+        server.wait_for("ready")
+        server.get("/fewer/")
+        answer = server.begin("/").answer()
+        assert (answer.status, answer.getheader("Retry-After")) == (503, "1")
+        assert server.wait_for("threads")["text"].startswith("no more threads: can't start new thread.")
+        server.get("/more/")
+        wait_until(lambda: server.begin("/").answer().status == 200, "threads are started again")
+        assert server.stop() == 0
+        server.wait_for_request(path="/fewer/")  # the log's own thread could not start then
+        server.wait_for_request(path="/", status=503)
+        assert "Traceback" not in server.said
+
+
 @pytest.mark.usefixtures("many_files")
 def test_who_finds_the_queue_full_is_answered_503_at_once(project: Path) -> None:
     pipe = named_pipe(project)

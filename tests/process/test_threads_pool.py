@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -29,6 +30,7 @@ class Job:
         self.thread = ""
         self.begun = threading.Event()
         self.done = threading.Event()
+        self.refused = threading.Event()
 
     def run(self) -> None:
         self.thread = threading.current_thread().name
@@ -36,6 +38,9 @@ class Job:
         if self.gate is not None:
             self.gate.wait(20)
         self.done.set()
+
+    def refuse(self) -> None:
+        self.refused.set()
 
 
 @pytest.fixture
@@ -98,6 +103,70 @@ def test_a_full_queue_refuses_and_a_cancelled_task_is_passed_over(loop: asyncio.
     pool.close()
 
 
+@contextlib.contextmanager
+def no_threads() -> Iterator[None]:
+    """Let no thread start: pthread_create(3) fails with EAGAIN where there is no room for the stack, as at a limit."""
+    usual = threading.stack_size(1 << 47)
+    try:
+        yield
+    finally:
+        threading.stack_size(usual)
+
+
+def test_who_finds_no_thread_to_start_is_served_by_those_that_are_there_in_turn(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    said: list[str] = []
+    pool, gate = Pool(5, on_refused=said.append), threading.Event()
+    first, others = Job(gate=gate), [Job() for _ in range(4)]
+    on_loop(loop, lambda: pool.submit(first, loop))
+    assert first.begun.wait(20)
+    with no_threads():
+        assert on_loop(loop, lambda: all(pool.submit(job, loop) for job in others))
+        wait_until(lambda: said, "a thread was refused")
+        assert (pool.running, len(pool.threads), pool.queued) == (1, 1, 4)
+        gate.set()
+        wait_until(lambda: all(job.done.is_set() for job in others), "all are done")
+    wait_until(lambda: not pool.running, "the thread is idle")
+    assert {job.thread for job in others} == {first.thread}
+    assert (len(said), len(pool.threads)) == (1, 1)
+    assert said[0] == (
+        "no more threads: can't start new thread. Requests wait for those that there are, and get 503 where there is "
+        "none; see the limits of processes and threads: `ulimit -u`, pids.max"
+    )
+    pool.close()
+
+
+def test_threads_are_started_again_while_tasks_wait_and_the_system_lets_them(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    said: list[str] = []
+    pool, gate = Pool(5, on_refused=said.append), threading.Event()
+    jobs = [Job(gate=gate) for _ in range(3)]
+    on_loop(loop, lambda: pool.submit(jobs[0], loop))
+    assert jobs[0].begun.wait(20)
+    with no_threads():
+        on_loop(loop, lambda: all(pool.submit(job, loop) for job in jobs[1:]))
+        wait_until(lambda: said, "a thread was refused")
+    wait_until(lambda: all(job.begun.is_set() for job in jobs), "all run at once, though none has ended")
+    gate.set()
+    wait_until(lambda: not pool.running, "all are done")
+    pool.close()
+
+
+def test_where_there_is_no_thread_at_all_tasks_are_refused_at_once(loop: asyncio.AbstractEventLoop) -> None:
+    pool, refused, served = Pool(5), [Job(), Job()], Job()
+    with no_threads():
+        for job in refused:
+            assert on_loop(loop, lambda job=job: pool.submit(job, loop))  # type: ignore[misc]
+            assert job.refused.wait(20)
+        assert (pool.running, len(pool.threads), pool.queued) == (0, 0, 0)
+    wait_until(lambda: time.monotonic() > pool._starter._not_before, "it is tried again")
+    on_loop(loop, lambda: pool.submit(served, loop))
+    assert served.done.wait(20)
+    pool.close()
+
+
 def test_an_idle_thread_ends_and_gives_back_what_it_holds(loop: asyncio.AbstractEventLoop) -> None:
     said: list[str] = []
     pool = Pool(2, idle_seconds=0.1, on_begin=lambda: said.append("begin"), on_end=lambda: said.append("end"))
@@ -152,13 +221,13 @@ class Holder(Job):
     def __init__(self, pool: Pool, gate: threading.Event, *, again: bool = False) -> None:
         super().__init__(gate=gate)
         self.pool, self.again = pool, again
-        self.connected, self.refused = threading.Event(), threading.Event()
+        self.connected, self.in_vain = threading.Event(), threading.Event()
 
     def run(self) -> None:
         self.pool.streams.begin()
         self.begun.set()
         if self.again:
-            (self.connected if streams.may_connect() else self.refused).set()
+            (self.connected if streams.may_connect() else self.in_vain).set()
         super().run()
 
 
@@ -226,7 +295,7 @@ def test_a_stream_that_waits_in_vain_for_a_connection_is_told(
     assert on_loop(loop, lambda: pool.submit(first, loop))
     assert first.connected.wait(20)
     assert on_loop(loop, lambda: pool.submit(second, loop))
-    assert second.refused.wait(20)
+    assert second.in_vain.wait(20)
     assert (pool.streams.holding, pool.streams.wanting) == (1, 0)
     gate.set()
     assert second.done.wait(20)

@@ -17,7 +17,7 @@ from nuages.runtime.views import Views
 
 
 class FullError(Exception):
-    """The pool's queue is full."""
+    """The pool's queue is full, or it can have no thread."""
 
 
 class _Call:
@@ -47,6 +47,11 @@ class _Call:
         finally:
             if self.after is not None:
                 self.after()
+
+    def refuse(self) -> None:
+        """Tell whoever waits for the future that no thread can be had."""
+        if self.future.set_running_or_notify_cancel():
+            self.future.set_exception(FullError())
 
 
 class PoolExecutor(Executor):

@@ -47,6 +47,7 @@ class Hub:
         self.pool = Pool(
             settings.threads, on_begin=begin_thread, on_cold=close_connections, on_end=close_connections,
             holds=hold_server, release=release_unused,
+            on_refused=lambda text: log.event("error", "threads", text),
         )  # fmt: skip
         self.after_request: Callable[[], None] = self.mend_connections
         site.handlers.bridge.executor = PoolExecutor(self.pool, self.mend_connections)

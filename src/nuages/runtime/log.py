@@ -73,7 +73,7 @@ class Log:
                 user,
             )
         )
-        if len(records) == 1:
+        if len(records) == 1 or self._thread is None:
             self._notice()
 
     def event(self, level: str, event: str, text: str = "", **fields: Any) -> None:
@@ -115,10 +115,16 @@ class Log:
                 )
 
     def _notice(self) -> None:
-        """The first record of a batch: see that somebody writes it."""
+        """The first record of a batch, or nobody writes yet: see that somebody does."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._write_on, name="nuages-log", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._write_on, name="nuages-log", daemon=True)
+            try:
+                thread.start()
+            except (
+                RuntimeError
+            ):  # a limit of threads: the next record tries again, and `flush` writes all in the end
+                return
+            self._thread = thread
         self._wake.set()
 
     def _write_on(self) -> None:

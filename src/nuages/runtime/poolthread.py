@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from nuages.runtime.clocks import ThreadClock
@@ -11,6 +12,7 @@ from nuages.runtime.clocks import ThreadClock
 if TYPE_CHECKING:
     from nuages.runtime.threads import Pool
 
+AGAIN_SECONDS = 0.1  # no thread is started for so long after the system has refused one
 COLD_SECONDS = 1.0  # an idle thread that is not among the warm ones gives its connections back after this
 
 
@@ -22,6 +24,9 @@ class Task(Protocol):
 
     def run(self) -> None:
         """Do the work; must not raise."""
+
+    def refuse(self) -> None:
+        """Say that there is no thread to do it; any thread may call this, with the pool's lock held."""
 
 
 class PoolThread(threading.Thread):
@@ -95,3 +100,42 @@ class PoolThread(threading.Thread):
         # Work came in this very moment, and its token with it.
         self.wake.acquire()
         return not self.ended
+
+
+class Starter:
+    """Starts a pool's threads, as long as the system lets it. All of this is called with the pool's lock held."""
+
+    def __init__(self, pool: Pool, on_refused: Callable[[str], None] | None) -> None:
+        self._pool = pool
+        self._on_refused = on_refused
+        self._made = 0
+        self._not_before = 0.0
+
+    def start(self, task: Task) -> bool:
+        """Have a new thread of the pool run a task; False: there can be none at the moment."""
+        now = time.monotonic()
+        if now < self._not_before:
+            return False
+        self._made += 1
+        pool = self._pool
+        worker = PoolThread(pool, self._made)
+        worker.begin()
+        worker.task = task
+        pool.threads.add(worker)
+        try:
+            worker.start()
+        except RuntimeError as error:  # pthread_create(3): EAGAIN
+            pool.threads.discard(worker)
+            # Each attempt takes system calls, under the lock, and the pool looks every millisecond.
+            self._not_before = now + AGAIN_SECONDS
+            self._tell(error)
+            return False
+        return True
+
+    def _tell(self, error: RuntimeError) -> None:
+        tell, self._on_refused = self._on_refused, None  # once is enough: it will be so for long, and again
+        if tell is not None:
+            tell(
+                f"no more threads: {error}. Requests wait for those that there are, and get 503 where there is none; "
+                "see the limits of processes and threads: `ulimit -u`, pids.max"
+            )

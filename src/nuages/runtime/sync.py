@@ -180,6 +180,14 @@ class SyncExchange(Sending):
             taken, self.unflushed = self.unflushed, 0
             self.flow.taken(taken)
 
+    def refuse(self) -> None:
+        """Answer 503, as no thread can be had; any thread may call this."""
+        self.loop.call_soon_threadsafe(self._refused)
+
+    def _refused(self) -> None:
+        if not self.lost:
+            self._answer_ourselves(503)
+
     # In the thread
 
     def run(self) -> None:

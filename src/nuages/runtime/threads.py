@@ -23,7 +23,7 @@ from typing import Any
 from nuages.runtime.gauge import Gauge, wanting
 from nuages.runtime.haste import Haste
 from nuages.runtime.policy import STALL_SECONDS, Look, next_limit, old_after
-from nuages.runtime.poolthread import PoolThread, Task
+from nuages.runtime.poolthread import PoolThread, Starter, Task
 from nuages.runtime.streams import Streams
 
 QUEUE_SECONDS = 0.005  # between two looks while many threads run and tasks are queued
@@ -42,6 +42,7 @@ class Pool:
 
     `on_begin`, `on_cold` and `on_end` run in the pool's threads: at a thread's start, when it has been idle and is
     none of the most recently used, and at its end. So do `holds` and `release`, while a thread streams (`Streams`).
+    `on_refused` is told once, for a person, that the system lets no more threads start.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Pool:
         on_end: Callable[[], None] | None = None,
         holds: Callable[[], bool] | None = None,
         release: Callable[[], bool] | None = None,
+        on_refused: Callable[[str], None] | None = None,
     ) -> None:
         self.most = most
         self.most_queued = most_queued
@@ -68,7 +70,7 @@ class Pool:
         self._idle: list[PoolThread] = []
         self.lock = threading.Lock()
         self.streams = Streams(self, holds=holds, release=release)
-        self._made = 0
+        self._starter = Starter(self, on_refused)
         self._timer: TimerHandle | None = None
         self._is_calm = False
         self._coming = False  # _hand_out is due
@@ -189,21 +191,17 @@ class Pool:
             self.limit = max(1, self.limit >> halvings)
             self._gauge.looked_at = now
 
-    def _start(self, task: Task) -> None:
-        """Give a task to the thread that worked last, or to a new one; the lock is held."""
-        self.running += 1
+    def _start(self, task: Task) -> bool:
+        """Give a task to the thread that worked last, or to a new one; False: there is none. The lock is held."""
         if self._idle:
             worker = self._idle.pop()
             worker.begin()
             worker.task = task
             worker.wake.release()
-            return
-        self._made += 1
-        worker = PoolThread(self, self._made)
-        worker.begin()
-        worker.task = task
-        self.threads.add(worker)
-        worker.start()
+        elif not self._starter.start(task):
+            return False
+        self.running += 1
+        return True
 
     def next_task(self, worker: PoolThread) -> Task | None:
         """Return what a thread that has finished does next; None: it is idle from now on."""
@@ -263,8 +261,12 @@ class Pool:
         """Give queued tasks to threads as long as more may run; the lock is held."""
         while self._queue and self.running < self.limit:
             task = self._queue.popleft()
-            if not task.cancelled:
-                self._start(task)
+            if task.cancelled or self._start(task):
+                continue
+            if self.running:  # whoever is done first takes it
+                self._queue.appendleft(task)
+                return
+            task.refuse()
 
     def tell(self, loop: AbstractEventLoop, call: Callable[..., None], *arguments: Any) -> None:
         """Have the loop call something, soon; called by the pool's threads when they have an answer.

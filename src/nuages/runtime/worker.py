@@ -132,7 +132,8 @@ class Worker:
         threads, until = list(self.threads.threads), time.monotonic() + _CLOSING_SECONDS
         protocol.hub.close()
         for thread in threads:
-            thread.join(max(0.0, until - time.monotonic()))
+            if thread.is_alive():  # one that is just being started cannot be joined
+                thread.join(max(0.0, until - time.monotonic()))
 
     async def _main(self) -> None:
         loop = asyncio.get_running_loop()
