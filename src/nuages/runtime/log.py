@@ -38,6 +38,7 @@ class Log:
         self._records: deque[_Record] = deque()
         self._dropped = 0
         self._lost_events = 0
+        self._torn = False  # only the beginning of the last event was written: its line has no end
         self._wake = threading.Event()
         self._writing = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -91,14 +92,17 @@ class Log:
                 f"{clock} {mark if number == 0 else ''}{part}"
                 for number, part in enumerate(said.splitlines())
             )
-        # A supervisor must not stand still because nobody reads its stderr.
-        if not _writable(self._err):
-            self._lost_events += 1
-            return
         if self._lost_events:
             line += f"\n{self._lost_events} events before this were lost: nobody read stderr"
-            self._lost_events = 0
-        _write(self._err, line.encode("utf-8", "backslashreplace") + b"\n")
+        data = line.encode("utf-8", "backslashreplace") + b"\n"
+        if self._torn:
+            data = b"\n" + data
+        written = _write_what_fits(self._err, data)
+        if written == len(data):
+            self._lost_events, self._torn = 0, False
+        else:
+            self._lost_events += 1
+            self._torn = self._torn or written > 0
 
     def flush(self) -> None:
         """Write every access record there is, now; for the end of the process."""
@@ -120,9 +124,7 @@ class Log:
             thread = threading.Thread(target=self._write_on, name="nuages-log", daemon=True)
             try:
                 thread.start()
-            except (
-                RuntimeError
-            ):  # a limit of threads: the next record tries again, and `flush` writes all in the end
+            except RuntimeError:  # a limit of threads: the next record tries again; what is there stays
                 return
             self._thread = thread
         self._wake.set()
@@ -211,6 +213,18 @@ def _write(descriptor: int, data: bytes) -> None:
             select.select([], [descriptor], [])
         except OSError:
             return  # nobody reads any more (EPIPE, EIO); serving goes on
+
+
+def _write_what_fits(descriptor: int, data: bytes) -> int:
+    """Write until nobody takes any more; return how many bytes went, or are nobody's any more.
+
+    A supervisor must not stand still because nobody reads its stderr.
+    """
+    for start in range(0, len(data), ATOMIC_BYTES):
+        if not _writable(descriptor):
+            return start
+        _write(descriptor, data[start : start + ATOMIC_BYTES])
+    return len(data)
 
 
 def _writable(descriptor: int) -> bool:

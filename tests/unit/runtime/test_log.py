@@ -121,6 +121,27 @@ def test_events_that_nobody_reads_are_counted_and_never_waited_for(pipe: Pipe) -
     assert "events before this were lost: nobody read stderr" in pipe.read()
 
 
+def test_a_long_event_is_cut_where_nobody_reads_any_more_and_the_next_begins_a_line(pipe: Pipe) -> None:
+    log = make(pipe)
+    log.event("error", "long", "x" * 200_000)  # a pipe holds 64 KB
+    begun = pipe.read()
+    assert begun.endswith("xxx")
+    assert 4096 <= len(begun) < 200_000
+    log.event("error", "long", "y" * 200_000)
+    assert pipe.read().startswith("\n{")
+    log.event("info", "after")
+    end, event, lost, nothing = pipe.read().split("\n")
+    assert (end, json.loads(event)["event"], nothing) == ("", "after", "")
+    assert lost == "2 events before this were lost: nobody read stderr"
+    log.event("info", "again")
+    assert json.loads(pipe.read())["event"] == "again"
+
+
+def test_a_long_event_goes_out_whole_where_there_is_room(pipe: Pipe) -> None:
+    make(pipe).event("error", "long", "x" * 40_000)
+    assert json.loads(pipe.read())["text"] == "x" * 40_000
+
+
 def test_access_lines_beyond_what_is_kept_are_dropped_and_counted(
     pipe: Pipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
