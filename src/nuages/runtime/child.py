@@ -23,6 +23,7 @@ from nuages.errors import NuagesError, OutsideError, ProjectError, StartError, U
 from nuages.runtime import memory
 
 _LONGEST_MESSAGE = 1 << 17  # a SOCK_SEQPACKET message has to fit the socket's buffer
+_AROUND = 3  # bytes of a line that are not the text's when it is nothing but that: quotes, newline
 _PROGRAM = str(Path(__file__).absolute().with_name("__main__.py"))
 
 
@@ -47,7 +48,7 @@ class Assignment:
 
     def to_line(self, begun: float) -> bytes:
         """Return it as the first line of the control channel, with when the start began (monotonic seconds)."""
-        return json.dumps({**dataclasses.asdict(self), "begun": begun}).encode() + b"\n"
+        return to_line({**dataclasses.asdict(self), "begun": begun})
 
 
 class Process:
@@ -88,11 +89,11 @@ class Process:
 
     def order(self, order: str, **fields: Any) -> None:
         """Tell the process to do something; of one that is gone the kernel reports the exit anyway."""
-        self.send_bytes(json.dumps({"order": order, **fields}).encode() + b"\n")
+        self.send_bytes(to_line({"order": order, **fields}))
 
     def hand_over(self, other: Process, order: str, **fields: Any) -> None:
         """Give an order together with the far end of another process's channel, which is then only there."""
-        line = json.dumps({"order": order, **fields}).encode() + b"\n"
+        line = to_line({"order": order, **fields})
         with contextlib.suppress(OSError):
             socket.send_fds(self.control, [line], [other._theirs.fileno()])
         other._theirs.close()
@@ -107,17 +108,19 @@ class Process:
         closed = False
         while not closed:
             try:
-                data = self.control.recv(_LONGEST_MESSAGE)
+                data, _, flags, _ = self.control.recvmsg(_LONGEST_MESSAGE)
             except BlockingIOError:
                 break
             except OSError:
-                data = b""
+                data, flags = b"", 0
             closed = not data
             self._received += data
+            if flags & socket.MSG_TRUNC:
+                self._received += b"\n"  # the end of this message is lost, and the next is a line of its own
         *lines, self._received = self._received.split(b"\n")
         if closed and not lines:
             return None
-        return [json.loads(line) for line in lines]
+        return [message for line in lines if (message := _message(line))]
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal; the process is ours and not reaped yet, so its number cannot be another's."""
@@ -153,12 +156,37 @@ class Child(Process):
         self.doomed = False
 
 
+def to_line(message: Any) -> bytes:
+    """Return a message as it travels over the control channel; lone surrogates too, which json.loads reads again."""
+    return json.dumps(message, default=str, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
+
+
+def _message(line: bytes) -> dict[str, Any] | None:
+    """Return the message of a line; None where it is none: what a worker says wrong must not end the server."""
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) else None
+
+
 def error_fields(error: NuagesError) -> dict[str, Any]:
     """Return an error as it travels over the control channel, cut to what a message can hold."""
     return {
-        "what": error.what[:2000], "where": error.where[:4000], "why": error.why[-32000:], "hint": error.hint[:2000],
+        "what": _beginning(error.what, 2000), "where": _beginning(error.where, 4000),
+        "why": _beginning(error.why[::-1], 32_000)[::-1], "hint": _beginning(error.hint, 2000),
         "exit": error.exit_code,
     }  # fmt: skip
+
+
+def _beginning(text: str, most: int) -> str:
+    """Return as much of a text's beginning as takes at most so many bytes in a message."""
+    left = most
+    for place, char in enumerate(text[:most]):
+        left -= len(to_line(char)) - _AROUND
+        if left < 0:
+            return text[:place]
+    return text[:most]
 
 
 def error_from(fields: dict[str, Any]) -> NuagesError:

@@ -67,7 +67,7 @@ class Worker:
     def say(self, **message: Any) -> None:
         """Tell the supervisor something."""
         with contextlib.suppress(OSError):  # it is gone, and this process will be in a moment
-            self.control.send(json.dumps(message, default=str).encode() + b"\n")
+            self.control.send(child.to_line(message))
 
     def report(self, event: str, text: str = "", **fields: Any) -> None:
         """Let the supervisor say something once for all workers: what was filled in, what was found."""

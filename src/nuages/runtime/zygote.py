@@ -46,7 +46,7 @@ class Zygote:
     def say(self, **message: Any) -> None:
         """Tell the supervisor something."""
         with contextlib.suppress(OSError):  # it is gone, and this process will be in a moment
-            self.control.send(json.dumps(message, default=str).encode() + b"\n")
+            self.control.send(child.to_line(message))
 
     def report(self, event: str, text: str = "", **fields: Any) -> None:
         """Let the supervisor say what was filled in and found."""
