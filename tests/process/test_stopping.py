@@ -126,3 +126,20 @@ def test_what_outlasts_the_grace_is_cut_and_named(site: Path) -> None:
     assert set(lost) == {"/hold/", "/size/", "/later/"}
     assert "cut off: not finished within 1 s" in lost["/hold/"]
     assert lost["/size/"].startswith("POST /size/ had not come whole")
+
+
+def test_all_whose_bodies_were_still_coming_are_named_however_many_and_long_they_are(site: Path) -> None:
+    """One message about them all was more than a socket takes; it was lost, and the server said it had ended well."""
+    paths = ["/" + "a" * 6000] * 30 + ["/short/"] * 80
+    with serving(site, "--workers", "1", "--grace", "1s") as server:
+        server.wait_for("ready")
+        uploads = [server.connect() for _ in paths]
+        for path, upload in zip(paths, uploads, strict=True):
+            head = f"POST {path} HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"
+            upload.socket.sendall(head.encode())
+        for upload in uploads:
+            assert upload.socket.recv(100).startswith(b"HTTP/1.1 100 ")
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 1
+        lost = sorted(line["path"] for line in server.found("request-lost"))
+        assert lost == sorted(path[:158] for path in paths)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import os
 import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from nuages.errors import NuagesError, OutsideError, ProjectError, StartError, U
 from nuages.runtime import memory
 
 _LONGEST_MESSAGE = 1 << 17  # a SOCK_SEQPACKET message has to fit the socket's buffer
+_MOST_REQUESTS = 100  # in a message; each takes some 500 bytes at most
 _AROUND = 3  # bytes of a line that are not the text's when it is nothing but that: quotes, newline
 _PROGRAM = str(Path(__file__).absolute().with_name("__main__.py"))
 
@@ -168,6 +170,13 @@ def _message(line: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return message if isinstance(message, dict) else None
+
+
+def in_parts(requests: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Return requests as they travel, so many in a message: their paths and identities are as on the scoreboard."""
+    requests = iter(requests)
+    while some := list(itertools.islice(requests, _MOST_REQUESTS)):
+        yield some
 
 
 def error_fields(error: NuagesError) -> dict[str, Any]:

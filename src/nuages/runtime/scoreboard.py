@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from nuages.runtime import counts
 from nuages.runtime.counts import COUNTS_BYTES, Counting, Counts
 
+PATH_BYTES, IDENTITY_BYTES = 158, 64  # what is kept of a request's path and identity
 # Sequence number, start (time.monotonic, seconds), method, path, request id, sequence number again.
-_ENTRY = struct.Struct("=Qd10s158s64sQ")
+_ENTRY = struct.Struct(f"=Qd10s{PATH_BYTES}s{IDENTITY_BYTES}sQ")
 # pid, padding, started, heartbeat, requests answered, connections, threads busy, threads, queued, database connections
 # (time.monotonic, seconds).
 _HEAD = struct.Struct("=IIddQIIIII")

@@ -25,7 +25,7 @@ from nuages.runtime import settings as options
 from nuages.runtime.inquiry import Inquiry
 from nuages.runtime.log import Log
 from nuages.runtime.retirement import Order
-from nuages.runtime.scoreboard import Board, Figures
+from nuages.runtime.scoreboard import IDENTITY_BYTES, PATH_BYTES, Board, Figures
 from nuages.runtime.stacks import stacks
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from nuages.runtime.tls import Tls
 
 _CLOSING_SECONDS = 1.0  # for database connections to be closed properly at the end
+_TELLING_SECONDS = 0.5  # for the supervisor to read what was cut; after a second it kills
 _ASK_AGAIN_SECONDS = 10.0  # between two times that a worker with a stuck thread asks to be replaced
 
 
@@ -232,7 +233,11 @@ class Worker:
                 case "certificate":
                     self.reload_certificate()
                 case "cut":
-                    self.say(unbegun=list(self._unbegun()))
+                    self.control.settimeout(
+                        _TELLING_SECONDS
+                    )  # they may be more than its buffer takes at once
+                    for some in child.in_parts(self._unbegun()):
+                        self.say(unbegun=some)
                     self.end(0)
                 case "stacks":
                     self.log.event("info", "stacks", stacks())
@@ -244,8 +249,9 @@ class Worker:
             for exchange in getattr(connection, "exchanges", ()):
                 if exchange.request is not None and exchange.slot is None and not exchange.status:
                     yield {
-                        "method": exchange.request.method, "path": exchange.request.path.decode("latin-1"),
-                        "request_id": exchange.request_id, "since": exchange.began,
+                        "method": exchange.request.method,
+                        "path": exchange.request.path[:PATH_BYTES].decode("latin-1"),
+                        "request_id": exchange.request_id[:IDENTITY_BYTES], "since": exchange.began,
                     }  # fmt: skip
 
     def reload_certificate(self) -> None:
