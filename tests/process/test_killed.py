@@ -85,6 +85,28 @@ def test_a_killed_zygote_is_followed_by_another_and_nothing_fails(project: Path)
         assert server.stop() == 0
 
 
+def test_a_worker_whose_number_nobody_told_tells_it_itself_and_is_followed_when_it_dies(
+    tmp_path: Path,
+) -> None:
+    """As when the process between it and the zygote is killed before it has sent what it was to send."""
+    silent = """
+import socket
+from nuages.runtime.forking import Forks
+fork, nobody = Forks.fork, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+Forks.fork = lambda self, control, message: fork(self, nobody, message)
+"""
+    project = write_project(tmp_path / "project", settings=silent)
+    with serving(project, "--workers", "2") as server:
+        server.wait_for("worker-ready", count=2)
+        assert len({*server.workers()}) == 2
+        killed = server.workers()[0]
+        assert server.get("/")
+        os.kill(killed, signal.SIGKILL)
+        assert server.wait_for("worker-died")["pid"] == killed
+        server.wait_for("worker-ready", count=3)
+        assert server.stop() == 0
+
+
 def test_a_zygote_that_is_killed_while_it_loads_new_code_only_ends_that_reload(tmp_path: Path) -> None:
     project = write_project(
         tmp_path / "project", settings="import os\nif os.path.exists('dies'): os.kill(os.getpid(), 9)\n"

@@ -95,7 +95,10 @@ class Crew:
             self.on_reaped(pid)
             if self.nursery.reaped(pid, status):
                 continue
-            self.nursery.hear()  # the number of a worker that was forked and died may be in a message still
+            # The number of a worker that was forked and died may be in a message still.
+            self.nursery.hear()
+            for unborn in [one for one in self.children.values() if not one.pid]:
+                self._hear(unborn)
             if process := next((one for one in self.children.values() if one.pid == pid), None):
                 process.status = status
                 self._exited(process)
@@ -125,6 +128,7 @@ class Crew:
             self._forget_control(process)
         for message in heard or ():
             if "ready" in message:
+                self.nursery.born(process, message["pid"])
                 process.ready_after = time.monotonic() - process.started
                 self.say.worker_ready(process)
                 self._happen(messages.Ready(process.id))

@@ -107,6 +107,16 @@ class Nursery:
                 self._say.zygote_hangs(zygote, _ANSWERS_SURELY)
                 self._end(zygote)
 
+    def born(self, worker: Child, pid: int) -> None:
+        """Note a worker's number: its zygote says it, or the worker itself where who was to say it was killed."""
+        if worker.pid:
+            return
+        worker.pid = pid
+        for zygote in (*self._zygotes.values(), *self._ending.values()):
+            zygote.waiting.pop(worker.id, None)
+        if worker.doomed:
+            worker.signal(signal.SIGKILL)
+
     def keep(self, oldest: int) -> None:
         """Let the zygotes of generations before `oldest` end: no worker will be asked of them any more."""
         for generation in [number for number in self._zygotes if number < oldest]:
@@ -211,9 +221,7 @@ class Nursery:
             if worker and message["pid"] < 0:
                 self._refused(worker, "the process between the zygote and the worker could not fork")
             elif worker:
-                worker.pid = message["pid"]
-                if worker.doomed:
-                    worker.signal(signal.SIGKILL)
+                self.born(worker, message["pid"])
         elif "refused" in message:
             worker = zygote.waiting.pop(message["refused"], None)
             if worker:

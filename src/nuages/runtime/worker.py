@@ -160,7 +160,7 @@ class Worker:
         faulthandler.cancel_dump_traceback_later()
         if self.settings.recycle_requests:
             self._limit_requests(self.settings.recycle_requests)
-        self.say(ready=round(time.monotonic() - self.started, 3))
+        self.say(ready=round(time.monotonic() - self.started, 3), pid=os.getpid())
 
     def _limit_requests(self, limit: int | str) -> None:
         # A generator of its own: the project may have seeded the usual one.
