@@ -40,7 +40,7 @@ def bench(invocation: Invocation) -> int:
             "there is nothing to measure", where="given on the command line",
             why="a rollout goes from one project's folder to another's", hint="nuages bench --rollout OLD NEW",
         )  # fmt: skip
-    folders = (invocation.project, invocation.more[0])
+    folders = (invocation.named, invocation.more[0])
     made = [make(invocation.at(folder)) for folder in folders]
     later = invocation.at(folders[1])
     manifest, settings = later.resolve(ManifestOptions).value, later.resolve(Settings)

@@ -50,7 +50,10 @@ def check(invocation: Invocation) -> int:
     _check_flags(invocation, options)
     environ = {**read_env_file(invocation.resolve(UpOptions).value.env_file), **invocation.environ}
     settings = invocation.resolve(Settings).value
-    project = examine(invocation.project, settings=settings.settings, apps=settings.app, environ=environ)
+    project = examine(
+        invocation.project, settings=settings.settings, apps=settings.app, environ=environ,
+        within=invocation.within,
+    )  # fmt: skip
     if options.env_template:
         _print(variables.template(project))
         return 0

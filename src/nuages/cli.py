@@ -5,20 +5,24 @@ from __future__ import annotations
 import argparse
 import difflib
 import errno
+import functools
 import os
 import shutil
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from nuages import __version__, commands
+from nuages.apart import apart
 from nuages.configuration import read_file
 from nuages.console import Console
 from nuages.errors import NuagesError, OutsideError, ProjectError, UsageError
 from nuages.invocation import Invocation
 from nuages.options import Option, check_keys, check_variables, options_of, unknown_flag
+from nuages.runtime.settings import Settings
 
 INTERRUPTED = 130
 _FORMATS = ("helm", "kustomize")  # of documents for Kubernetes, which are no targets of their own
@@ -83,9 +87,46 @@ def _run(arguments: list[str], environ: dict[str, str], console: Console) -> int
     invocation = parse(command, arguments[1:], environ, console)
     known = every_option()
     check_variables(environ, known)
-    for project in (invocation.project, *invocation.more):
-        check_keys(invocation.at(project).file, known)
+    invocation = placed(command, invocation)
+    for named in (invocation.named, *invocation.more):
+        check_keys(invocation.at(named).file, known)
     return command.load()(invocation)
+
+
+def placed(command: commands.Command, invocation: Invocation) -> Invocation:
+    """Return the call with the folders above that declare dependencies, where those that were named declare none."""
+    above: dict[Path, Path] = {}
+    for named in (invocation.named, *invocation.more):
+        top = repository(named)
+        if top is not None and _reads(command, invocation.at(named)):
+            # A server lives on: what was read of the project would stay in it.
+            found = apart(functools.partial(_declaring, named, top, invocation.at(named)))
+            if found:
+                above[named] = Path(found)
+    moved = replace(invocation, above=above).at(invocation.named)
+    return replace(moved, more=invocation.more)
+
+
+def repository(folder: Path) -> Path | None:
+    """Return the nearest folder above that has `.git`; None where there is none, or the folder has it itself."""
+    # Unlike `Path.exists` this raises nothing where a folder above may not be read.
+    found = (one for one in (folder, *folder.parents) if os.path.exists(one / ".git"))  # noqa: PTH110
+    top = next(found, folder)
+    return None if top == folder else top
+
+
+def _reads(command: commands.Command, invocation: Invocation) -> bool:
+    """Return whether a command looks into the project's files: not where options say all that is to be loaded."""
+    if command.name not in {"serve", "collect", "migrate"}:
+        return command.name != "status"
+    settings = invocation.resolve(Settings).value
+    return not (settings.settings and settings.app)
+
+
+def _declaring(named: Path, top: Path, invocation: Invocation) -> str:
+    from nuages.project.above import declaring
+
+    return str(declaring(named, top, invocation.resolve(Settings).value.app) or "")
 
 
 def _command(name: str) -> commands.Command:

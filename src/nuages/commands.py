@@ -98,7 +98,10 @@ def read(invocation: Invocation) -> Project:
     from nuages.project.scan import scan
 
     settings = invocation.resolve(Settings).value
-    return scan(invocation.project, settings=settings.settings, apps=settings.app, environ=invocation.environ)
+    return scan(
+        invocation.project, settings=settings.settings, apps=settings.app, environ=invocation.environ,
+        within=invocation.within,
+    )  # fmt: skip
 
 
 def serve(invocation: Invocation) -> int:

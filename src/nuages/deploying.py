@@ -70,7 +70,7 @@ def _check_target(target: str, invocation: Invocation) -> None:
 
 
 def _workloads(invocation: Invocation, target: str, options: ManifestOptions) -> list[Workload]:
-    projects = (invocation.project, *invocation.more)
+    projects = (invocation.named, *invocation.more)
     images: list[str | None] = [*options.image, *[None] * (len(projects) - len(options.image))]
     if len(options.image) > len(projects):
         raise UsageError(

@@ -18,13 +18,17 @@ T = TypeVar("T")
 class Invocation:
     """One call of nuages: what was typed and where, not yet the values of options.
 
-    `target` is what the command makes, for those that make several things. `more` are further projects.
+    `target` is what the command makes, for those that make several things. `more` are further projects. `within` is
+    the folder below `project` that was named, where the project's dependencies are declared above it; `above` has the
+    `project` of each such folder.
     """
 
     command: str
     project: Path
     target: str = ""
     more: tuple[Path, ...] = ()
+    within: str = "."
+    above: Mapping[Path, Path] = field(default_factory=dict)
     rest: tuple[str, ...]
     flags: Mapping[str, Sequence[str]]
     environ: Mapping[str, str]
@@ -37,10 +41,17 @@ class Invocation:
         """Return the values of one option class by the order flag > environment > file > default."""
         return resolve(declaration, flags=self.flags, environ=self.environ, file=self.file)
 
-    def at(self, project: Path) -> Invocation:
+    @property
+    def named(self) -> Path:
+        """The folder that was named."""
+        return self.project / self.within
+
+    def at(self, named: Path) -> Invocation:
         """Return the same call for one of several projects, which has a configuration file of its own."""
+        project = self.above.get(named, named)
         file = self.file if project == self.project else read_file(project)
-        return replace(self, project=project, more=(), file=file)
+        within = named.relative_to(project).as_posix()
+        return replace(self, project=project, within=within, more=(), file=file)
 
 
 def explain(declarations: Sequence[type[Any]], invocation: Invocation) -> list[tuple[str, str, str]]:

@@ -95,8 +95,9 @@ def write_whole(path: Path, data: bytes, *, or_else: str = "print it: nuages doc
 def make(invocation: Invocation, *, platform: str | None = None) -> Made:
     settings = invocation.resolve(Settings).value
     project = scan(
-        invocation.project, settings=settings.settings, apps=settings.app, environ=invocation.environ
-    )
+        invocation.project, settings=settings.settings, apps=settings.app, environ=invocation.environ,
+        within=invocation.within,
+    )  # fmt: skip
     for note in project.notes:
         invocation.console.event("note", note)
     refused = refusal(project.dependencies, settings.media)

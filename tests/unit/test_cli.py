@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from nuages import cli
 from nuages.cli import main, parse, parser_for
 from nuages.commands import COMMANDS, Command
 from nuages.console import Console
@@ -322,3 +323,51 @@ def test_check_shows_the_options_of_every_command(capsys: pytest.CaptureFixture[
     rows = {line.split()[0]: line.split()[1:] for line in out.splitlines()}
     assert rows["replicas"] == ["3", "nuages.toml:1"]
     assert rows["apt"] == ["gettext", "nuages.toml:2"]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository whose project lies in src, and whose requirements do not; nothing is called apart."""
+    monkeypatch.setattr(cli, "apart", lambda call: call())
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "requirements.txt").write_text("Django==5.2.1\n")
+    (tmp_path / "nuages.toml").write_text("workers = 3\n")
+    (tmp_path / "src/shop").mkdir(parents=True)
+    (tmp_path / "src/manage.py").write_text("from django.core.management import execute_from_command_line\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("verb", ["up", "check", "plan", "build", "serve"])
+def test_a_folder_without_dependencies_gives_way_to_the_one_above_with_its_configuration(
+    checkout: Path, verb: str
+) -> None:
+    found = cli.placed(command(verb), parse(command(verb), [str(checkout / "src")], {}, Console()))
+    assert (found.project, found.within, found.named) == (checkout, "src", checkout / "src")
+    assert found.file["workers"].texts == ("3",)
+
+
+def test_what_is_named_whole_and_what_asks_servers_stays_where_it_is(checkout: Path) -> None:
+    words = [str(checkout / "src"), "--settings", "shop.settings", "--app", "shop.wsgi:application"]
+    for verb, given in (("serve", words), ("status", words[:1])):
+        found = cli.placed(command(verb), parse(command(verb), given, {}, Console()))
+        assert (found.project, found.within, dict(found.file)) == (checkout / "src", ".", {})
+
+
+def test_each_of_several_projects_finds_its_own_folder(checkout: Path) -> None:
+    (checkout / "own").mkdir()
+    (checkout / "own/manage.py").write_text((checkout / "src/manage.py").read_text())
+    (checkout / "own/requirements.txt").write_text("Django\n")
+    words = ["compose", str(checkout / "own"), str(checkout / "src")]
+    found = cli.placed(command("manifests"), parse(command("manifests"), words, {}, Console()))
+    assert (found.project, found.within) == (checkout / "own", ".")
+    (more,) = found.more
+    assert (found.at(more).project, found.at(more).within) == (checkout, "src")
+
+
+def test_without_a_repository_nothing_above_is_looked_at(checkout: Path) -> None:
+    (checkout / ".git").rmdir()
+    found = cli.placed(command("up"), parse(command("up"), [str(checkout / "src")], {}, Console()))
+    assert found.project == checkout / "src"
+    (checkout / "src/.git").mkdir()
+    assert cli.repository(checkout / "src") is None
+    assert cli.repository(checkout / "src/shop") == checkout / "src"

@@ -82,19 +82,31 @@ def is_aside(path: str, package: str | None = None) -> bool:
     )
 
 
-def find(tree: Tree, apps: tuple[str, ...] = ()) -> Layout:
+def upwards(directory: str) -> tuple[str, ...]:
+    """Return a folder of a tree and those above it, up to the root."""
+    folders = [directory]
+    while folders[-1] != ".":
+        folders.append(posixpath.dirname(folders[-1]) or ".")
+    return tuple(folders)
+
+
+def find(tree: Tree, apps: tuple[str, ...] = (), within: str = ".") -> Layout:
     """Return where the project lies; `apps` (`module:name`) decide among one-file projects.
 
+    Only the folder `within` is searched, and where it lies itself says nothing about what it holds.
     Raises ProjectError when there is none, or several that no rule decides.
 
     The shallowest manage.py outside tests, examples and templates is the project's; of several on one level the
     one beside dependency files.
     """
-    every = [path for path in tree.files if posixpath.basename(path) == "manage.py" and is_manage(tree, path)]
-    mine = [path for path in every if not is_aside(path)] or every
+    prefix = "" if within == "." else within + "/"
+    files = [path for path in tree.files if path.startswith(prefix)]
+    every = [path for path in files if posixpath.basename(path) == "manage.py" and is_manage(tree, path)]
+    mine = [path for path in every if not is_aside(path[len(prefix) :])] or every
     if mine:
         return _by_manage(tree, mine, every)
-    for other in (_console_script(tree), _by_entry_module(tree), _single_file(tree, apps)):
+    own = list(_python_files(files, prefix))
+    for other in (_console_script(tree, own), _by_entry_module(tree, own), _single_file(tree, own, apps)):
         if other is not None:
             return other
     raise _none(tree)
@@ -127,9 +139,9 @@ def _has_dependencies(tree: Tree, folder: str) -> bool:
     return any(_DEPENDENCY_FILES.search(path) for path in tree.below(folder))
 
 
-def _console_script(tree: Tree) -> Layout | None:
+def _console_script(tree: Tree, files: list[str]) -> Layout | None:
     """Find a package whose own command runs Django's management, where no manage.py lies in the project."""
-    for path in _python_files(tree):
+    for path in files:
         text = tree.text(path) or ""
         if "execute_from_command_line" in text and "DJANGO_SETTINGS_MODULE" in text:
             package = posixpath.dirname(path)
@@ -140,8 +152,8 @@ def _console_script(tree: Tree) -> Layout | None:
     return None
 
 
-def _by_entry_module(tree: Tree) -> Layout | None:
-    for path in _python_files(tree):
+def _by_entry_module(tree: Tree, files: list[str]) -> Layout | None:
+    for path in files:
         name = posixpath.basename(path)
         if name in {"wsgi.py", "asgi.py"} and "DJANGO_SETTINGS_MODULE" in (tree.text(path) or ""):
             package = posixpath.dirname(path)
@@ -151,9 +163,9 @@ def _by_entry_module(tree: Tree) -> Layout | None:
     return None
 
 
-def _single_file(tree: Tree, apps: tuple[str, ...]) -> Layout | None:
+def _single_file(tree: Tree, files: list[str], apps: tuple[str, ...]) -> Layout | None:
     """Find files that call `settings.configure(…)` and make the application themselves."""
-    found = [path for path in _python_files(tree) if is_single_file(tree, path)]
+    found = [path for path in files if is_single_file(tree, path)]
     if not found:
         return None
     asked = {app.partition(":")[0].replace(".", "/") + ".py" for app in apps}
@@ -215,9 +227,10 @@ def application_of(tree: Tree, path: str) -> str | None:
     return next((name for name in ("application", "app", "wsgi", "asgi") if name in names), None)
 
 
-def _python_files(tree: Tree) -> Iterator[str]:
-    for path in tree.files:
-        if path.endswith(".py") and not is_aside(path) and path.count("/") <= 4:
+def _python_files(files: list[str], prefix: str) -> Iterator[str]:
+    for path in files:
+        own = path[len(prefix) :]
+        if own.endswith(".py") and not is_aside(own) and own.count("/") <= 4:
             yield path
 
 

@@ -51,13 +51,15 @@ def scan(
     settings: str | None = None,
     environ: Mapping[str, str] | None = None,
     apps: tuple[str, ...] = (),
+    within: str = ".",
 ) -> Project:
     """Return what was found in `root`. Raises ProjectError for what keeps the project from being served.
 
-    `settings` and `apps` are the options of that name; `environ` the variables that the project will be run with.
+    `settings` and `apps` are the options of that name; `environ` the variables that the project will be run with;
+    `within` is the folder below `root` that was named, where `root` is one above it (`project.above`).
     Files are read; no code of the project is imported or run.
     """
-    project = examine(root, settings=settings, environ=environ, apps=apps)
+    project = examine(root, settings=settings, environ=environ, apps=apps, within=within)
     errors = tuple(problem for problem in project.problems if problem.is_error)
     if errors:
         raise ScanError(errors)
@@ -70,12 +72,13 @@ def examine(
     settings: str | None = None,
     environ: Mapping[str, str] | None = None,
     apps: tuple[str, ...] = (),
+    within: str = ".",
 ) -> Project:
     """Return what was found, errors among its `problems`. Raises ProjectError only where there is no one project."""
     environ = environ or {}
     tree = Tree(_folder(root))
-    place = layout.find(tree, apps)
-    folders = _folders(place.directory)
+    place = layout.find(tree, apps, within)
+    folders = layout.upwards(place.directory)
     pythons = python.find(tree, folders)
     found = dependencies.find(tree, folders)
     notes, problems = list(place.notes), list(pythons.problems)
@@ -85,6 +88,7 @@ def examine(
         )
     notes += pythons.notes
     if found is not None:
+        notes += _said_of_the_root(within, found)
         notes += found.notes
         problems += found.problems
     if place.single is not None:
@@ -184,12 +188,12 @@ def _folder(root: Path) -> Path:
     return root
 
 
-def _folders(directory: str) -> tuple[str, ...]:
-    """Return the project's folder and those above it, up to the root."""
-    folders = [directory]
-    while folders[-1] != ".":
-        folders.append(posixpath.dirname(folders[-1]) or ".")
-    return tuple(folders)
+def _said_of_the_root(within: str, found: dependencies.Found) -> list[str]:
+    if within == ".":
+        return []
+    above = "/".join([".."] * (within.count("/") + 1))
+    has = found.dependencies.origin.place
+    return [f"the project folder is {above}, for it has {has}; {within} declares no dependencies"]
 
 
 def _bases(

@@ -70,11 +70,12 @@ class Tree:
     """The files below `root`, read-only. Paths are relative to it, with forward slashes.
 
     The walk is breadth first, so that what is near the root is seen even where the tree is larger than the limit;
-    linked folders are not followed, so that it ends.
+    linked folders are not followed, so that it ends. `depth` is how many folders down it goes.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, depth: int = MAX_DEPTH) -> None:
         self.root = root
+        self._depth = depth
         self.is_complete = True
         self.problems: list[Problem] = []
         self._texts: dict[str, str | None] = {}
@@ -114,7 +115,7 @@ class Tree:
         path = folder + entry.name
         try:
             if entry.is_dir(follow_symlinks=False):
-                if entry.name not in SKIPPED and depth < MAX_DEPTH:
+                if entry.name not in SKIPPED and depth < self._depth:
                     self.folders[path] = None
                     waiting.append((path + "/", depth + 1))
             elif entry.is_file():
