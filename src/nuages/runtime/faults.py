@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.machinery
 import os
 import re
 import sys
@@ -110,6 +111,16 @@ def _denied(error: BaseException | None) -> OSError | None:
     return None
 
 
+def _own_file(name: str, directories: Iterable[str]) -> str:
+    """Return the file that a module would be in, where its package is the project's own; else an empty text."""
+    top, *rest = name.split(".")
+    # Not `importlib.util.find_spec`: a package that failed to load may be in sys.modules or not.
+    spec = importlib.machinery.PathFinder.find_spec(top)
+    places = [Path(place).resolve().parent for place in (spec and spec.submodule_search_locations) or ()]
+    is_own = bool(rest) and any(Path(directory).resolve() in places for directory in directories)
+    return name.replace(".", "/") + ".py" if is_own else ""
+
+
 def start_error(
     error: BaseException, *, directories: tuple[str, ...], settings: str | None, loading: str
 ) -> StartError:
@@ -126,6 +137,13 @@ def start_error(
             return StartError(
                 f"there is no settings module {settings}", where=place, why=f"{type(error).__name__}: {error}",
                 hint="name the right one with --settings MODULE, or set DJANGO_SETTINGS_MODULE",
+            )  # fmt: skip
+        own = _own_file(error.name, directories)
+        if own:
+            return StartError(
+                f"the file {own} is missing in the project", where=place, why=why,
+                hint=f"add {own}, or correct the name {error.name}; see whether .gitignore or .dockerignore leaves it "
+                "out",
             )  # fmt: skip
         top = error.name.partition(".")[0]
         return StartError(

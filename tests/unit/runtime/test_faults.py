@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from nuages.runtime.faults import start_error
@@ -26,3 +28,31 @@ def test_what_a_library_says_of_a_variable_that_is_set_is_not_taken_for_that() -
     said = 'Environment variable "PAYMENT_KEY" invalid: Not a valid integer.'
     error = start_error(ValueError(said), directories=(), settings=None, loading="the entry module shop.wsgi")
     assert error.what == "the entry module shop.wsgi cannot be loaded"
+
+
+@pytest.mark.parametrize("is_package", [True, False])
+def test_a_missing_module_of_the_projects_own_package_is_a_missing_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_package: bool
+) -> None:
+    (tmp_path / "extras_of_ours/data").mkdir(parents=True)
+    if is_package:
+        (tmp_path / "extras_of_ours/__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    name = "extras_of_ours.data.un_locode"
+    missing = ModuleNotFoundError(f"No module named {name!r}", name=name)
+    error = start_error(missing, directories=(str(tmp_path),), settings="shop.settings", loading="the URLs")
+    assert error.render() == (
+        "error: the file extras_of_ours/data/un_locode.py is missing in the project\n"
+        "  the URLs\n"
+        "  ModuleNotFoundError: No module named 'extras_of_ours.data.un_locode'\n"
+        "\n"
+        "hint: add extras_of_ours/data/un_locode.py, or correct the name extras_of_ours.data.un_locode; "
+        "see whether .gitignore or .dockerignore leaves it out"
+    )
+
+
+@pytest.mark.parametrize("name", ["pytest.of_a_newer_release", "slippers", "nobody.knows.it"])
+def test_a_missing_module_of_somebody_elses_is_a_missing_package(tmp_path: Path, name: str) -> None:
+    missing = ModuleNotFoundError(f"No module named {name!r}", name=name)
+    error = start_error(missing, directories=(str(tmp_path),), settings="shop.settings", loading="the URLs")
+    assert error.what == f"the project needs the module {name}, which is not installed here"
