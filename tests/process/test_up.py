@@ -332,6 +332,12 @@ def test_a_database_that_variables_are_to_name_is_named_by_these(home: Path, tmp
         "      `nuages manifests compose` writes a file that runs the project with its database",
     ]
 
+    # libpq takes the port from a variable of its own.
+    file = shop / "shop/settings.py"
+    file.write_text(file.read_text().replace(", 'PORT': 9", ""))
+    answer = nuages("up", str(shop), "--bind", "127.0.0.1:0", variables={**variables, "PGPORT": "9"})
+    assert answer.error.startswith("error: postgresql without a name at 127.0.0.1:9 does not answer\n")
+
 
 def test_an_env_file_may_name_the_settings_module(home: Path, tmp_path: Path) -> None:
     other = "from shop.settings import *\nSHOP_NAME = 'the other'\n"

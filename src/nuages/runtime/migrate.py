@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -208,11 +209,17 @@ def _does_what(said: str) -> str:
     return "refuses the connection" if refuses else "does not answer"
 
 
+def port_of(connection: Any) -> str:
+    """Return the port of a Django connection's server where it is known: libpq takes PGPORT where none is set."""
+    of_libpq = os.environ.get("PGPORT", "") if connection.vendor == "postgresql" else ""
+    return str(connection.settings_dict.get("PORT") or of_libpq)
+
+
 def describe(connection: Any) -> str:
     """Return a Django connection's database in words, without user and password."""
     settings = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"the SQLite database {settings['NAME']}"
-    port = f":{settings['PORT']}" if settings.get("PORT") else ""
+    port = f":{known}" if (known := port_of(connection)) else ""
     name = repr(settings["NAME"]) if settings["NAME"] else "without a name"
     return f"{connection.vendor} {name} at {settings.get('HOST') or 'the local socket'}{port}"

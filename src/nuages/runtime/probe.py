@@ -70,6 +70,8 @@ def _database(made: list[str]) -> dict[str, Any]:
     """Return the default database and the migrations that it lacks; nothing where the project has none."""
     from django.db import DEFAULT_DB_ALIAS, connections
 
+    from nuages.runtime.migrate import port_of
+
     row = connections.settings.get(DEFAULT_DB_ALIAS) or {}
     engine = str(row.get("ENGINE", ""))
     if not engine or engine.endswith("dummy"):
@@ -80,7 +82,7 @@ def _database(made: list[str]) -> dict[str, Any]:
         "vendor": connection.vendor,
         "name": str(row.get("NAME") or ""),
         "host": str(row.get("HOST") or ""),
-        "port": str(row.get("PORT") or ""),
+        "port": port_of(connection),
         "made": ", ".join(made),
     }
     try:
