@@ -98,6 +98,15 @@ def test_auto_serves_unless_a_view_of_the_project_decides(
         assert line.endswith("the project's own view answers /media/: pages.urls.protected")
 
 
+def test_a_folder_that_lies_nowhere_is_told_where_its_uploads_are(tmp_path: Path) -> None:
+    nowhere = tmp_path / "data"
+    project = site(tmp_path / "site", settings=SETTINGS + f"MEDIA_ROOT = {str(nowhere / 'media')!r}\n")
+    line = f"uploads in {nowhere}/media are served at /media/"
+    assert said(project, "--media", "auto") == [f"{line}; {nowhere} does not exist"]
+    nowhere.mkdir()
+    assert said(project, "--media", "auto") == [line]
+
+
 def test_where_it_was_asked_for_uploads_come_before_the_projects_view_and_that_is_said(
     tmp_path: Path,
 ) -> None:

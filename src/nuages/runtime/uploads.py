@@ -83,7 +83,7 @@ def media_of_project(
     if tests:
         _test(place, report, must=media == "on")
     cache_control = f"max-age={int(max_age)}, public" if max_age else "no-cache"
-    report("media", f"uploads in {place.root} are served at {place.url}")
+    report("media", f"uploads in {place.root} are served at {place.url}{_lacking(place.root)}")
     return Media(
         root=place.root,
         prefixes=tuple(prefix.encode() for prefix in place.prefixes),
@@ -165,6 +165,12 @@ def _test(place: Uploads, report: Report, *, must: bool) -> None:
                 "uploads cannot be stored", where=f"MEDIA_ROOT: {place.root}", why=why, hint=_HINT
             ) from None
         report("warning", f"uploads cannot be stored in {place.root}: {why}")
+
+
+def _lacking(root: str) -> str:
+    """Return a few words where not even the folder above is there: a volume that was not mounted, most likely."""
+    parent = os.path.dirname(root)  # noqa: PTH120
+    return "" if os.path.isdir(parent) else f"; {parent} does not exist"  # noqa: PTH112
 
 
 def _may_be_made(folder: Path) -> None:
