@@ -84,6 +84,8 @@ def test_more_requests_than_connections_wait_for_each_other_and_never_fail(tmp_p
             # 20 less 3 for superusers, in three parts: one is for a worker that is being started.
             said = server.wait_for("allowance")["text"]
             assert "grants 17 connections: at most 5 threads of 64 in each of 2 workers" in said
+            texts = [seen["text"] for seen in server.found("allowance")]
+            assert len(texts) == len(set(texts))  # of both workers
             assert len(set(answers)) <= 10
             assert server.found("application") == []
 

@@ -37,7 +37,7 @@ class Chronicle:
 
     def __init__(self, log: Log) -> None:
         self.log = log
-        self._said: set[tuple[int, str, str]] = set()
+        self._said: dict[tuple[str, str], int] = {}
 
     def listening(self, urls: Sequence[str], capacity: Capacity, settings: Settings) -> None:
         """The start: where, with how many workers and why, and what that means for the database."""
@@ -89,11 +89,15 @@ class Chronicle:
         self.log.event("error", "reload-failed", text, worker=worker)
 
     def reported(self, process: Process, message: dict[str, Any]) -> None:
-        """What a worker found while loading; every worker of a generation finds the same, and it is said once."""
-        key = (process.generation, message["report"], message["text"])
-        if key in self._said:
+        """What a process found: each of a generation finds the same, and the next ones mostly do.
+
+        It is said once, and again where the generation before had something else to say.
+        """
+        key = (message["report"], message["text"])
+        last = self._said.get(key)
+        self._said[key] = max(process.generation, last or 0)
+        if last is not None and process.generation <= last + 1:
             return
-        self._said.add(key)
         fields = dict(message["fields"])
         level = fields.pop("level", "warning" if message["report"] == "warning" else "info")
         self.log.event(level, message["report"], message["text"], **fields)

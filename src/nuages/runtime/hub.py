@@ -31,7 +31,9 @@ from nuages.runtime.xsendfile import Named
 class Hub:
     """One per worker; connections find everything here."""
 
-    def __init__(self, site: Site, settings: Settings, log: Any, board: Any) -> None:
+    def __init__(
+        self, site: Site, settings: Settings, log: Any, board: Any, report: Callable[[str, str], None]
+    ) -> None:
         self.site = site
         self.wsgi: Any = site.wsgi
         self.asgi: Any = site.asgi
@@ -58,7 +60,7 @@ class Hub:
             reserve if site.asgi is not None else None,
             board,
             settings.workers,
-            lambda text: log.event("info", "allowance", text),
+            lambda text: report("allowance", text),
             is_known=not will_be_told(),
         )
         watch_connections(self.mend_connections, self.allowance.opened)

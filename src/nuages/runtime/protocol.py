@@ -7,6 +7,7 @@ uvicorn's own request cycle. Answers leave in the order of their requests.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
@@ -28,14 +29,15 @@ from nuages.runtime.sync import SyncExchange
 LINGER_SECONDS = 5.0  # seconds that a refused client's data are thrown away, so that it reads the answer
 
 
-def protocol_class(site: Site, settings: Settings, log: Any, board: Any) -> type[Connection]:
+def protocol_class(
+    site: Site, settings: Settings, log: Any, board: Any, report: Callable[[str, str], None]
+) -> type[Connection]:
     """Return the protocol for `uvicorn.Config(http=…)`; its `hub` holds what its connections share.
 
-    `log` and `board` are the worker's Log and Board.
+    `log` and `board` are the worker's Log and Board; `report` has the supervisor say what all workers find.
     """
-    return type(
-        "NuagesConnection", (Connection,), {"hub": Hub(site, settings, log, board), "sweeping": False}
-    )
+    hub = Hub(site, settings, log, board, report)
+    return type("NuagesConnection", (Connection,), {"hub": hub, "sweeping": False})
 
 
 class Connection(Patience, asyncio.Protocol):

@@ -92,7 +92,7 @@ class Worker:
             memory.be_as_others(self.supervisor)
         hooks.call(self.settings.after_fork, "--after-fork", self.application)
         said = _UvicornLog(self.log)
-        protocol = protocol_class(site, self.settings, self.log, self.board)
+        protocol = protocol_class(site, self.settings, self.log, self.board, self.report)
         self.hub = protocol.hub
         self.threads = self.hub.pool
         if loads:

@@ -35,7 +35,7 @@ class Background:
         self.log = Log(access="off", events="text", err=os.open(os.devnull, os.O_WRONLY))
         self._scoreboard = Scoreboard(1)
         board = Board(self._scoreboard.descriptor, 0)
-        self.protocol = protocol_class(site, Settings(), self.log, board)
+        self.protocol = protocol_class(site, Settings(), self.log, board, lambda *_: None)
         self.protocol.hub.after_request = lambda: None
         self.socket = socket.create_server((host, port))
         self.address: tuple[str, int] = self.socket.getsockname()[:2]

@@ -8,7 +8,7 @@ from typing import Any
 
 from nuages.errors import ProjectError
 from nuages.runtime.child import Child, error_fields, error_from
-from nuages.runtime.chronicle import why_it_cannot_start
+from nuages.runtime.chronicle import Chronicle, why_it_cannot_start
 
 
 def _process(status: int | None = None, **fields: Any) -> Any:
@@ -61,3 +61,44 @@ def test_a_huge_traceback_is_cut_from_its_beginning_to_what_a_message_can_hold()
     fields = error_fields(ProjectError("x" * 10000, why="a" * 100000 + "the end", hint=""))
     assert fields["why"].endswith("the end")
     assert sum(len(str(value)) for value in fields.values()) < 50000
+
+
+class _Log:
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def event(self, level: str, event: str, text: str, **_: Any) -> None:
+        self.texts.append(f"{level} {event}: {text}")
+
+
+def test_what_every_process_finds_is_said_once_until_a_reload_changes_it() -> None:
+    log = _Log()
+    say = Chronicle(log)  # type: ignore[arg-type]
+
+    def load(generation: int, *texts: str) -> list[str]:
+        log.texts.clear()
+        for _ in range(3):
+            for text in texts:
+                message = {"report": "settings", "text": text, "fields": {}}
+                say.reported(_process(generation=generation), message)
+        return log.texts.copy()
+
+    assert load(1, "a", "b") == ["info settings: a", "info settings: b"]
+    assert load(2, "a", "b") == []
+    assert load(3, "a", "c") == ["info settings: c"]
+    assert load(4, "b", "c") == ["info settings: b"]  # as it was before: that is news
+    assert load(3, "c") == []  # a worker that is on its way out
+    assert load(5, "b", "c") == []
+
+
+def test_a_text_is_said_of_each_kind_and_with_the_level_that_it_came_with() -> None:
+    log = _Log()
+    say = Chronicle(log)  # type: ignore[arg-type]
+    kinds: tuple[tuple[str, dict[str, str]], ...] = (
+        ("warning", {}),
+        ("warm-up", {"level": "warning"}),
+        ("media", {}),
+    )
+    for report, fields in kinds:
+        say.reported(_process(generation=1), {"report": report, "text": "x", "fields": fields})
+    assert log.texts == ["warning warning: x", "warning warm-up: x", "info media: x"]
