@@ -13,6 +13,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import re
 import struct
 from collections.abc import Iterable, Iterator, MutableMapping
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ _KEPT = {
     "gauge_max": "max", "gauge_mostrecent": "mostrecent",
 }  # fmt: skip
 _LIVE = {f"gauge_live{way}": way for way in ("sum", "min", "max", "mostrecent")}
+# What prometheus_client calls its files (values.py, Gauge._MULTIPROC_MODES): the folder may have the user's own too.
+_NAME = re.compile(r"(counter|histogram|summary|gauge_(?:live)?(?:all|sum|min|max|mostrecent))_(.+)\.db")
 
 Values = dict[str, tuple[float, float]]
 
@@ -39,7 +42,9 @@ def prepare(environ: MutableMapping[str, str], folder: Path, pid: int) -> Projec
     One that the user has named is taken as it is, else one in `folder`. Raises OSError when it cannot be made.
     """
     given = environ.get(VARIABLE)
-    if given is None:
+    if not given:
+        # Empty is unset, as Compose files have it; to prometheus_client it is the folder that the worker runs in.
+        environ.pop(VARIABLE, None)
         if importlib.util.find_spec("prometheus_client") is None:
             return None
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -47,11 +52,10 @@ def prepare(environ: MutableMapping[str, str], folder: Path, pid: int) -> Projec
         environ[VARIABLE] = str(folder / f"{pid}.metrics")
     place = Path(environ[VARIABLE])
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for file in place.glob("*.db"):
-        owner = _owner(file)
-        if owner == _ENDED or (owner.isdigit() and not _is_alive(int(owner))):
+    for _, owner, file in _files(place):
+        if owner == _ENDED or (owner.isdecimal() and not _is_alive(int(owner))):
             file.unlink(missing_ok=True)
-    return ProjectMetrics(place, is_ours=given is None)
+    return ProjectMetrics(place, is_ours=not given)
 
 
 class ProjectMetrics:
@@ -62,8 +66,9 @@ class ProjectMetrics:
 
     def forget(self, pid: int) -> None:
         """Take over what a process has left that has ended."""
-        for file in sorted(self.place.glob(f"*_{pid}.db")):
-            prefix = file.name.removesuffix(f"_{pid}.db")
+        for prefix, owner, file in _files(self.place):
+            if owner != str(pid):
+                continue
             if way := _KEPT.get(prefix):
                 kept = self.place / f"{prefix}_{_ENDED}.db"
                 written = kept.with_suffix(".new")
@@ -77,16 +82,14 @@ class ProjectMetrics:
     def families(self) -> list[Family]:
         """Return what all processes tell, added up as prometheus_client does it."""
         found: dict[str, _Metric] = {}
-        for prefix, files in self._files().items():
+        for prefix, files in self._by_prefix().items():
             kind = prefix.partition("_")[0]
             way = _KEPT.get(prefix) or _LIVE.get(prefix)
             values: list[tuple[Labels, Values]]
             if way:
-                values = [((), _merged(way, [_values(file) for file in files]))]
+                values = [((), _merged(way, [_values(file) for file in files.values()]))]
             else:  # a series for each process
-                values = [
-                    ((("pid", _owner(file)),), _values(file)) for file in files if _owner(file) != _ENDED
-                ]
+                values = [((("pid", owner),), _values(file)) for owner, file in files.items()]
             for more, entries in values:
                 for key, (value, _) in entries.items():
                     metric, name, labels, text = json.loads(key)
@@ -94,10 +97,10 @@ class ProjectMetrics:
                     one.samples[name, (*sorted(labels.items()), *more)] = value
         return [one.family() for _, one in sorted(found.items())]
 
-    def _files(self) -> dict[str, list[Path]]:
-        found: dict[str, list[Path]] = {}
-        for file in sorted(self.place.glob("*.db")):
-            found.setdefault(file.name.rpartition("_")[0], []).append(file)
+    def _by_prefix(self) -> dict[str, dict[str, Path]]:
+        found: dict[str, dict[str, Path]] = {}
+        for prefix, owner, file in _files(self.place):
+            found.setdefault(prefix, {})[owner] = file
         return found
 
     def close(self) -> None:
@@ -184,8 +187,10 @@ def _padded(length: int) -> int:
     return length + 8 - (length + _LENGTH.size) % 8
 
 
-def _owner(file: Path) -> str:
-    return file.stem.rpartition("_")[2]
+def _files(place: Path) -> list[tuple[str, str, Path]]:
+    """Return the files of prometheus_client and ours, by name: what each begins with, whose it is, where it lies."""
+    found = [(name, file) for file in sorted(place.iterdir()) if (name := _NAME.fullmatch(file.name))]
+    return [(name[1], name[2], file) for name, file in found]
 
 
 def _is_alive(pid: int) -> bool:

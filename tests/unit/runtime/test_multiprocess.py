@@ -127,6 +127,62 @@ def test_a_folder_is_made_and_what_dead_processes_left_is_removed(tmp_path: Path
     assert place.exists()  # it is the user's
 
 
+def test_an_empty_variable_is_an_unset_one_and_the_working_directory_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work, folder = tmp_path / "work", tmp_path / "run"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    left = work / f"counter_{dead_pid()}.db"
+    left.touch()
+    environ = {VARIABLE: ""}
+    found = prepare(environ, folder, 7)
+    assert found
+    assert environ == {VARIABLE: str(folder / "7.metrics")}
+    found.close()
+    assert list(work.iterdir()) == [left]
+    assert list(folder.iterdir()) == []
+
+
+def test_without_prometheus_client_an_empty_variable_reaches_no_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    environ = {VARIABLE: ""}
+    assert prepare(environ, tmp_path, 7) is None
+    assert environ == {}
+
+
+def test_what_is_not_prometheus_clients_own_is_neither_removed_nor_read(tmp_path: Path) -> None:
+    gone = dead_pid()
+    names = {
+        f"backup_{gone}.db",
+        f"gauge_readings_{gone}.db",
+        f"old_counter_{gone}.db",
+        f"counter_{gone}.db.gz",
+    }
+    names |= {f"_{gone}.db", "backup_ended.db", f"Counter_{gone}.db"}
+    text = b'["a", "a", {}, "A."]'.ljust(28)
+    entry = struct.pack("ii", 56, 0) + struct.pack("i", 20) + text + struct.pack("dd", 1.0, 0.0)
+    for name in names:
+        (tmp_path / name).write_bytes(entry)
+    found = prepare({VARIABLE: str(tmp_path)}, tmp_path, 7)
+    assert found
+    found.forget(gone)
+    assert {file.name for file in tmp_path.iterdir()} == names
+    assert found.families() == []
+    (tmp_path / "counter_1.db").write_bytes(entry)
+    assert [family.name for family in found.families()] == ["a"]
+
+
+def test_every_mode_of_a_gauge_is_known_of_those_that_prometheus_client_has(tmp_path: Path) -> None:
+    assert set(MODES) == client.Gauge._MULTIPROC_MODES
+    for mode in MODES:
+        (tmp_path / f"gauge_{mode}_{dead_pid()}.db").touch()
+    prepare({VARIABLE: str(tmp_path)}, tmp_path, 7)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_of_ours_is_named_in_the_environment_and_removed_at_the_end(tmp_path: Path) -> None:
     left = tmp_path / f"{dead_pid()}.metrics"
     left.mkdir()
