@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -169,6 +170,21 @@ def test_a_folder_that_cannot_be_made_is_said_and_nothing_fails(tmp_path: Path) 
     with serving(project, "--workers", "1", environ=environ) as server:
         server.wait_for("metrics-off")
         assert server.get("/") == "hello"
+
+
+def test_a_folder_that_cannot_be_changed_any_more_is_said_and_the_server_goes_on(tmp_path: Path) -> None:
+    project = write_project(tmp_path / "project", urls=SHOP)
+    folder = tmp_path / "metrics"
+    options = ["--workers", "1", "--management", "127.0.0.1:0"]
+    with serving(project, *options, environ={"PROMETHEUS_MULTIPROC_DIR": str(folder)}) as server:
+        server.wait_for("worker-ready")
+        pid = int(server.get("/pid/"))
+        (folder / f"gauge_all_{pid}.db").mkdir()  # nobody, not even root, can remove it as a file
+        os.kill(pid, signal.SIGKILL)
+        assert "incomplete" in server.wait_for("metrics-incomplete")["text"]
+        server.wait_for("worker-ready", count=2)
+        assert server.get("/") == "hello"
+        assert values(server)["nuages_worker_replacements_total[crash]"] == 1
 
 
 @pytest.mark.skipif(

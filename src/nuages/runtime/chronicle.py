@@ -71,6 +71,11 @@ class Chronicle:
         text = f"metrics of the project's own are each worker's alone: {why}"
         self.log.event("warning", "metrics-off", text, place=place)
 
+    def metrics_incomplete(self, place: str, why: str) -> None:
+        """The folder of the project's own metrics cannot be read or written; said once."""
+        text = f"metrics of the project's own may be incomplete: {why}"
+        self.log.event("warning", "metrics-incomplete", text, place=place)
+
     def ready(self, urls: Sequence[str], seconds: float) -> None:
         """The first worker of the server accepts."""
         self.log.event("info", "ready", f"ready to serve at {', '.join(urls)}", seconds=round(seconds, 3))

@@ -30,6 +30,7 @@ _PHRASES = {
     400: "Bad Request",
     404: "Not Found",
     405: "Method Not Allowed",
+    500: "Internal Server Error",
     503: "Service Unavailable",
 }
 
@@ -132,7 +133,10 @@ class Management:
 
 
 def respond(head: bytes, answers: Answers) -> bytes:
-    """Return the whole response to a request's head; pure but for what the answers read."""
+    """Return the whole response to a request's head; pure but for what the answers read.
+
+    Never raises: an answer that fails is one with the status 500, and no end of the server.
+    """
     words = head.split(b"\r\n", 1)[0].decode("latin-1").split()
     if len(words) != 3 or not words[2].startswith("HTTP/1."):
         return _response(Answer(status=400, body="not an HTTP/1 request\n"), with_body=True)
@@ -143,7 +147,10 @@ def respond(head: bytes, answers: Answers) -> bytes:
     elif found is None:
         answer = Answer(status=404, body="there is " + ", ".join(sorted(answers)) + "\n")
     else:
-        answer = found(Asked(_accept(head)))
+        try:
+            return _response(found(Asked(_accept(head))), with_body=method != "HEAD")
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who are served are not to pay for it
+            answer = Answer(status=500, body=f"{error!a}\n")
     return _response(answer, with_body=method != "HEAD")
 
 

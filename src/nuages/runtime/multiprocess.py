@@ -15,7 +15,7 @@ import json
 import os
 import re
 import struct
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,25 +59,33 @@ def prepare(environ: MutableMapping[str, str], folder: Path, pid: int) -> Projec
 
 
 class ProjectMetrics:
-    """The files of one server's processes."""
+    """The files of one server's processes. Nothing that becomes of the folder is an error here.
+
+    The supervisor calls it from its loop: `on_trouble` is told of the first failure, and serving goes on.
+    """
 
     def __init__(self, place: Path, *, is_ours: bool) -> None:
         self.place, self._is_ours = place, is_ours
+        self.on_trouble: Callable[[OSError], None] = lambda _: None
 
     def forget(self, pid: int) -> None:
         """Take over what a process has left that has ended."""
-        for prefix, owner, file in _files(self.place):
-            if owner != str(pid):
-                continue
-            if way := _KEPT.get(prefix):
-                kept = self.place / f"{prefix}_{_ENDED}.db"
-                written = kept.with_suffix(".new")
-                with contextlib.suppress(OSError):  # a full disk: then it stays as it is
-                    written.write_bytes(_to_bytes(_merged(way, (_values(kept), _values(file)))))
-                    written.replace(kept)
-                    file.unlink()
-            else:
-                file.unlink(missing_ok=True)
+        for prefix, owner, file in self._files():
+            if owner == str(pid):
+                try:
+                    self._take_over(prefix, file)
+                except (
+                    OSError
+                ) as error:  # a full disk, a folder that is read-only by now: then it stays as it is
+                    self._tell(error)
+
+    def _take_over(self, prefix: str, file: Path) -> None:
+        if way := _KEPT.get(prefix):
+            kept = self.place / f"{prefix}_{_ENDED}.db"
+            written = kept.with_suffix(".new")
+            written.write_bytes(_to_bytes(_merged(way, (_values(kept), _values(file)))))
+            written.replace(kept)
+        file.unlink(missing_ok=True)
 
     def families(self) -> list[Family]:
         """Return what all processes tell, added up as prometheus_client does it."""
@@ -99,9 +107,20 @@ class ProjectMetrics:
 
     def _by_prefix(self) -> dict[str, dict[str, Path]]:
         found: dict[str, dict[str, Path]] = {}
-        for prefix, owner, file in _files(self.place):
+        for prefix, owner, file in self._files():
             found.setdefault(prefix, {})[owner] = file
         return found
+
+    def _files(self) -> list[tuple[str, str, Path]]:
+        try:
+            return _files(self.place)
+        except OSError as error:
+            self._tell(error)
+            return []
+
+    def _tell(self, error: OSError) -> None:
+        tell, self.on_trouble = self.on_trouble, lambda _: None
+        tell(error)
 
     def close(self) -> None:
         """Remove a folder of ours with all that is in it."""
@@ -188,7 +207,10 @@ def _padded(length: int) -> int:
 
 
 def _files(place: Path) -> list[tuple[str, str, Path]]:
-    """Return the files of prometheus_client and ours, by name: what each begins with, whose it is, where it lies."""
+    """Return the files of prometheus_client and ours, by name: what each begins with, whose it is, where it lies.
+
+    Raises OSError when the folder cannot be read.
+    """
     found = [(name, file) for file in sorted(place.iterdir()) if (name := _NAME.fullmatch(file.name))]
     return [(name[1], name[2], file) for name, file in found]
 
@@ -198,7 +220,10 @@ def _is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
+    except (
+        PermissionError,
+        OverflowError,
+    ):  # somebody else's; no number of a process, so no file of one that is gone
         return True
     return True
 

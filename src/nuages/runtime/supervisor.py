@@ -295,10 +295,14 @@ class Supervisor:
     def _prepare_metrics(self) -> multiprocess.ProjectMetrics | None:
         """Let the workers of a project that uses prometheus_client count together."""
         try:
-            return multiprocess.prepare(self._environ, management.folder(self._environ), os.getpid())
+            found = multiprocess.prepare(self._environ, management.folder(self._environ), os.getpid())
         except OSError as error:
             self.say.metrics_off(self._environ.get(multiprocess.VARIABLE, ""), str(error))
             return None
+        if found:
+            place = str(found.place)
+            found.on_trouble = lambda error: self.say.metrics_incomplete(place, str(error))
+        return found
 
     def _drain_seconds(self) -> float:
         if self.settings.drain is not None:

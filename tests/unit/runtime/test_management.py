@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -42,6 +43,23 @@ def test_status_codes(head: bytes, status: int) -> None:
     answer = respond(head, ANSWERS)
     assert answer.startswith(b"HTTP/1.1 %d " % status)
     assert answer.endswith(b"\r\n\r\n") == head.startswith(b"HEAD")
+
+
+@pytest.mark.parametrize("body", [{"path": object()}, "a name with \udcff in it"])
+def test_an_answer_that_cannot_be_written_is_a_500(body: Any) -> None:
+    head = b"GET /-/status HTTP/1.1\r\n\r\n"
+    assert respond(head, {"/-/status": lambda _: Answer(status=200, body=body)}).startswith(b"HTTP/1.1 500 ")
+
+
+def test_an_answer_that_raises_is_a_500_with_its_reason() -> None:
+    def fail(_: object) -> Answer:
+        raise OSError(24, "Too many open files", "/run/\udcff")
+
+    found = respond(b"GET /-/metrics HTTP/1.1\r\n\r\n", {"/-/metrics": fail})
+    head, _, body = found.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+    assert body == b"OSError(24, 'Too many open files')\n"
+    assert respond(b"HEAD /-/metrics HTTP/1.1\r\n\r\n", {"/-/metrics": fail}) == head + b"\r\n\r\n"
 
 
 @given(st.binary(max_size=100))

@@ -165,7 +165,7 @@ def test_what_is_not_prometheus_clients_own_is_neither_removed_nor_read(tmp_path
     text = b'["a", "a", {}, "A."]'.ljust(28)
     entry = struct.pack("ii", 56, 0) + struct.pack("i", 20) + text + struct.pack("dd", 1.0, 0.0)
     for name in names:
-        (tmp_path / name).write_bytes(entry)
+        (tmp_path / name).write_bytes(b"" if name == "counter_20240101123000.db" else entry)
     found = prepare({VARIABLE: str(tmp_path)}, tmp_path, 7)
     assert found
     found.forget(gone)
@@ -204,6 +204,37 @@ def test_a_folder_of_ours_is_named_in_the_environment_and_removed_at_the_end(tmp
 def test_a_file_that_is_just_being_made_or_broken_says_nothing(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "counter_1.db").write_bytes(data)
     assert ProjectMetrics(tmp_path, is_ours=False).families() == []
+
+
+def test_a_folder_that_is_gone_ends_nothing_and_is_said_once(tmp_path: Path) -> None:
+    found = prepare({VARIABLE: str(tmp_path / "here")}, tmp_path, 7)
+    assert found
+    told: list[OSError] = []
+    found.on_trouble = told.append
+    found.place.rmdir()
+    found.forget(101)
+    found.forget(102)
+    assert found.families() == []
+    assert [type(error) for error in told] == [FileNotFoundError]
+
+
+def test_what_cannot_be_taken_over_stays_and_the_rest_of_a_process_is(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _work(monkeypatch, 101, 1.0)
+    before = _ours(place)
+    (place / "counter_ended.new").mkdir()  # nobody can write or remove these two as files
+    (place / "gauge_all_101.db").unlink()
+    (place / "gauge_all_101.db").mkdir()
+    found = ProjectMetrics(place, is_ours=False)
+    told: list[OSError] = []
+    found.on_trouble = told.append
+    found.forget(101)
+    assert len(told) == 1
+    assert {file.name for file in place.glob("*_101.db")} == {"counter_101.db", "gauge_all_101.db"}
+    after = _ours(place)
+    assert after["shop_orders_total", (("method", "card"),)] == 1.0
+    assert after["shop_size_sum", ()] == before["shop_size_sum", ()]
 
 
 def dead_pid() -> int:
