@@ -165,7 +165,7 @@ def test_what_is_not_prometheus_clients_own_is_neither_removed_nor_read(tmp_path
     text = b'["a", "a", {}, "A."]'.ljust(28)
     entry = struct.pack("ii", 56, 0) + struct.pack("i", 20) + text + struct.pack("dd", 1.0, 0.0)
     for name in names:
-        (tmp_path / name).write_bytes(b"" if name == "counter_20240101123000.db" else entry)
+        (tmp_path / name).write_bytes(entry)
     found = prepare({VARIABLE: str(tmp_path)}, tmp_path, 7)
     assert found
     found.forget(gone)
@@ -173,6 +173,13 @@ def test_what_is_not_prometheus_clients_own_is_neither_removed_nor_read(tmp_path
     assert found.families() == []
     (tmp_path / "counter_1.db").write_bytes(entry)
     assert [family.name for family in found.families()] == ["a"]
+
+
+def test_a_number_that_no_process_can_have_is_none_of_a_process_that_has_ended(tmp_path: Path) -> None:
+    left = tmp_path / "counter_20240101123000.db"
+    left.touch()
+    assert prepare({VARIABLE: str(tmp_path)}, tmp_path, 7)
+    assert left.exists()
 
 
 def test_every_mode_of_a_gauge_is_known_of_those_that_prometheus_client_has(tmp_path: Path) -> None:
