@@ -99,7 +99,7 @@ class Observer:
         workers = tuple(self._worker(worker, now) for worker in state.workers)
         self._weighed = {seen.pid: self._weighed[seen.pid] for seen in workers if seen.pid in self._weighed}
         return Observation(
-            now=now, started=supervisor.started, started_at=time.time() - (now - supervisor.started),
+            now=now, started=supervisor.started, started_at=supervisor.started_at,
             version=__version__, pid=os.getpid(), project=supervisor.project, urls=tuple(supervisor.urls), pool=state,
             restarts=crew.restarts, workers=workers, counts=crew.ledger.counts(slots),
             replacements=dict(crew.ledger.replacements), last_replacement=crew.ledger.last,

@@ -96,7 +96,7 @@ class Supervisor:
         self.say = chronicle.Chronicle(log)
         self.urls = [listener.url(secure=settings.tls_cert is not None) for listener in listeners]
         self.project = application.directory
-        self.started = time.monotonic()
+        self.started, self.started_at = time.monotonic(), time.time()
         self._listeners = listeners
         self._environ, self._origins = environ, origins
         self._stop_signal, self._stopped_at = 0, -inf

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from nuages.runtime.counts import BOUNDS, Counts, Histogram
 from nuages.runtime.exposition import Family, Sample, render, wants_openmetrics
 from nuages.runtime.ledger import CRASH, REASONS, Ledger, kind_of
 from nuages.runtime.metrics import METRICS, families
-from nuages.runtime.observation import Observation, Seen, why_database
+from nuages.runtime.observation import Observation, Observer, Seen, why_database
 from nuages.runtime.pool import Limits, Phase, Pool, Worker
 from nuages.runtime.scoreboard import Board, DatabaseCheck, Figures, InFlight, Scoreboard
 
@@ -92,6 +94,20 @@ def test_both_formats_are_read_by_prometheus_own_parsers(openmetrics: bool) -> N
     assert {metric.name for metric in METRICS} <= {
         family.name.removesuffix("_info") for family in found
     } | declared
+
+
+def test_the_time_of_the_start_stays_when_the_clock_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    board = Scoreboard(1)
+    crew = SimpleNamespace(children={}, restarts=0, ledger=Ledger(board), board=board)
+    settings = SimpleNamespace(ready_database=False, ready_migrations=False)
+    supervisor: Any = SimpleNamespace(
+        crew=crew, settings=settings, pool=SEEN.pool, project="/srv/shop", urls=(), started=40.0, started_at=1.7e9,
+    )  # fmt: skip
+    observer = Observer(supervisor)
+    before = observer.look().started_at
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 3600)
+    assert observer.look().started_at == before == 1.7e9
 
 
 def test_every_declared_metric_is_emitted_and_no_other() -> None:
