@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from tests.process.harness import DEADLINE, Server, held, named_pipe, serving, w
 
 from nuages.runtime.address import Address, parse_address
 from nuages.runtime.management import ask
+from nuages.runtime.scoreboard import ENTRIES
 
 SHOP = """
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -127,6 +129,23 @@ def test_what_is_in_flight_and_how_threads_are_used_is_told(project: Path) -> No
             assert seen["nuages_connections"] == 1
             assert seen["nuages_worker_heartbeat_age_seconds[0]"] < 20
         assert when(server, "nuages_requests_in_flight", 0)["nuages_oldest_request_seconds"] == 0
+
+
+def test_more_requests_in_flight_than_a_worker_notes_are_counted_and_said_when_they_are_lost(
+    project: Path,
+) -> None:
+    pipe, number = named_pipe(project), ENTRIES + 9
+    with serving(project, "--workers", "1", "--management", "127.0.0.1:0") as server:
+        server.wait_for("ready")
+        for _ in range(number):
+            server.begin(f"/hold/?pipe={pipe}")
+        when(server, "nuages_requests_in_flight", number)
+        # All that is said at once has to fit: a supervisor does not wait for who reads it, here a busy thread.
+        fcntl.fcntl(server.process.stderr, fcntl.F_SETPIPE_SZ, 1 << 20)
+        os.kill(server.workers()[0], signal.SIGKILL)
+        lost = server.wait_for("requests-lost")
+        assert (lost["text"], lost["more"]) == ("and 9 more requests lost with its worker", 9)
+        assert len(server.found("request-lost")) == ENTRIES
 
 
 @pytest.mark.parametrize("preload", ["on", "off"])

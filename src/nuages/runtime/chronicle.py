@@ -215,8 +215,10 @@ class Chronicle:
         text = f"{who} could not be started: {error.strerror}"
         self.log.event("error", "worker-start-failed", text, worker=worker)
 
-    def lost(self, process: Child, requests: Iterable[InFlight], why: str, now: float) -> None:
-        """Requests that a worker did not finish."""
+    def lost(
+        self, process: Child, requests: Iterable[InFlight], why: str, now: float, *, more: int = 0
+    ) -> None:
+        """Requests that a worker did not finish; of so many `more` nothing is known but that they were."""
         for request in requests:
             age = now - request.since
             self.log.event(
@@ -224,6 +226,9 @@ class Chronicle:
                 worker=process.id, pid=process.pid, method=request.method, path=request.path,
                 request_id=request.request_id, age=round(age, 3),
             )  # fmt: skip
+        if more:
+            text = f"and {more} more requests {why}"
+            self.log.event("error", "requests-lost", text, worker=process.id, pid=process.pid, more=more)
 
     def _say(self, process: Child, level: str, event: str, text: str, **fields: Any) -> None:
         words = f"worker {process.id} {text}"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from nuages.runtime import child, messages, nursery, pool
 from nuages.runtime import settings as options
 from nuages.runtime.ledger import CRASH, Ledger
-from nuages.runtime.scoreboard import Figures, InFlight, Scoreboard
+from nuages.runtime.scoreboard import Figures, InFlight, Scoreboard, at_work
 
 if TYPE_CHECKING:
     from nuages.runtime.application import Application
@@ -160,12 +160,15 @@ class Crew:
         if process.lost_told:
             return
         process.lost_told = True
-        self._note_lost(process, self.board.in_flight(process.slot), why)
+        figures, noted = self.figures(process)
+        self._note_lost(process, noted, why, more=at_work(figures, noted) - len(noted))
 
-    def _note_lost(self, process: child.Child, requests: Sequence[InFlight], why: str) -> None:
+    def _note_lost(
+        self, process: child.Child, requests: Sequence[InFlight], why: str, *, more: int = 0
+    ) -> None:
         if self._state().stage is not pool.Stage.RUNNING:
-            self.cut_requests += len(requests)
-        self.say.lost(process, requests, why, time.monotonic())
+            self.cut_requests += len(requests) + more
+        self.say.lost(process, requests, why, time.monotonic(), more=more)
 
     # What is done
 

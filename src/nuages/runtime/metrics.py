@@ -105,7 +105,7 @@ def _values(seen: Observation) -> Iterator[tuple[str, Iterable[Sample]]]:
         ],
     )
     yield "nuages_request_queue_seconds", _histogram(counts.queue)
-    yield "nuages_requests_in_flight", _gauge(sum(len(one.in_flight) for one in at_work))
+    yield "nuages_requests_in_flight", _gauge(sum(one.at_work for one in at_work))
     oldest = min((request.since for one in at_work for request in one.in_flight), default=seen.now)
     yield "nuages_oldest_request_seconds", _gauge(round(seen.now - oldest, 3))
     yield "nuages_requests_queued", _gauge(sum(one.figures.queued for one in at_work))

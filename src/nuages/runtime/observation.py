@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nuages import __version__
-from nuages.runtime import capacity, pool
+from nuages.runtime import capacity, pool, scoreboard
 from nuages.runtime.counts import Counts
 from nuages.runtime.inquiry import CHECK_SECONDS, NOT_MIGRATED
 from nuages.runtime.ledger import Replacement
@@ -40,6 +40,11 @@ class Seen:
     requests: int = 0
     memory: int | None = None
     reason: str = ""
+
+    @property
+    def at_work(self) -> int:
+        """How many requests it is at; `in_flight` has so many of them at most."""
+        return scoreboard.at_work(self.figures, self.in_flight)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -163,7 +163,7 @@ def _row(worker: Status, requests: str) -> tuple[str, ...]:
     reason = f"to be replaced: {worker['due']}" if worker["due"] else worker["reason"]
     return (
         str(worker["id"]), str(worker["pid"] or "-"), phase, span(worker["age"]), requests,
-        str(len(worker["in_flight"])), f"{worker['threads_busy']}/{worker['threads']}", str(worker["queued"]),
+        str(worker["requests_in_flight"]), f"{worker['threads_busy']}/{worker['threads']}", str(worker["queued"]),
         str(worker["connections"]), str(worker["database_connections"]), memory, reason,
     )  # fmt: skip
 
@@ -187,7 +187,7 @@ def _sum(status: Status, before: Status | None) -> tuple[str, ...]:
     requests = f"{total('requests'):,}" if before is None else ""
     return (
         "total", "", f"{sum(one['phase'] == 'ready' for one in workers)} ready", "", requests,
-        str(sum(len(one["in_flight"]) for one in workers)), f"{total('threads_busy')}/{total('threads')}",
+        str(total("requests_in_flight")), f"{total('threads_busy')}/{total('threads')}",
         str(total("queued")), str(total("connections")), str(total("database_connections")), amount(total("memory")),
         "",
     )  # fmt: skip

@@ -13,7 +13,7 @@ import mmap
 import os
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from nuages.runtime import counts
@@ -22,8 +22,8 @@ from nuages.runtime.counts import COUNTS_BYTES, Counting, Counts
 PATH_BYTES, IDENTITY_BYTES = 158, 64  # what is kept of a request's path and identity
 # Sequence number, start (time.monotonic, seconds), method, path, request id, sequence number again.
 _ENTRY = struct.Struct(f"=Qd10s{PATH_BYTES}s{IDENTITY_BYTES}sQ")
-# pid, padding, started, heartbeat, requests answered, connections, threads busy, threads, queued, database connections
-# (time.monotonic, seconds).
+# pid, requests in flight, started, heartbeat, requests answered, connections, threads busy, threads, queued, database
+# connections (time.monotonic, seconds).
 _HEAD = struct.Struct("=IIddQIIIII")
 # Sequence number, when (time.monotonic, seconds), why not; empty: the database answered. Sequence number again.
 _CHECK = struct.Struct("=Qd104sQ")
@@ -62,6 +62,7 @@ class Figures:
     threads: int = 0
     queued: int = 0
     database_connections: int = 0
+    in_flight: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,8 +141,9 @@ class Board:
     def beat(self, figures: Figures) -> None:
         """Write this worker's figures, with the heartbeat of now."""
         _HEAD.pack_into(
-            self._memory, self._start, figures.pid, 0, figures.started, time.monotonic(), figures.requests,
-            figures.connections, figures.threads_busy, figures.threads, figures.queued, figures.database_connections,
+            self._memory, self._start, figures.pid, figures.in_flight, figures.started, time.monotonic(),
+            figures.requests, figures.connections, figures.threads_busy, figures.threads, figures.queued,
+            figures.database_connections,
         )  # fmt: skip
 
     def note_check(self, why: str) -> None:
@@ -203,12 +205,12 @@ class Scoreboard:
 
     def figures(self, slot: int) -> Figures:
         """Return what the worker of that slot last said of itself."""
-        pid, _, started, heartbeat, requests, connections, busy, threads, queued, database = (
+        pid, in_flight, started, heartbeat, requests, connections, busy, threads, queued, database = (
             _HEAD.unpack_from(self._memory, _start(slot, self.slots))
         )
         return Figures(
             pid=pid, started=started, heartbeat=heartbeat, requests=requests, connections=connections,
-            threads_busy=busy, threads=threads, queued=queued, database_connections=database,
+            threads_busy=busy, threads=threads, queued=queued, database_connections=database, in_flight=in_flight,
         )  # fmt: skip
 
     def in_flight(self, slot: int) -> tuple[InFlight, ...]:
@@ -231,6 +233,11 @@ class Scoreboard:
         """Give the memory back."""
         self._memory.close()
         os.close(self.descriptor)
+
+
+def at_work(figures: Figures, noted: Sequence[InFlight]) -> int:
+    """Return how many requests a worker is at: those that it notes, or what it last said where it can note no more."""
+    return max(len(noted), figures.in_flight) if len(noted) >= ENTRIES else len(noted)
 
 
 def _nothing() -> None:

@@ -104,6 +104,7 @@ def _worker(seen: Seen, now: float) -> dict[str, Any]:
         "threads": figures.threads,
         "threads_busy": figures.threads_busy,
         "queued": figures.queued,
+        "requests_in_flight": seen.at_work,
         "database_connections": figures.database_connections,
         "memory": seen.memory,
         "heartbeat_age": round(now - figures.heartbeat, 3) if figures.heartbeat else None,

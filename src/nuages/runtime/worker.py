@@ -194,6 +194,7 @@ class Worker:
                 threads=len(self.threads.threads),
                 queued=self.threads.queued,
                 database_connections=count_open(),
+                in_flight=self.board.in_flight,
             )
         )  # fmt: skip
 

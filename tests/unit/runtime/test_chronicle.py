@@ -9,6 +9,7 @@ from typing import Any
 from nuages.errors import ProjectError
 from nuages.runtime.child import Child, error_fields, error_from
 from nuages.runtime.chronicle import Chronicle, why_it_cannot_start
+from nuages.runtime.scoreboard import InFlight
 
 
 def _process(status: int | None = None, **fields: Any) -> Any:
@@ -55,6 +56,20 @@ def test_the_projects_own_error_is_told_as_it_is_and_survives_the_way_from_the_w
     assert why_it_cannot_start(_process(error=same), 120.0, None) is same
     assert same.render() == error.render()
     assert same.exit_code == 1
+
+
+def test_lost_requests_that_were_not_noted_are_numbered() -> None:
+    said: list[tuple[str, str, dict[str, Any]]] = []
+    log: Any = SimpleNamespace(event=lambda _, event, text, **fields: said.append((event, text, fields)))
+    request = InFlight(method="GET", path="/slow/", request_id="a", since=98.0)
+    Chronicle(log).lost(_process(pid=8), [request], "lost with its worker", 100.0, more=44)
+    assert [(event, text) for event, text, _ in said] == [
+        ("request-lost", "GET /slow/ lost with its worker, after 2.0 s"),
+        ("requests-lost", "and 44 more requests lost with its worker"),
+    ]
+    assert said[1][2] == {"worker": 1, "pid": 8, "more": 44}
+    Chronicle(log).lost(_process(pid=8), [request], "lost with its worker", 100.0)
+    assert len(said) == 3
 
 
 def test_a_huge_traceback_is_cut_from_its_beginning_to_what_a_message_can_hold() -> None:

@@ -20,7 +20,8 @@ from nuages.runtime.ledger import CRASH, REASONS, Ledger, kind_of
 from nuages.runtime.metrics import METRICS, families
 from nuages.runtime.observation import Observation, Observer, Seen, why_database
 from nuages.runtime.pool import Limits, Phase, Pool, Worker
-from nuages.runtime.scoreboard import Board, DatabaseCheck, Figures, InFlight, Scoreboard
+from nuages.runtime.scoreboard import ENTRIES, Board, DatabaseCheck, Figures, InFlight, Scoreboard
+from nuages.runtime.status import status
 
 REQUEST = InFlight(method="GET", path="/slow/", request_id="a", since=98.0)
 SEEN = Observation(
@@ -108,6 +109,14 @@ def test_the_time_of_the_start_stays_when_the_clock_is_set(monkeypatch: pytest.M
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 3600)
     assert observer.look().started_at == before == 1.7e9
+
+
+def test_more_requests_in_flight_than_a_worker_notes_are_told() -> None:
+    one, other = SEEN.workers
+    many = replace(one, in_flight=(REQUEST,) * ENTRIES, figures=replace(one.figures, in_flight=400))
+    found = {family.name: family for family in families(replace(SEEN, workers=(many, other)))}
+    assert found["nuages_requests_in_flight"].samples[0].value == 400
+    assert status(replace(SEEN, workers=(many, other)))["workers"][0]["requests_in_flight"] == 400
 
 
 def test_every_declared_metric_is_emitted_and_no_other() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nuages.runtime.scoreboard import _ENTRY, ENTRIES, Board, Figures, Scoreboard
+from nuages.runtime.scoreboard import _ENTRY, ENTRIES, Board, Figures, Scoreboard, at_work
 
 
 @pytest.fixture
@@ -44,10 +44,13 @@ def test_more_requests_than_can_be_noted_are_counted_and_served(whole: Scoreboar
     slots = [board.begin("GET", b"/", "") for _ in range(ENTRIES + 5)]
     assert board.in_flight == ENTRIES + 5
     assert len(whole.in_flight(0)) == ENTRIES
+    board.beat(Figures(in_flight=board.in_flight))
+    assert at_work(whole.figures(0), whole.in_flight(0)) == ENTRIES + 5
     for slot in slots:
         board.end(slot)
     assert board.in_flight == 0
     assert whole.in_flight(0) == ()
+    assert at_work(whole.figures(0), whole.in_flight(0)) == 0  # what is noted is newer than the last beat
 
 
 def test_an_entry_that_is_half_written_is_skipped(whole: Scoreboard) -> None:
