@@ -7,6 +7,7 @@ runtime directory, where `nuages status` finds it, or HOST:PORT for a kubelet. O
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import selectors
@@ -25,6 +26,9 @@ from nuages.runtime.sockets import Listener, listen
 _MOST_BYTES = 8192  # of a request's head
 _SECONDS = 5.0  # for a whole request
 _MOST_CLIENTS = 64
+# Why accept(2) fails and the client is still there.
+_SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_PAUSE = 1.0  # seconds until one that could not be accepted is tried again
 _PHRASES = {
     200: "OK",
     400: "Bad Request",
@@ -68,6 +72,7 @@ class Management:
         self.address = listener.address
         self._listener, self._selector, self._answers = listener, selector, answers
         self._clients: set[_Client] = set()
+        self._paused_until = inf
         selector.register(listener.socket, selectors.EVENT_READ, self._accept)
 
     def close(self) -> None:
@@ -80,18 +85,23 @@ class Management:
 
     def next_deadline(self) -> float:
         """Return when `expire` has something to do, in monotonic seconds."""
-        return min((client.until for client in self._clients), default=inf)
+        return min(self._paused_until, *(client.until for client in self._clients), inf)
 
     def expire(self, now: float) -> None:
-        """Drop clients that took too long."""
+        """Drop clients that took too long, and accept again after a pause."""
+        if self._paused_until <= now:
+            self._paused_until = inf
+            self._selector.register(self._listener.socket, selectors.EVENT_READ, self._accept)
         for client in [client for client in self._clients if client.until <= now]:
             self._drop(client)
 
     def _accept(self) -> None:
         try:
             sock, _ = self._listener.socket.accept()
-        except OSError:
-            return  # it went away, or descriptors are short: the next one may get through
+        except OSError as error:
+            if error.errno in _SHORT:
+                self._pause()
+            return  # else it went away
         sock.setblocking(False)
         if len(self._clients) >= _MOST_CLIENTS:
             sock.close()
@@ -99,6 +109,11 @@ class Management:
         client = _Client(sock, time.monotonic() + _SECONDS)
         self._clients.add(client)
         self._selector.register(sock, selectors.EVENT_READ, lambda: self._read(client))
+
+    def _pause(self) -> None:
+        """Look away for a moment: who waits keeps the listener readable, and the loop would spin."""
+        self._selector.unregister(self._listener.socket)
+        self._paused_until = time.monotonic() + _PAUSE
 
     def _read(self, client: _Client) -> None:
         try:

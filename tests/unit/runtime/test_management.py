@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import selectors
+import socket
+import time
+from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nuages.runtime.management import Answer, folder, places, respond
+from nuages.runtime.address import Address
+from nuages.runtime.management import Answer, Management, folder, places, respond
 from nuages.runtime.observation import why_not
 from nuages.runtime.pool import Limits, Phase, Pool, Stage, Worker
+from nuages.runtime.sockets import Listener
 from nuages.runtime.status import ready, startup
 
 ANSWERS = {
@@ -65,6 +73,43 @@ def test_an_answer_that_raises_is_a_500_with_its_reason() -> None:
 @given(st.binary(max_size=100))
 def test_any_head_gets_an_answer(head: bytes) -> None:
     assert respond(head, ANSWERS).startswith(b"HTTP/1.1 ")
+
+
+class _Short(socket.socket):
+    """A listener of a process that has as many descriptors as it may, and of which there is always one to accept."""
+
+    number = errno.EMFILE
+
+    def accept(self) -> NoReturn:
+        raise OSError(self.number, os.strerror(self.number))
+
+
+@pytest.mark.parametrize(
+    ("number", "pauses"), [(errno.EMFILE, True), (errno.ENFILE, True), (errno.ECONNABORTED, False)]
+)
+def test_where_descriptors_are_short_it_looks_away_for_a_second_and_does_not_spin(
+    number: int, pauses: bool
+) -> None:
+    one, other = socket.socketpair()
+    with selectors.DefaultSelector() as selector, other:
+        listener = _Short(fileno=one.detach())
+        listener.number = number
+        other.send(b"there is somebody")
+        management = Management(Listener(socket=listener, address=Address(path="/m.sock")), selector, ANSWERS)
+        ((key, _),) = selector.select(0)
+        before = time.monotonic()
+        key.data()
+        assert len(selector.select(0)) == (not pauses)
+        if pauses:
+            until = management.next_deadline()
+            assert 0.5 < until - before < 1.5
+            management.expire(until - 0.01)
+            assert selector.select(0) == []
+            management.expire(until)
+            assert len(selector.select(0)) == 1
+            key.data()  # and once more: it is closed in the middle of a pause
+        assert (management.next_deadline() == inf) is not pauses
+        management.close()
 
 
 def _pool(phase: Phase, stage: Stage = Stage.RUNNING, proven: int | None = 0) -> Pool:
