@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from typing import Any
@@ -47,11 +48,15 @@ class Inquiry:
             self._thread.start()
 
     def _run(self) -> None:
-        while True:
-            self._due.wait()
-            why = ask() or (missing() if self._migrations else "")
-            self._migrations = self._migrations and bool(why)
-            self._board.note_check(why)
+        try:
+            while True:
+                self._due.wait()
+                why = ask() or (missing() if self._migrations else "")
+                self._migrations = self._migrations and bool(why)
+                self._board.note_check(why)
+                self._due.clear()
+        finally:  # what nobody thought of has ended this thread: the next question gets another
+            self._thread = None
             self._due.clear()
 
 
@@ -66,7 +71,7 @@ def ask() -> str:
             cursor.execute(f"SELECT 1{found.features.bare_select_suffix}")
             cursor.fetchone()
     except Exception as error:  # noqa: BLE001 - whatever the driver raises
-        found.close()
+        _close(found)
         first = str(error).strip().partition("\n")[0]
         return f"{type(error).__name__}: {first}" if first else type(error).__name__
     return ""
@@ -81,9 +86,15 @@ def missing() -> str:
     try:
         names = schema.read(connection).missing
     except Exception as error:  # noqa: BLE001 - whatever the driver raises
-        connection.close()
+        _close(connection)
         return f"{type(error).__name__}: {error}"
     more = (
         f" and {len(names) - 1} more" if len(names) > 1 else ""
     )  # the scoreboard takes some hundred characters
     return f"{NOT_MIGRATED}: {names[0]}{more}" if names else ""
+
+
+def _close(connection: Any) -> None:
+    """Close a connection that is broken, which some drivers and proxies cannot even do without an error."""
+    with contextlib.suppress(Exception):
+        connection.close()
