@@ -59,7 +59,9 @@ class Watch:
         self._looked = recycling.Looked()
         self._next = 0.0
         self._weighed: dict[int, _Weighed] = {}
-        self._kills = group.kills if (group := self._groups.tightest()) else 0
+        # By cgroup: which one is the tightest may change, and each has a counter of its own.
+        self._kills: dict[str, int] = {}
+        self._note_kills(self._groups.tightest())
 
     def next_deadline(self, state: Pool) -> float:
         """Return when `look` is to be called next, in monotonic seconds."""
@@ -130,6 +132,10 @@ class Watch:
         process.signal(signal.SIGUSR1)
 
     def _note_kills(self, group: memory.Group | None) -> None:
-        if group is not None and group.kills > self._kills:
-            self._crew.say.killed_by_limit(group, group.kills - self._kills)
-        self._kills = group.kills if group else self._kills
+        """Say how many the kernel has killed since a cgroup was last seen; those from before are not ours."""
+        if group is None:
+            return
+        new = group.kills - self._kills.get(group.origin, group.kills)
+        self._kills[group.origin] = group.kills
+        if new > 0:
+            self._crew.say.killed_by_limit(group, new)
