@@ -22,7 +22,8 @@ from pathlib import Path
 from nuages.runtime.exposition import Family, Labels, Sample, number
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-_ENDED = "ended"  # in the place of a process's number: what those have left that are gone
+# In the place of a process's number, before that of their supervisor: what those have left that are gone.
+_ENDED = "ended"
 _LENGTH, _VALUE, _FIRST = struct.Struct("i"), struct.Struct("dd"), 8
 # How values of several processes become one, by what a file's name begins with; others are each process's own.
 _KEPT = {
@@ -53,9 +54,11 @@ def prepare(environ: MutableMapping[str, str], folder: Path, pid: int) -> Projec
     place = Path(environ[VARIABLE])
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     for _, owner, file in _files(place):
-        if owner == _ENDED or (owner.isdecimal() and not _is_alive(int(owner))):
+        # Another server that lives may share the folder: what it has kept is counted in its totals.
+        server = owner.removeprefix(_ENDED)
+        if server in {"", str(pid)} or (server.isdecimal() and not _is_alive(int(server))):
             file.unlink(missing_ok=True)
-    return ProjectMetrics(place, is_ours=not given)
+    return ProjectMetrics(place, is_ours=not given, pid=pid)
 
 
 class ProjectMetrics:
@@ -64,8 +67,8 @@ class ProjectMetrics:
     The supervisor calls it from its loop: `on_trouble` is told of the first failure, and serving goes on.
     """
 
-    def __init__(self, place: Path, *, is_ours: bool) -> None:
-        self.place, self._is_ours = place, is_ours
+    def __init__(self, place: Path, *, is_ours: bool, pid: int) -> None:
+        self.place, self._is_ours, self._pid = place, is_ours, pid
         self.on_trouble: Callable[[OSError], None] = lambda _: None
 
     def forget(self, pid: int) -> None:
@@ -81,7 +84,7 @@ class ProjectMetrics:
 
     def _take_over(self, prefix: str, file: Path) -> None:
         if way := _KEPT.get(prefix):
-            kept = self.place / f"{prefix}_{_ENDED}.db"
+            kept = self.place / f"{prefix}_{_ENDED}{self._pid}.db"
             written = kept.with_suffix(".new")
             written.write_bytes(_to_bytes(_merged(way, (_values(kept), _values(file)))))
             written.replace(kept)

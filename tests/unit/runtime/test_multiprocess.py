@@ -68,7 +68,7 @@ def _theirs(place: Path) -> dict[Any, float]:
 
 
 def _ours(place: Path, *, openmetrics: bool = False) -> dict[Any, float]:
-    text = render(ProjectMetrics(place, is_ours=False).families(), openmetrics=openmetrics)
+    text = render(ProjectMetrics(place, is_ours=False, pid=7).families(), openmetrics=openmetrics)
     parse = openmetrics_families if openmetrics else text_families
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
@@ -97,7 +97,7 @@ def test_what_ended_processes_counted_stays_in_one_file_each_and_their_gauges_go
     for pid, scale in ((101, 1.0), (102, 2.5), (103, 0.5)):
         _work(monkeypatch, pid, scale)
     before = _ours(place)
-    metrics = ProjectMetrics(place, is_ours=False)
+    metrics = ProjectMetrics(place, is_ours=False, pid=7)
     metrics.forget(101)
     metrics.forget(102)
     metrics.forget(99)
@@ -190,6 +190,26 @@ def test_every_mode_of_a_gauge_is_known_of_those_that_prometheus_client_has(tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_another_living_server_has_kept_in_the_same_folder_stays_and_is_told_once(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = dead_pid()
+    for number, (server, scale) in enumerate(((os.getpid(), 1.0), (7, 2.5))):
+        found = prepare({VARIABLE: str(place)}, place, server)
+        assert found
+        _work(monkeypatch, gone + number, scale)
+        found.forget(gone + number)
+    assert _ours(place) == _theirs(place)
+    assert _ours(place)["shop_orders_total", (("method", "card"),)] == 3.5
+    kept = f"counter_ended{os.getpid()}.db"
+    assert {file.name for file in place.glob("counter_*")} == {kept, "counter_ended7.db"}
+    # One of the same number as before, as in a container that is started again.
+    prepare({VARIABLE: str(place)}, place, 7)
+    assert {file.name for file in place.glob("counter_*")} == {kept}
+    prepare({VARIABLE: str(place)}, place, os.getpid())
+    assert list(place.iterdir()) == []
+
+
 def test_a_folder_of_ours_is_named_in_the_environment_and_removed_at_the_end(tmp_path: Path) -> None:
     left = tmp_path / f"{dead_pid()}.metrics"
     left.mkdir()
@@ -210,7 +230,7 @@ def test_a_folder_of_ours_is_named_in_the_environment_and_removed_at_the_end(tmp
 )
 def test_a_file_that_is_just_being_made_or_broken_says_nothing(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "counter_1.db").write_bytes(data)
-    assert ProjectMetrics(tmp_path, is_ours=False).families() == []
+    assert ProjectMetrics(tmp_path, is_ours=False, pid=7).families() == []
 
 
 def test_a_folder_that_is_gone_ends_nothing_and_is_said_once(tmp_path: Path) -> None:
@@ -230,10 +250,10 @@ def test_what_cannot_be_taken_over_stays_and_the_rest_of_a_process_is(
 ) -> None:
     _work(monkeypatch, 101, 1.0)
     before = _ours(place)
-    (place / "counter_ended.new").mkdir()  # nobody can write or remove these two as files
+    (place / "counter_ended7.new").mkdir()  # nobody can write or remove these two as files
     (place / "gauge_all_101.db").unlink()
     (place / "gauge_all_101.db").mkdir()
-    found = ProjectMetrics(place, is_ours=False)
+    found = ProjectMetrics(place, is_ours=False, pid=7)
     told: list[OSError] = []
     found.on_trouble = told.append
     found.forget(101)
