@@ -14,8 +14,8 @@ _DEPTH = 2  # requirements/production/base.txt
 def declaring(folder: Path, top: Path, apps: tuple[str, ...] = ()) -> Path | None:
     """Return the folder above, up to and including `top`, that a project's dependencies are declared in.
 
-    As among the folders of a project, the nearest that declares Django decides, else the nearest that declares
-    anything. None where the folder declares something itself, has no project in it, or nothing above declares any.
+    The nearest that declares Django: a list of development tools tells nothing of what the project needs. None where
+    the folder declares something itself, has no project in it, or nothing above declares Django.
     """
     own = Tree(folder)
     try:
@@ -24,10 +24,8 @@ def declaring(folder: Path, top: Path, apps: tuple[str, ...] = ()) -> Path | Non
         return None  # said by whoever reads the project
     if dependencies.find(own, layout.upwards(place.directory)) is not None:
         return None
-    nearest = None
     for parent in folder.parents[: folder.parents.index(top) + 1]:
         found = dependencies.find(Tree(parent, depth=_DEPTH), (".",))
         if found is not None and found.django is not None:
             return parent
-        nearest = nearest or (parent if found is not None else None)
-    return nearest
+    return None

@@ -56,11 +56,11 @@ def test_nothing_is_looked_for_above_the_repository(write: Write) -> None:
     assert declaring(root / "site/src", root / "site") is None
 
 
-def test_the_nearest_folder_with_django_is_before_a_nearer_one_without(write: Write) -> None:
+def test_a_folder_that_lists_only_tools_is_passed_over(write: Write) -> None:
     root = write({**_shop("a/b/c"), "a/b/requirements.txt": "black", "a/requirements.txt": "Django"})
     assert declaring(root / "a/b/c", root) == root / "a"
     (root / "a/requirements.txt").unlink()
-    assert declaring(root / "a/b/c", root) == root / "a/b"
+    assert declaring(root / "a/b/c", root) is None
 
 
 def test_a_folder_without_a_project_is_left_to_whoever_reads_it(write: Write) -> None:
