@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
+import selectors
 import socket
 import sys
 import threading
@@ -36,6 +38,9 @@ SURVIVORS = {
 # connections only while it runs, and then in a thread, which is seen; the main thread is ours.
 LEAVING = frozenset({"redis", "valkey", "twisted"})
 _ENDING_SECONDS = 0.1
+# What is asked which descriptor it has. An epoll object itself is unknown to the collector.
+_HOLDERS: tuple[Any, ...] = (socket.socket, selectors.DefaultSelector)
+_MODULE_OF_TYPE: Any = vars(type)["__module__"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,10 +164,14 @@ def _threads() -> Iterator[Thread]:
 
 def _module_of(thread: threading.Thread) -> str:
     """The module of what a thread runs: its target's, else that of its class."""
-    found: Any = getattr(thread, "_target", None) or getattr(thread, "function", None)
-    while found is not None and not hasattr(found, "__module__"):
-        found = getattr(found, "func", None)  # functools.partial
-    return getattr(found, "__module__", None) or type(thread).__module__
+    with contextlib.suppress(Exception):  # whatever the project's objects do when they are asked
+        found: Any = getattr(thread, "_target", None) or getattr(thread, "function", None)
+        while found is not None and not hasattr(found, "__module__"):
+            found = getattr(found, "func", None)  # functools.partial
+        module = getattr(found, "__module__", None)
+        if module and type(module) is str:
+            return module
+    return _module_of_type(type(thread))
 
 
 def _descriptors(known: set[int]) -> Iterator[Descriptor]:
@@ -193,18 +202,30 @@ def _peer(descriptor: int) -> str:
 
 
 def _owner(descriptor: int) -> str:
-    """The module of the first object outside of the standard library that holds the descriptor's object."""
+    """The module that `_search` finds; whose it is helps who reads it, and is worth no start."""
+    try:
+        return _search(descriptor)
+    except Exception:  # noqa: BLE001 - of objects of all kinds
+        return ""
+
+
+def _search(descriptor: int) -> str:
+    """The module of the first object outside of the standard library that holds the descriptor's object.
+
+    No object of the project is asked anything, and so none is made before its time: `isinstance` would read
+    `__class__`, for which Django's lazy objects become what they stand for.
+    """
     found = [one for one in gc.get_objects() if _holds(one, descriptor)]
     seen = {id(one) for one in found}
     for _ in range(4):
         for one in found:
-            module = type(one).__module__
+            module = _module_of_type(type(one))
             if _top(module) not in sys.stdlib_module_names and module != "builtins":
                 return module
         holders = [
             one
             for one in gc.get_referrers(*found)
-            if id(one) not in seen and not isinstance(one, ModuleType) and one is not found
+            if id(one) not in seen and not issubclass(type(one), ModuleType) and one is not found
         ]
         found = holders[:200]
         seen |= {id(one) for one in found}
@@ -213,10 +234,18 @@ def _owner(descriptor: int) -> str:
     return ""
 
 
+def _module_of_type(kind: type) -> str:
+    """A type's module, "builtins" where it has made something else of that; a metaclass is not asked."""
+    module = _MODULE_OF_TYPE.__get__(kind)
+    return module if type(module) is str else "builtins"
+
+
 def _holds(found: Any, descriptor: int) -> bool:
-    if not isinstance(found, socket.socket) and type(found).__name__ not in {"epoll", "EpollSelector"}:
-        return False
+    kind = type(found)
     try:
-        return bool(found.fileno() == descriptor)
-    except Exception:  # noqa: BLE001 - closed, or an object of the project's that only has that name
+        for holder in _HOLDERS:
+            if issubclass(kind, holder):
+                return bool(holder.fileno(found) == descriptor)
+    except Exception:  # noqa: BLE001 - closed, or not made whole
         return False
+    return False
