@@ -6,18 +6,21 @@ import subprocess
 import sys
 
 SCRIPT = """
-import asyncio, os, socket, threading
-from nuages.runtime.obstacles import open_descriptors, read_state
-known = open_descriptors()
+import asyncio, multiprocessing, os, socket, subprocess, threading
+from nuages.runtime.belongings import open_descriptors, read_state
+from nuages.runtime.notes import Notes
+known, notes = open_descriptors(), Notes()
 {code}
-state = read_state(known, frozenset())
+notes.close()
+state = read_state(known, notes)
 print([one.what for one in state.descriptors], [(one.name, one.module) for one in state.threads])
+{then}
 """
 
 
-def _state(code: str) -> str:
+def _state(code: str, then: str = "") -> str:
     found = subprocess.run(
-        [sys.executable, "-c", SCRIPT.format(code=code)],
+        [sys.executable, "-c", SCRIPT.format(code=code, then=then)],
         capture_output=True,
         text=True,
         check=False,
@@ -74,3 +77,31 @@ def test_who_holds_an_event_loop_is_found_without_asking_any_object() -> None:
     """An instance of Django's LazyObject whose `__class__` is read is made, or fails: settings are not there yet."""
     itself = "'a connection to this process itself'"
     assert _state(ASKED) == f"['an event loop', {itself}, {itself}] []"
+
+
+def test_a_child_process_and_its_pipes_are_seen_and_one_that_has_ended_is_not() -> None:
+    script = "print([one.name for one in state.programs], [one.module for one in state.descriptors])"
+    cat = "subprocess.Popen(['cat'], stdin=subprocess.PIPE, stdout=subprocess.PIPE)"
+    said = _state(f"kept = {cat}", then=script)
+    assert said == "['a pipe', 'a pipe'] []\n['cat'] ['__main__', '__main__']"
+    assert _state(f"{cat}.communicate()", then=script) == "[] []\n[] []"
+    assert _state("subprocess.Popen(['true'])", then=script) == "[] []\n[] []", "it is a zombie"
+
+
+def test_the_program_that_multiprocessing_has_for_a_family_of_processes_is_no_obstacle() -> None:
+    code = "kept = multiprocessing.get_context('spawn').Lock()\n"
+    code += "from multiprocessing.resource_tracker import _resource_tracker as tracker\nassert tracker._pid"
+    assert _state(code, then="print(state.programs)") == "[] []\n()"
+
+
+PATCHED = """
+def pipe(around=os.pipe):
+    return around()
+os.pipe = pipe
+kept = os.pipe()
+"""
+
+
+def test_what_a_library_puts_around_a_function_while_loading_stays_there() -> None:
+    script = "print(os.pipe is pipe, len(os.pipe()), os.register_at_fork.__module__)"
+    assert _state(PATCHED, then=script) == "['a pipe', 'a pipe'] []\nTrue 2 posix"

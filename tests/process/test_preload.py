@@ -86,6 +86,10 @@ import socket
 server = socket.create_server(("127.0.0.1", 0))
 client = socket.create_connection(server.getsockname())
 """
+RENDERER = """
+import subprocess
+RENDERER = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+"""
 LIBRARY = """
 import os
 import threading
@@ -242,8 +246,10 @@ def test_a_hook_that_is_not_there_is_told_once(project: Path) -> None:
         (THREAD, "the thread 'poller' of time would not survive a fork"),
         ("import asyncio\nLOOP = asyncio.new_event_loop()\n", "an event loop"),
         (CONNECTION, "a connection to 127.0.0.1:"),
+        (RENDERER, "a pipe of pages.settings would be shared by all workers"),
+        (RENDERER, " (cat) would be shared by all workers"),
     ],
-    ids=["thread", "loop", "connection"],
+    ids=["thread", "loop", "connection", "pipe", "program"],
 )
 def test_what_does_not_survive_a_fork_is_named_and_every_worker_loads_the_project(
     project: Path, settings: str, why: str

@@ -23,10 +23,11 @@ import time
 from typing import Any, NoReturn
 
 from nuages.errors import NuagesError, StartError
-from nuages.runtime import child, immortal, mappings, memory, obstacles, process, worker
+from nuages.runtime import belongings, child, immortal, mappings, memory, obstacles, process, worker
 from nuages.runtime import settings as options
 from nuages.runtime.application import Application
 from nuages.runtime.forking import Forks
+from nuages.runtime.notes import Notes
 
 _LONGEST_ORDER = 1 << 16
 _CALM_MS = 2000  # without an order; until then a worker that begins needs the processor more
@@ -56,13 +57,13 @@ class Zygote:
         """Load the project and say so, and why workers must not be forked from it, if they must not."""
         from nuages.runtime import hooks, preload
 
-        begun, known, noted = time.monotonic(), obstacles.open_descriptors(), obstacles.Hooks()
+        begun, known, notes = time.monotonic(), belongings.open_descriptors(), Notes()
         self.site = preload.load(self.application, self.settings, self.report)
         hooks.call(self.settings.before_fork, "--before-fork", self.application)
         memory.be_as_others(self.assignment["supervisor"])
-        noted.close()
+        notes.close()
         faulthandler.cancel_dump_traceback_later()  # it has a thread
-        why = obstacles.obstacle(obstacles.read_state(known, frozenset(noted.packages)))
+        why = obstacles.obstacle(belongings.read_state(known, notes))
         if why and self.settings.preload == "on":
             self.report("warning", f"workers are forked as --preload on says, but {why}")
             why = ""

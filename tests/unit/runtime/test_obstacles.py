@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from nuages.runtime.obstacles import Descriptor, State, Thread, obstacle
+from nuages.runtime.obstacles import Descriptor, Program, State, Thread, obstacle
 
 LOOP = "an event loop"
 
 
 def test_nothing_keeps_a_quiet_process_from_it() -> None:
     assert obstacle(State()) == ""
+
+
+def test_pipes_and_child_processes_are_named() -> None:
+    state = State(
+        descriptors=(Descriptor(what="a pipe", module="shop.renderer"),) * 2,
+        programs=(Program(pid=1234, name="cat"),),
+    )
+    assert obstacle(state) == (
+        "a pipe of shop.renderer would be shared by all workers; "
+        "the child process 1234 (cat) would be shared by all workers"
+    )
 
 
 def test_threads_and_connections_are_named_with_their_module_each_once() -> None:

@@ -1,0 +1,141 @@
+"""What this process has that it cannot share with a fork of itself; `obstacles` says what of it counts."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from nuages.runtime import owners
+from nuages.runtime.notes import Notes
+from nuages.runtime.obstacles import Descriptor, Program, State, Thread, survives
+
+_ENDING_SECONDS = 0.1
+
+
+def read_state(known: set[int], notes: Notes) -> State:
+    """Return what this process has; `known` are the descriptors that it had before the project was loaded.
+
+    What is just ending is waited for, shortly: a thread (one of `faulthandler` always is, see process.watch_start), or
+    a program that nobody has waited for.
+    """
+    hooked = frozenset(notes.hooked)
+    until = time.monotonic() + _ENDING_SECONDS
+    while True:
+        threads, programs = tuple(_threads()), tuple(_programs())
+        is_quiet = not programs and all(survives(thread, hooked) for thread in threads)
+        if is_quiet or time.monotonic() > until:
+            break
+        time.sleep(0.002)
+    descriptors = tuple(_descriptors(known, notes))
+    if descriptors:
+        gc.collect()  # the collector is off, and a connection may be in something that nobody has any more
+        descriptors = tuple(_descriptors(known, notes))
+    return State(threads=threads, descriptors=descriptors, programs=programs, hooked=hooked)
+
+
+def open_descriptors() -> set[int]:
+    """Return the numbers of this process's open descriptors."""
+    found = {int(entry.name) for entry in Path("/proc/self/fd").iterdir()}
+    return {number for number in found if _is_open(number)}  # that of the folder itself was among them
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+def _threads() -> Iterator[Thread]:
+    """Every thread but this one: those that Python knows, and by proc_pid_task(5) the others."""
+    known = {thread.native_id: thread for thread in threading.enumerate()}
+    for task in sorted(Path("/proc/self/task").iterdir(), key=lambda path: int(path.name)):
+        number = int(task.name)
+        if number == threading.get_native_id():
+            continue
+        thread = known.get(number)
+        if thread is not None:
+            yield Thread(name=thread.name, module=_module_of(thread))
+            continue
+        try:
+            name = (task / "comm").read_text().strip()
+        except OSError:
+            continue  # it has ended in the meantime
+        yield Thread(name=name)
+
+
+def _module_of(thread: threading.Thread) -> str:
+    """The module of what a thread runs: its target's, else that of its class."""
+    with contextlib.suppress(Exception):  # whatever the project's objects do when they are asked
+        found: Any = getattr(thread, "_target", None) or getattr(thread, "function", None)
+        while found is not None and not hasattr(found, "__module__"):
+            found = getattr(found, "func", None)  # functools.partial
+        module = getattr(found, "__module__", None)
+        if module and type(module) is str:
+            return module
+    return owners.of_type(type(thread))
+
+
+def _programs() -> Iterator[Program]:
+    """The child processes that have not ended; by proc_pid_stat(5)."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return  # most projects have none, and need not look at all processes
+    tracker = _of_tracker("_pid")
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue  # it has ended in the meantime
+        before, _, after = text.rpartition(")")
+        number, _, name = before.partition(" (")
+        state, parent = after.split()[:2]
+        if int(parent) == os.getpid() and state not in {"Z", "X"} and int(number) != tracker:
+            yield Program(pid=int(number), name=name)
+
+
+def _of_tracker(name: str) -> int | None:
+    """An attribute of multiprocessing's resource tracker: a program that the processes of a family share, by a pipe."""
+    module = sys.modules.get("multiprocessing.resource_tracker")
+    found = getattr(getattr(module, "_resource_tracker", None), name, None)
+    return found if isinstance(found, int) else None
+
+
+def _descriptors(known: set[int], notes: Notes) -> Iterator[Descriptor]:
+    tracker = _of_tracker("_fd")
+    for number in sorted(open_descriptors() - known - {tracker}):
+        try:
+            link = os.readlink(f"/proc/self/fd/{number}")  # noqa: PTH115
+        except OSError:
+            continue  # that of the folder itself
+        if link.startswith("anon_inode:[eventpoll]"):
+            yield Descriptor(what="an event loop", module=owners.module_of(number))
+        elif link.startswith("pipe:"):
+            yield Descriptor(what="a pipe", module=notes.openers.get(number, ""))
+        elif link.startswith("socket:"):
+            peer = _peer(number)
+            if peer:
+                yield Descriptor(what=f"a connection to {peer}", module=owners.module_of(number))
+
+
+def _peer(descriptor: int) -> str:
+    """The other end of a connected stream, else nothing: datagrams mix with nobody's."""
+    sock = socket.socket(fileno=os.dup(descriptor))
+    with sock:
+        if sock.type != socket.SOCK_STREAM:
+            return ""
+        try:
+            peer = sock.getpeername()
+        except OSError:
+            return ""
+    return f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else str(peer) or "this process itself"
