@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
+from pathlib import Path
 
 SCRIPT = """
 import asyncio, multiprocessing, os, socket, subprocess, threading
@@ -105,3 +107,38 @@ kept = os.pipe()
 def test_what_a_library_puts_around_a_function_while_loading_stays_there() -> None:
     script = "print(os.pipe is pipe, len(os.pipe()), os.register_at_fork.__module__)"
     assert _state(PATCHED, then=script) == "['a pipe', 'a pipe'] []\nTrue 2 posix"
+
+
+FILES = """
+import mmap, sys
+sys.path.insert(0, {folder!r})
+import files
+kept = (
+    open("log", "a"), open("log", "w"), open("both", "a+"), open("/proc/self/stat"), open("/dev/zero", "rb"),
+    os.open(".", os.O_RDONLY), os.memfd_create("memory"),
+)
+with open("data.txt", "rb") as file:
+    mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+"""
+
+
+def test_a_file_that_is_read_is_seen_and_a_log_or_a_mapping_is_not(tmp_path: Path) -> None:
+    (tmp_path / "data.txt").write_text("data")
+    (tmp_path / "data.db").touch()
+    (tmp_path / "data.raw").touch()
+    with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
+        archive.writestr("member", "text")
+    (tmp_path / "files.py").write_text(
+        "import os, sqlite3, zipfile\n"
+        f"os.chdir({str(tmp_path)!r})\n"
+        "archive = zipfile.ZipFile('data.zip')\n"
+        "class Reader:\n    pass\n"
+        "reader = Reader()\nreader.file = open('data.txt')\n"
+        "connection = sqlite3.connect('data.db')\nconnection.execute('SELECT 1 FROM sqlite_master')\n"
+        "raw = os.open('data.raw', os.O_RDONLY)\n"
+    )
+    script = (
+        "print(*sorted((one.what.rpartition('/')[2], one.module) for one in state.descriptors), sep=chr(10))"
+    )
+    said = _state(FILES.format(folder=str(tmp_path)), then=script).splitlines()[1:]
+    assert said == ["('data.db', '')", "('data.raw', '')", "('data.txt', 'files')", "('data.zip', 'files')"]

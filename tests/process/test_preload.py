@@ -90,6 +90,13 @@ RENDERER = """
 import subprocess
 RENDERER = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 """
+ARCHIVE = """
+import zipfile
+ARCHIVE = zipfile.ZipFile(__file__ + ".zip", "w")
+ARCHIVE.writestr("member", "text")
+ARCHIVE.close()
+ARCHIVE = zipfile.ZipFile(__file__ + ".zip")
+"""
 LIBRARY = """
 import os
 import threading
@@ -248,8 +255,9 @@ def test_a_hook_that_is_not_there_is_told_once(project: Path) -> None:
         (CONNECTION, "a connection to 127.0.0.1:"),
         (RENDERER, "a pipe of pages.settings would be shared by all workers"),
         (RENDERER, " (cat) would be shared by all workers"),
+        (ARCHIVE, "settings.py.zip of pages.settings would be shared by all workers"),
     ],
-    ids=["thread", "loop", "connection", "pipe", "program"],
+    ids=["thread", "loop", "connection", "pipe", "program", "file"],
 )
 def test_what_does_not_survive_a_fork_is_named_and_every_worker_loads_the_project(
     project: Path, settings: str, why: str

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gc
 import os
 import socket
+import stat
 import sys
 import threading
 import time
@@ -18,6 +20,7 @@ from nuages.runtime.notes import Notes
 from nuages.runtime.obstacles import Descriptor, Program, State, Thread, survives
 
 _ENDING_SECONDS = 0.1
+_PLACELESS = ("/proc/", "/sys/", "/dev/", "/memfd:")
 
 
 def read_state(known: set[int], notes: Notes) -> State:
@@ -112,20 +115,46 @@ def _of_tracker(name: str) -> int | None:
 
 
 def _descriptors(known: set[int], notes: Notes) -> Iterator[Descriptor]:
-    tracker = _of_tracker("_fd")
-    for number in sorted(open_descriptors() - known - {tracker}):
-        try:
-            link = os.readlink(f"/proc/self/fd/{number}")  # noqa: PTH115
-        except OSError:
-            continue  # that of the folder itself
-        if link.startswith("anon_inode:[eventpoll]"):
-            yield Descriptor(what="an event loop", module=owners.module_of(number))
-        elif link.startswith("pipe:"):
-            yield Descriptor(what="a pipe", module=notes.openers.get(number, ""))
-        elif link.startswith("socket:"):
-            peer = _peer(number)
-            if peer:
-                yield Descriptor(what=f"a connection to {peer}", module=owners.module_of(number))
+    for number in sorted(open_descriptors() - known - {_of_tracker("_fd")}):
+        with contextlib.suppress(OSError):  # that of the folder itself, or a thread has closed it
+            found = _descriptor(number, notes)
+            if found is not None:
+                yield found
+
+
+def _descriptor(number: int, notes: Notes) -> Descriptor | None:
+    """Return what a descriptor is, if two processes cannot share it."""
+    link = os.readlink(f"/proc/self/fd/{number}")  # noqa: PTH115
+    if link.startswith("pipe:"):
+        return Descriptor(what="a pipe", module=notes.openers.get(number, ""))
+    if link.startswith("anon_inode:[eventpoll]"):
+        what = "an event loop"
+    elif link.startswith("socket:") and (peer := _peer(number)):
+        what = f"a connection to {peer}"
+    elif link.startswith("/") and _has_a_place(number, link):
+        what = f"the open file {link}"
+    else:
+        return None
+    return Descriptor(what=what, module=owners.module_of(number))
+
+
+def _has_a_place(descriptor: int, link: str) -> bool:
+    """Whether a descriptor is a file's that is read where it was last read: a fork reads on there too.
+
+    What is appended or only written to, as logs are, may be shared. mmap has a descriptor of its own for each file, and
+    libraries that map one may keep theirs: nobody reads by those.
+    """
+    if link.startswith(_PLACELESS) or not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return False
+    flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+    if flags & os.O_ACCMODE == os.O_WRONLY or flags & (os.O_APPEND | os.O_PATH):
+        return False
+    return not _is_mapped(link) or owners.has_file(descriptor)
+
+
+def _is_mapped(path: str) -> bool:
+    maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="surrogateescape")
+    return any(line.endswith(f" {path}") for line in maps.splitlines())
 
 
 def _peer(descriptor: int) -> str:

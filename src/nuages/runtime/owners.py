@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import selectors
 import socket
 import sys
@@ -12,7 +13,8 @@ from typing import Any
 from nuages.runtime.obstacles import top
 
 # What is asked which descriptor it has. An epoll object itself is unknown to the collector.
-_HOLDERS: tuple[Any, ...] = (socket.socket, selectors.DefaultSelector)
+_HOLDERS: tuple[Any, ...] = (socket.socket, selectors.DefaultSelector, io.FileIO)
+_ROUNDS = 6  # from a file to what reads it, its dict, an archive, its dict, a module
 _MODULE_OF_TYPE: Any = vars(type)["__module__"]
 
 
@@ -32,11 +34,13 @@ def _search(descriptor: int) -> str:
     """
     found = [one for one in gc.get_objects() if _holds(one, descriptor)]
     seen = {id(one) for one in found}
-    for _ in range(4):
+    for _ in range(_ROUNDS):
         for one in found:
-            module = of_type(type(one))
+            module = _name(one) if _is_of_module(one) else of_type(type(one))
             if top(module) not in sys.stdlib_module_names and module != "builtins":
                 return module
+        # A module's dict is held by each of its functions, and they by whoever has imported one.
+        found = [one for one in found if not _is_of_module(one)]
         holders = [
             one
             for one in gc.get_referrers(*found)
@@ -47,6 +51,20 @@ def _search(descriptor: int) -> str:
         if not found:
             break
     return ""
+
+
+def has_file(descriptor: int) -> bool:
+    """Return whether an open file of Python's own has a descriptor."""
+    return any(issubclass(type(one), io.FileIO) and _holds(one, descriptor) for one in gc.get_objects())
+
+
+def _is_of_module(one: Any) -> bool:
+    return type(one) is dict and "__spec__" in one and "__name__" in one
+
+
+def _name(names: dict[str, Any]) -> str:
+    name = names["__name__"]
+    return name if type(name) is str else "builtins"
 
 
 def of_type(kind: type) -> str:
