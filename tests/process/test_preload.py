@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -96,6 +97,22 @@ ARCHIVE = zipfile.ZipFile(__file__ + ".zip", "w")
 ARCHIVE.writestr("member", "text")
 ARCHIVE.close()
 ARCHIVE = zipfile.ZipFile(__file__ + ".zip")
+"""
+FOLDERS = """
+import atexit
+import shutil
+import tempfile
+
+OWN = tempfile.TemporaryDirectory(prefix="own-", dir=".")
+MADE = tempfile.mkdtemp(prefix="made-", dir=".")
+atexit.register(shutil.rmtree, MADE)
+
+
+def folders(request):
+    return HttpResponse(" ".join(str(os.path.isdir(folder)) for folder in (OWN.name, MADE)))
+
+
+urlpatterns += [path("folders/", folders)]
 """
 LIBRARY = """
 import os
@@ -301,3 +318,31 @@ def test_workers_load_the_project_themselves_where_somebody_says_so(project: Pat
         assert server.found("preloaded") == []
         assert server.get("/") == "hello"
         assert server.stop() == 0
+
+
+def _folders(project: Path) -> list[str]:
+    return sorted(path.name.partition("-")[0] for path in project.glob("*-*"))
+
+
+def test_a_worker_that_ends_removes_nothing_that_was_made_before_it_was_forked(project: Path) -> None:
+    write_project(project, urls=FOLDERS)
+    with serving(project, "--workers", "1") as server:
+        server.wait_for("worker-ready")
+        os.kill(server.workers()[0], signal.SIGTERM)
+        server.wait_for("worker-ended")
+        assert server.get("/folders/") == "True True"
+        assert server.stop() == 0
+    assert _folders(project) == ["made", "own"]
+
+
+@pytest.mark.parametrize(("settings", "preload"), [("", "off"), (THREAD, "auto")], ids=["off", "thread"])
+def test_a_worker_that_has_loaded_the_project_removes_what_that_has_made(
+    project: Path, settings: str, preload: str
+) -> None:
+    write_project(project, settings=settings, urls=FOLDERS)
+    with serving(project, "--workers", "2", "--preload", preload) as server:
+        server.wait_for("worker-ready", count=2)
+        assert server.get("/folders/") == "True True"
+        assert _folders(project) == ["made", "made", "own", "own"]
+        assert server.stop() == 0
+    assert _folders(project) == []

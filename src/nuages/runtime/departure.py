@@ -1,18 +1,24 @@
-"""How a worker's process ends."""
+"""How a worker's process ends, and what it leaves alone then because it was not the one that began it."""
 
 from __future__ import annotations
 
 import atexit
 import contextlib
 import ctypes
+import functools
 import os
 import sys
 import threading
 import traceback
-from typing import TYPE_CHECKING, NoReturn
+import weakref
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from nuages.runtime.log import Log
+
+# Functions of the standard library that remove files; the last is what tempfile knows one of them as.
+_REMOVERS = frozenset({"rmtree", "unlink", "rmdir", "removedirs", "_rmtree"})
 
 
 def leave(log: Log) -> NoReturn:
@@ -34,3 +40,31 @@ def leave(log: Log) -> NoReturn:
     ctypes.CDLL(None).fflush(None)
     log.flush()
     os._exit(code)
+
+
+def disown(endings: Iterable[Callable[..., Any]]) -> None:
+    """Leave alone at this process's end what a forked worker has in common with the others.
+
+    That is what weakref.finalize would end with a process, as a `tempfile.TemporaryDirectory` of a module, and those of
+    `endings`, which were given to atexit before the fork, that remove files. The others run in every worker: they send
+    and write what is still in its memory.
+    """
+    registry: Any = getattr(weakref.finalize, "_registry", {})
+    for one in list(registry):
+        one.atexit = False
+    for function in endings:
+        if removes_files(function):
+            with contextlib.suppress(Exception):  # it compares with all that are registered
+                atexit.unregister(function)
+
+
+def removes_files(function: Any) -> bool:
+    """Return whether a function, or what it calls by name, removes files, and not just those of one process."""
+    while type(function) is functools.partial:
+        function = function.func
+    try:
+        names = {function.__name__, *getattr(getattr(function, "__code__", None), "co_names", ())}
+    except Exception:  # noqa: BLE001 - an object of the project's that can be called
+        return False
+    is_remover = not names.isdisjoint(_REMOVERS) or function is os.remove or {"os", "remove"} <= names
+    return is_remover and "getpid" not in names

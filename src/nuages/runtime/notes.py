@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import sys
@@ -16,16 +17,18 @@ class Notes:
     """Notes from now on, until it is closed.
 
     `hooked` are the top-level packages that have called os.register_at_fork, `openers` the modules that have opened
-    pipes, by descriptor.
+    pipes, by descriptor, `endings` what was given to atexit.
     """
 
     def __init__(self) -> None:
         self.hooked: set[str] = set()
         self.openers: dict[int, str] = {}
+        self.endings: list[Callable[..., Any]] = []
         self._is_open = True
         self._replaced: list[tuple[Any, str, Any, Any]] = []
         self._listen(os, "register_at_fork", self._register)
         self._listen(os, "pipe", self._pipe)
+        self._listen(atexit, "register", self._end)
 
     def _listen(self, owner: Any, name: str, note: Callable[[Any, FrameType], None]) -> None:
         """Have `note` called after a function, with what it has returned and where it was called."""
@@ -53,6 +56,9 @@ class Notes:
 
     def _pipe(self, ends: tuple[int, int], frame: FrameType) -> None:
         self.openers.update(dict.fromkeys(ends, caller(frame)))
+
+    def _end(self, function: Callable[..., Any], _: FrameType) -> None:
+        self.endings.append(function)
 
 
 def caller(frame: FrameType | None) -> str:

@@ -23,7 +23,17 @@ import time
 from typing import Any, NoReturn
 
 from nuages.errors import NuagesError, StartError
-from nuages.runtime import belongings, child, immortal, mappings, memory, obstacles, process, worker
+from nuages.runtime import (
+    belongings,
+    child,
+    departure,
+    immortal,
+    mappings,
+    memory,
+    obstacles,
+    process,
+    worker,
+)
 from nuages.runtime import settings as options
 from nuages.runtime.application import Application
 from nuages.runtime.forking import Forks
@@ -57,7 +67,8 @@ class Zygote:
         """Load the project and say so, and why workers must not be forked from it, if they must not."""
         from nuages.runtime import hooks, preload
 
-        begun, known, notes = time.monotonic(), belongings.open_descriptors(), Notes()
+        begun, known = time.monotonic(), belongings.open_descriptors()
+        self._notes = notes = Notes()
         self.site = preload.load(self.application, self.settings, self.report)
         hooks.call(self.settings.before_fork, "--before-fork", self.application)
         memory.be_as_others(self.assignment["supervisor"])
@@ -112,6 +123,7 @@ class Zygote:
         if is_worker:
             process.end_with(assignment["supervisor"])
             _reseed()
+            departure.disown(self._notes.endings)
         return is_worker
 
 
