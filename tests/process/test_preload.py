@@ -19,6 +19,7 @@ import json
 import random
 import sys
 import threading
+import weakref
 
 
 class Plain:
@@ -49,16 +50,18 @@ def is_for_good(one):
 
 def ends(request):
     KEPT.clear()
-    return HttpResponse(json.dumps(ENDED))
+    return HttpResponse(json.dumps([ENDED, FINALIZED, len(WATCHED)]))
 
 
-ENDED, KEPT, PLAIN = [], [Ends()], Plain()
+ENDED, FINALIZED, KEPT, PLAIN = [], [], [Ends(), Plain(), Plain()], Plain()
+WATCHED = weakref.WeakSet([KEPT[1]])
+weakref.finalize(KEPT[2], FINALIZED.append, True)
 
 
 def state(request):
     return HttpResponse(json.dumps({
         "for good": [is_for_good(one) for one in (state, Plain, PLAIN, state.__code__, KEPT, HttpResponse)],
-        "for now": [is_for_good(one) for one in (KEPT[0], request, sys.stdout, Plain())],
+        "for now": [is_for_good(one) for one in (*KEPT, request, sys.stdout, Plain())],
         "pid": os.getpid(), "random": random.random(), "gc": gc.isenabled(), "frozen": gc.get_freeze_count(),
         "arenas": os.environ.get("MALLOC_ARENA_MAX"), "blas": os.environ.get("OPENBLAS_NUM_THREADS"),
         "notes": NOTES,
@@ -197,9 +200,10 @@ def test_workers_do_not_count_who_uses_what_they_share(project: Path) -> None:
         server.wait_for("worker-ready", count=2)
         for state in states(server, 2).values():
             assert state["for good"] == [sys.version_info >= (3, 12)] * 6
-            assert state["for now"] == [False] * 4
-        [pid] = json.loads(server.get("/ends/"))
+            assert state["for now"] == [False] * 6
+        [pid], finalized, watched = json.loads(server.get("/ends/"))
         assert pid in server.workers()
+        assert (finalized, watched) == ([True], 0)
         assert server.stop() == 0
 
 

@@ -7,7 +7,8 @@ uses: it counts references. Since Python 3.12 an object can be immortal: its cou
 The collector takes such objects as they are (gcmodule.c, `update_refs`: «might have become immortal»).
 
 An immortal object is never destroyed. So what has a destructor, or is made by a library's C code and may hold
-something open, stays as it is, and so does everything that a worker makes.
+something open, stays as it is, and so do an instance that a weak reference leads to, for somebody may wait for its end
+(weakref.finalize, WeakSet, the receivers of Django's signals), and everything that a worker makes.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import gc
 import re
 import sys
 import types
+import weakref
 from typing import Any
 
 # The count of an object that is immortal, its lower half on 64 bits: _Py_IMMORTAL_REFCNT in Include/object.h, since
@@ -34,6 +36,7 @@ _KINDS = frozenset(
 )  # fmt: skip
 _SIMPLE = frozenset(map(id, (str, int, float, bytes, tuple, frozenset, dict)))
 _AT_ONCE = 1000  # objects whose referents are in one list
+_ALL, _UNWATCHED = 1, 2  # objects of a type that stay: all, or those that no weak reference leads to
 _HEAP, _IMMUTABLE = 1 << 9, 1 << 8  # Py_TPFLAGS_HEAPTYPE, Py_TPFLAGS_IMMUTABLETYPE
 
 
@@ -66,7 +69,8 @@ def keep() -> int:
     # All of this process's memory as 32-bit words: a ctypes object for each count would take three times as long.
     words = memoryview((ctypes.c_uint32 * (1 << 60)).from_address(0)).cast("B").cast("I")
     immortal = _COUNTS[sys.version_info[:2]]
-    kinds: dict[int, bool] = {}  # by id: a metaclass may forbid to hash its classes
+    kinds: dict[int, int] = {}  # by id: a metaclass may forbid to hash its classes
+    weak = weakref.getweakrefcount
     kept = 0
     codes: list[types.CodeType] = []
     holders: list[Any] = []
@@ -74,8 +78,8 @@ def keep() -> int:
         kind = type(one)
         stays = kinds.get(id(kind))
         if stays is None:
-            stays = kinds[id(kind)] = may_stay(kind)
-        if stays:
+            stays = kinds[id(kind)] = may_stay(kind) and (_ALL if _is_basic(kind) else _UNWATCHED)
+        if stays and (stays is _ALL or not weak(one)):
             words[id(one) >> 2] = immortal
             kept += 1
             if kind is types.FunctionType:
@@ -107,9 +111,13 @@ def keep() -> int:
 def may_stay(kind: type) -> bool:
     """Return whether objects of a type may stay for good."""
     try:
-        return id(kind) in _KINDS or issubclass(kind, type) or all(map(_is_plain, kind.__mro__))
+        return _is_basic(kind) or all(map(_is_plain, kind.__mro__))
     except Exception:  # noqa: BLE001 - a metaclass of the project's answers for its classes
         return False
+
+
+def _is_basic(kind: type) -> bool:
+    return id(kind) in _KINDS or issubclass(kind, type)
 
 
 def _is_plain(kind: type) -> bool:
