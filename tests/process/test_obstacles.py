@@ -81,6 +81,14 @@ def test_who_holds_an_event_loop_is_found_without_asking_any_object() -> None:
     assert _state(ASKED) == f"['an event loop', {itself}, {itself}] []"
 
 
+def test_who_has_started_a_thread_is_seen_through_the_standard_library() -> None:
+    code = "from concurrent.futures import ThreadPoolExecutor\n"
+    code += "pool = ThreadPoolExecutor()\npool.submit(threading.Event().wait)"
+    script = "print([(one.module, one.starter) for one in state.threads], flush=True)\nos._exit(0)"
+    said = _state(code, then=script).splitlines()[1]
+    assert said == "[('concurrent.futures.thread', '__main__')]"
+
+
 def test_a_child_process_and_its_pipes_are_seen_and_one_that_has_ended_is_not() -> None:
     script = "print([one.name for one in state.programs], [one.module for one in state.descriptors])"
     cat = "subprocess.Popen(['cat'], stdin=subprocess.PIPE, stdout=subprocess.PIPE)"

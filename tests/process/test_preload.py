@@ -271,7 +271,7 @@ def test_a_hook_that_is_not_there_is_told_once(project: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
-        (THREAD, "the thread 'poller' of time would not survive a fork"),
+        (THREAD, "the thread 'poller' of pages.settings would not survive a fork"),
         ("import asyncio\nLOOP = asyncio.new_event_loop()\n", "an event loop"),
         (CONNECTION, "a connection to 127.0.0.1:"),
         (RENDERER, "a pipe of pages.settings would be shared by all workers"),

@@ -32,7 +32,7 @@ def read_state(known: set[int], notes: Notes) -> State:
     hooked = frozenset(notes.hooked)
     until = time.monotonic() + _ENDING_SECONDS
     while True:
-        threads, programs = tuple(_threads()), tuple(_programs())
+        threads, programs = tuple(_threads(notes)), tuple(_programs())
         is_quiet = not programs and all(survives(thread, hooked) for thread in threads)
         if is_quiet or time.monotonic() > until:
             break
@@ -58,7 +58,7 @@ def _is_open(descriptor: int) -> bool:
     return True
 
 
-def _threads() -> Iterator[Thread]:
+def _threads(notes: Notes) -> Iterator[Thread]:
     """Every thread but this one: those that Python knows, and by proc_pid_task(5) the others."""
     known = {thread.native_id: thread for thread in threading.enumerate()}
     for task in sorted(Path("/proc/self/task").iterdir(), key=lambda path: int(path.name)):
@@ -67,7 +67,7 @@ def _threads() -> Iterator[Thread]:
             continue
         thread = known.get(number)
         if thread is not None:
-            yield Thread(name=thread.name, module=_module_of(thread))
+            yield Thread(name=thread.name, module=_module_of(thread), starter=notes.starters.get(number, ""))
             continue
         try:
             name = (task / "comm").read_text().strip()

@@ -3,42 +3,48 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import os
 import sys
+import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from nuages.runtime.obstacles import top
+from nuages.runtime.obstacles import SURVIVORS, top
 
 
 class Notes:
     """Notes from now on, until it is closed.
 
     `hooked` are the top-level packages that have called os.register_at_fork, `openers` the modules that have opened
-    pipes, by descriptor, `endings` what was given to atexit.
+    pipes, by descriptor, `starters` those that have started threads, by the kernel's number, `endings` what was given
+    to atexit.
     """
 
     def __init__(self) -> None:
         self.hooked: set[str] = set()
         self.openers: dict[int, str] = {}
+        self.starters: dict[int, str] = {}
         self.endings: list[Callable[..., Any]] = []
         self._is_open = True
         self._replaced: list[tuple[Any, str, Any, Any]] = []
         self._listen(os, "register_at_fork", self._register)
         self._listen(os, "pipe", self._pipe)
+        self._listen(threading.Thread, "start", self._start)
         self._listen(atexit, "register", self._end)
 
-    def _listen(self, owner: Any, name: str, note: Callable[[Any, FrameType], None]) -> None:
-        """Have `note` called after a function, with what it has returned and where it was called."""
+    def _listen(self, owner: Any, name: str, note: Callable[[Any, Any, FrameType], None]) -> None:
+        """Have `note` called after a function: with its first argument, what it has returned, and its caller."""
         original = getattr(owner, name)
 
         @functools.wraps(original)
         def call(*args: Any, **options: Any) -> Any:
             found = original(*args, **options)
             if self._is_open:
-                note(found, sys._getframe(1))
+                with contextlib.suppress(Exception):  # the project's call has worked
+                    note(args[0] if args else None, found, sys._getframe(1))
             return found
 
         setattr(owner, name, call)
@@ -51,23 +57,30 @@ class Notes:
             if getattr(owner, name) is call:
                 setattr(owner, name, original)
 
-    def _register(self, _: None, frame: FrameType) -> None:
+    def _register(self, _argument: object, _found: object, frame: FrameType) -> None:
         self.hooked.add(top(_module(frame)))
 
-    def _pipe(self, ends: tuple[int, int], frame: FrameType) -> None:
+    def _pipe(self, _argument: object, ends: tuple[int, int], frame: FrameType) -> None:
         self.openers.update(dict.fromkeys(ends, caller(frame)))
 
-    def _end(self, function: Callable[..., Any], _: FrameType) -> None:
+    def _start(self, thread: threading.Thread, _found: object, frame: FrameType) -> None:
+        if thread.native_id is not None:
+            self.starters[thread.native_id] = caller(frame)
+
+    def _end(self, function: Callable[..., Any], _found: object, _frame: FrameType) -> None:
         self.endings.append(function)
 
 
 def caller(frame: FrameType | None) -> str:
-    """Return the module that is the first one outside of the standard library, from a frame on outwards."""
+    """Return the module that is the first one outside of the standard library, from a frame on outwards.
+
+    Agents are passed over: they put themselves around Thread.start.
+    """
     while frame is not None:
         module = _module(frame)
         if top(module) == "nuages":
             break
-        if top(module) not in sys.stdlib_module_names:
+        if top(module) not in sys.stdlib_module_names and top(module) not in SURVIVORS:
             return module
         frame = frame.f_back
     return ""

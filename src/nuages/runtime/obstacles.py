@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -27,10 +28,14 @@ LEAVING = frozenset({"redis", "valkey", "twisted"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thread:
-    """A thread: its name, and the module of what it runs, empty for one that Python did not start."""
+    """A thread: its name, and the module of what it runs, empty for one that Python did not start.
+
+    `starter` is the module outside of the standard library that has started it, if that was seen.
+    """
 
     name: str
     module: str = ""
+    starter: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +81,10 @@ def survives(thread: Thread, hooked: Iterable[str]) -> bool:
 
 
 def _of_thread(thread: Thread) -> str:
-    of = f"of {thread.module}" if thread.module else "that a library outside of Python has started"
+    # Whose a timer or a pool's thread is, its starter tells: what they run is the standard library's.
+    is_foreign = top(thread.module) in sys.stdlib_module_names
+    module = (is_foreign and thread.starter) or thread.module
+    of = f"of {module}" if module else "that a library outside of Python has started"
     return f"the thread {thread.name!r} {of} would not survive a fork"
 
 

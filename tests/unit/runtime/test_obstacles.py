@@ -13,6 +13,24 @@ def test_nothing_keeps_a_quiet_process_from_it() -> None:
     assert obstacle(State()) == ""
 
 
+@pytest.mark.parametrize(
+    ("module", "starter", "told"),
+    [
+        ("time", "shop.rates", "shop.rates"), ("concurrent.futures.thread", "shop.rates", "shop.rates"),
+        ("concurrent.futures.thread", "", "concurrent.futures.thread"), ("celery.beat", "shop.rates", "celery.beat"),
+    ],
+)  # fmt: skip
+def test_a_thread_that_runs_what_python_has_is_named_by_who_started_it(
+    module: str, starter: str, told: str
+) -> None:
+    state = State(threads=(Thread(name="poller", module=module, starter=starter),))
+    assert obstacle(state) == f"the thread 'poller' of {told} would not survive a fork"
+
+
+def test_who_starts_a_thread_does_not_make_it_survive() -> None:
+    assert obstacle(State(threads=(Thread(name="x", module="threading", starter="sentry_sdk.client"),)))
+
+
 def test_pipes_and_child_processes_are_named() -> None:
     state = State(
         descriptors=(Descriptor(what="a pipe", module="shop.renderer"),) * 2,
