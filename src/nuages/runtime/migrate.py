@@ -209,10 +209,20 @@ def _does_what(said: str) -> str:
     return "refuses the connection" if refuses else "does not answer"
 
 
+def host_of(connection: Any) -> str:
+    """Return where a Django connection's server is, empty for the local socket."""
+    return _place(connection, "HOST", "PGHOSTADDR", "PGHOST")
+
+
 def port_of(connection: Any) -> str:
-    """Return the port of a Django connection's server where it is known: libpq takes PGPORT where none is set."""
-    of_libpq = os.environ.get("PGPORT", "") if connection.vendor == "postgresql" else ""
-    return str(connection.settings_dict.get("PORT") or of_libpq)
+    """Return the port of a Django connection's server where it is known."""
+    return _place(connection, "PORT", "PGPORT")
+
+
+def _place(connection: Any, key: str, *variables: str) -> str:
+    """What the settings say, else for PostgreSQL what libpq takes from the environment (libpq, section 32.15)."""
+    of_libpq = map(os.environ.get, variables) if connection.vendor == "postgresql" else ()
+    return str(connection.settings_dict.get(key) or next(filter(None, of_libpq), ""))
 
 
 def describe(connection: Any) -> str:
@@ -222,4 +232,4 @@ def describe(connection: Any) -> str:
         return f"the SQLite database {settings['NAME']}"
     port = f":{known}" if (known := port_of(connection)) else ""
     name = repr(settings["NAME"]) if settings["NAME"] else "without a name"
-    return f"{connection.vendor} {name} at {settings.get('HOST') or 'the local socket'}{port}"
+    return f"{connection.vendor} {name} at {host_of(connection) or 'the local socket'}{port}"

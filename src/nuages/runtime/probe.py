@@ -70,7 +70,7 @@ def _database(made: list[str]) -> dict[str, Any]:
     """Return the default database and the migrations that it lacks; nothing where the project has none."""
     from django.db import DEFAULT_DB_ALIAS, connections
 
-    from nuages.runtime.migrate import port_of
+    from nuages.runtime.migrate import host_of, port_of
 
     row = connections.settings.get(DEFAULT_DB_ALIAS) or {}
     engine = str(row.get("ENGINE", ""))
@@ -81,7 +81,7 @@ def _database(made: list[str]) -> dict[str, Any]:
         "engine": engine,
         "vendor": connection.vendor,
         "name": str(row.get("NAME") or ""),
-        "host": str(row.get("HOST") or ""),
+        "host": host_of(connection),
         "port": port_of(connection),
         "made": ", ".join(made),
     }
