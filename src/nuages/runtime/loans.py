@@ -101,15 +101,20 @@ class Reserve:
         self._made = 0
 
     def take(self) -> LentThread | None:
-        """Return a thread, None when all are lent; the lock is held."""
+        """Return a thread, None when all are lent; the lock is held. RuntimeError: there is none, and can be none."""
         if self._idle:
             return self._idle.pop()
         if len(self.threads) >= self.room():
             return None
         self._made += 1
         thread = LentThread(self, self._made)
+        try:
+            thread.start()
+        except RuntimeError:  # a limit of threads; who has one gives it back
+            if self.threads:
+                return None
+            raise
         self.threads.add(thread)
-        thread.start()
         self.grown()
         return thread
 
