@@ -117,6 +117,19 @@ def test_what_a_library_puts_around_a_function_while_loading_stays_there() -> No
     assert _state(PATCHED, then=script) == "['a pipe', 'a pipe'] []\nTrue 2 posix"
 
 
+HELD = """
+loop = asyncio.new_event_loop()
+kept = type("Reactor", (), {"__module__": "library.reactor"})()
+kept.loop = loop
+"""
+
+
+def test_the_library_that_has_a_loop_answers_for_it_and_not_the_module_that_made_it() -> None:
+    script = "print({one.module for one in state.descriptors})"
+    assert _state(HELD, then=script).endswith("\n{'library.reactor'}")
+    assert _state("loop = asyncio.new_event_loop()", then=script).endswith("\n{'__main__'}")
+
+
 FILES = """
 import mmap, sys
 sys.path.insert(0, {folder!r})

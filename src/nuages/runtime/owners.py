@@ -15,6 +15,9 @@ from nuages.runtime.obstacles import top
 # What is asked which descriptor it has. An epoll object itself is unknown to the collector.
 _HOLDERS: tuple[Any, ...] = (socket.socket, selectors.DefaultSelector, io.FileIO)
 _ROUNDS = 6  # from a file to what reads it, its dict, an archive, its dict, a module
+_NOBODY = frozenset(
+    {"builtins", "django.conf"}
+)  # the object of all settings has what the settings module made
 _MODULE_OF_TYPE: Any = vars(type)["__module__"]
 
 
@@ -29,16 +32,22 @@ def module_of(descriptor: int) -> str:
 def _search(descriptor: int) -> str:
     """The module of the first object outside of the standard library that holds the descriptor's object.
 
+    Else that of the first module that has it as a global name: a library that is given a loop answers for it.
     No object of the project is asked anything, and so none is made before its time: `isinstance` would read
     `__class__`, for which Django's lazy objects become what they stand for.
     """
     found = [one for one in gc.get_objects() if _holds(one, descriptor)]
     seen = {id(one) for one in found}
+    named = ""
     for _ in range(_ROUNDS):
         for one in found:
-            module = _name(one) if _is_of_module(one) else of_type(type(one))
-            if top(module) not in sys.stdlib_module_names and module != "builtins":
+            is_module = _is_of_module(one)
+            module = _name(one) if is_module else of_type(type(one))
+            if top(module) in sys.stdlib_module_names or module in _NOBODY:
+                continue
+            if not is_module:
                 return module
+            named = named or module
         # A module's dict is held by each of its functions, and they by whoever has imported one.
         found = [one for one in found if not _is_of_module(one)]
         holders = [
@@ -50,7 +59,7 @@ def _search(descriptor: int) -> str:
         seen |= {id(one) for one in found}
         if not found:
             break
-    return ""
+    return named
 
 
 def has_file(descriptor: int) -> bool:
