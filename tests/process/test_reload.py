@@ -154,3 +154,18 @@ def test_there_may_be_more_workers_than_at_the_start_and_a_limit_is_said(project
         server.wait_for("worker-ready")
         server.signal(signal.SIGTTOU)
         assert server.wait_for("signal")["text"] == "SIGTTOU came: there are never fewer than 1 worker"
+
+
+def test_where_no_place_is_left_on_the_scoreboard_the_old_code_goes_on(project: Path, tmp_path: Path) -> None:
+    """Places run out where many workers still finish requests; here there is one in all."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "from nuages.runtime import crew\ncrew._SLOTS_EACH = crew._LEAST_SLOTS = 1\n"
+    )
+    with serving(project, "--workers", "1", environ={"PYTHONPATH": str(tmp_path)}) as server:
+        server.wait_for("worker-ready")
+        server.signal(signal.SIGHUP)
+        said = server.wait_for("worker-start-failed")["text"]
+        assert said.endswith("the 1 places are taken by workers that have not ended")
+        server.wait_for("reload-failed")
+        assert server.get("/") == "hello"
+        assert server.stop() == 0

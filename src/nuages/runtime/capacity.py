@@ -34,11 +34,11 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
-    """A number of workers and the reason for it, as text; `provisional` until a worker has been measured."""
+    """A number of workers and the reason for it, as text; `upto` is how many it may become when one is measured."""
 
     workers: int
     reason: str
-    provisional: bool = False
+    upto: int = 0
 
 
 def decide(facts: Facts, *, measured_bytes: int | None = None) -> Capacity:
@@ -55,7 +55,7 @@ def decide(facts: Facts, *, measured_bytes: int | None = None) -> Capacity:
         return Capacity(workers=count, reason=reason)
     limit = f"{facts.memory >> 20} MB of memory by {facts.memory_origin}"
     if measured_bytes is None:
-        return Capacity(workers=1, reason=f"{limit}; more when the first has been measured", provisional=True)
+        return Capacity(workers=1, reason=f"{limit}; more when the first has been measured", upto=count)
     return Capacity(
         workers=room, reason=f"{limit}, {measured_bytes >> 20} MB measured for each and room to grow"
     )

@@ -245,7 +245,12 @@ class Crew:
         used = {process.slot for process in self.children.values()}
         slot = next((number for number in range(self.board.slots) if number not in used), None)
         if slot is None:
-            self._not_started(action, OSError(errno.EAGAIN, f"{len(used)} workers have not ended yet"))
+            self._not_started(
+                action,
+                OSError(
+                    errno.EAGAIN, f"the {self.board.slots} places are taken by workers that have not ended"
+                ),
+            )
             return
         self.board.clear(slot)
         log = self.say.log

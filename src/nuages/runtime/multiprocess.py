@@ -77,9 +77,8 @@ class ProjectMetrics:
             if owner == str(pid):
                 try:
                     self._take_over(prefix, file)
-                except (
-                    OSError
-                ) as error:  # a full disk, a folder that is read-only by now: then it stays as it is
+                except OSError as error:
+                    # A full disk, a folder that is read-only by now: then it stays as it is.
                     self._tell(error)
 
     def _take_over(self, prefix: str, file: Path) -> None:
@@ -223,10 +222,8 @@ def _is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except (
-        PermissionError,
-        OverflowError,
-    ):  # somebody else's; no number of a process, so no file of one that is gone
+    except (PermissionError, OverflowError):
+        # Somebody else's; or no number of a process, so no file of one that is gone.
         return True
     return True
 

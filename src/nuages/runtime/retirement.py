@@ -21,9 +21,6 @@ from typing import Any
 POLL_SECONDS = 0.02  # between two looks at what is still open
 LINGERING_POLL = 0.25  # the same, when only what takes long is left
 TOLD_AFTER = 1.0  # seconds, when nobody has to wait for the end of what soon ends by itself
-STREAMS_BEFORE = (
-    0.5  # seconds before the grace is over, when event streams are ended: their clients come again
-)
 
 
 class State(Enum):

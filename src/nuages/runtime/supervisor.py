@@ -6,7 +6,6 @@ out the actions it returns; nothing here waits for a worker. All deadlines are m
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import selectors
 import signal
@@ -120,8 +119,9 @@ class Supervisor:
             linger=settings.recycle_linger,
         )
         self.pool = pool.Pool(limits=limits)
+        most = max(self.capacity.workers, self.capacity.upto)
         self.crew = Crew(
-            application, settings, listeners, environ, self._selector, self.say, workers=self._most_workers(),
+            application, settings, listeners, environ, self._selector, self.say, workers=most,
             adopts=lambda: self._adopts, state=lambda: self.pool, happen=self._step, later=self._events.append,
         )  # fmt: skip
 
@@ -277,15 +277,9 @@ class Supervisor:
         self._facts = capacity.read_facts()
         return capacity.decide(self._facts)
 
-    def _most_workers(self) -> int:
-        """As many as there may be once one has been weighed."""
-        if not self.capacity.provisional:
-            return self.capacity.workers
-        return capacity.decide(dataclasses.replace(self._facts, memory=None)).workers
-
     def _measure(self, process: child.Child) -> None:
         """Where memory decides: weigh the first worker, and have as many as fit."""
-        if not self.capacity.provisional:
+        if not self.capacity.upto:
             return
         self.capacity = capacity.decide(self._facts, measured_bytes=capacity.measure(process.pid))
         self.say.measured(self.capacity)

@@ -234,9 +234,8 @@ class Worker:
                 case "certificate":
                     self.reload_certificate()
                 case "cut":
-                    self.control.settimeout(
-                        _TELLING_SECONDS
-                    )  # they may be more than its buffer takes at once
+                    # They may be more than its buffer takes at once.
+                    self.control.settimeout(_TELLING_SECONDS)
                     for some in child.in_parts(self._unbegun()):
                         self.say(unbegun=some)
                     self.end(0)

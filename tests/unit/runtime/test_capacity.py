@@ -41,7 +41,7 @@ def test_where_memory_may_be_short_the_first_worker_is_measured() -> None:
     assert decide(limited) == Capacity(
         workers=1,
         reason="512 MB of memory by memory.max; more when the first has been measured",
-        provisional=True,
+        upto=4,
     )
     assert decide(limited, measured_bytes=120 * MB) == Capacity(
         workers=2, reason="512 MB of memory by memory.max, 120 MB measured for each and room to grow"
