@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.process.clients import asking
-from tests.process.harness import serving, wait_until, write_project
+from tests.process.harness import Server, serving, wait_until, write_project
 from tests.process.test_nothing_is_lost import fewest_ready
 
 MB = 1 << 20
@@ -99,6 +99,64 @@ def test_where_a_second_worker_does_not_fit_the_old_one_ends_first_and_nothing_f
             server.wait_for("worker-ready", count=2)
             clients.more(20)
         assert clients.tally.failures == {}, clients.tally
+        assert server.found("out-of-memory") == []
+        assert server.stop() == 0
+
+
+OWN = f"""\
+def begin():
+    global own
+    own = bytearray({20 * MB})
+    own[::4096] = b"x" * len(own[::4096])
+"""
+
+
+@contextlib.contextmanager
+def heavy_workers(folder: Path, wrapper: list[str]) -> Iterator[tuple[Path, Server]]:
+    """Four workers with 20 MB of their own each, of a project with 60 MB: 75 MB more for its code a second time."""
+    project = write_project(folder, settings=BALLAST)
+    (project / "pages" / "fork.py").write_text(OWN)
+    options = ("--workers", "4", "--after-fork", "pages.fork:begin", "--recycle-memory", "off")
+    with serving(project, *options, wrapper=wrapper) as server:
+        server.wait_for("worker-ready", count=4)
+        yield project, server
+
+
+def test_new_code_that_fits_only_in_the_memory_of_some_workers_has_them_end_first(tmp_path: Path) -> None:
+    with (
+        limited(270 * MB) as wrapper,
+        heavy_workers(tmp_path / "project", wrapper) as (project, server),
+        asking(server.address, "--rate", "50") as clients,
+    ):
+        for turn in (1, 2):
+            clients.more(20)
+            urls = project / "pages" / "urls.py"
+            urls.write_text(
+                urls.read_text() + f"\nhello = lambda request: HttpResponse({str(turn)!r})\n"
+                "urlpatterns[0] = path('', hello)\n"
+            )
+            server.signal(signal.SIGHUP)
+            assert "3 workers end first" in server.wait_for("memory-short", count=turn)["text"]
+            server.wait_for("worker-ready", count=4 + 4 * turn)
+            server.wait_for("worker-ended", count=4 * turn)
+            assert server.get("/") == str(turn)
+            clients.more(20)
+        assert clients.tally.failures == {}, clients.tally
+        assert server.found("out-of-memory") == server.found("worker-died") == []
+        assert server.stop() == 0
+
+
+def test_where_workers_ended_for_new_code_that_does_not_load_there_are_as_many_as_before(
+    tmp_path: Path,
+) -> None:
+    with limited(270 * MB) as wrapper, heavy_workers(tmp_path / "project", wrapper) as (project, server):
+        settings = project / "pages" / "settings.py"
+        settings.write_text(settings.read_text() + "raise ValueError('broken')\n")
+        server.signal(signal.SIGHUP)
+        server.wait_for("memory-short")
+        server.wait_for("reload-failed")
+        server.wait_for("worker-ready", count=7)
+        assert server.get("/") == "hello"
         assert server.found("out-of-memory") == []
         assert server.stop() == 0
 

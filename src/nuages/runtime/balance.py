@@ -45,9 +45,10 @@ def _dispensable(pool: Pool) -> list[tuple[Worker, Action]]:
     fresh = [worker for worker in reversed(serving) if not _reason(pool, worker)]
     surplus = max(0, len(serving) - limits.workers)
     # Stop first: a second one does not fit.
-    first = bool(due) and not surplus and not limits.surge and len(serving) == limits.workers
+    first = bool(due) and not surplus and not limits.surge
+    in_the_way = max(0, len(serving) - _staying(pool)) if first else 0
     going: list[tuple[Worker, Action]] = []
-    for worker in (due + fresh)[: 1 if first else surplus]:
+    for worker in due[:in_the_way] if first else (due + fresh)[:surplus]:
         reason = _reason(pool, worker) or "fewer workers were asked for"
         lingers = limits.linger > 0 and bool(limits.surge)
         order = Cut(worker.id, reason) if worker.stalled else Retire(worker.id, reason, lingers, first)
@@ -64,6 +65,19 @@ def _dispensable(pool: Pool) -> list[tuple[Worker, Action]]:
     return [*going, *((worker, Retire(worker.id, why)) for worker in lingering[:too_many])]
 
 
+def _most(pool: Pool) -> int:
+    """How many processes there may be where a second worker does not fit; one serves while another starts."""
+    workers = pool.limits.workers
+    gone = max(1, pool.unavailable) if pool.is_changing else 1
+    return max(workers + 1 - gone, min(workers, 2))
+
+
+def _staying(pool: Pool) -> int:
+    """How many of those that serve may stay where the next one has to be started in the memory of another."""
+    starting = sum(worker.phase is Phase.STARTING for worker in pool.workers)
+    return max(_most(pool) - max(starting, 1), min(pool.limits.workers, 2) - 1)
+
+
 def wanted(pool: Pool) -> int:
     """Return how many processes to start as soon as the back-off allows."""
     if pool.stage is Stage.STOPPING:
@@ -77,7 +91,7 @@ def wanted(pool: Pool) -> int:
         return 0 if starting else 1
     leaving = len(pool.workers) - len(serving) - starting
     if missing > 0:
-        return missing if limits.surge else max(0, missing - leaving)
+        return missing if limits.surge else max(0, _most(pool) - len(pool.workers))
     replaceable = pool.stage is Stage.RUNNING and any(_reason(pool, worker) for worker in serving)
     # Those that still finish their requests take memory too: never more than one for each that serves.
     if replaceable and not starting and missing == 0 and leaving < limits.workers:

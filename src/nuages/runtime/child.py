@@ -77,7 +77,7 @@ class Process:
             # Blocked until the process has handlers for them (`process.prepare`).
             blocked = [signal.SIGINT, signal.SIGHUP, signal.SIGUSR1]
             self.pid = os.posix_spawn(sys.executable, argv, {**environ}, setsigmask=blocked)
-            memory.be_first_to_go(self.pid)
+            memory.let_go_first(self.pid)
         except OSError:
             self.control.close()
             raise

@@ -192,7 +192,6 @@ class Chronicle:
 
     def memory_room(self, group: Group, need: int, *, fits: bool) -> None:
         """Another worker fits beside those that serve, or not any more."""
-        has = f"{max(0, group.room) >> 20} of {group.limit >> 20} MB by {group.origin} are free"
         level, event, text = "info", "memory-room", "fits again: it is ready before the old one stops"
         if not fits:
             level, event, text = (
@@ -201,8 +200,21 @@ class Chronicle:
                 "does not fit: where one is replaced, the old one ends first",
             )
         self.log.event(
-            level, event, f"another worker ({need >> 20} MB) {text}; {has}", room=group.room, need=need
+            level,
+            event,
+            f"another worker ({need >> 20} MB) {text}; {_free(group)}",
+            room=group.room,
+            need=need,
         )
+
+    def reload_room(self, group: Group, need: int, number: int) -> None:
+        """New code does not fit beside the old, so that so many workers have to end before it is loaded."""
+        ends = "the old one ends first" if number == 1 else f"{number} workers end first"
+        self.log.event(
+            "warning", "memory-short",
+            f"the new code and a worker ({need >> 20} MB) do not fit: {ends}; {_free(group)}",
+            room=group.room, need=need, workers=number,
+        )  # fmt: skip
 
     def killed_by_limit(self, group: Group, number: int) -> None:
         """The kernel has killed somebody because of the memory limit."""
@@ -256,6 +268,10 @@ def why_it_cannot_start(process: Child | None, start_seconds: float, refused: OS
         why=f"its process {process.ending()}, and said nothing",
         hint="look above for what it wrote; `python manage.py check` loads the same code",
     )  # fmt: skip
+
+
+def _free(group: Group) -> str:
+    return f"{max(0, group.room) >> 20} of {group.limit >> 20} MB by {group.origin} are free"
 
 
 def counted(workers: int) -> str:

@@ -132,7 +132,7 @@ class Crew:
                 process.ready_after = time.monotonic() - process.started
                 self.say.worker_ready(process)
                 self._happen(messages.Ready(process.id))
-                self.nursery.keep(self._state().proven or 0)
+                self.nursery.prove(process, self._state().proven or 0)
             elif "error" in message:
                 process.error = child.error_from(message["error"])
             elif "stacked" in message:

@@ -35,7 +35,7 @@ _KINDS = frozenset(
     ))
 )  # fmt: skip
 _SIMPLE = frozenset(map(id, (str, int, float, bytes, tuple, frozenset, dict)))
-_AT_ONCE = 1000  # objects whose referents are in one list
+_AT_ONCE = 1000  # objects and their referents
 _ALL, _UNWATCHED = 1, 2  # objects of a type that stay: all, or those that no weak reference leads to
 _HEAP, _IMMUTABLE = 1 << 9, 1 << 8  # Py_TPFLAGS_HEAPTYPE, Py_TPFLAGS_IMMUTABLETYPE
 
@@ -73,26 +73,35 @@ def keep() -> int:
     weak = weakref.getweakrefcount
     kept = 0
     codes: list[types.CodeType] = []
-    holders: list[Any] = []
-    for one in gc.get_objects():
-        kind = type(one)
-        stays = kinds.get(id(kind))
-        if stays is None:
-            stays = kinds[id(kind)] = may_stay(kind) and (_ALL if _is_basic(kind) else _UNWATCHED)
-        if stays and (stays is _ALL or not weak(one)):
-            words[id(one) >> 2] = immortal
-            kept += 1
-            if kind is types.FunctionType:
-                codes.append(one.__code__)
-            elif kind is not tuple:
-                holders.append(one)
-    # The collector knows containers only, and not those that hold nothing but what it does not know.
-    while holders:
-        for one in gc.get_referents(*holders[-_AT_ONCE:]):
+    objects = gc.get_objects()
+    # Piece by piece, for in a reload the old code is in memory too: the lists shrink as they are gone through.
+    while objects:
+        holders: list[Any] = []
+        for one in objects[-_AT_ONCE:]:
+            kind = type(one)
+            stays = kinds.get(id(kind))
+            if stays is None:
+                stays = kinds[id(kind)] = may_stay(kind) and (_ALL if _is_basic(kind) else _UNWATCHED)
+            if stays and (stays is _ALL or not weak(one)):
+                words[id(one) >> 2] = immortal
+                kept += 1
+                if kind is types.FunctionType:
+                    codes.append(one.__code__)
+                elif kind is not tuple:
+                    holders.append(one)
+        del objects[-_AT_ONCE:]
+        # The collector knows containers only, and not those that hold nothing but what it does not know.
+        for one in gc.get_referents(*holders):
             if id(type(one)) in _SIMPLE:
                 words[id(one) >> 2] = immortal
                 kept += 1
-        del holders[-_AT_ONCE:]
+        kept += _keep_codes(codes, words, immortal)
+    return kept
+
+
+def _keep_codes(codes: list[types.CodeType], words: memoryview, immortal: int) -> int:
+    """Take code from a list, and make it, what it names and its constants immortal; return how many objects."""
+    kept = 0
     while codes:
         code = codes.pop()
         if words[id(code) >> 2] != immortal:

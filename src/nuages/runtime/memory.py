@@ -104,7 +104,7 @@ def private(pid: int) -> int | None:
     return sum(found) if found else None
 
 
-def be_first_to_go(pid: int) -> None:
+def let_go_first(pid: int) -> None:
     """Let the kernel end a process that still loads before those that serve, where the memory is too little for both.
 
     See proc_pid_oom_score_adj(5): the most there is counts as if the process took all of the memory.
@@ -113,11 +113,11 @@ def be_first_to_go(pid: int) -> None:
         Path(f"/proc/{pid}/oom_score_adj").write_text("1000", encoding="ascii")
 
 
-def be_as_others(supervisor: int) -> None:
-    """Count as the supervisor does from now on: this process has loaded, and the kernel judges by what it takes."""
+def let_go_as_others(pid: int) -> None:
+    """Have a process count as this one does from now on: it serves, and the kernel judges by what it takes."""
     with suppress(OSError):
-        usual = Path(f"/proc/{supervisor}/oom_score_adj").read_text(encoding="ascii")
-        Path("/proc/self/oom_score_adj").write_text(usual, encoding="ascii")
+        usual = Path("/proc/self/oom_score_adj").read_text(encoding="ascii")
+        Path(f"/proc/{pid}/oom_score_adj").write_text(usual, encoding="ascii")
 
 
 def resident(pid: int) -> int | None:

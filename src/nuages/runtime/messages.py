@@ -67,7 +67,9 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Reload:
-    """New code is there: replace every worker."""
+    """New code is there: replace every worker; so many end before it is loaded where both codes do not fit."""
+
+    unavailable: int = 1
 
 
 @dataclass(frozen=True, slots=True)

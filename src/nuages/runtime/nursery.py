@@ -20,7 +20,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from nuages.errors import OutsideError
-from nuages.runtime import child
+from nuages.runtime import child, memory
 from nuages.runtime.child import Assignment, Child, Process
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class Nursery:
         self._zygotes: dict[int, Zygote] = {}  # by generation
         self._ending: dict[int, Zygote] = {}  # by pid; told to end, and not reaped yet
         self._unsafe: set[int] = set()  # generations whose workers load the project themselves
+        self._proven = -1  # the generation that serves
 
     # What the supervisor asks
 
@@ -117,11 +118,15 @@ class Nursery:
         if worker.doomed:
             worker.signal(signal.SIGKILL)
 
-    def keep(self, oldest: int) -> None:
-        """Let the zygotes of generations before `oldest` end: no worker will be asked of them any more."""
-        for generation in [number for number in self._zygotes if number < oldest]:
-            self._end(self._zygotes[generation])
-        self._unsafe = {number for number in self._unsafe if number >= oldest}
+    def prove(self, worker: Child, generation: int) -> None:
+        """Note that a worker serves, and that this is its generation: zygotes before it end, for nobody needs them."""
+        self._proven = generation
+        for older in [number for number in self._zygotes if number < generation]:
+            self._end(self._zygotes[older])
+        self._unsafe = {number for number in self._unsafe if number >= generation}
+        memory.let_go_as_others(worker.pid)
+        if zygote := self._zygotes.get(generation):
+            memory.let_go_as_others(zygote.pid)
 
     def drop(self, generation: int) -> None:
         """Let a generation's zygote end: its code is given up."""
@@ -244,6 +249,8 @@ class Nursery:
         if not why and not self._adopts():
             why = "this kernel does not let orphans become our children (prctl(2), PR_SET_CHILD_SUBREAPER)"
         self._say.preloaded(zygote, why)
+        if zygote.generation == self._proven:
+            memory.let_go_as_others(zygote.pid)
         if not why:
             for worker in list(zygote.waiting.values()):
                 self._ask(zygote, worker)

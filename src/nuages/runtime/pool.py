@@ -8,7 +8,8 @@ Invariants, tested on random histories:
 * A worker is started once and never again; its id is never used twice.
 * The first worker of a server starts alone; never more than `workers + surge` are starting or serving.
 * A replacement is ready before the worker that it replaces retires; where no second one fits the memory (`surge` 0),
-  it starts when the old one has ended.
+  it starts when the old one has ended. While new code is loaded, and until the old has ended, as many are gone as
+  that needs the memory of, but one serves if there is to be more than one.
 * A worker that goes may linger with what takes long; never more linger than serve, none while memory is short or the
   server stops. One that is due for its age or its requests waits until there is room to linger.
 * The grace is for a server that stops, and for who goes before anybody has taken its place; who was replaced has
@@ -106,11 +107,12 @@ def _note(pool: Pool, now: float, event: Event | None) -> tuple[Pool, Actions]:
             return pool, ()
         case Room(fits):
             return replace(pool, limits=replace(pool.limits, surge=int(fits))), ()
-        case Reload():
+        case Reload(unavailable):
             if pool.stage is not Stage.RUNNING:
                 return pool, ()
             newest = pool.newest + 1
-            return replace(pool, generation=newest, newest=newest, failures=0, failed_at=-inf), ()
+            pool = replace(pool, generation=newest, newest=newest, unavailable=unavailable)
+            return replace(pool, failures=0, failed_at=-inf), ()
         case Resize(by):
             return replace(pool, limits=replace(pool.limits, workers=max(1, pool.limits.workers + by))), ()
         case Stop(drain):

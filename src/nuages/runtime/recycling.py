@@ -6,6 +6,7 @@ still. The shell is `watch`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -136,6 +137,20 @@ def look(
 def fits(group: Group | None, need: int) -> bool:
     """Return whether so many bytes more can be taken."""
     return group is None or group.room - group.limit * KEPT_FREE >= need
+
+
+def unavailable(group: Group | None, need: int, owns: Sequence[int]) -> int:
+    """Return how many workers have to end before so many bytes can be taken: one at least, all but one at most.
+
+    `owns` are the bytes that each of them gives back; which ones will end is not known, so the least are counted.
+    """
+    number, given = 1, 0
+    for own in sorted(owns)[:-1]:
+        given += own
+        if fits(group, need - given):
+            return number
+        number += 1
+    return max(1, len(owns) - 1)
 
 
 def room(group: Group | None, need: int, *, fitted: bool) -> Room | None:

@@ -75,7 +75,8 @@ class Pool:
 
     `generation` is the code that new workers load, `newest` the last one that was asked for, `proven` the newest of
     which a worker was ever ready. `failures` counts workers that died early, the last at `failed_at`. `hurried` tells
-    that a second order to stop came. `stuck_at` is when workers became due for a stuck thread, of late.
+    that a second order to stop came. `stuck_at` is when workers became due for a stuck thread, of late. `unavailable`
+    is how many have to be gone while two codes are in memory, where a second worker does not fit.
     """
 
     limits: Limits
@@ -91,6 +92,15 @@ class Pool:
     gave_up: bool = False
     hurried: bool = False
     stuck_at: tuple[float, ...] = ()
+    unavailable: int = 1
+
+    @property
+    def is_changing(self) -> bool:
+        """Whether the code of two generations is in memory: one is loaded, or serves, beside the other."""
+        return self.proven is not None and (
+            self.proven != self.generation
+            or any(worker.generation != self.generation for worker in self.workers)
+        )
 
 
 def find(pool: Pool, worker_id: int) -> Worker | None:

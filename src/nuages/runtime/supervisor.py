@@ -222,7 +222,7 @@ class Supervisor:
                     for serving in self.crew.children.values():
                         serving.order("certificate")
                     self._systemd.expect_reload()
-                    for event in (*self._watch.before_reload(self.pool), messages.Reload()):
+                    for event in self._watch.reload(self.pool):
                         self._step(event)
                 case signal.SIGTTIN | signal.SIGTTOU:
                     self._resize(1 if number == signal.SIGTTIN else -1, number.name)

@@ -91,22 +91,38 @@ class Watch:
         self._weighed[worker] = _Weighed()
         self._weighed[worker].now(self._crew.children[worker].pid, now)
 
-    def before_reload(self, state: Pool) -> tuple[messages.Event, ...]:
-        """Return whether a second generation fits beside the first: the loaded project and one worker."""
+    def reload(self, state: Pool) -> tuple[messages.Event, ...]:
+        """Return how the code is to be replaced: beside the loaded project and its workers, a second one has to fit."""
+        if state.proven != state.generation:  # what is half loaded will go, but is in memory too
+            return (messages.Reload(state.unavailable),)
+        group = self._groups.tightest()
         zygotes = [memory.resident(zygote.pid) or 0 for zygote in self._crew.nursery.zygotes()]
-        return self._room(state, self._groups.tightest(), more=max(zygotes, default=0), always=True)
+        need = self._need + max(zygotes, default=0)
+        if group is None or recycling.fits(group, need):
+            return (*self._room(state, group), messages.Reload())
+        owns = [
+            memory.private(self._crew.children[worker.id].pid) or 0
+            for worker in state.workers
+            if worker.phase is Phase.READY
+        ]
+        number = recycling.unavailable(group, need, owns)
+        self._crew.say.reload_room(group, need, number)
+        return (messages.Room(fits=False), messages.Reload(number))
 
-    def _room(
-        self, state: Pool, group: memory.Group | None, *, more: int = 0, always: bool = False
-    ) -> tuple[messages.Event, ...]:
-        if not always and any(worker.phase is Phase.STARTING for worker in state.workers):
-            return ()  # what it will take is not known yet
+    @property
+    def _need(self) -> int:
+        """What one more worker takes, in bytes."""
         own = max((weighed.own for weighed in self._weighed.values()), default=0)
-        need = int(own * capacity.GROWTH) + more
-        changed = recycling.room(group, need, fitted=bool(state.limits.surge))
+        return int(own * capacity.GROWTH)
+
+    def _room(self, state: Pool, group: memory.Group | None) -> tuple[messages.Event, ...]:
+        makes_room = state.is_changing and not state.limits.surge
+        if makes_room or any(worker.phase is Phase.STARTING for worker in state.workers):
+            return ()  # what it will take is not known yet
+        changed = recycling.room(group, self._need, fitted=bool(state.limits.surge))
         if changed is None or group is None:
             return ()
-        self._crew.say.memory_room(group, need, fits=changed.fits)
+        self._crew.say.memory_room(group, self._need, fits=changed.fits)
         return (changed,)
 
     def _read(self, state: Pool, now: float) -> tuple[recycling.Reading, ...]:

@@ -20,7 +20,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from nuages.errors import NuagesError, StartError
-from nuages.runtime import child, departure, memory, overrun, process, recycling
+from nuages.runtime import child, departure, overrun, process, recycling
 from nuages.runtime import settings as options
 from nuages.runtime.inquiry import Inquiry
 from nuages.runtime.log import Log
@@ -47,7 +47,6 @@ class Worker:
 
         self.control = control
         self.id: int = assignment["worker"]
-        self.supervisor: int = assignment["supervisor"]
         self.settings = options.from_json(assignment["settings"])
         self.application = Application.from_json(assignment["application"])
         self.log = Log(access=assignment["access_log"], events=assignment["events_log"], worker=self.id)
@@ -89,7 +88,6 @@ class Worker:
             from nuages.runtime import site as sites
 
             site = sites.load(self.application, self.settings, self.report, first=self.id == 1)
-            memory.be_as_others(self.supervisor)
         hooks.call(self.settings.after_fork, "--after-fork", self.application)
         said = _UvicornLog(self.log)
         protocol = protocol_class(site, self.settings, self.log, self.board, self.report)

@@ -29,7 +29,6 @@ from nuages.runtime import (
     departure,
     immortal,
     mappings,
-    memory,
     obstacles,
     process,
     worker,
@@ -71,7 +70,6 @@ class Zygote:
         self._notes = notes = Notes()
         self.site = preload.load(self.application, self.settings, self.report)
         hooks.call(self.settings.before_fork, "--before-fork", self.application)
-        memory.be_as_others(self.assignment["supervisor"])
         notes.close()
         faulthandler.cancel_dump_traceback_later()  # it has a thread
         why = obstacles.obstacle(belongings.read_state(known, notes))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import inf
 
+import pytest
+
 from nuages.runtime.messages import (
     Abandon,
     Action,
@@ -169,6 +171,30 @@ def test_whether_a_second_worker_fits_is_known_when_it_is_needed() -> None:
     assert history.do(Room(fits=True)) == (Start(3, 1),)
     assert history.do(Ready(3)) == (Start(4, 1),)
     assert history.do(Ready(4)) == (Retire(2, "new code"),)
+
+
+def test_where_two_codes_do_not_fit_as_many_workers_end_first_as_the_new_one_needs() -> None:
+    history = History(workers=4, surge=0).serving()
+    first = [Retire(number, "new code", first=True) for number in (1, 2, 3)]
+    assert history.do(Reload(unavailable=3)) == tuple(first)
+    assert history.do(Exited(1)) == history.do(Exited(3)) == ()
+    assert history.do(Exited(2)) == (Start(5, 1),)
+    assert history.do(Ready(5)) == (Retire(4, "new code", first=True),)
+    assert history.do(Exited(4)) == (Start(6, 1), Start(7, 1), Start(8, 1))
+
+
+def test_where_that_code_does_not_load_there_are_as_many_as_before() -> None:
+    history = History(workers=4, surge=0).serving()
+    history.do(Reload(unavailable=3))
+    for number in (1, 2, 3):
+        history.do(Exited(number))
+    assert history.do(Exited(5)) == (Abandon(5, 1), Start(6, 0), Start(7, 0), Start(8, 0))
+
+
+@pytest.mark.parametrize(("workers", "stay"), [(1, 0), (2, 1), (3, 1)])
+def test_one_serves_while_new_code_is_loaded_if_there_is_another_to_end(workers: int, stay: int) -> None:
+    history = History(workers=workers, surge=0).serving()
+    assert len(history.do(Reload(unavailable=4))) == workers - stay
 
 
 def test_a_worker_lingers_with_what_takes_long_until_its_time_is_over() -> None:

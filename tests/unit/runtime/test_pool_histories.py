@@ -74,6 +74,10 @@ class Histories(RuleBasedStateMachine):
             assert (
                 self.pool.limits.surge or len(self.alive) <= self.pool.limits.workers or not self.said_ready
             ), "where no second one fits, the old one has ended before the new one starts"
+            if not self.pool.limits.surge and self.two_codes_are_there():
+                assert len(self.alive) <= max(self.pool.limits.workers + 1 - self.pool.unavailable, 2), (
+                    "while two codes are in memory as many are gone as that needs the memory of"
+                )
         retired = {action.id for action in actions if isinstance(action, Retire)}
         fewer = isinstance(event, Resize)
         retired |= {action.id for action in actions if isinstance(action, Cut)} & ready_before
@@ -144,6 +148,9 @@ class Histories(RuleBasedStateMachine):
                 assert not self.gave_up, "it gives up once"
                 self.gave_up = True
 
+    def two_codes_are_there(self) -> bool:
+        return bool(self.said_ready) and len({self.generations[number] for number in self.alive}) > 1
+
     def ids(self, *phases: Phase) -> list[int]:
         return sorted(number for number, phase in self.alive.items() if phase in phases)
 
@@ -204,9 +211,12 @@ class Histories(RuleBasedStateMachine):
     def the_memory_changes(self, fits: bool) -> None:
         self.happen(Room(fits))
 
-    @rule()
-    def new_code_comes(self) -> None:
-        self.happen(Reload())
+    @rule(unavailable=st.integers(1, 4))
+    def new_code_comes(self, unavailable: int) -> None:
+        before = self.ids(Phase.READY)
+        self.happen(Reload(unavailable))
+        if len(before) > 1 and self.pool.limits.workers > 1 and not self.stalled & set(before):
+            assert self.ids(Phase.READY), "somebody serves while new code is loaded"
 
     @rule(by=st.sampled_from([-1, 1]))
     def the_number_changes(self, by: int) -> None:

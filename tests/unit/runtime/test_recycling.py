@@ -8,7 +8,7 @@ import pytest
 
 from nuages.runtime.memory import Group, group_from
 from nuages.runtime.messages import Due, Recovered, Room
-from nuages.runtime.recycling import Looked, Reading, Rules, due, fits, look, room, rules_for
+from nuages.runtime.recycling import Looked, Reading, Rules, due, fits, look, room, rules_for, unavailable
 
 MB = 1 << 20
 GROUP = Group(origin="/sys/fs/cgroup/memory.max", limit=520 * MB, used=300 * MB, kills=0)
@@ -100,6 +100,16 @@ def test_a_second_worker_fits_or_not_and_barely_is_not_enough_to_change_it() -> 
     assert room(GROUP, 200 * MB, fitted=True) is None
     assert room(GROUP, 200 * MB, fitted=False) is None
     assert room(GROUP, 150 * MB, fitted=False) == Room(fits=True)
+
+
+def test_as_many_workers_end_before_new_code_is_loaded_as_give_back_what_it_takes() -> None:
+    fit = next(size for size in range(1000) if not fits(GROUP, (size + 1) * MB))
+    owns = [20 * MB, 10 * MB, 30 * MB, 40 * MB]
+    assert unavailable(GROUP, (fit + 10) * MB, owns) == 1
+    assert unavailable(GROUP, (fit + 11) * MB, owns) == 2
+    assert unavailable(GROUP, (fit + 31) * MB, owns) == 3
+    assert unavailable(GROUP, (fit + 500) * MB, owns) == 3
+    assert unavailable(GROUP, (fit + 500) * MB, owns[:1]) == unavailable(GROUP, 0, []) == 1
 
 
 @pytest.mark.parametrize(
