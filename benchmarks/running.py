@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,8 +84,12 @@ def started(
     core: int | None,
     probe: Load,
     log: Path,
+    wrapper: Sequence[str] = (),
 ) -> Iterator[Running]:
-    """Run a server while the block runs; `probe` is what it must answer before the block begins."""
+    """Run a server while the block runs; `probe` is what it must answer before the block begins.
+
+    `wrapper` is a command that becomes the server's.
+    """
     port = free_port()
     filled = {**places, "port": port}
     command = server.command(filled)
@@ -95,7 +99,7 @@ def started(
     own = {name: value.format_map(filled) for name, value in server.environ.items()}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*pin, *command],
+            [*wrapper, *pin, *command],
             cwd=str(places["site"]),
             env={**os.environ, **environ, **own},
             stdin=subprocess.DEVNULL,

@@ -13,6 +13,7 @@ from benchmarks.subjects import (
     plain,
     query,
     recycling,
+    reload,
     static,
     static_answers,
     static_slow,
@@ -35,6 +36,7 @@ SUBJECTS: dict[str, Subject] = {
         connections,
         idle,
         memory,
+        reload,
         recycling,
         upload,
     )

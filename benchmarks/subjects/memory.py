@@ -57,7 +57,7 @@ def _all_at_once(call: Callable[[], None]) -> None:
         thread.join()
 
 
-def _mixed(port: int, project: Project, views: Sequence[str], requests: int) -> list[str]:
+def mixed(port: int, project: Project, views: Sequence[str], requests: int) -> list[str]:
     """Ask for every view in turn from many connections; return what went wrong."""
     faults: list[str] = []
     numbers = iter(range(CLIENTS))
@@ -85,7 +85,7 @@ def _mixed(port: int, project: Project, views: Sequence[str], requests: int) -> 
     return faults
 
 
-def _collect(port: int) -> int:
+def collect(port: int) -> int:
     """Have every worker collect its garbage; return how many have."""
     seen: set[bytes] = set()
     deadline = time.monotonic() + COLLECT_SECONDS
@@ -101,11 +101,11 @@ def _collect(port: int) -> int:
     return len(seen)
 
 
-def _workers_are_there(running: Running, project: Project) -> None:
+def workers_are_there(running: Running, project: Project) -> None:
     """Wait until all workers serve: the first one answers before the others have loaded."""
-    _collect(running.port)
+    collect(running.port)
     Stage.settle(running)
-    _mixed(running.port, project, FEW_VIEWS, CLIENTS)
+    mixed(running.port, project, FEW_VIEWS, CLIENTS)
 
 
 def _reload(running: Running) -> float:
@@ -128,11 +128,11 @@ def _measure(stage: Stage, project: Project, server: Server, views: Sequence[str
             server, places=stage.places(project), environ=project.environ, core=None,
             probe=Load(path="/plain/"), log=log,
         ) as running:  # fmt: skip
-            _workers_are_there(running, project)
+            workers_are_there(running, project)
             before, spent = cpu.memory(running.pid) / 1e6, cpu.usage(running.pid).cpu
-            faults = _mixed(running.port, project, views, requests)
+            faults = mixed(running.port, project, views, requests)
             spent = cpu.usage(running.pid).cpu - spent
-            collected = _collect(running.port)
+            collected = collect(running.port)
             Stage.settle(running)
             memory, command = cpu.memory(running.pid) / 1e6, running.command
             most = _reload(running)

@@ -5,47 +5,27 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from benchmarks import limits
 from tests.process.clients import asking
-from tests.process.harness import Server, serving, wait_until, write_project
+from tests.process.harness import Server, serving, write_project
 from tests.process.test_nothing_is_lost import fewest_ready
 
 MB = 1 << 20
 
 
-def _memory_group() -> tuple[Path, str] | None:
-    """Our own memory cgroup and the name of the file that limits one, if groups can be made there."""
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
-        _, controllers, path = line.split(":", 2)
-        if "memory" in controllers.split(","):
-            folder, name = Path("/sys/fs/cgroup/memory") / path[1:], "memory.limit_in_bytes"
-        else:
-            folder, name = Path("/sys/fs/cgroup") / path[1:], "memory.max"
-            given = folder / "cgroup.subtree_control"
-            if controllers or not given.exists() or "memory" not in given.read_text():
-                continue
-        if os.access(folder, os.W_OK):
-            return folder, name
-    return None
-
-
 @contextlib.contextmanager
-def limited(limit: int) -> Iterator[list[str]]:
+def limited(limit: int) -> Iterator[Sequence[str]]:
     """Make a memory cgroup and give the command that enters it."""
-    found = _memory_group()
-    if found is None:
-        pytest.skip("needs root and a writable memory cgroup")
-    group, name = found[0] / f"nuages-test-{os.getpid()}", found[1]
-    group.mkdir()
-    try:
-        (group / name).write_text(str(limit))
-        yield ["sh", "-c", f'echo $$ > {group}/cgroup.procs; exec "$@"', "sh"]
-    finally:
-        wait_until(lambda: not (group / "cgroup.procs").read_text(), "the group is empty")
-        group.rmdir()
+    with contextlib.ExitStack() as stack:
+        try:
+            group = stack.enter_context(limits.limited(limit))
+        except OSError as error:
+            pytest.skip(str(error))
+        yield group.wrapper
 
 
 def test_as_many_workers_as_fit_the_memory_after_one_was_measured(project: Path) -> None:
@@ -112,7 +92,7 @@ def begin():
 
 
 @contextlib.contextmanager
-def heavy_workers(folder: Path, wrapper: list[str]) -> Iterator[tuple[Path, Server]]:
+def heavy_workers(folder: Path, wrapper: Sequence[str]) -> Iterator[tuple[Path, Server]]:
     """Four workers with 20 MB of their own each, of a project with 60 MB: 75 MB more for its code a second time."""
     project = write_project(folder, settings=BALLAST)
     (project / "pages" / "fork.py").write_text(OWN)
