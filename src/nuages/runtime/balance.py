@@ -40,7 +40,8 @@ def _dispensable(pool: Pool) -> list[tuple[Worker, Action]]:
     limits = pool.limits
     serving = [worker for worker in pool.workers if worker.phase is Phase.READY]
     due = sorted(
-        (worker for worker in serving if _reason(pool, worker)), key=lambda worker: not worker.stalled
+        (worker for worker in serving if _reason(pool, worker)),
+        key=lambda worker: (not worker.stalled, worker.id not in pool.first),
     )
     fresh = [worker for worker in reversed(serving) if not _reason(pool, worker)]
     surplus = max(0, len(serving) - limits.workers)
@@ -68,7 +69,7 @@ def _dispensable(pool: Pool) -> list[tuple[Worker, Action]]:
 def _most(pool: Pool) -> int:
     """How many processes there may be where a second worker does not fit; one serves while another starts."""
     workers = pool.limits.workers
-    gone = max(1, pool.unavailable) if pool.is_changing else 1
+    gone = max(1, len(pool.first)) if pool.is_changing else 1
     return max(workers + 1 - gone, min(workers, 2))
 
 

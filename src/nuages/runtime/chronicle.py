@@ -209,7 +209,7 @@ class Chronicle:
 
     def reload_room(self, group: Group, need: int, number: int) -> None:
         """New code does not fit beside the old, so that so many workers have to end before it is loaded."""
-        ends = "the old one ends first" if number == 1 else f"{number} workers end first"
+        ends = f"{number} workers end first" if number > 1 else "the old one ends first"
         self.log.event(
             "warning", "memory-short",
             f"the new code and a worker ({need >> 20} MB) do not fit: {ends}; {_free(group)}",

@@ -59,8 +59,9 @@ class Crew:
         self.on_reaped: Callable[[int], None] = lambda _: None
         self._asked_for_stacks: dict[int, float] = {}  # until when each is waited for, by worker
         self.nursery = nursery.Nursery(
-            environ, selector, say, preload=settings.preload, failed=self._exited, adopts=adopts
-        )
+            environ, selector, say, preload=settings.preload, failed=self._exited, adopts=adopts,
+            is_short=lambda: not self._state().limits.surge,
+        )  # fmt: skip
         self.board = Scoreboard(max(_LEAST_SLOTS, _SLOTS_EACH * workers))
         self.ledger = Ledger(self.board)
         os.set_inheritable(self.board.descriptor, True)

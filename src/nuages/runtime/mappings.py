@@ -10,21 +10,21 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _MADV_DONTNEED = 4  # madvise(2): of a file's page that nobody wrote to, the file has all there is
 _RANGE = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \S+ +/")
 
 
-def of_files(smaps: str) -> Iterator[tuple[int, int]]:
+def of_files(smaps: Iterable[str]) -> Iterator[tuple[int, int]]:
     """Return start and end of each mapping of a file that nothing was or can be written to; see proc_pid_smaps(5).
 
     The dynamic linker writes to some that are read-only afterwards (RELRO): those have pages that no file has, in
     memory or swapped out.
     """
     found: tuple[int, int] | None = None
-    for line in smaps.splitlines():
+    for line in smaps:
         name, *values = line.split() or [""]
         if match := _RANGE.match(line):
             start, end, rights = match.groups()
@@ -43,9 +43,11 @@ def give_back() -> None:
     """
     advise = ctypes.CDLL(None).madvise
     advise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    with contextlib.suppress(OSError):
-        text = Path("/proc/self/smaps").read_text(encoding="utf-8", errors="replace")
-        for start, end in of_files(text):
+    with (
+        contextlib.suppress(OSError),
+        Path("/proc/self/smaps").open(encoding="utf-8", errors="replace") as lines,
+    ):
+        for start, end in of_files(lines):
             advise(start, end - start, _MADV_DONTNEED)
 
 

@@ -67,9 +67,9 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Reload:
-    """New code is there: replace every worker; so many end before it is loaded where both codes do not fit."""
+    """New code is there: replace every worker; where both codes do not fit, these end before it is loaded."""
 
-    unavailable: int = 1
+    first: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,14 +51,16 @@ class Nursery:
 
     `failed` is called with a worker that never came to be, out of the loop and never from inside of `start`.
     `adopts` says whether orphans become children of this process; it is asked when the first zygote has loaded.
+    `is_short` says whether the memory is too little for a second worker.
     """
 
     def __init__(
         self, environ: Mapping[str, str], selector: selectors.BaseSelector, say: Chronicle, *, preload: str,
-        failed: Callable[[Child], None], adopts: Callable[[], bool],
+        failed: Callable[[Child], None], adopts: Callable[[], bool], is_short: Callable[[], bool],
     ) -> None:  # fmt: skip
         self._environ = {**ENVIRONMENT, **environ}
-        self._selector, self._say, self._failed, self._adopts = selector, say, failed, adopts
+        self._selector, self._say, self._failed = selector, say, failed
+        self._adopts, self._is_short = adopts, is_short
         self._preloads = preload != "off" and sys.platform == "linux"
         self._zygotes: dict[int, Zygote] = {}  # by generation
         self._ending: dict[int, Zygote] = {}  # by pid; told to end, and not reaped yet
@@ -121,8 +123,7 @@ class Nursery:
     def prove(self, worker: Child, generation: int) -> None:
         """Note that a worker serves, and that this is its generation: zygotes before it end, for nobody needs them."""
         self._proven = generation
-        for older in [number for number in self._zygotes if number < generation]:
-            self._end(self._zygotes[older])
+        self._end_before(generation)
         self._unsafe = {number for number in self._unsafe if number >= generation}
         memory.let_go_as_others(worker.pid)
         if zygote := self._zygotes.get(generation):
@@ -191,6 +192,11 @@ class Nursery:
         self._selector.register(zygote.control, selectors.EVENT_READ, lambda: self._hear(zygote))
         return zygote
 
+    def _end_before(self, generation: int) -> None:
+        for zygote in self.zygotes():
+            if zygote.generation < generation:
+                self._end(zygote)
+
     def _end(self, zygote: Zygote) -> None:
         zygote.told_to_end = "it is not needed any more"
         self._ending[zygote.pid] = zygote
@@ -252,6 +258,8 @@ class Nursery:
         if zygote.generation == self._proven:
             memory.let_go_as_others(zygote.pid)
         if not why:
+            if self._is_short():
+                self._end_before(zygote.generation)  # for the first worker takes what that gives back
             for worker in list(zygote.waiting.values()):
                 self._ask(zygote, worker)
             return

@@ -107,11 +107,11 @@ def _note(pool: Pool, now: float, event: Event | None) -> tuple[Pool, Actions]:
             return pool, ()
         case Room(fits):
             return replace(pool, limits=replace(pool.limits, surge=int(fits))), ()
-        case Reload(unavailable):
+        case Reload(first):
             if pool.stage is not Stage.RUNNING:
                 return pool, ()
             newest = pool.newest + 1
-            pool = replace(pool, generation=newest, newest=newest, unavailable=unavailable)
+            pool = replace(pool, generation=newest, newest=newest, first=first)
             return replace(pool, failures=0, failed_at=-inf), ()
         case Resize(by):
             return replace(pool, limits=replace(pool.limits, workers=max(1, pool.limits.workers + by))), ()

@@ -6,7 +6,7 @@ still. The shell is `watch`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -139,18 +139,18 @@ def fits(group: Group | None, need: int) -> bool:
     return group is None or group.room - group.limit * KEPT_FREE >= need
 
 
-def unavailable(group: Group | None, need: int, owns: Sequence[int]) -> int:
-    """Return how many workers have to end before so many bytes can be taken: one at least, all but one at most.
+def to_end_first(group: Group | None, need: int, owns: Mapping[int, int]) -> tuple[int, ...]:
+    """Return which workers have to end before so many bytes can be taken: the heaviest, and never all.
 
-    `owns` are the bytes that each of them gives back; which ones will end is not known, so the least are counted.
+    `owns` are the bytes that each of them gives back, by id.
     """
-    number, given = 1, 0
-    for own in sorted(owns)[:-1]:
-        given += own
-        if fits(group, need - given):
-            return number
-        number += 1
-    return max(1, len(owns) - 1)
+    ends: list[int] = []
+    for worker in sorted(owns, key=lambda one: owns[one], reverse=True)[:-1]:
+        if fits(group, need):
+            break
+        ends.append(worker)
+        need -= owns[worker]
+    return tuple(ends)
 
 
 def room(group: Group | None, need: int, *, fitted: bool) -> Room | None:

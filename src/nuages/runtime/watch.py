@@ -94,20 +94,20 @@ class Watch:
     def reload(self, state: Pool) -> tuple[messages.Event, ...]:
         """Return how the code is to be replaced: beside the loaded project and its workers, a second one has to fit."""
         if state.proven != state.generation:  # what is half loaded will go, but is in memory too
-            return (messages.Reload(state.unavailable),)
+            return (messages.Reload(state.first),)
         group = self._groups.tightest()
         zygotes = [memory.resident(zygote.pid) or 0 for zygote in self._crew.nursery.zygotes()]
         need = self._need + max(zygotes, default=0)
         if group is None or recycling.fits(group, need):
             return (*self._room(state, group), messages.Reload())
-        owns = [
-            memory.private(self._crew.children[worker.id].pid) or 0
+        owns = {
+            worker.id: memory.private(self._crew.children[worker.id].pid) or 0
             for worker in state.workers
             if worker.phase is Phase.READY
-        ]
-        number = recycling.unavailable(group, need, owns)
-        self._crew.say.reload_room(group, need, number)
-        return (messages.Room(fits=False), messages.Reload(number))
+        }
+        first = recycling.to_end_first(group, need, owns)
+        self._crew.say.reload_room(group, need, len(first))
+        return (messages.Room(fits=False), messages.Reload(first))
 
     @property
     def _need(self) -> int:

@@ -20,7 +20,15 @@ def test_a_worker_that_tells_its_number_itself_is_killed_if_it_was_to_be(
     monkeypatch.setattr(Child, "signal", lambda worker, number: sent.append((worker.pid, number)))
     say: Any = None
     with selectors.DefaultSelector() as selector:
-        nursery = Nursery({}, selector, say, preload="off", failed=lambda _: None, adopts=lambda: True)
+        nursery = Nursery(
+            {},
+            selector,
+            say,
+            preload="off",
+            failed=lambda _: None,
+            adopts=lambda: True,
+            is_short=lambda: False,
+        )
         worker = Child(1, 0, 0)
         worker.doomed = doomed
         nursery.born(worker, 4711)

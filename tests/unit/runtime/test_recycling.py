@@ -8,7 +8,7 @@ import pytest
 
 from nuages.runtime.memory import Group, group_from
 from nuages.runtime.messages import Due, Recovered, Room
-from nuages.runtime.recycling import Looked, Reading, Rules, due, fits, look, room, rules_for, unavailable
+from nuages.runtime.recycling import Looked, Reading, Rules, due, fits, look, room, rules_for, to_end_first
 
 MB = 1 << 20
 GROUP = Group(origin="/sys/fs/cgroup/memory.max", limit=520 * MB, used=300 * MB, kills=0)
@@ -102,14 +102,15 @@ def test_a_second_worker_fits_or_not_and_barely_is_not_enough_to_change_it() -> 
     assert room(GROUP, 150 * MB, fitted=False) == Room(fits=True)
 
 
-def test_as_many_workers_end_before_new_code_is_loaded_as_give_back_what_it_takes() -> None:
+def test_the_heaviest_workers_end_before_new_code_is_loaded_until_it_fits() -> None:
     fit = next(size for size in range(1000) if not fits(GROUP, (size + 1) * MB))
-    owns = [20 * MB, 10 * MB, 30 * MB, 40 * MB]
-    assert unavailable(GROUP, (fit + 10) * MB, owns) == 1
-    assert unavailable(GROUP, (fit + 11) * MB, owns) == 2
-    assert unavailable(GROUP, (fit + 31) * MB, owns) == 3
-    assert unavailable(GROUP, (fit + 500) * MB, owns) == 3
-    assert unavailable(GROUP, (fit + 500) * MB, owns[:1]) == unavailable(GROUP, 0, []) == 1
+    owns = {1: 20 * MB, 2: 10 * MB, 3: 30 * MB, 4: 40 * MB}
+    assert to_end_first(GROUP, (fit + 40) * MB, owns) == (4,)
+    assert to_end_first(GROUP, (fit + 41) * MB, owns) == (4, 3)
+    assert (
+        to_end_first(GROUP, (fit + 71) * MB, owns) == to_end_first(GROUP, (fit + 500) * MB, owns) == (4, 3, 1)
+    )
+    assert to_end_first(GROUP, (fit + 500) * MB, {1: 20 * MB}) == to_end_first(GROUP, 0, {}) == ()
 
 
 @pytest.mark.parametrize(
