@@ -60,7 +60,7 @@ class Crew:
         self._asked_for_stacks: dict[int, float] = {}  # until when each is waited for, by worker
         self.nursery = nursery.Nursery(
             environ, selector, say, preload=settings.preload, failed=self._exited, adopts=adopts,
-            is_short=lambda: not self._state().limits.surge,
+            is_short=lambda: not self._state().limits.surge and pool.ready(self._state()),
         )  # fmt: skip
         self.board = Scoreboard(max(_LEAST_SLOTS, _SLOTS_EACH * workers))
         self.ledger = Ledger(self.board)

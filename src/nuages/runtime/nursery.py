@@ -51,7 +51,7 @@ class Nursery:
 
     `failed` is called with a worker that never came to be, out of the loop and never from inside of `start`.
     `adopts` says whether orphans become children of this process; it is asked when the first zygote has loaded.
-    `is_short` says whether the memory is too little for a second worker.
+    `is_short` says whether the memory is too little for a second worker, and some worker serves.
     """
 
     def __init__(

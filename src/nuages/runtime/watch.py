@@ -116,10 +116,11 @@ class Watch:
         return int(own * capacity.GROWTH)
 
     def _room(self, state: Pool, group: memory.Group | None) -> tuple[messages.Event, ...]:
-        makes_room = state.is_changing and not state.limits.surge
-        if makes_room or any(worker.phase is Phase.STARTING for worker in state.workers):
+        loads = state.proven != state.generation and not state.limits.surge
+        if loads or any(worker.phase is Phase.STARTING for worker in state.workers):
             return ()  # what it will take is not known yet
-        changed = recycling.room(group, self._need, fitted=bool(state.limits.surge))
+        missing = state.limits.workers - sum(worker.phase is Phase.READY for worker in state.workers)
+        changed = recycling.room(group, self._need * max(1, missing), fitted=bool(state.limits.surge))
         if changed is None or group is None:
             return ()
         self._crew.say.memory_room(group, self._need, fits=changed.fits)
