@@ -402,6 +402,21 @@ def serving(
         server.close()
 
 
+# What systemd does: LISTEN_PID is the process that it executes, the sockets are descriptors from 3 on.
+_LIKE_SYSTEMD = """\
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1", "LISTEN_FDNAMES": "web"}
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
+
+
+def like_systemd(listener: socket.socket) -> dict[str, Any]:
+    """Return what has `serving` hand a socket over as systemd does."""
+    given = listener.fileno()
+    return {"wrapper": [sys.executable, "-c", _LIKE_SYSTEMD, str(given)], "pass_fds": [given]}
+
+
 def named_pipe(folder: Path, name: str = "pipe") -> Path:
     """Make a named pipe for the view `hold`."""
     path = folder / name

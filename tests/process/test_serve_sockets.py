@@ -6,22 +6,13 @@ import os
 import signal
 import socket
 import stat
-import sys
 from pathlib import Path
 
 import pytest
-from tests.process.harness import serving
+from tests.process.harness import like_systemd, serving
 
 from nuages.runtime.address import Address
 from nuages.runtime.sockets import listen
-
-# What systemd does: LISTEN_PID is the process that it executes, the sockets are descriptors from 3 on.
-_LIKE_SYSTEMD = """\
-import os, sys
-os.dup2(int(sys.argv[1]), 3)
-os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1", "LISTEN_FDNAMES": "web"}
-os.execvp(sys.argv[2], sys.argv[2:])
-"""
 
 
 def test_a_unix_socket_is_served_and_removed_at_the_end(project: Path) -> None:
@@ -87,20 +78,14 @@ def test_the_variable_port_is_honoured(project: Path) -> None:
 
 
 def test_a_socket_from_systemd_is_used_and_its_variables_go_no_further(project: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        given = listener.fileno()
-        with serving(
-            project,
-            "--workers",
-            "1",
-            bind=None,
-            wrapper=[sys.executable, "-c", _LIKE_SYSTEMD, str(given)],
-            pass_fds=[given],
-        ) as server:
-            server.wait_for("ready")
-            assert server.address == f"127.0.0.1:{listener.getsockname()[1]}"
-            assert server.get("/environ/?name=LISTEN_FDS") == ""
-            assert server.stop() == 0
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        serving(project, "--workers", "1", bind=None, **like_systemd(listener)) as server,
+    ):
+        server.wait_for("ready")
+        assert server.address == f"127.0.0.1:{listener.getsockname()[1]}"
+        assert server.get("/environ/?name=LISTEN_FDS") == ""
+        assert server.stop() == 0
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_CONGESTION"), reason="Linux alone lets the control be chosen")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from pathlib import Path
 
 import pytest
-from tests.process.harness import Server, held, named_pipe, serving
+from tests.process.harness import Server, held, like_systemd, named_pipe, serving
 from tests.process.sites import Talk, write_site
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -24,7 +25,12 @@ async def later(request):
     return HttpResponse("later")
 
 
-urlpatterns += [path("hold/", hold), path("later/", later)]
+async def block(request):
+    """As `hold`, with the event loop standing still."""
+    return hold(request)
+
+
+urlpatterns += [path("hold/", hold), path("later/", later), path("block/", block)]
 '''
 ASGI = """\
 import os
@@ -67,9 +73,9 @@ def test_everything_in_flight_completes_or_is_closed_properly(site: Path) -> Non
             f"POST /size/ HTTP/1.1\r\nHost: a\r\nContent-Length: {len(UPLOAD)}\r\n\r\n", UPLOAD[:50_000]
         )
         long.send(f"GET /hold/?pipe={pipe} HTTP/1.1\r\nHost: a\r\n\r\n")
-        with connect(f"ws://{server.address}/") as socket:
-            socket.send("hello")
-            assert socket.recv(timeout=10) == "HELLO"
+        with connect(f"ws://{server.address}/") as shouting:
+            shouting.send("hello")
+            assert shouting.recv(timeout=10) == "HELLO"
             with held(pipe) as writer:
                 pair.send(
                     "GET /later/?seconds=1 HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -78,7 +84,7 @@ def test_everything_in_flight_completes_or_is_closed_properly(site: Path) -> Non
                 server.signal(signal.SIGTERM)
                 server.wait_for("worker-retires")
                 with pytest.raises(ConnectionClosed) as closed:
-                    socket.recv(timeout=10)
+                    shouting.recv(timeout=10)
                 assert closed.value.rcvd is not None
                 assert closed.value.rcvd.code == 1012
                 # A request that was on its way to the idle connection is answered, and told that it was the last.
@@ -97,6 +103,56 @@ def test_everything_in_flight_completes_or_is_closed_properly(site: Path) -> Non
             assert long.closed()
         assert server.wait() == 0
     assert server.found("request-lost") == server.found("worker-killed") == []
+
+
+BOTH = ("--app", "pages.asgi:application", "--workers", "2")
+
+
+def test_nobody_waits_for_a_worker_whose_loop_stands_still(site: Path) -> None:
+    """The kernel would take connections for it as long as it lives, and reset them at its end."""
+    pipe = named_pipe(site)
+    with serving(site, *BOTH) as server:
+        server.wait_for("worker-ready", count=2)
+        stuck = _talk(server)
+        stuck.send(f"GET /block/?pipe={pipe} HTTP/1.1\r\nHost: a\r\n\r\n")
+        with held(pipe):
+            waiting = [_talk(server) for _ in range(50)]
+            for one in waiting:
+                one.send("GET /status/200/ HTTP/1.1\r\nHost: a\r\n\r\n")
+            server.signal(signal.SIGTERM)
+            assert [one.answer().status for one in waiting] == [200] * 50
+            server.wait_for("worker-ended")
+            with pytest.raises(ConnectionRefusedError):
+                server.connect()
+            # Not even its address is taken any more.
+            host, _, port = server.address.rpartition(":")
+            socket.create_server((host, int(port))).close()
+        assert stuck.answer().text == "released "
+        assert server.wait() == 0
+    assert server.found("request-lost") == []
+
+
+def test_a_socket_that_was_handed_over_goes_on_listening_for_who_made_it(site: Path) -> None:
+    pipe = named_pipe(site)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        with serving(site, *BOTH, bind=None, **like_systemd(listener)) as server:
+            server.wait_for("worker-ready", count=2)
+            stuck = _talk(server)
+            stuck.send(f"GET /block/?pipe={pipe} HTTP/1.1\r\nHost: a\r\n\r\n")
+            with held(pipe):
+                server.signal(signal.SIGTERM)
+                server.wait_for("worker-ended")
+                early = _talk(server)
+                early.send("GET /status/200/ HTTP/1.1\r\nHost: a\r\n\r\n")
+            # It had accepted nobody, and takes whom it finds when it goes on.
+            assert stuck.answer().text == "released "
+            assert early.answer().status == 200
+            assert server.wait() == 0
+        with serving(site, *BOTH, bind=None, **like_systemd(listener)) as server:
+            late = _talk(server)
+            late.send("GET /status/200/ HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert late.answer().status == 200
+            assert server.stop() == 0
 
 
 def test_what_outlasts_the_grace_is_cut_and_named(site: Path) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any, Protocol
 
 MOST_AT_ONCE = 16  # connections taken before other work of the loop has its turn
@@ -111,11 +111,30 @@ class Acceptor:
             sock.close()
         self._sockets = []
 
-    def take_the_rest(self) -> None:
-        """Accept whoever is in the sockets' queues: when nobody listens any more, the kernel would reset them."""
+    def end_listening(self, lent: Container[int] = ()) -> None:
+        """Accept whoever is in the sockets' queues, and have the kernel refuse who comes after them.
+
+        Closing would leave a socket open as long as another worker has it, whose loop may stand still: nobody would
+        accept who comes then. What still waits where no more files can be opened is left to the others, and sockets
+        of `lent`, by descriptor, to who made them.
+        """
         for sock in self._sockets:
-            while self._take(sock):
-                pass
+            if self._take_the_rest(sock) and sock.fileno() not in lent:
+                with contextlib.suppress(OSError):  # another worker was first
+                    sock.shutdown(socket.SHUT_RDWR)
+
+    def _take_the_rest(self, sock: socket.socket) -> bool:
+        """Accept all that wait; return whether none is left, whom the kernel would reset when nobody listens."""
+        while True:
+            try:
+                accepted, _ = sock.accept()
+            except BlockingIOError:
+                return True
+            except ConnectionAbortedError:
+                continue
+            except OSError:
+                return False
+            self._arrived(accepted)
 
     def give_up(self) -> None:
         """Leave those who have not come through their handshake."""
@@ -186,13 +205,16 @@ class Acceptor:
             if self._accepts:
                 self._wait(OUT_OF_FILES_WAIT)
             return False
+        self._arrived(accepted)
+        return True
+
+    def _arrived(self, accepted: socket.socket) -> None:
         accepted.setblocking(False)
         self._arriving += 1
         self._count()
         task = self._loop.create_task(self._begin(accepted))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return True
 
     async def _begin(self, accepted: socket.socket) -> None:
         try:

@@ -33,7 +33,8 @@ _PROGRAM = str(Path(__file__).absolute().with_name("__main__.py"))
 class Assignment:
     """All that a process is told at its start; descriptors are inherited under the same numbers.
 
-    Of a zygote `worker` is 0 and `slot` means nothing: it learns both with each order to fork.
+    `lent` are those of the sockets that somebody else made and goes on with. Of a zygote `worker` is 0 and `slot` means
+    nothing: it learns both with each order to fork.
     """
 
     worker: int
@@ -43,6 +44,7 @@ class Assignment:
     application: str
     settings: dict[str, Any]
     sockets: tuple[int, ...]
+    lent: tuple[int, ...]
     board: int
     slot: int
     access_log: str

@@ -258,8 +258,9 @@ class Crew:
         assignment = child.Assignment(
             worker=action.id, generation=action.generation, supervisor=os.getpid(), sys_path=tuple(sys.path),
             application=self._application.to_json(), settings=options.to_json(self.settings),
-            sockets=tuple(listener.socket.fileno() for listener in self._listeners), board=self.board.descriptor,
-            slot=slot, access_log=log.access_format, events_log=log.events_format,
+            sockets=tuple(one.socket.fileno() for one in self._listeners),
+            lent=tuple(one.socket.fileno() for one in self._listeners if one.inherited),
+            board=self.board.descriptor, slot=slot, access_log=log.access_format, events_log=log.events_format,
         )  # fmt: skip
         try:
             process = self.nursery.start(assignment)

@@ -11,7 +11,7 @@ import contextlib
 import socket
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Container, Iterator
 from typing import Any
 
 import uvicorn
@@ -28,7 +28,8 @@ class Server(uvicorn.Server):
 
     `busy` tells how many requests have begun and not ended; `on_lingers` is called when a retiring server has only
     what may take long. `warm_up` is given what makes a connection's protocol, and awaited before anything is accepted.
-    `tls` is an SSLContext, and a client has `handshake_seconds` to get through with it.
+    `tls` is an SSLContext, and a client has `handshake_seconds` to get through with it. The sockets of `lent`, by
+    descriptor, are not ours to end.
     `server_state.retiring` tells protocols that answers should say `Connection: close`.
     """
 
@@ -44,12 +45,13 @@ class Server(uvicorn.Server):
         handshake_seconds: float = 15.0,
         on_lingers: Callable[[Counter[State]], None] = lambda _: None,
         warm_up: Callable[[Callable[[], asyncio.Protocol]], Awaitable[None]] | None = None,
+        lent: Container[int] = (),
     ) -> None:
         super().__init__(config)
         self.server_state.retiring = False  # type: ignore[attr-defined]
         self._on_ready, self._beat, self._busy, self._on_lingers = on_ready, beat, busy, on_lingers
         self._tally, self._warm_up = tally, warm_up
-        self._tls, self._handshake_seconds = tls, handshake_seconds
+        self._tls, self._handshake_seconds, self._lent = tls, handshake_seconds, lent
         self._told: asyncio.Event | None = None
         self._order = Order()
         self._acceptor: Acceptor | None = None
@@ -114,7 +116,7 @@ class Server(uvicorn.Server):
         acceptor = self._acceptor
         if acceptor:
             if self._order.last:
-                acceptor.take_the_rest()
+                acceptor.end_listening(self._lent)
             acceptor.stop()
         beat_at = loop.time()
         while self.connections or self.server_state.tasks or self._busy() or (acceptor and acceptor.own):

@@ -53,6 +53,7 @@ class Worker:
         self.board = Board(assignment["board"], assignment["slot"])
         os.close(assignment["board"])
         self.sockets = [socket.socket(fileno=descriptor) for descriptor in assignment["sockets"]]
+        self.lent = frozenset(assignment["lent"])
         # They came through exec; programs that the project starts are not to hold the port.
         for inherited in (control, *self.sockets):
             inherited.set_inheritable(False)
@@ -116,7 +117,7 @@ class Worker:
             config, on_ready=self._ready, beat=self._beat, busy=lambda: self.board.in_flight, tally=self.board,
             tls=self.tls.context if self.tls else None, handshake_seconds=self.settings.header_timeout,
             on_lingers=lambda states: self.say(lingers={state.value: states[state] for state in states}),
-            warm_up=self._warm_up if self.settings.warmup_url else None,
+            warm_up=self._warm_up if self.settings.warmup_url else None, lent=self.lent,
         )  # fmt: skip
         with contextlib.suppress(SystemExit):  # uvicorn's way to say that the application's lifespan failed
             _run(self._main())
