@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
+import sys
 import time
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 from tests.process.clients import asking
-from tests.process.harness import Server, alive, serving, wait_until, write_project
+from tests.process.harness import APP, DEADLINE, Exchange, Server, alive, serving, wait_until, write_project
 from tests.process.test_nothing_is_lost import SLOW_IMPORT
+
+from nuages.runtime.application import Application
+from nuages.runtime.child import Assignment, Child
+from nuages.runtime.scoreboard import Scoreboard
+from nuages.runtime.settings import Settings, to_json
 
 INSIDE = {f"{kind} {how}" for kind in ("fresh", "kept") for how in ("reset", "closed", "stale", "cut")}
 READY_SECONDS = 0.2
@@ -105,6 +112,48 @@ Forks.fork = lambda self, control, message: fork(self, nobody, message)
         assert server.wait_for("worker-died")["pid"] == killed
         server.wait_for("worker-ready", count=3)
         assert server.stop() == 0
+
+
+def test_a_worker_accepts_nobody_before_the_supervisor_says_so(tmp_path: Path) -> None:
+    """It may have been given up meanwhile, as when its zygote was killed before it could tell of it."""
+    project = write_project(tmp_path / "project")
+    board, worker = Scoreboard(1), Child(1, 0, 0)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.set_inheritable(True)
+        os.set_inheritable(board.descriptor, True)
+        assignment = Assignment(
+            worker=1, generation=0, supervisor=os.getpid(), sys_path=tuple(sys.path),
+            application=Application(directory=str(project), settings="pages.settings", apps=(APP,)).to_json(),
+            settings=to_json(Settings()), sockets=(listener.fileno(),), lent=(), board=board.descriptor, slot=0,
+            access_log="off", events_log="json",
+        )  # fmt: skip
+        worker.execute("worker-1", assignment, os.environ)
+        try:
+            with socket.create_connection(listener.getsockname(), timeout=DEADLINE) as client:
+                exchange = Exchange(client)
+                exchange.send("/")
+                _wait_for(worker, "ready")
+                for _ in range(3):  # turns of its loop, in which it looks for what has come
+                    worker.order("stacks")
+                    _wait_for(worker, "stacked")
+                assert select.select([listener], [], [], 0)[0]
+                worker.order("accept")
+                assert exchange.answer().status == 200
+            worker.order("cut")
+            _, status = os.waitpid(worker.pid, 0)
+            worker.pid = 0
+            assert status == 0
+        finally:
+            if worker.pid:
+                worker.signal(signal.SIGKILL)
+                os.waitpid(worker.pid, 0)
+            worker.close()
+            board.close()
+
+
+def _wait_for(worker: Child, word: str) -> None:
+    """Wait until a worker has said something, in the supervisor's place."""
+    wait_until(lambda: any(word in message for message in worker.messages() or ()), f"the worker says {word}")
 
 
 def test_a_zygote_that_is_killed_while_it_loads_new_code_only_ends_that_reload(tmp_path: Path) -> None:

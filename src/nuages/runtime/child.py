@@ -1,7 +1,7 @@
 """One worker's process, seen from the supervisor: started by exec or forked, talked to over a socket pair.
 
 Both sides send JSON, one object a line. The supervisor's first line says what to serve (`Assignment`), later ones
-are orders: drain, retire, cut. The worker says ready, error, due, report. How a worker comes to be is `nursery`.
+are orders: accept, drain, retire, cut. The worker says ready, error, due, report. How it comes to be is `nursery`.
 """
 
 from __future__ import annotations

@@ -129,11 +129,7 @@ class Crew:
             self._forget_control(process)
         for message in heard or ():
             if "ready" in message:
-                self.nursery.born(process, message["pid"])
-                process.ready_after = time.monotonic() - process.started
-                self.say.worker_ready(process)
-                self._happen(messages.Ready(process.id))
-                self.nursery.prove(process, self._state().proven or 0)
+                self._became_ready(process, message["pid"])
             elif "error" in message:
                 process.error = child.error_from(message["error"])
             elif "stacked" in message:
@@ -151,6 +147,21 @@ class Crew:
                 )
             elif "report" in message:
                 self.say.reported(process, message)
+
+    def _became_ready(self, process: child.Child, pid: int) -> None:
+        """Let a worker accept: only now, for else one that is given up in this moment would lose what it has begun."""
+        if (
+            process.status is not None
+        ):  # it has ended, or nobody could learn its number from its zygote any more
+            return
+        self.nursery.born(process, pid)
+        worker = pool.find(self._state(), process.id)
+        if worker and worker.phase is pool.Phase.STARTING:
+            process.order("accept")
+        process.ready_after = time.monotonic() - process.started
+        self.say.worker_ready(process)
+        self._happen(messages.Ready(process.id))
+        self.nursery.prove(process, self._state().proven or 0)
 
     def _forget_control(self, process: child.Child) -> None:
         with contextlib.suppress(KeyError, ValueError):

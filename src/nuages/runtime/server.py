@@ -24,7 +24,7 @@ _TICK = 1.0  # seconds between two heartbeats and two values of the Date header
 
 
 class Server(uvicorn.Server):
-    """One worker's server. `on_ready` is called once it accepts, `beat` every second.
+    """One worker's server. `on_ready` is called when it could accept, which `accept` lets it, and `beat` every second.
 
     `busy` tells how many requests have begun and not ended; `on_lingers` is called when a retiring server has only
     what may take long. `warm_up` is given what makes a connection's protocol, and awaited before anything is accepted.
@@ -62,6 +62,11 @@ class Server(uvicorn.Server):
         """The protocols of all open connections."""
         return self.server_state.connections
 
+    def accept(self) -> None:
+        """Begin to accept connections; called once, when it has started."""
+        assert self._acceptor is not None
+        self._acceptor.start()
+
     def drain(self) -> None:
         """Go on accepting, but let every answer end its connection."""
         self.server_state.retiring = True  # type: ignore[attr-defined]
@@ -85,7 +90,7 @@ class Server(uvicorn.Server):
         """Do as `capture_signals`, which has its place since uvicorn 0.29."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start the application and accept connections."""
+        """Start the application and make everything ready to accept connections."""
         self._told = asyncio.Event()
         await super().startup(sockets=[])
         if self.started and not self.should_exit:
@@ -94,7 +99,6 @@ class Server(uvicorn.Server):
                 await self._warm_up(self._protocol)
             self._acceptor = Acceptor(sockets or (), self._tally, self._protocol, self._handshake())
             self.server_state.connections = self._acceptor.connections
-            self._acceptor.start()
             self._beat()
             self._on_ready()
 

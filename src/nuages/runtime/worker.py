@@ -225,6 +225,8 @@ class Worker:
         for line in data.splitlines():
             order = json.loads(line)
             match order["order"]:
+                case "accept":
+                    self.server.accept()
                 case "drain":
                     self.server.drain()
                 case "retire":

@@ -45,7 +45,7 @@ class Background:
             access_log=False, proxy_headers=False, server_header=False,
         )  # fmt: skip
         self._server = Server(
-            config, on_ready=self._ready.set, beat=lambda: None, busy=lambda: board.in_flight, tally=board
+            config, on_ready=self._begin, beat=lambda: None, busy=lambda: board.in_flight, tally=board
         )
         self._loop: Any = None
         self._thread = threading.Thread(target=self._run, name="django-suite-loop", daemon=True)
@@ -57,6 +57,10 @@ class Background:
         asyncio.set_event_loop(self._loop)
         self._loop.run_until_complete(self._server.serve([self.socket]))
         self._loop.close()
+
+    def _begin(self) -> None:
+        self._server.accept()
+        self._ready.set()
 
     def close(self) -> None:
         """Finish the requests and end."""
