@@ -144,6 +144,26 @@ urlpatterns += [path("fewer/", fewer), path("more/", more)]
         assert "Traceback" not in server.said
 
 
+def test_a_stopping_worker_joins_only_threads_that_run(tmp_path: Path) -> None:
+    """One that is just being started is among them before the system lets it, or refuses it."""
+    urls = """
+import threading
+from nuages.runtime.poolthread import PoolThread
+def start(request):
+    pool = threading.current_thread().pool
+    pool.threads.add(PoolThread(pool, 99))
+    return HttpResponse("")
+urlpatterns += [path("start/", start)]
+"""
+    project = write_project(tmp_path / "project", urls=urls)
+    with serving(project, "--workers", "1") as server:
+        server.get("/start/")
+        assert server.stop() == 0
+        assert server.found("worker-ended")
+        assert server.found("worker-died") == []
+        assert "Traceback" not in server.said
+
+
 @pytest.mark.usefixtures("many_files")
 def test_who_finds_the_queue_full_is_answered_503_at_once(project: Path) -> None:
     pipe = named_pipe(project)
