@@ -6,11 +6,20 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from tests.process.databases import postgresql
-from tests.process.harness import Server, serving, wait_until, write_project
+from tests.process.harness import (
+    Server,
+    alive,
+    held,
+    named_pipe,
+    serving,
+    wait_until,
+    write_project,
+)
 
 URLS = """
 import asyncio
@@ -105,8 +114,16 @@ FOLDERS = """
 import atexit
 import shutil
 import tempfile
+import weakref
+
+def note(word):
+    with open("ended", "a") as file:
+        file.write(f"{os.getpid()} {word}\\n")
+
 
 OWN = tempfile.TemporaryDirectory(prefix="own-", dir=".")
+weakref.finalize(OWN, note, "finalized")
+atexit.register(note, "registered")
 MADE = tempfile.mkdtemp(prefix="made-", dir=".")
 atexit.register(shutil.rmtree, MADE)
 
@@ -335,8 +352,55 @@ def test_a_worker_that_ends_removes_nothing_that_was_made_before_it_was_forked(p
         os.kill(server.workers()[0], signal.SIGTERM)
         server.wait_for("worker-ended")
         assert server.get("/folders/") == "True True"
+        zygote = server.wait_for("preloaded")["pid"]
+        workers = [seen["pid"] for seen in server.found("worker-ready")]
+        assert len(workers) == 2
         assert server.stop() == 0
-    assert _folders(project) == ["made", "own"]
+    # Who has made them removes them, once and when nobody needs them any more; each worker does what is its own.
+    assert _folders(project) == []
+    ended = sorted((project / "ended").read_text().splitlines())
+    assert ended == sorted([f"{zygote} finalized", *(f"{pid} registered" for pid in workers)])
+
+
+def test_who_takes_long_to_clean_up_does_not_delay_the_end(project: Path) -> None:
+    write_project(project, urls=FOLDERS + "weakref.finalize(OWN, open, os.environ['PIPE'])\n")
+    pipe = named_pipe(project)  # nobody ever reads it
+    with serving(project, environ={"PIPE": str(pipe)}) as server:
+        server.wait_for("worker-ready")
+        zygote = server.wait_for("preloaded")["pid"]
+        server.signal(signal.SIGTERM)
+        server.wait_for("worker-ended")
+        begun = time.monotonic()
+        assert server.wait() == 0
+        assert time.monotonic() - begun < 5
+        assert not alive(zygote)
+
+
+def test_the_zygote_of_a_server_that_stops_holds_no_socket_and_lives_as_long_as_its_workers(
+    project: Path,
+) -> None:
+    """They use what it has made."""
+    write_project(project, urls=FOLDERS)
+    pipe, path = named_pipe(project), project / "web.sock"
+    with serving(project, bind=f"unix:{path}") as server:
+        zygote = server.wait_for("preloaded")["pid"]
+        exchange = server.begin(f"/hold/?pipe={pipe}")
+        with held(pipe):
+            rows = [row.split() for row in Path("/proc/net/unix").read_text().splitlines()]
+            listening = next(row[6] for row in rows if row[-1] == str(path) and row[3] == "00010000")
+            assert f"socket:[{listening}]" in _open(zygote)
+            server.signal(signal.SIGTERM)
+            wait_until(lambda: f"socket:[{listening}]" not in _open(zygote), "the zygote closes the socket")
+            assert alive(zygote)
+            assert _folders(project) == ["made", "own"]
+        assert exchange.answer().status == 200
+        assert server.wait() == 0
+    assert _folders(project) == []
+
+
+def _open(pid: int) -> set[str]:
+    """Return what a process has open."""
+    return {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()}  # noqa: PTH115
 
 
 @pytest.mark.parametrize(("settings", "preload"), [("", "off"), (THREAD, "auto")], ids=["off", "thread"])

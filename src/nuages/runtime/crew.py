@@ -79,7 +79,6 @@ class Crew:
         for process in self.children.values():
             process.signal(signal.SIGKILL)
         self.nursery.close()
-        self.nursery.wait()
         self.board.close()
 
     # What happens

@@ -11,11 +11,12 @@ import sys
 import threading
 import traceback
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from nuages.runtime.log import Log
+    from nuages.runtime.notes import Ending
 
 # Functions of the standard library that remove files; the last is what tempfile knows one of them as.
 _REMOVERS = frozenset({"rmtree", "unlink", "rmdir", "removedirs", "_rmtree"})
@@ -42,7 +43,7 @@ def leave(log: Log) -> NoReturn:
     os._exit(code)
 
 
-def disown(endings: Iterable[Callable[..., Any]]) -> None:
+def disown(endings: Iterable[Ending]) -> None:
     """Leave alone at this process's end what a forked worker has in common with the others.
 
     That is what weakref.finalize would end with a process, as a `tempfile.TemporaryDirectory` of a module, and those of
@@ -52,10 +53,21 @@ def disown(endings: Iterable[Callable[..., Any]]) -> None:
     registry: Any = getattr(weakref.finalize, "_registry", {})
     for one in list(registry):
         one.atexit = False
-    for function in endings:
+    for function, _, _ in endings:
         if removes_files(function):
             with contextlib.suppress(Exception):  # it compares with all that are registered
                 atexit.unregister(function)
+
+
+def settle(endings: Sequence[Ending], log: Log) -> None:
+    """Do what `disown` keeps from the workers, in the process that has loaded the project and when they have gone."""
+    finalize: Any = weakref.finalize
+    calls = [functools.partial(function, *args, **options) for function, args, options in endings]
+    for call in (*filter(removes_files, reversed(calls)), finalize._exitfunc):
+        try:
+            call()
+        except BaseException as error:  # noqa: BLE001 - the project's own functions
+            log.event("error", "exit", "".join(traceback.format_exception(error)).rstrip())
 
 
 def removes_files(function: Any) -> bool:

@@ -14,29 +14,34 @@ from typing import Any
 
 from nuages.runtime.obstacles import SURVIVORS, top
 
+# A function that was given to atexit, and what it is to be called with.
+Ending = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+_Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+
 
 class Notes:
     """Notes from now on, until it is closed.
 
     `hooked` are the top-level packages that have called os.register_at_fork, `openers` the modules that have opened
     pipes, by descriptor, `starters` those that have started threads, by the kernel's number, `endings` what was given
-    to atexit.
+    to atexit, with its arguments.
     """
 
     def __init__(self) -> None:
         self.hooked: set[str] = set()
         self.openers: dict[int, str] = {}
         self.starters: dict[int, str] = {}
-        self.endings: list[Callable[..., Any]] = []
+        self.endings: list[Ending] = []
         self._is_open = True
         self._replaced: list[tuple[Any, str, Any, Any]] = []
         self._listen(os, "register_at_fork", self._register)
         self._listen(os, "pipe", self._pipe)
         self._listen(threading.Thread, "start", self._start)
         self._listen(atexit, "register", self._end)
+        self._listen(atexit, "unregister", self._end_not)
 
-    def _listen(self, owner: Any, name: str, note: Callable[[Any, Any, FrameType], None]) -> None:
-        """Have `note` called after a function: with its first argument, what it has returned, and its caller."""
+    def _listen(self, owner: Any, name: str, note: Callable[[_Arguments, Any, FrameType], None]) -> None:
+        """Have `note` called after a function: with its arguments, what it has returned, and its caller."""
         original = getattr(owner, name)
 
         @functools.wraps(original)
@@ -44,7 +49,7 @@ class Notes:
             found = original(*args, **options)
             if self._is_open:
                 with contextlib.suppress(Exception):  # the project's call has worked
-                    note(args[0] if args else None, found, sys._getframe(1))
+                    note((args, options), found, sys._getframe(1))
             return found
 
         setattr(owner, name, call)
@@ -57,18 +62,24 @@ class Notes:
             if getattr(owner, name) is call:
                 setattr(owner, name, original)
 
-    def _register(self, _argument: object, _found: object, frame: FrameType) -> None:
+    def _register(self, _arguments: _Arguments, _found: object, frame: FrameType) -> None:
         self.hooked.add(top(_module(frame)))
 
-    def _pipe(self, _argument: object, ends: tuple[int, int], frame: FrameType) -> None:
+    def _pipe(self, _arguments: _Arguments, ends: tuple[int, int], frame: FrameType) -> None:
         self.openers.update(dict.fromkeys(ends, caller(frame)))
 
-    def _start(self, thread: threading.Thread, _found: object, frame: FrameType) -> None:
+    def _start(self, arguments: _Arguments, _found: object, frame: FrameType) -> None:
+        thread: threading.Thread = arguments[0][0]
         if thread.native_id is not None:
             self.starters[thread.native_id] = caller(frame)
 
-    def _end(self, function: Callable[..., Any], _found: object, _frame: FrameType) -> None:
-        self.endings.append(function)
+    def _end(self, arguments: _Arguments, _found: object, _frame: FrameType) -> None:
+        (function, *args), options = arguments
+        self.endings.append((function, tuple(args), options))
+
+    def _end_not(self, arguments: _Arguments, _found: object, _frame: FrameType) -> None:
+        (function,), _ = arguments
+        self.endings = [ending for ending in self.endings if ending[0] != function]
 
 
 def caller(frame: FrameType | None) -> str:

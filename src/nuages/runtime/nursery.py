@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import select
 import selectors
 import signal
 import sys
@@ -33,6 +34,8 @@ ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"}
 _SETTLED = 5.0  # seconds; a zygote that dies sooner after it had loaded is followed by another only when one is needed
 # Seconds that a zygote may take to fork. Where the worker is to be killed, the zygote is soon held for what hangs.
 _ANSWERS, _ANSWERS_SURELY = 2.0, 10.0
+_CLEANS_UP = 0.5  # seconds for the project's own functions at a zygote's end, and for what it is at before
+_NOT_NEEDED = "it is not needed any more"
 
 
 class Zygote(Process):
@@ -107,7 +110,8 @@ class Nursery:
         """End zygotes that do not fork: who waits for them is told to `failed` when they have been reaped."""
         for zygote in self.zygotes():
             if now >= _answers_until(zygote):
-                self._say.zygote_hangs(zygote, _ANSWERS_SURELY)
+                if not zygote.told_to_end:
+                    self._say.zygote_hangs(zygote, _ANSWERS_SURELY)
                 self._end(zygote)
 
     def born(self, worker: Child, pid: int) -> None:
@@ -170,13 +174,29 @@ class Nursery:
         """The zygotes that there are."""
         return iter(tuple(self._zygotes.values()))
 
-    def close(self) -> None:
-        """End every zygote; who waits for one is told to `failed` when it has been reaped."""
-        for zygote in self.zygotes():
-            self._end(zygote)
+    def retire(self) -> None:
+        """Have zygotes give up the listening sockets, for the server stops; who waits for one that loads is `failed`.
 
-    def wait(self) -> None:
-        """Wait until the zygotes that were told to end are gone: until then they have the listening sockets."""
+        What has loaded owns what its workers still use, such as a module's temporary folder: it lives until they ended.
+        """
+        for zygote in self.zygotes():
+            if zygote.loaded_at:
+                zygote.told_to_end = _NOT_NEEDED
+                zygote.order("close")
+            else:
+                self._end(zygote)
+
+    def close(self) -> None:
+        """End every zygote when no worker is left, and wait for that: they may have a moment to clean up."""
+        until = time.monotonic() + _CLEANS_UP
+        for zygote in self.zygotes():
+            zygote.order("end")
+        for zygote in self.zygotes():
+            if zygote.loaded_at:  # else it takes no orders yet
+                ends = select.poll()
+                ends.register(zygote.control, select.POLLRDHUP)
+                ends.poll(max(0.0, until - time.monotonic()) * 1000)
+            self._end(zygote)
         for pid, zygote in self._ending.items():
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
@@ -198,7 +218,7 @@ class Nursery:
                 self._end(zygote)
 
     def _end(self, zygote: Zygote) -> None:
-        zygote.told_to_end = "it is not needed any more"
+        zygote.told_to_end = _NOT_NEEDED
         self._ending[zygote.pid] = zygote
         self._zygotes.pop(zygote.generation, None)
         zygote.signal(signal.SIGKILL)
@@ -286,7 +306,5 @@ class Nursery:
 
 def _answers_until(zygote: Zygote) -> float:
     """When a zygote must have forked the workers that it was asked for, in monotonic seconds."""
-    return (
-        min((worker.asked_at for worker in zygote.waiting.values() if worker.asked_at), default=inf)
-        + _ANSWERS_SURELY
-    )
+    asked = min((worker.asked_at for worker in zygote.waiting.values() if worker.asked_at), default=inf)
+    return asked + (_CLEANS_UP if zygote.told_to_end else _ANSWERS_SURELY)

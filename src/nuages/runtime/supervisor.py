@@ -192,7 +192,7 @@ class Supervisor:
             self.say.stage(self.pool.stage)
             if self.pool.stage is pool.Stage.STOPPING:
                 self._close_listeners()
-                self.crew.nursery.close()  # a zygote has them too
+                self.crew.nursery.retire()  # a zygote has them too
         for action in actions:
             self._act(action)
         if isinstance(event, messages.Ready):

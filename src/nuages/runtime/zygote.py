@@ -36,6 +36,7 @@ from nuages.runtime import (
 from nuages.runtime import settings as options
 from nuages.runtime.application import Application
 from nuages.runtime.forking import Forks
+from nuages.runtime.log import Log
 from nuages.runtime.notes import Notes
 
 _LONGEST_ORDER = 1 << 16
@@ -97,6 +98,12 @@ class Zygote:
             if not line:
                 os._exit(0)
             order = json.loads(line)
+            if order["order"] == "close":
+                for listening in self.assignment["sockets"]:
+                    os.close(listening)
+                continue
+            if order["order"] == "end":
+                self._end()
             assignment = {**self.assignment, **{name: order[name] for name in ("worker", "slot", "begun")}}
             control = socket.socket(fileno=descriptors[0])
             if order["order"] == "become" or self._fork(assignment):
@@ -105,6 +112,15 @@ class Zygote:
                 return control, assignment
             control.close()
             has_forked = True
+
+    def _end(self) -> NoReturn:
+        """End as the owner of what the project has made while it was loaded; the supervisor soon kills who does not."""
+        log = Log(access="off", events=self.assignment["events_log"])
+        departure.settle(self._notes.endings, log)
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        os._exit(0)
 
     def _fork(self, assignment: dict[str, Any]) -> bool:
         """Fork a worker; return whether this is it."""

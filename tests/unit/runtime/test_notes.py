@@ -42,15 +42,30 @@ def test_an_agent_around_a_call_is_passed_over(notes: Notes) -> None:
     assert {notes.openers[end] for end in _pipe_from("sentry_sdk.integrations.threading")} == {__name__}
 
 
+def test_what_is_to_be_called_at_the_end_is_noted_and_what_is_not_any_more(notes: Notes) -> None:
+    atexit.register(_nothing, 1, two=2)
+    try:
+        assert notes.endings == [(_nothing, (1,), {"two": 2})]
+    finally:
+        atexit.unregister(_nothing)
+    assert notes.endings == []
+
+
 def test_everything_is_as_before_when_it_is_closed() -> None:
-    before = os.pipe, os.register_at_fork, atexit.register, threading.Thread.start
+    before = os.pipe, os.register_at_fork, atexit.register, atexit.unregister, threading.Thread.start
     notes = Notes()
     held = atexit.register  # as `from atexit import register` does
     notes.close()
-    assert (os.pipe, os.register_at_fork, atexit.register, threading.Thread.start) == before
+    assert (
+        os.pipe,
+        os.register_at_fork,
+        atexit.register,
+        atexit.unregister,
+        threading.Thread.start,
+    ) == before
     atexit.unregister(held(_nothing))
     assert notes.endings == []
 
 
-def _nothing() -> None:
+def _nothing(*_args: int, **_options: int) -> None:
     """Do nothing."""
