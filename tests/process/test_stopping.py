@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
@@ -199,3 +200,20 @@ def test_all_whose_bodies_were_still_coming_are_named_however_many_and_long_they
         assert server.wait() == 1
         lost = sorted(line["path"] for line in server.found("request-lost"))
         assert lost == sorted(path[:158] for path in paths)
+
+
+def test_all_that_is_lost_is_named_where_stderr_holds_little(site: Path) -> None:
+    with serving(site, "--workers", "1", "--grace", "1s") as server:
+        assert server.process.stderr is not None
+        fcntl.fcntl(server.process.stderr, fcntl.F_SETPIPE_SZ, 4096)
+        server.wait_for("ready")
+        head = "POST /size/ HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"
+        uploads = [_talk(server) for _ in range(300)]
+        for upload in uploads:
+            upload.send(head)
+        for upload in uploads:
+            assert upload.line() == b"HTTP/1.1 100 Continue"
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 1
+    assert len(server.found("request-lost", path="/size/")) == 300
+    assert "events before this were lost" not in server.said

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nuages.runtime.log import Log
     from nuages.runtime.notes import Ending
 
+LAST_EVENTS = 0.3  # seconds for a worker's last events to be read
 # Functions of the standard library that remove files; the last is what tempfile knows one of them as.
 _REMOVERS = frozenset({"rmtree", "unlink", "rmdir", "removedirs", "_rmtree"})
 
@@ -39,7 +40,7 @@ def leave(log: Log) -> NoReturn:
         with contextlib.suppress(Exception):
             stream.flush()
     ctypes.CDLL(None).fflush(None)
-    log.flush()
+    log.close(LAST_EVENTS)
     os._exit(code)
 
 

@@ -1,7 +1,8 @@
 """The access log on stdout and the events on stderr, as JSON or as text.
 
 A request pays for one `append`; a thread formats and writes what has come together, at most 200 ms later. Whole
-lines go out in writes of at most PIPE_BUF bytes, which pipe(7) promises not to mix with another worker's.
+lines go out in writes of at most PIPE_BUF bytes, which pipe(7) promises not to mix with another worker's. Events go out
+at once, or, where stderr is full, when somebody reads it (`outbox`).
 The project's own `logging` is not touched.
 """
 
@@ -9,15 +10,15 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import threading
 import time
 from collections import deque
 from json.encoder import encode_basestring_ascii as quote
 from typing import Any
 
+from nuages.runtime.outbox import ATOMIC_BYTES, Outbox, write
+
 FLUSH_SECONDS = 0.2
-ATOMIC_BYTES = 4096  # PIPE_BUF on Linux; select.PIPE_BUF may be as low as 512 elsewhere
 _LONGEST_TEXTS = (
     2048,
     50,
@@ -34,11 +35,10 @@ class Log:
         self.access_format = access
         self.events_format = events
         self.worker = worker
-        self._out, self._err = out, err
+        self._out, self._events = out, Outbox(err)
         self._records: deque[_Record] = deque()
         self._dropped = 0
         self._lost_events = 0
-        self._torn = False  # only the beginning of the last event was written: its line has no end
         self._wake = threading.Event()
         self._writing = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -78,7 +78,7 @@ class Log:
             self._notice()
 
     def event(self, level: str, event: str, text: str = "", **fields: Any) -> None:
-        """Write at once what happened to the server; `text` is what a person reads of it."""
+        """Write what happened to the server, at once unless stderr is full; `text` is what a person reads of it."""
         now = time.time()
         if self.events_format == "json":
             values = {"time": self._stamp(now), "level": level, "event": event, "worker": self.worker or None}
@@ -95,17 +95,18 @@ class Log:
         if self._lost_events:
             line += f"\n{self._lost_events} events before this were lost: nobody read stderr"
         data = line.encode("utf-8", "backslashreplace") + b"\n"
-        if self._torn:
-            data = b"\n" + data
-        written = _write_what_fits(self._err, data)
-        if written == len(data):
-            self._lost_events, self._torn = 0, False
+        if self._events.put(data):
+            self._lost_events = 0
         else:
             self._lost_events += 1
-            self._torn = self._torn or written > 0
+
+    def close(self, most: float) -> None:
+        """Write all there is at the end of the process; events are waited for so many seconds at most."""
+        self.flush()
+        self._events.close(most)
 
     def flush(self) -> None:
-        """Write every access record there is, now; for the end of the process."""
+        """Write every access record there is, now."""
         with self._writing:
             # The list is never swapped: a request may be appending in another thread at this very moment.
             records = [self._records.popleft() for _ in range(len(self._records))]
@@ -195,46 +196,12 @@ def write_lines(descriptor: int, lines: list[bytes]) -> None:
     length = 0
     for line in lines:
         if length + len(line) > ATOMIC_BYTES and batch:
-            _write(descriptor, b"".join(batch))
+            write(descriptor, b"".join(batch))
             batch, length = [], 0
         batch.append(line)
         length += len(line)
     if batch:
-        _write(descriptor, b"".join(batch))
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        try:
-            view = view[os.write(descriptor, view) :]
-        except BlockingIOError:
-            # Somebody made our stdout non-blocking (it is shared with whoever gave it to us): wait as if not.
-            select.select([], [descriptor], [])
-        except OSError:
-            return  # nobody reads any more (EPIPE, EIO); serving goes on
-
-
-def _write_what_fits(descriptor: int, data: bytes) -> int:
-    """Write until nobody takes any more; return how many bytes went, or are nobody's any more.
-
-    A supervisor must not stand still because nobody reads its stderr.
-    """
-    for start in range(0, len(data), ATOMIC_BYTES):
-        if not _writable(descriptor):
-            return start
-        _write(descriptor, data[start : start + ATOMIC_BYTES])
-    return len(data)
-
-
-def _writable(descriptor: int) -> bool:
-    """Whether a write of at most PIPE_BUF bytes goes through at once."""
-    try:
-        poll = select.poll()
-        poll.register(descriptor, select.POLLOUT)
-        return bool(poll.poll(0))
-    except (OSError, ValueError):
-        return True
+        write(descriptor, b"".join(batch))
 
 
 def _cut(value: Any, longest: int) -> Any:

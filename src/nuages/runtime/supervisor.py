@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 CUT_OFF = 1  # exit code when requests did not finish within the grace
 _KUBERNETES_DRAIN = 5.0
 _ANSWER = 1.0  # seconds to send what a view's limit of time has brought about
+_LAST_EVENTS = 3.0  # seconds for the last events to be read, as long as somebody reads them
 _ECHO = (
     0.2  # seconds; timeout(1) and process managers signal both the process and its group: that is one signal
 )
@@ -77,6 +78,7 @@ def serve(
         return supervisor.run()
     finally:
         supervisor.close()
+        log.close(_LAST_EVENTS)
 
 
 class Supervisor:

@@ -266,7 +266,7 @@ class Worker:
 
     def end(self, code: int) -> NoReturn:
         """End this process at once, whatever its threads do, with everything logged that was noted."""
-        self.log.flush()
+        self.log.close(departure.LAST_EVENTS)
         os._exit(code)
 
 

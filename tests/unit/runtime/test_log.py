@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nuages.runtime import log as logs
+from nuages.runtime import outbox
 from nuages.runtime.log import ATOMIC_BYTES, Log, formats
 
 
@@ -33,6 +34,16 @@ class Pipe:
         while poll.poll(0):
             data += os.read(self.reader, 65536)
         return data.decode()
+
+    def read_lines(self, number: int) -> list[str]:
+        """Wait for so many lines, and return them."""
+        poll = select.poll()
+        poll.register(self.reader, select.POLLIN)
+        data = b""
+        while data.count(b"\n") < number:
+            assert poll.poll(20_000), data[-100:]
+            data += os.read(self.reader, 65536)
+        return data.decode().splitlines()
 
 
 @pytest.fixture
@@ -112,29 +123,53 @@ def test_an_event_as_text(pipe: Pipe) -> None:
     ]  # fmt: skip
 
 
-def test_events_that_nobody_reads_are_counted_and_never_waited_for(pipe: Pipe) -> None:
+def test_events_come_in_order_when_they_are_read_however_late(pipe: Pipe) -> None:
+    log = make(pipe)
+    for number in range(3000):
+        log.event("info", "flood", "x" * 100, number=number)
+    lines = [json.loads(line) for line in pipe.read_lines(3000)]
+    assert [line["number"] for line in lines] == list(range(3000))
+    log.close(20)
+    log.event("info", "after")
+    assert json.loads(pipe.read())["event"] == "after"
+
+
+def test_events_beyond_what_is_kept_are_counted_and_never_waited_for(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "MOST_BYTES", 10_000)
     log = make(pipe)
     for _ in range(3000):
         log.event("info", "flood", "x" * 100)
-    assert pipe.read().count("\n") < 3000
+    while pipe.read():
+        log.close(0.1)
     log.event("info", "after")
-    assert "events before this were lost: nobody read stderr" in pipe.read()
-
-
-def test_a_long_event_is_cut_where_nobody_reads_any_more_and_the_next_begins_a_line(pipe: Pipe) -> None:
-    log = make(pipe)
-    log.event("error", "long", "x" * 200_000)  # a pipe holds 64 KB
-    begun = pipe.read()
-    assert begun.endswith("xxx")
-    assert 4096 <= len(begun) < 200_000
-    log.event("error", "long", "y" * 200_000)
-    assert pipe.read().startswith("\n{")
-    log.event("info", "after")
-    end, event, lost, nothing = pipe.read().split("\n")
-    assert (end, json.loads(event)["event"], nothing) == ("", "after", "")
-    assert lost == "2 events before this were lost: nobody read stderr"
+    event, lost = pipe.read_lines(2)
+    assert json.loads(event)["event"] == "after"
+    number, text = lost.split(" ", 1)
+    assert 2000 < int(number) < 3000
+    assert text == "events before this were lost: nobody read stderr"
     log.event("info", "again")
     assert json.loads(pipe.read())["event"] == "again"
+
+
+def test_a_long_event_has_its_end_written_when_it_is_read(pipe: Pipe) -> None:
+    log = make(pipe)
+    log.event("error", "long", "x" * 200_000)  # a pipe holds 64 KB
+    log.event("info", "after")
+    long, after = (json.loads(line) for line in pipe.read_lines(2))
+    assert long["text"] == "x" * 200_000
+    assert after["event"] == "after"
+
+
+def test_at_the_end_nobody_waits_for_who_does_not_read(pipe: Pipe) -> None:
+    log = make(pipe)
+    log.event("error", "long", "x" * 200_000)
+    begun = time.monotonic()
+    log.close(20)
+    assert time.monotonic() - begun < 10
+    pipe.read_lines(1)  # else the rest would go to whoever gets the pipe's number next
+    log.close(20)
 
 
 def test_a_long_event_goes_out_whole_where_there_is_room(pipe: Pipe) -> None:
@@ -157,7 +192,7 @@ def test_access_lines_beyond_what_is_kept_are_dropped_and_counted(
 
 def test_every_write_holds_whole_lines_and_is_atomic(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
     writes: list[bytes] = []
-    monkeypatch.setattr(logs, "_write", lambda _descriptor, data: writes.append(data))
+    monkeypatch.setattr(logs, "write", lambda _descriptor, data: writes.append(data))
     log = make(pipe)
     for number in range(200):
         log.access(**REQUEST | {"path": "/" + "a" * (number * 20)})
