@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 from tests.process.clients import asking
-from tests.process.harness import Server, held, named_pipe, serving, write_project
+from tests.process.harness import Server, held, named_pipe, serving, wait_until, write_project
 from tests.process.test_nothing_is_lost import fewest_ready
 
 NEW = 'hello.__code__ = (lambda request: HttpResponse("new")).__code__\n'
@@ -168,4 +169,20 @@ def test_where_no_place_is_left_on_the_scoreboard_the_old_code_goes_on(project: 
         assert said.endswith("the 1 places are taken by workers that have not ended")
         server.wait_for("reload-failed")
         assert server.get("/") == "hello"
+        assert server.stop() == 0
+
+
+def test_a_pause_of_the_container_is_no_time_that_new_code_took_to_load(project: Path) -> None:
+    pipe = named_pipe(project)
+    with serving(project, "--workers", "2", "--start-timeout", "12s") as server:
+        server.wait_for("worker-ready", count=2)
+        write_project(project, settings=f'open("{pipe}").read()\n')
+        server.signal(signal.SIGHUP)
+        with held(pipe):
+            server.signal(signal.SIGSTOP)
+            resumes = time.monotonic() + 13
+            wait_until(lambda: time.monotonic() > resumes, "the pause is over")
+            server.signal(signal.SIGCONT)
+        server.wait_for("worker-ready", count=4)
+        assert server.found("reload-failed") == []
         assert server.stop() == 0

@@ -106,6 +106,12 @@ class Nursery:
         """Return when `expire` has something to do, in monotonic seconds."""
         return min(map(_answers_until, self._zygotes.values()), default=inf)
 
+    def forgive(self, seconds: float) -> None:
+        """Give zygotes so much more time to fork."""
+        for zygote in self.zygotes():
+            for worker in zygote.waiting.values():
+                worker.asked_at += seconds if worker.asked_at else 0.0
+
     def expire(self, now: float) -> None:
         """End zygotes that do not fork: who waits for them is told to `failed` when they have been reaped."""
         for zygote in self.zygotes():

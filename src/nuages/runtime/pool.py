@@ -50,7 +50,9 @@ from nuages.runtime.messages import (
 )
 from nuages.runtime.roster import Limits, Phase, Pool, Stage, Worker, find, put
 
-__all__ = ["Limits", "Phase", "Pool", "Stage", "Worker", "done", "find", "next_deadline", "ready", "step"]
+__all__ = [
+    "Limits", "Phase", "Pool", "Stage", "Worker", "done", "find", "forgiven", "next_deadline", "ready", "step",
+]  # fmt: skip
 
 _LIMITED = {Phase.STARTING, Phase.RETIRING, Phase.LINGERING, Phase.CUT}
 _FAILURES_FORGOTTEN = 60.0  # seconds after which an earlier death no longer counts
@@ -72,6 +74,12 @@ def next_deadline(pool: Pool) -> float:
     if wanted(pool) > 0:
         deadlines.append(resume_at(pool))
     return min(deadlines, default=inf)
+
+
+def forgiven(pool: Pool, seconds: float) -> Pool:
+    """Return the pool with so much more time for every worker: nothing went on while a whole container was paused."""
+    workers = tuple(replace(worker, since=worker.since + seconds) for worker in pool.workers)
+    return replace(pool, workers=workers)
 
 
 def done(pool: Pool) -> bool:

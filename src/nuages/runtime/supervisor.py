@@ -25,6 +25,7 @@ from nuages.runtime import (
     multiprocess,
     observation,
     pool,
+    recycling,
     sockets,
     systemd,
 )
@@ -139,8 +140,14 @@ class Supervisor:
         self.say.listening(self.urls, self.capacity, self.settings)
         self._open_management()
         self._adopts = become_subreaper() or self._adopts
+        seen = time.monotonic()
         while not pool.done(self.pool):
-            for key, _ in self._selector.select(self._timeout()):
+            timeout = self._timeout()
+            ready = self._selector.select(timeout)
+            seen, before = time.monotonic(), seen
+            if timeout is not None and seen - before - timeout > recycling.LATE:
+                self._forgive(seen - before - timeout)
+            for key, _ in ready:
                 key.data()
             now = time.monotonic()
             if self._management:
@@ -185,6 +192,11 @@ class Supervisor:
         if self._management:
             deadline = min(deadline, self._management.next_deadline())
         return None if deadline == inf else max(0.0, deadline - time.monotonic())
+
+    def _forgive(self, seconds: float) -> None:
+        """Give everybody the time again in which this process stood still: a paused container stands still whole."""
+        self.pool = pool.forgiven(self.pool, seconds)
+        self.crew.nursery.forgive(seconds)
 
     def _step(self, event: messages.Event | None = None) -> None:
         stage, proven = self.pool.stage, self.pool.proven

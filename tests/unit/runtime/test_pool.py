@@ -27,7 +27,7 @@ from nuages.runtime.messages import (
     Start,
     Stop,
 )
-from nuages.runtime.pool import Limits, Phase, Pool, Stage, done, next_deadline, ready, step
+from nuages.runtime.pool import Limits, Phase, Pool, Stage, done, forgiven, next_deadline, ready, step
 
 
 class History:
@@ -65,6 +65,17 @@ def test_the_first_worker_starts_alone_and_the_others_together() -> None:
     pool, actions = step(pool, 1.0, Ready(1))
     assert actions == (Start(2, 0), Start(3, 0))
     assert ready(pool)
+
+
+def test_nobody_is_late_because_all_stood_still() -> None:
+    history = History(workers=1, start=60, finish=30).serving()
+    history.do(Reload())
+    history.pool = forgiven(history.pool, 1000)
+    assert history.do(after=1059) == ()
+    history.do(Ready(2))
+    history.pool = forgiven(history.pool, 1000)
+    assert history.do(after=1029) == ()
+    assert kinds(history.do(after=1)) == [Cut]
 
 
 def test_a_dead_worker_is_replaced_at_once() -> None:
