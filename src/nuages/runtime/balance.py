@@ -69,7 +69,7 @@ def _dispensable(pool: Pool) -> list[tuple[Worker, Action]]:
 def _most(pool: Pool) -> int:
     """How many processes there may be where a second worker does not fit; one serves while another starts."""
     workers = pool.limits.workers
-    gone = max(1, len(pool.first)) if pool.is_changing else 1
+    gone = max(1, pool.unavailable) if pool.is_changing else 1
     return max(workers + 1 - gone, min(workers, 2))
 
 

@@ -207,12 +207,14 @@ class Chronicle:
             need=need,
         )
 
-    def reload_room(self, group: Group, need: int, number: int) -> None:
-        """New code does not fit beside the old, so that so many workers have to end before it is loaded."""
-        ends = f"{number} workers end first" if number > 1 else "the old one ends first"
+    def reload_room(self, group: Group, need: int, number: int, *, ends: int) -> None:
+        """New code does not fit beside the old: so many workers are gone until it serves, of which so many end now."""
+        first = "the old one ends first" if ends == 1 else f"{ends} workers end first"
+        if not ends:
+            first = "it is loaded in the place of workers that have ended"
         self.log.event(
             "warning", "memory-short",
-            f"the new code and a worker ({need >> 20} MB) do not fit: {ends}; {_free(group)}",
+            f"the new code and a worker ({need >> 20} MB) do not fit: {first}; {_free(group)}",
             room=group.room, need=need, workers=number,
         )  # fmt: skip
 

@@ -67,8 +67,12 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Reload:
-    """New code is there: replace every worker; where both codes do not fit, these end before it is loaded."""
+    """New code is there: replace every worker.
 
+    Where both codes do not fit the memory so many are gone until the old has ended, and it is these that end for it.
+    """
+
+    unavailable: int = 1
     first: tuple[int, ...] = ()
 
 

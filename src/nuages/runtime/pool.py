@@ -115,14 +115,18 @@ def _note(pool: Pool, now: float, event: Event | None) -> tuple[Pool, Actions]:
             return pool, ()
         case Room(fits):
             return replace(pool, limits=replace(pool.limits, surge=int(fits))), ()
-        case Reload(first):
+        case Reload(unavailable, first):
             if pool.stage is not Stage.RUNNING:
                 return pool, ()
             newest = pool.newest + 1
-            pool = replace(pool, generation=newest, newest=newest, first=first)
-            return replace(pool, failures=0, failed_at=-inf), ()
+            pool = replace(pool, generation=newest, newest=newest, failures=0, failed_at=-inf)
+            return replace(pool, unavailable=unavailable, first=first), ()
         case Resize(by):
-            return replace(pool, limits=replace(pool.limits, workers=max(1, pool.limits.workers + by))), ()
+            workers = max(1, pool.limits.workers + by)
+            # As many as there may be while two codes are in memory: no more fit because more are wanted.
+            unavailable = max(1, pool.unavailable + workers - pool.limits.workers)
+            limits = replace(pool.limits, workers=workers)
+            return replace(pool, limits=limits, unavailable=unavailable), ()
         case Stop(drain):
             return _stop(pool, now, drain)
     return pool, ()

@@ -6,13 +6,13 @@ still. The shell is `watch`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
 from nuages.runtime.capacity import SUPERVISOR_BYTES
 from nuages.runtime.memory import Group
-from nuages.runtime.messages import Due, Event, Recovered, Room
+from nuages.runtime.messages import Due, Event, Recovered, Reload, Room
 
 AUTO_REQUESTS = 10_000  # that a worker has before it is replaced, where nobody says another number
 # And not before this: a leak by requests takes longer to matter, and a busy site would start workers all the time.
@@ -139,18 +139,25 @@ def fits(group: Group | None, need: int) -> bool:
     return group is None or group.room - group.limit * KEPT_FREE >= need
 
 
-def to_end_first(group: Group | None, need: int, owns: Mapping[int, int]) -> tuple[int, ...]:
-    """Return which workers have to end before so many bytes can be taken: the heaviest, and never all.
+def making_room(
+    group: Group | None, need: int, owns: Mapping[int, int], absent: Sequence[int] = ()
+) -> Reload:
+    """Return how code is replaced for which so many bytes have to be taken: the heaviest workers end first, never all.
 
-    `owns` are the bytes that each of them gives back, by id.
+    `owns` are the bytes that each of them gives back, by id; `absent` those that each one would take which is wanted
+    and does not serve yet: before any ends, these stay away.
     """
-    ends: list[int] = []
+    need += sum(absent)
+    away, ends = 0, []
+    while away < len(absent) and not fits(group, need):
+        need -= absent[away]
+        away += 1
     for worker in sorted(owns, key=lambda one: owns[one], reverse=True)[:-1]:
         if fits(group, need):
             break
         ends.append(worker)
         need -= owns[worker]
-    return tuple(ends)
+    return Reload(max(1, away + len(ends)), tuple(ends))
 
 
 def room(group: Group | None, need: int, *, fitted: bool) -> Room | None:

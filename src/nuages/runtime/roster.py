@@ -75,9 +75,8 @@ class Pool:
 
     `generation` is the code that new workers load, `newest` the last one that was asked for, `proven` the newest of
     which a worker was ever ready. `failures` counts workers that died early, the last at `failed_at`. `hurried` tells
-    that a second order to stop came. `stuck_at` is when workers became due for a stuck thread, of late. `first` are
-    those that end before new code is loaded, where a second worker does not fit: as many are gone while two codes are
-    in memory.
+    that a second order to stop came. `stuck_at` is when workers became due for a stuck thread, of late. `unavailable`
+    is how many have to be gone while two codes are in memory, where a second worker does not fit; `first` end for it.
     """
 
     limits: Limits
@@ -93,6 +92,7 @@ class Pool:
     gave_up: bool = False
     hurried: bool = False
     stuck_at: tuple[float, ...] = ()
+    unavailable: int = 1
     first: tuple[int, ...] = ()
 
     @property

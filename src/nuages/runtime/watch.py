@@ -59,6 +59,7 @@ class Watch:
         self._looked = recycling.Looked()
         self._next = 0.0
         self._weighed: dict[int, _Weighed] = {}
+        self._loaded = 0  # bytes of the project in its zygote
         # By cgroup: which one is the tightest may change, and each has a counter of its own.
         self._kills: dict[str, int] = {}
         self._note_kills(self._groups.tightest())
@@ -87,27 +88,33 @@ class Watch:
         return (*events, *self._room(state, group))
 
     def weigh(self, worker: int, now: float) -> None:
-        """Note what a worker takes that has just got ready."""
+        """Note what a worker takes that has just got ready, and its zygote."""
+        self._weigh_zygotes()
         self._weighed[worker] = _Weighed()
         self._weighed[worker].now(self._crew.children[worker].pid, now)
 
     def reload(self, state: Pool) -> tuple[messages.Event, ...]:
         """Return how the code is to be replaced: beside the loaded project and its workers, a second one has to fit."""
         if state.proven != state.generation:  # what is half loaded will go, but is in memory too
-            return (messages.Reload(state.first),)
+            return (messages.Reload(state.unavailable, state.first),)
         group = self._groups.tightest()
-        zygotes = [memory.resident(zygote.pid) or 0 for zygote in self._crew.nursery.zygotes()]
-        need = self._need + max(zygotes, default=0)
-        if group is None or recycling.fits(group, need):
+        self._weigh_zygotes()
+        need = self._need + self._loaded
+        serving = [worker.id for worker in state.workers if worker.phase is Phase.READY]
+        # Those that start, or start again after a reload that failed, are to be there too.
+        absent = [self._need] * (state.limits.workers - len(serving))
+        if group is None or recycling.fits(group, need + sum(absent)):
             return (*self._room(state, group), messages.Reload())
-        owns = {
-            worker.id: memory.private(self._crew.children[worker.id].pid) or 0
-            for worker in state.workers
-            if worker.phase is Phase.READY
-        }
-        first = recycling.to_end_first(group, need, owns)
-        self._crew.say.reload_room(group, need, len(first))
-        return (messages.Room(fits=False), messages.Reload(first))
+        owns = {number: memory.private(self._crew.children[number].pid) or 0 for number in serving}
+        found = recycling.making_room(group, need, owns, absent)
+        ends = len(found.first) if absent else found.unavailable
+        self._crew.say.reload_room(group, need, found.unavailable, ends=ends)
+        return (messages.Room(fits=False), found)
+
+    def _weigh_zygotes(self) -> None:
+        """Note what a loaded project takes: one whose zygote was killed takes as much when it is loaded again."""
+        zygotes = (memory.resident(zygote.pid) for zygote in self._crew.nursery.zygotes() if zygote.loaded_at)
+        self._loaded = max((size for size in zygotes if size), default=self._loaded)
 
     @property
     def _need(self) -> int:

@@ -187,7 +187,7 @@ def test_whether_a_second_worker_fits_is_known_when_it_is_needed() -> None:
 def test_where_two_codes_do_not_fit_as_many_workers_end_first_as_the_new_one_needs() -> None:
     history = History(workers=4, surge=0).serving()
     first = (1, 2, 4)
-    assert history.do(Reload(first)) == tuple(Retire(number, "new code", first=True) for number in first)
+    assert history.do(Reload(3, first)) == tuple(Retire(number, "new code", first=True) for number in first)
     assert history.do(Exited(1)) == history.do(Exited(4)) == ()
     assert history.do(Exited(2)) == (Start(5, 1),)
     assert history.do(Ready(5)) == (Retire(3, "new code", first=True),)
@@ -196,16 +196,26 @@ def test_where_two_codes_do_not_fit_as_many_workers_end_first_as_the_new_one_nee
 
 def test_where_that_code_does_not_load_there_are_as_many_as_before() -> None:
     history = History(workers=4, surge=0).serving()
-    history.do(Reload((1, 2, 3)))
+    history.do(Reload(3, (1, 2, 3)))
     for number in (1, 2, 3):
         history.do(Exited(number))
     assert history.do(Exited(5)) == (Abandon(5, 1), Start(6, 0), Start(7, 0), Start(8, 0))
 
 
+def test_no_more_fit_beside_two_codes_because_more_are_wanted() -> None:
+    history = History(workers=4, surge=0).serving()
+    history.do(Reload(3, (1, 2, 3)))
+    for number in (1, 2, 3):
+        history.do(Exited(number))
+    assert history.do(Resize(1)) == history.do(Resize(1)) == ()
+    history.do(Ready(5))
+    assert history.do(Exited(4)) == tuple(Start(number, 1) for number in range(6, 11))
+
+
 @pytest.mark.parametrize(("workers", "stay"), [(1, 0), (2, 1), (3, 1)])
 def test_one_serves_while_new_code_is_loaded_if_there_is_another_to_end(workers: int, stay: int) -> None:
     history = History(workers=workers, surge=0).serving()
-    assert len(history.do(Reload(tuple(range(1, workers + 1))))) == workers - stay
+    assert len(history.do(Reload(workers))) == workers - stay
 
 
 def test_a_worker_lingers_with_what_takes_long_until_its_time_is_over() -> None:

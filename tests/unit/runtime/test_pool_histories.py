@@ -75,7 +75,7 @@ class Histories(RuleBasedStateMachine):
                 self.pool.limits.surge or len(self.alive) <= self.pool.limits.workers or not self.said_ready
             ), "where no second one fits, the old one has ended before the new one starts"
             if not self.pool.limits.surge and self.two_codes_are_there():
-                assert len(self.alive) <= max(self.pool.limits.workers + 1 - len(self.pool.first), 2), (
+                assert len(self.alive) <= max(self.pool.limits.workers + 1 - self.pool.unavailable, 2), (
                     "while two codes are in memory as many are gone as that needs the memory of"
                 )
         retired = {action.id for action in actions if isinstance(action, Retire)}
@@ -214,7 +214,7 @@ class Histories(RuleBasedStateMachine):
     @rule(number=st.integers(0, 4))
     def new_code_comes(self, number: int) -> None:
         before = self.ids(Phase.READY)
-        self.happen(Reload(tuple(before[:number])))
+        self.happen(Reload(max(1, number), tuple(before[:number])))
         if len(before) > 1 and self.pool.limits.workers > 1 and not self.stalled & set(before):
             assert self.ids(Phase.READY), "somebody serves while new code is loaded"
 

@@ -7,8 +7,8 @@ from math import inf
 import pytest
 
 from nuages.runtime.memory import Group, group_from
-from nuages.runtime.messages import Due, Recovered, Room
-from nuages.runtime.recycling import Looked, Reading, Rules, due, fits, look, room, rules_for, to_end_first
+from nuages.runtime.messages import Due, Recovered, Reload, Room
+from nuages.runtime.recycling import Looked, Reading, Rules, due, fits, look, making_room, room, rules_for
 
 MB = 1 << 20
 GROUP = Group(origin="/sys/fs/cgroup/memory.max", limit=520 * MB, used=300 * MB, kills=0)
@@ -105,12 +105,21 @@ def test_a_second_worker_fits_or_not_and_barely_is_not_enough_to_change_it() -> 
 def test_the_heaviest_workers_end_before_new_code_is_loaded_until_it_fits() -> None:
     fit = next(size for size in range(1000) if not fits(GROUP, (size + 1) * MB))
     owns = {1: 20 * MB, 2: 10 * MB, 3: 30 * MB, 4: 40 * MB}
-    assert to_end_first(GROUP, (fit + 40) * MB, owns) == (4,)
-    assert to_end_first(GROUP, (fit + 41) * MB, owns) == (4, 3)
-    assert (
-        to_end_first(GROUP, (fit + 71) * MB, owns) == to_end_first(GROUP, (fit + 500) * MB, owns) == (4, 3, 1)
-    )
-    assert to_end_first(GROUP, (fit + 500) * MB, {1: 20 * MB}) == to_end_first(GROUP, 0, {}) == ()
+    assert making_room(GROUP, (fit + 40) * MB, owns) == Reload(1, (4,))
+    assert making_room(GROUP, (fit + 41) * MB, owns) == Reload(2, (4, 3))
+    assert making_room(GROUP, (fit + 71) * MB, owns) == Reload(3, (4, 3, 1))
+    assert making_room(GROUP, (fit + 500) * MB, owns) == Reload(3, (4, 3, 1))
+    assert making_room(GROUP, (fit + 500) * MB, {1: 20 * MB}) == making_room(GROUP, 0, {}) == Reload()
+
+
+def test_workers_that_are_to_start_beside_new_code_have_to_wait_for_it_first() -> None:
+    """As after new code that did not load: the memory of those that ended for it is free, and is theirs."""
+    fit = next(size for size in range(1000) if not fits(GROUP, (size + 1) * MB))
+    owns, absent = {1: 10 * MB, 2: 10 * MB}, [20 * MB, 20 * MB]
+    assert making_room(GROUP, fit * MB, owns, absent) == Reload(2)
+    assert making_room(GROUP, (fit - 20) * MB, owns, absent) == Reload(1)
+    assert making_room(GROUP, (fit + 10) * MB, owns, absent) == Reload(3, (1,))
+    assert making_room(GROUP, fit * MB, {1: 10 * MB}, [*absent, 20 * MB]) == Reload(3)
 
 
 @pytest.mark.parametrize(
