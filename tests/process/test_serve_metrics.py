@@ -131,6 +131,40 @@ def test_what_is_in_flight_and_how_threads_are_used_is_told(project: Path) -> No
         assert when(server, "nuages_requests_in_flight", 0)["nuages_oldest_request_seconds"] == 0
 
 
+LATE = """
+import asyncio
+
+
+async def late(request):
+    await asyncio.Event().wait()
+
+
+def leaving(request):
+    raise SystemExit
+
+
+urlpatterns += [path("late/<int:number>/", late), path("leaving/<int:number>/", leaving)]
+"""
+
+
+def test_what_is_cut_short_is_counted_with_its_route(tmp_path: Path) -> None:
+    project = write_project(tmp_path / "project", urls=LATE)
+    pipe = named_pipe(project)
+    with serving(project, "--workers", "1", "--management", "127.0.0.1:0", "--timeout", "1s") as server:
+        server.wait_for("ready")
+        gone = server.begin("/late/1/")
+        when(server, "nuages_requests_in_flight", 1)
+        gone.socket.close()
+        when(server, "nuages_requests_total[GET][late/<int:number>/][4xx]", 1)
+        assert server.begin("/leaving/1/").answer().status == 500
+        when(server, "nuages_requests_total[GET][leaving/<int:number>/][5xx]", 1)
+        late = server.begin(f"/hold/?pipe={pipe}")
+        with held(pipe):
+            assert late.answer().status == 504
+            when(server, "nuages_requests_total[GET][hold/][5xx]", 1)
+        assert server.wait_for_request(status=504)["route"] == "hold/"
+
+
 def test_more_requests_in_flight_than_a_worker_notes_are_counted_and_said_when_they_are_lost(
     project: Path,
 ) -> None:

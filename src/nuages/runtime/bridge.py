@@ -176,13 +176,17 @@ class Bridge:
             if request is None:
                 return refused
             set_script_prefix(request.script_name if hasattr(request, "script_name") else "")
-            response = self._chain.get_response(request)
+            exchange = scope.get("nuages.exchange")
+            if exchange is not None:
+                exchange.asked = request
+            try:
+                response = self._chain.get_response(request)
+            finally:
+                if exchange is not None:
+                    exchange.resolved()
             response._handler_class = type(handler)
             if isinstance(response, FileResponse):
                 response.block_size = handler.chunk_size
-            exchange = scope.get("nuages.exchange")
-            if exchange is not None and request.resolver_match is not None:
-                exchange.route = request.resolver_match.route or "/"
             # Nobody takes the body that a HEAD leaves out, and an endless async one would run until the client leaves.
             if response.streaming and (out.is_head or not getattr(response, "is_async", False)):
                 self._stream(response, out)

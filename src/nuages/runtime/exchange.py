@@ -27,6 +27,8 @@ class Exchange:
 
     # Class attributes are the values at the start: one request sets few of them.
     route = ""
+    asked: Any = None
+    """Django's request while it is answered: what is cut short meanwhile has its route from there."""
     response: Any = None
     stream: Any = None
     events_end: bytes | None = None
@@ -89,11 +91,19 @@ class Exchange:
         request = self.request
         self.slot = self.hub.board.begin(request.method, request.path, self.request_id)
 
+    def resolved(self) -> None:
+        """Take the route from Django's request, and let go of that: it leads back here. For any thread."""
+        asked, self.asked = self.asked, None
+        if asked is not None and asked.resolver_match is not None:
+            self.route = asked.resolver_match.route or "/"
+
     def end(self) -> None:
         """Take it off the board, count it and write the access log; once."""
         if self.ended:
             return
         self.ended = True
+        if self.asked is not None:
+            self.resolved()
         if self.slot is not None:
             self.hub.board.end(self.slot)
             self.slot = None

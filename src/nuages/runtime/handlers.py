@@ -89,17 +89,18 @@ def watch_wsgi(handler: Any) -> Any:
 
     def get_response(request: Any) -> Any:
         exchange = getattr(active, "exchange", None)
-        if exchange is not None:
-            request.scope = Scope(exchange)
-        # Looked up at each call: agents patch the class whenever they like.
-        response = type(handler).get_response(handler, request)
-        if exchange is not None:
-            match = request.resolver_match
-            if match is not None:
-                exchange.route = match.route or "/"
-            exchange.response = response
-            if response.streaming:
-                exchange.stream = adapt(response, exchange.loop)
+        if exchange is None:
+            return type(handler).get_response(handler, request)
+        request.scope = Scope(exchange)
+        exchange.asked = request
+        try:
+            # Looked up at each call: agents patch the class whenever they like.
+            response = type(handler).get_response(handler, request)
+        finally:
+            exchange.resolved()
+        exchange.response = response
+        if response.streaming:
+            exchange.stream = adapt(response, exchange.loop)
         return response
 
     handler.get_response = get_response
@@ -113,11 +114,14 @@ def watch_asgi(handler: Any) -> Any:
     """
 
     async def get_response_async(request: Any) -> Any:
-        response = await type(handler).get_response_async(handler, request)
         exchange = request.scope.get("nuages.exchange")
-        if exchange is not None and request.resolver_match is not None:
-            exchange.route = request.resolver_match.route or "/"
-        return response
+        if exchange is None:
+            return await type(handler).get_response_async(handler, request)
+        exchange.asked = request
+        try:
+            return await type(handler).get_response_async(handler, request)
+        finally:
+            exchange.resolved()
 
     handler.get_response_async = get_response_async
     if is_own(handler):
