@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import socket
 import time
@@ -59,6 +60,23 @@ def test_ready_reloading_and_stopping_are_told(manager: tuple[Manager, str], pro
         server.signal(signal.SIGTERM)
         systemd.wait_for("STOPPING=1")
         assert server.wait() == 0
+
+
+def test_ready_is_told_again_where_systemd_had_no_room_for_it(tmp_path: Path, project: Path) -> None:
+    systemd, number = Manager(f"{tmp_path}/notify"), 0
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as others, contextlib.suppress(BlockingIOError):
+        others.setblocking(False)
+        while True:
+            others.sendto(b"STATUS=busy", f"{tmp_path}/notify")
+            number += 1
+    with serving(project, "--workers", "1", environ={"NOTIFY_SOCKET": f"{tmp_path}/notify"}) as server:
+        server.wait_for("ready")
+        assert server.get("/") == "hello"
+        for _ in range(number):
+            assert systemd.socket.recv(100) == b"STATUS=busy"
+        systemd.wait_for("READY=1")
+        systemd.wait_for("STATUS=ready: 1 of 1 workers serve")
+    systemd.socket.close()
 
 
 def test_a_reload_that_fails_is_over_for_systemd_too(tmp_path: Path, project: Path) -> None:

@@ -5,7 +5,6 @@ The protocol is that of sd_notify(3): datagrams to the Unix socket that $NOTIFY_
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 from collections.abc import MutableMapping
@@ -15,6 +14,7 @@ from math import inf
 from nuages.runtime.pool import Phase, Pool, Stage
 
 _MICRO = 1_000_000
+_AGAIN = 0.25  # seconds until what systemd's queue had no room for is told again
 
 
 class Condition(Enum):
@@ -61,11 +61,12 @@ class Notifier:
         is_watched = self._socket is not None and micros.isdigit() and int(micros) and watched == str(pid)
         self._interval = int(micros) / _MICRO / 2 if is_watched else inf
         self._pat_at = 0.0 if is_watched else inf
+        self._again_at = inf
         self._last, self._words = Condition.STARTING, ""
 
     def next_deadline(self) -> float:
-        """Return when the watchdog wants to hear of us, in monotonic seconds."""
-        return self._pat_at
+        """Return when systemd is to hear of us again, in monotonic seconds."""
+        return self._pat_at if self._again_at == inf else self._again_at
 
     def expect_reload(self) -> None:
         """Let a reload be told again, for it may be systemd that has asked for it; see sd_notify(3), RELOADING=1."""
@@ -77,6 +78,7 @@ class Notifier:
         if self._socket is None:
             return
         lines = []
+        told, self._again_at = (self._pat_at, self._last, self._words), inf
         if now >= self._pat_at:
             self._pat_at = now + self._interval
             lines.append("WATCHDOG=1")
@@ -87,8 +89,14 @@ class Notifier:
             self._words = text
             lines.append(f"STATUS={text}")
         if lines:
-            with contextlib.suppress(OSError):  # it has gone, or is busy: nobody waits for it
+            try:
                 self._socket.sendto("\n".join(lines).encode(), self._address)
+            except BlockingIOError:
+                # Nobody waits for systemd, but without READY it would end the service.
+                self._pat_at, self._last, self._words = told
+                self._again_at = now + _AGAIN
+            except OSError:
+                pass  # it has gone
 
     def _news(self, found: Condition, now: float) -> list[str]:
         match found:
