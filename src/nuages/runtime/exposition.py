@@ -92,5 +92,7 @@ def number(value: float) -> str:
 
 
 def _escape(text: str, *, quotes: bool) -> str:
+    if not text.isascii():  # a project's label may have what UTF-8 has not, and is not to hide all the others
+        text = text.encode("utf-8", "backslashreplace").decode()
     text = text.replace("\\", r"\\").replace("\n", r"\n")
     return text.replace('"', r"\"") if quotes else text

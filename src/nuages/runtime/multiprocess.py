@@ -102,7 +102,10 @@ class ProjectMetrics:
                 values = [((("pid", owner),), _values(file)) for owner, file in files.items()]
             for more, entries in values:
                 for key, (value, _) in entries.items():
-                    metric, name, labels, text = json.loads(key)
+                    try:
+                        metric, name, labels, text = json.loads(key)
+                    except ValueError:  # broken
+                        continue
                     one = found.setdefault(metric, _Metric(metric, kind, text))
                     one.samples[name, (*sorted(labels.items()), *more)] = value
         return [one.family() for _, one in sorted(found.items())]
@@ -164,8 +167,11 @@ class _Metric:
 
 def _merged(way: str, several: Iterable[Values]) -> Values:
     whole: Values = {}
+    known: dict[str, str] = {}  # keys by what they name: behind it new code may have another help
     for values in several:
-        for key, (value, time) in values.items():
+        for given, (value, time) in values.items():
+            # Only the end of the labels reads so: inside of a text quotes are escaped.
+            key = known.setdefault(given.rpartition('}, "')[0] or given, given)
             if key in whole:
                 before, then = whole[key]
                 if way == "mostrecent":

@@ -113,6 +113,34 @@ def test_what_ended_processes_counted_stays_in_one_file_each_and_their_gauges_go
     assert not list(place.glob("*_101.db")) + list(place.glob("*_102.db")) + list(place.glob("*.new"))
 
 
+def test_totals_go_on_where_new_code_has_another_help(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for pid, text in ((101, "Orders."), (102, 'All }, "orders'), (103, "Orders, all of them.")):
+        made = values.MultiProcessValue(lambda pid=pid: pid)  # type: ignore[misc]
+        monkeypatch.setattr(client.values, "ValueClass", made)
+        orders = client.Counter("shop_orders", text, ["kind"], registry=CollectorRegistry())
+        orders.labels('a}, "b').inc(10)
+        orders.labels("c").inc()
+    expected = {
+        ("shop_orders_total", (("kind", 'a}, "b'),)): 30.0,
+        ("shop_orders_total", (("kind", "c"),)): 3.0,
+    }
+    assert _ours(place) == _theirs(place) == expected
+    metrics = ProjectMetrics(place, is_ours=False, pid=7)
+    metrics.forget(101)
+    metrics.forget(102)
+    assert _ours(place) == _theirs(place) == expected
+
+
+def test_a_label_that_utf8_has_not_hides_no_other_metric(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _work(monkeypatch, 101, 1.0)
+    client.Counter("shop_paths", "Paths.", ["path"], registry=CollectorRegistry()).labels("/\udc80/é").inc()
+    found = _ours(place)
+    assert found["shop_paths_total", (("path", "/\\udc80/é"),)] == 1.0
+    assert found["shop_orders_total", (("method", "card"),)] == 1.0
+
+
 def test_a_folder_is_made_and_what_dead_processes_left_is_removed(tmp_path: Path) -> None:
     gone = dead_pid()
     place = tmp_path / "given" / "here"
