@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import selectors
@@ -13,7 +14,7 @@ from pathlib import Path
 from tests.process.harness import Server, held, named_pipe, serving, wait_until, write_project
 
 from nuages.runtime.address import Address, parse_address
-from nuages.runtime.management import Answer, Management, ask, running
+from nuages.runtime.management import Answer, Management, ask, open_listener, running
 from nuages.runtime.sockets import listen
 
 
@@ -108,6 +109,45 @@ def test_clients_that_say_nothing_or_too_much_are_dropped_and_hold_nobody_up() -
             assert _is_closed(silent)
             assert management.next_deadline() == math.inf
         management.close()
+
+
+def test_a_probe_is_answered_however_many_only_connect() -> None:
+    listener = listen([Address(host="127.0.0.1", port=0)])[0]
+    with selectors.DefaultSelector() as selector, contextlib.ExitStack() as stack:
+        management = Management(listener, selector, {"/-/live": lambda _: Answer(status=200, body="alive")})
+        place = (listener.address.host, listener.address.port)
+        silent = [stack.enter_context(socket.create_connection(place)) for _ in range(80)]
+        _turn(selector, 80)
+        probe = stack.enter_context(socket.create_connection(place))
+        probe.sendall(b"GET /-/live HTTP/1.1\r\n\r\n")
+        _turn(selector, 3)
+        probe.settimeout(5)
+        assert probe.recv(100).startswith(b"HTTP/1.1 200 ")
+        assert _is_closed(silent[0])  # the one that has been silent for longest
+        management.close()
+
+
+def test_the_socket_of_a_server_that_is_too_busy_to_accept_is_found_and_left_alone(tmp_path: Path) -> None:
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path), "TMPDIR": str(tmp_path)}
+    place = tmp_path / "nuages"
+    place.mkdir(mode=0o700)
+    busy, dead = place / "7.sock", place / "8.sock"
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(socket.socket(socket.AF_UNIX)).bind(str(dead))
+        listener = stack.enter_context(socket.socket(socket.AF_UNIX))
+        listener.bind(str(busy))
+        listener.listen(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                client = stack.enter_context(socket.socket(socket.AF_UNIX))
+                client.setblocking(False)
+                client.connect(str(busy))
+        assert running(environ) == [Address(path=str(busy))]
+        own = open_listener("auto", environ, origin="here")
+        assert own is not None
+        own.close()
+        assert busy.exists()
+        assert not dead.exists()
 
 
 def _turn(selector: selectors.BaseSelector, times: int) -> None:

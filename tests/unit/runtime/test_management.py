@@ -40,6 +40,7 @@ def test_a_whole_answer() -> None:
     ("head", "status"),
     [
         (b"GET /-/live HTTP/1.0\r\n\r\n", 200),
+        (b"GET /-/live HTTP/1.0\nHost: x\n\n", 200),
         (b"HEAD /-/live HTTP/1.1\r\n\r\n", 200),
         (b"POST /-/live HTTP/1.1\r\n\r\n", 405),
         (b"GET / HTTP/1.1\r\n\r\n", 404),
