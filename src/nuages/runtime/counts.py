@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 Key = TypeVar("Key")
@@ -80,13 +80,15 @@ class Counts:
         """Return the same with all routes but the known ones told as OTHER."""
         if all(name in known for name in self.durations):
             return self
-        whole = Counts(queue=self.queue, static=self.static, sent=self.sent)
+        requests: dict[tuple[str, str, str], int] = {}
         for (route, method, status), count in self.requests.items():
             key = (route if route in known else OTHER, method, status)
-            whole = whole.plus(Counts(requests={key: count}))
+            requests[key] = requests.get(key, 0) + count
+        durations: dict[str, Histogram] = {}
         for route, seconds in self.durations.items():
-            whole = whole.plus(Counts(durations={route if route in known else OTHER: seconds}))
-        return whole
+            name = route if route in known else OTHER
+            durations[name] = durations[name].plus(seconds) if name in durations else seconds
+        return replace(self, requests=requests, durations=durations)
 
     @property
     def total(self) -> int:
