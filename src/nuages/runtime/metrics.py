@@ -57,7 +57,7 @@ METRICS = (
     Metric(name="nuages_threads", kind="gauge", labels=("state",), help="Threads for sync views: busy or idle."),
     Metric(name="nuages_database_connections", kind="gauge", help="Database connections that are open."),
     Metric(name="nuages_database_up", kind="gauge",
-           help="1 when the database answered the last check; only with --ready-database."),
+           help="1 while the database answers, as asked every 5 s; only with --ready-database."),
     Metric(name="nuages_worker_memory_bytes", kind="gauge", labels=("slot",), unit="bytes",
            help="A worker's own share of the memory (PSS), by its slot, which its successors inherit."),
     Metric(name="nuages_worker_heartbeat_age_seconds", kind="gauge", labels=("slot",), unit="seconds",
@@ -118,7 +118,7 @@ def _values(seen: Observation) -> Iterator[tuple[str, Iterable[Sample]]]:
     yield "nuages_threads", _threads(at_work)
     yield "nuages_database_connections", _gauge(sum(one.figures.database_connections for one in at_work))
     if seen.database:
-        yield "nuages_database_up", _gauge(not seen.database.why)
+        yield "nuages_database_up", _gauge(not seen.database_trouble)
     yield (
         "nuages_worker_memory_bytes",
         [Sample("", (("slot", str(one.slot)),), one.memory) for one in at_work if one.memory is not None],

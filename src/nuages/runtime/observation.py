@@ -69,6 +69,14 @@ class Observation:
     database: DatabaseCheck | None
     why_not_ready: str = ""
 
+    @property
+    def database_trouble(self) -> str:
+        """Why the database is taken for away; empty where it answers, or was asked at the start only."""
+        if self.database is None or self.database.why:
+            return self.database.why if self.database else ""
+        silent = self.now - self.database.at
+        return f"no answer for {silent:.0f} s" if self.checks_database and silent > STALE_SECONDS else ""
+
 
 def why_not(state: pool.Pool) -> str:
     """Return why a server should get no requests, whatever its database says; empty where it should."""

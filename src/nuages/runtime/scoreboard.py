@@ -20,13 +20,14 @@ from nuages.runtime import counts
 from nuages.runtime.counts import COUNTS_BYTES, Counting, Counts
 
 PATH_BYTES, IDENTITY_BYTES = 158, 64  # what is kept of a request's path and identity
+WHY_BYTES = 232  # and of what a database driver says, which begins with much that is no reason
 # Sequence number, start (time.monotonic, seconds), method, path, request id, sequence number again.
 _ENTRY = struct.Struct(f"=Qd10s{PATH_BYTES}s{IDENTITY_BYTES}sQ")
 # pid, requests in flight, started, heartbeat, requests answered, connections, threads busy, threads, queued, database
 # connections (time.monotonic, seconds).
 _HEAD = struct.Struct("=IIddQIIIII")
 # Sequence number, when (time.monotonic, seconds), why not; empty: the database answered. Sequence number again.
-_CHECK = struct.Struct("=Qd104sQ")
+_CHECK = struct.Struct(f"=Qd{WHY_BYTES}sQ")
 _TALLY = struct.Struct("=I")  # 0: this slot accepts no connections; else one more than it has
 _FRONT = struct.Struct("=II")  # how many slots there are; whether balancers should send requests here
 _ACCEPTS = 4

@@ -73,8 +73,8 @@ def status(seen: Observation) -> dict[str, Any]:
         and {"worker": last.worker, "reason": last.reason, "age": round(seen.now - last.at, 3)},
         "database": seen.database
         and {
-            "up": not seen.database.why,
-            "why": seen.database.why,
+            "up": not seen.database_trouble,
+            "why": seen.database_trouble,
             "age": round(seen.now - seen.database.at, 3),
         },
         "workers_wanted": state.limits.workers,

@@ -12,6 +12,10 @@ from nuages.runtime import counts
 from nuages.runtime.counts import BOUNDS, MOST_ROUTES, NONE, OTHER, Counting, Counts, Histogram
 from nuages.runtime.scoreboard import Board, Scoreboard
 
+REFUSED = (  # psycopg's words
+    'OperationalError: connection failed: connection to server at "127.0.0.1", port 24008 failed: Connection refused'
+)
+
 
 def _memory() -> memoryview:
     return memoryview(bytearray(counts.COUNTS_BYTES))
@@ -146,10 +150,10 @@ def test_the_workers_see_of_each_other_who_asked_the_database_last_and_whether_t
     first, second = Board(board.descriptor, 0), Board(board.descriptor, 1)
     assert (first.newest_check(), first.accepts, board.check(0)) == (None, False, None)
     first.note_check("")
-    second.note_check("connection refused")
+    second.note_check(REFUSED)
     newest = first.newest_check()
     assert newest is not None
-    assert newest.why == "connection refused"
+    assert newest.why == REFUSED
     assert newest == board.check(1)
     board.show_accepting(True)
     assert second.accepts

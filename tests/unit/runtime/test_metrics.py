@@ -216,6 +216,17 @@ def test_what_ended_workers_have_counted_is_kept_and_routes_stay_what_they_were(
     assert check.why == "no route to host"
 
 
+@pytest.mark.parametrize(("at", "why", "up"), [(97.0, "", 1), (84.0, "", 0), (97.0, "refused", 0)])
+def test_a_database_that_answers_no_more_is_not_told_to_be_up(at: float, why: str, up: int) -> None:
+    seen = replace(SEEN, database=DatabaseCheck(at=at, why=why))
+    (family,) = (one for one in families(seen) if one.name == "nuages_database_up")
+    assert [sample.value for sample in family.samples] == [up]
+    told = status(seen)["database"]
+    assert told["up"] == bool(up)
+    assert told["why"] == (why or ("" if up else "no answer for 16 s"))
+    assert status(replace(seen, checks_database=False))["database"]["up"] == (not why)  # asked at the start
+
+
 def test_a_database_keeps_the_server_from_being_ready_only_with_fresh_news() -> None:
     check = DatabaseCheck(at=100.0)
     assert why_database(None, 100.0) == "no worker has asked the database yet"
