@@ -83,6 +83,26 @@ def test_it_speaks_http_1_1_by_alpn_and_tls_1_2_at_least(server: Server, pair: P
             assert talk.get("/").text == "hello"
 
 
+def test_a_worker_is_replaced_also_while_the_certificate_is_just_being_changed(
+    project: Path, tmp_path: Path
+) -> None:
+    pair, other = certificates.make(tmp_path / "one"), certificates.make(tmp_path / "two")
+    with serving(project, "--workers", "1", *pair.options, tls=pair.trusting()) as server:
+        server.wait_for("ready")
+        pair.key.write_bytes(other.key.read_bytes())
+        os.kill(server.workers()[0], signal.SIGKILL)
+        server.wait_for("worker-ready", count=2)
+        assert "the TLS key does not belong to the certificate" in server.wait_for("tls")["text"]
+        assert server.get("/") == "hello"  # with the one that its zygote has read
+        server.signal(signal.SIGHUP)
+        server.wait_for("reload-failed")
+        pair.certificate.write_bytes(other.certificate.read_bytes())
+        os.kill(server.workers()[0], signal.SIGKILL)
+        server.wait_for("worker-ready", count=3)
+        server.tls = other.trusting()
+        assert server.get("/") == "hello"
+
+
 def test_an_older_tls_is_refused(server: Server) -> None:
     old = subprocess.run(
         ["openssl", "s_client", "-tls1_1", "-cipher", "ALL:@SECLEVEL=0", "-connect", server.address],

@@ -78,12 +78,11 @@ class Worker:
         """Serve the project until told to end, and load it first if nobody has; raises NuagesError when it cannot."""
         import uvicorn
 
-        from nuages.runtime import hooks, tls
+        from nuages.runtime import hooks
         from nuages.runtime.protocol import protocol_class
         from nuages.runtime.server import Server
 
-        files = tls.files_of(self.settings.tls_cert, self.settings.tls_key)
-        self.tls = tls.Tls(files) if files else None
+        self.read_certificate()
         loads = site is None
         if site is None:
             from nuages.runtime import site as sites
@@ -233,7 +232,7 @@ class Worker:
                     self.threads.streams.keeps = False  # the new worker's views want the connections
                     self.server.retire(Order(**order["how"]))
                 case "certificate":
-                    self.reload_certificate()
+                    self.read_certificate()
                 case "cut":
                     # They may be more than its buffer takes at once.
                     self.control.settimeout(_TELLING_SECONDS)
@@ -255,9 +254,16 @@ class Worker:
                         "request_id": exchange.request_id[:IDENTITY_BYTES], "since": exchange.began,
                     }  # fmt: skip
 
-    def reload_certificate(self) -> None:
-        """Read certificate and key again for the handshakes to come; what is wrong with them is logged."""
+    def read_certificate(self) -> None:
+        """Read certificate and key for the handshakes to come; raises NuagesError where the first ones are not fit.
+
+        Later ones that are not are logged, and those that were read last go on.
+        """
+        from nuages.runtime import tls
+
         if self.tls is None:
+            files = tls.files_of(self.settings.tls_cert, self.settings.tls_key)
+            self.tls = tls.Tls(files) if files else None
             return
         try:
             self.tls.reload()
@@ -277,9 +283,15 @@ def main(control: socket.socket, assignment: dict[str, Any]) -> NoReturn:
     begin(control, assignment)
 
 
-def begin(control: socket.socket, assignment: dict[str, Any], site: Site | None = None) -> NoReturn:
-    """Run a worker; a failure to start is told to the supervisor, which prints it once for all workers."""
+def begin(
+    control: socket.socket, assignment: dict[str, Any], site: Site | None = None, tls: Tls | None = None
+) -> NoReturn:
+    """Run a worker; a failure to start is told to the supervisor, which prints it once for all workers.
+
+    `site` and `tls` are what its zygote has loaded.
+    """
     worker = Worker(control, assignment)
+    worker.tls = tls
     process.watch_start(assignment["begun"], worker.settings.start_timeout)
     control.setblocking(False)
     try:

@@ -53,6 +53,7 @@ class Zygote:
         for descriptor in (control.fileno(), assignment["board"], *assignment["sockets"]):
             os.set_inheritable(descriptor, False)
         self.site: Any = None
+        self.tls: Any = None
 
     def say(self, **message: Any) -> None:
         """Tell the supervisor something."""
@@ -65,10 +66,12 @@ class Zygote:
 
     def load(self) -> None:
         """Load the project and say so, and why workers must not be forked from it, if they must not."""
-        from nuages.runtime import hooks, preload
+        from nuages.runtime import hooks, preload, tls
 
         begun, known = time.monotonic(), belongings.open_descriptors()
         self._notes = notes = Notes()
+        files = tls.files_of(self.settings.tls_cert, self.settings.tls_key)
+        self.tls = tls.Tls(files) if files else None
         self.site = preload.load(self.application, self.settings, self.report)
         hooks.call(self.settings.before_fork, "--before-fork", self.application)
         notes.close()
@@ -168,4 +171,4 @@ def main(control: socket.socket, assignment: dict[str, Any]) -> NoReturn:
     except BaseException as error:  # noqa: BLE001 - whatever it is, somebody must say it
         zygote.say(error=child.error_fields(worker.unforeseen(error, started=False)))
         os._exit(StartError.exit_code)
-    worker.begin(control, assignment, zygote.site)
+    worker.begin(control, assignment, zygote.site, zygote.tls)
