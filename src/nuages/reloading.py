@@ -76,13 +76,20 @@ def main(argv: list[str]) -> int:
         folder, watch_filter=lambda _, path: matters(Path(path), folder), rust_timeout=_LOOK,
         yield_on_timeout=True, raise_interrupt=False, ignore_permission_denied=True,
     )  # fmt: skip
-    for found in changes:
-        if os.getppid() != supervisor:
-            break
-        if found:
-            text = named((Path(path) for _, path in found), folder)
-            console.event("changed", f"{text} changed", files=sorted(path for _, path in found))
-            os.kill(supervisor, signal.SIGHUP)
+    try:
+        for found in changes:
+            if os.getppid() != supervisor:
+                break
+            if found:
+                text = named((Path(path) for _, path in found), folder)
+                console.event("changed", f"{text} changed", files=sorted(path for _, path in found))
+                os.kill(supervisor, signal.SIGHUP)
+    except (OSError, RuntimeError) as error:  # how watchfiles says that inotify has no more watches
+        console.warning(
+            f"changes are not noticed any more: {error}; see fs.inotify.max_user_watches. "
+            f"SIGHUP to {supervisor} loads the new code"
+        )
+        return 1
     return 0
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import watchfiles
 
+from nuages import reloading
 from nuages.reloading import matters, named
 
 ROOT = Path("/home/me/.cache/media/shop")  # what its own folders are called says nothing
@@ -27,3 +31,20 @@ def test_code_and_templates_matter(name: str, expected: bool) -> None:
 def test_a_few_changed_files_are_named() -> None:
     assert named([ROOT / "b.py", ROOT / "a.py", ROOT / "a.py"], ROOT) == "a.py, b.py"
     assert named([ROOT / f"{number}.py" for number in range(5)], ROOT) == "0.py, 1.py, 2.py and 2 more"
+
+
+@pytest.mark.parametrize("error", [OSError("OS file watch limit reached"), RuntimeError("limit reached")])
+def test_that_changes_cannot_be_watched_is_said_in_a_line(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def watch(*_: object, **__: object) -> Iterator[object]:
+        yield set()
+        raise error
+
+    monkeypatch.setattr(watchfiles, "watch", watch)
+    monkeypatch.setattr(reloading, "_end_with_parent", lambda: None)
+    assert reloading.main([str(os.getppid()), str(ROOT)]) == 1
+    said = capsys.readouterr().err
+    assert "changes are not noticed any more" in said
+    assert str(error) in said
+    assert "Traceback" not in said
