@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 from pathlib import Path
 
 from tests.process.harness import Server, alive, held, named_pipe, serving, wait_until, write_project
+
+from nuages.runtime.address import parse_address
+from nuages.runtime.management import ask
 
 
 def test_it_starts_serves_and_stops_with_status_0(project: Path) -> None:
@@ -232,6 +236,27 @@ def test_sigusr1_shows_the_stacks_of_every_worker_whatever_it_is_at(project: Pat
         server.wait_for("ready")
         server.begin("/spin/")
         server.wait_for_line("in spin", signal.SIGUSR1)
+
+
+def test_sigusr1_says_whose_stacks_those_of_a_stalled_worker_are(tmp_path: Path) -> None:
+    urls = "import time\nasync def nap(request):\n    time.sleep(600)\nurlpatterns += [path('nap/', nap)]\n"
+    project = write_project(tmp_path / "project", urls=urls)
+    options = ("--workers", "2", "--grace", "100ms", "--management", "127.0.0.1:0")
+    with serving(project, *options) as server:
+        server.wait_for("worker-ready", count=2)
+        address = parse_address(server.wait_for("management")["address"])
+        server.begin("/nap/")
+
+        def napping() -> int:
+            workers = json.loads(ask(address, "/-/status")[1])["workers"]
+            return next((one["pid"] for one in workers if one["in_flight"]), 0)
+
+        pid = wait_until(napping, "a worker naps")
+        server.signal(signal.SIGUSR1)
+        assert server.wait_for("worker-silent")["pid"] == pid
+        server.wait_for_line("in nap")
+        (other,) = {*server.workers()} - {pid}
+        assert server.wait_for("stacks")["text"].startswith(f"stacks of process {other}\n")
 
 
 def test_programs_that_the_project_starts_do_not_hold_the_port(project: Path) -> None:

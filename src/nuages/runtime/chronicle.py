@@ -153,6 +153,10 @@ class Chronicle:
         found = [f"{holds[kind]} {_LONG[kind][holds[kind] > 1]}" for kind in _LONG if holds.get(kind)]
         self._say(process, "info", "worker-lingers", f"lives on for {', '.join(found)}", holds=dict(holds))
 
+    def worker_silent(self, process: Child) -> None:
+        """A worker's loop does not show its stacks; those that are read from outside do not say whose they are."""
+        self._say(process, "warning", "worker-silent", "does not answer: its threads are at what follows")
+
     def worker_spared(self, process: Child, reason: str) -> None:
         """A worker with a stuck thread is not replaced."""
         text = (

@@ -207,6 +207,7 @@ class Crew:
         for number in [number for number, until in self._asked_for_stacks.items() if until <= now]:
             del self._asked_for_stacks[number]
             if process := self.children.get(number):
+                self.say.worker_silent(process)
                 process.signal(signal.SIGUSR1)
 
     def act(self, action: messages.Action) -> None:
