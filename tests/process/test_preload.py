@@ -277,6 +277,19 @@ def test_hooks_are_called_around_the_fork(project: Path) -> None:
             assert state["notes"] == [f"before in {zygote}", f"after in {pid}"]
 
 
+@pytest.mark.parametrize("option", ["--before-fork", "--after-fork"])
+def test_a_hook_that_fails_is_told_with_its_line_and_is_not_said_to_be_unloadable(
+    project: Path, option: str
+) -> None:
+    (project / "pages" / "forks.py").write_text("def fails():\n    raise ValueError('no')\n")
+    with serving(project, "--workers", "2", option, "pages.forks:fails") as server:
+        error = server.error()
+        assert server.wait() == 3
+    assert error.startswith(f"error: the hook of {option} pages.forks:fails has failed\n  pages/forks.py:2\n")
+    assert "ValueError: no" in error
+    assert "manage.py check" not in error
+
+
 def test_a_hook_that_is_not_there_is_told_once(project: Path) -> None:
     with serving(project, "--workers", "2", "--before-fork", "pages.forks:before") as server:
         error = server.error()
