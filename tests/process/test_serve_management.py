@@ -60,6 +60,15 @@ def test_status_tells_what_the_workers_do(project: Path) -> None:
     assert not (project / "m.sock").exists()
 
 
+def test_what_to_do_about_a_taken_address_is_said_of_the_option_that_gave_it(project: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        with serving(project, "--workers", "1", "--management", f"127.0.0.1:{taken}") as server:
+            error = server.error()
+    assert "given by --management\n" in error
+    assert f"hint: --management 127.0.0.1:{taken + 1}" in error
+
+
 def test_it_answers_while_every_worker_spins(project: Path) -> None:
     with serving(project, "--workers", "1", "--management", "127.0.0.1:0", "--grace", "100ms") as server:
         server.wait_for("ready")

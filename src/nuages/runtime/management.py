@@ -226,7 +226,7 @@ def open_listener(option: str, environ: Mapping[str, str], *, origin: Origin | s
     if option == "off":
         return None
     if option != "auto":
-        return listen([parse_address(option)], origin=origin)[0]
+        return listen([parse_address(option)], origin=origin, option="--management")[0]
     place = folder(environ)
     try:
         place.mkdir(mode=0o700, exist_ok=True)

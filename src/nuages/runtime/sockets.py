@@ -43,8 +43,10 @@ class Listener:
                     file.unlink()
 
 
-def listen(addresses: Iterable[Address], *, origin: Origin | str = "--bind") -> list[Listener]:
-    """Bind and listen on every address; all or none.
+def listen(
+    addresses: Iterable[Address], *, origin: Origin | str = "--bind", option: str = "--bind"
+) -> list[Listener]:
+    """Bind and listen on every address; all or none. `option` is what hints name.
 
     Raises OutsideError when a port is taken or may not be used, UsageError when an address is not this machine's.
     """
@@ -53,10 +55,10 @@ def listen(addresses: Iterable[Address], *, origin: Origin | str = "--bind") -> 
     try:
         for address in addresses:
             if address.path:
-                listeners.append(_listen_unix(address, origin))
+                listeners.append(_listen_unix(address, origin, option))
             else:
                 both = not any(other.port == address.port and ":" not in other.host for other in addresses)
-                listeners.append(_listen_tcp(address, origin, both_families=both))
+                listeners.append(_listen_tcp(address, origin, option, both_families=both))
     except BaseException:
         for listener in listeners:
             listener.close()
@@ -96,7 +98,7 @@ def bound_address(sock: socket.socket) -> Address:
     return Address(host=name[0], port=name[1])
 
 
-def _listen_tcp(address: Address, origin: Origin | str, *, both_families: bool) -> Listener:
+def _listen_tcp(address: Address, origin: Origin | str, option: str, *, both_families: bool) -> Listener:
     try:
         found = socket.getaddrinfo(
             address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -124,7 +126,7 @@ def _listen_tcp(address: Address, origin: Origin | str, *, both_families: bool) 
         sock.listen(BACKLOG)
     except OSError as error:
         sock.close()
-        raise _cannot_bind(address, origin, error) from None
+        raise _cannot_bind(address, origin, error, option) from None
     return Listener(socket=sock, address=bound)
 
 
@@ -139,7 +141,7 @@ def _send_unpaced(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, _UNPACED)
 
 
-def _listen_unix(address: Address, origin: Origin | str) -> Listener:
+def _listen_unix(address: Address, origin: Origin | str, option: str) -> Listener:
     path = address.path
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -150,7 +152,7 @@ def _listen_unix(address: Address, origin: Origin | str) -> Listener:
         sock.listen(BACKLOG)
     except OSError as error:
         sock.close()
-        raise _cannot_bind(address, origin, error) from None
+        raise _cannot_bind(address, origin, error, option) from None
     return Listener(socket=sock, address=address, inode=Path(path).stat().st_ino)
 
 
@@ -174,25 +176,27 @@ def _remove_stale(path: str) -> None:
     raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE), path)
 
 
-def _cannot_bind(address: Address, origin: Origin | str, error: OSError) -> UsageError | OutsideError:
+def _cannot_bind(
+    address: Address, origin: Origin | str, error: OSError, option: str = "--bind"
+) -> UsageError | OutsideError:
     what, where = f"cannot listen on {address}", f"given by {origin}"
     if error.errno == errno.EADDRINUSE:
         free = "unix:OTHER" if address.path else f"{address.host}:{address.port + 1}"
         return OutsideError(
-            what, where=where, why=f"{_holder(address)} listens there already", hint=f"--bind {free}"
+            what, where=where, why=f"{_holder(address)} listens there already", hint=f"{option} {free}"
         )
     if error.errno == errno.EACCES and not address.path:
         return OutsideError(
             what, where=where, why=f"ports below 1024 are the superuser's, and this is user {os.getuid()}",
-            hint=f"--bind {address.host}:8000",
+            hint=f"{option} {address.host}:8000",
         )  # fmt: skip
     if error.errno == errno.EADDRNOTAVAIL:
         return UsageError(
             what, where=where, why=f"{address.host} is not an address of this machine",
-            hint=f"--bind :{address.port} for every address",
+            hint=f"{option} :{address.port} for every address",
         )  # fmt: skip
     return OutsideError(
-        what, where=where, why=error.strerror or str(error), hint="--bind HOST:PORT or unix:PATH"
+        what, where=where, why=error.strerror or str(error), hint=f"{option} HOST:PORT or unix:PATH"
     )
 
 
