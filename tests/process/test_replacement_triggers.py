@@ -72,6 +72,18 @@ from django.core.asgi import get_asgi_application
 
 application = get_asgi_application()
 """
+WRAPPED = """
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pages.settings")
+django = get_asgi_application()
+
+
+async def application(scope, receive, send):
+    await django(scope, receive, send)
+"""
 BOTH = ("--app", "pages.asgi:application")
 
 
@@ -275,6 +287,22 @@ def test_a_view_that_never_returns_is_named_and_its_worker_replaced(project: Pat
         server.wait_for("worker-ended", pid=retires["pid"])
         assert server.get("/") == "hello"
         assert server.stop() == 0
+
+
+def test_a_view_that_never_returns_is_named_behind_an_asgi_application_too(project: Path) -> None:
+    (project / "pages" / "asgi.py").write_text(WRAPPED)
+    pipe = named_pipe(project)
+    options = ("--workers", "1", "--timeout", "1s", "--stuck-timeout", "0s", "--grace", "1s")
+    with serving(project, *options, app="pages.asgi:application") as server:
+        server.wait_for("worker-ready")
+        server.begin(f"/hold/?pipe={pipe}")
+        with held(pipe):
+            assert server.wait_for("worker-retires")["reason"].startswith(
+                "GET /hold/ has kept its thread for "
+            )
+            found = server.wait_for("timeout")["text"]
+            assert found.startswith("GET /hold/ has not answered in ")
+            assert "in hold" in found
 
 
 def test_a_view_that_never_returns_is_found_when_its_client_has_gone(project: Path) -> None:

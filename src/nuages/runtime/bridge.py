@@ -6,6 +6,7 @@ The wrapper around Django stays in force: it calls Django's ASGIHandler, and onl
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextlib import suppress
@@ -23,7 +24,7 @@ class FullError(Exception):
 class _Call:
     """One call as a task of the pool."""
 
-    __slots__ = ("after", "arguments", "call", "cancelled", "future", "keywords", "queued_at")
+    __slots__ = ("after", "arguments", "call", "cancelled", "future", "keywords", "queued_at", "request")
 
     def __init__(
         self, call: Callable[..., Any], arguments: Any, keywords: Any, after: Callable[[], None] | None
@@ -31,6 +32,7 @@ class _Call:
         self.call, self.arguments, self.keywords = call, arguments, keywords
         self.after = after
         self.future: Future[Any] = Future()
+        self.request: Any = None  # that it answers; see `overrun`
         self.queued_at = 0.0
         self.cancelled = False
 
@@ -169,6 +171,10 @@ class Bridge:
         from django.http import FileResponse
         from django.urls import set_script_prefix
 
+        exchange = scope.get("nuages.exchange")
+        task = getattr(threading.current_thread(), "task", None)
+        if exchange is not None and isinstance(task, _Call):
+            task.request = exchange.request
         set_script_prefix(scope.get("root_path", "") or "")
         signals.request_started.send(sender=type(handler), scope=scope)
         try:
@@ -176,7 +182,6 @@ class Bridge:
             if request is None:
                 return refused
             set_script_prefix(request.script_name if hasattr(request, "script_name") else "")
-            exchange = scope.get("nuages.exchange")
             if exchange is not None:
                 exchange.asked = request
             try:

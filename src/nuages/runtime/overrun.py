@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overrun:
-    """What a thread has been at for too many seconds, and its stack; `told`: the log has it already."""
+    """What a thread has been at for too many seconds, and its stack; `told`: the log has it already.
+
+    `is_awaited`: somebody may still wait for its answer, which an ASGI application stands before.
+    """
 
     what: str
     seconds: float
     stack: str
     told: bool
+    is_awaited: bool
 
 
 def longest(pool: Pool, limits: TimeLimits, more: float, now: float) -> Overrun | None:
@@ -56,5 +60,5 @@ def longest(pool: Pool, limits: TimeLimits, more: float, now: float) -> Overrun 
         what = f"{request.method} {request.path.decode('latin-1')}"
     return Overrun(
         what=what, seconds=seconds, stack="".join(traceback.format_stack(frame)).rstrip() if frame else "",
-        told=bool(getattr(task, "status", 0)),
+        told=bool(getattr(task, "status", 0)), is_awaited=not hasattr(task, "status"),
     )  # fmt: skip

@@ -233,7 +233,7 @@ class Settings:
 
     timeout: float = declare(
         at_least(0.1), default=30.0, default_text="30s", group=REQUESTS,
-        help="how long a view may take to begin its response",
+        help="how long a sync view may take to begin its response",
     )  # fmt: skip
     timeout_path: tuple[str, ...] = declare(
         path_limit, default=(), default_text="none", rare=True, group=REQUESTS, repeatable=True,

@@ -207,9 +207,10 @@ class Worker:
             return
         self._stuck = found.what, now
         if not found.told and found.what != what:
-            self.log.event(
-                "error", "timeout", f"{found.what} has no client any more; its thread is at\n{found.stack}"
+            how = (
+                f"has not answered in {found.seconds:.0f} s" if found.is_awaited else "has no client any more"
             )
+            self.log.event("error", "timeout", f"{found.what} {how}; its thread is at\n{found.stack}")
         self.say(stuck=f"{found.what} has kept its thread for {found.seconds:.0f} s")
 
     def _obey(self) -> None:
