@@ -47,10 +47,17 @@ async def application(scope, receive, send):
         return await pages(scope, receive, send)
     await receive()
     await send({"type": "websocket.accept"})
+    while scope["path"] == "/flood/":
+        await send({"type": "websocket.send", "bytes": b"x" * 100_000})
     while (message := await receive())["type"] == "websocket.receive":
         await send({"type": "websocket.send", "text": message["text"].upper()})
 """
 UPLOAD = b"x" * 100_000
+WEBSOCKET = (
+    "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+CLOSE_1012 = b"\x88\x02\x03\xf4"
 
 
 @pytest.fixture
@@ -154,6 +161,28 @@ def test_a_socket_that_was_handed_over_goes_on_listening_for_who_made_it(site: P
             late.send("GET /status/200/ HTTP/1.1\r\nHost: a\r\n\r\n")
             assert late.answer().status == 200
             assert server.stop() == 0
+
+
+def test_a_websocket_whose_client_reads_slowly_is_closed_once(site: Path) -> None:
+    """Its close frame waits behind what it was sent before: told again meanwhile, it ended its worker with all else."""
+    pipe = named_pipe(site)
+    with serving(site, "--app", "pages.asgi:application", "--workers", "1") as server:
+        server.wait_for("ready")
+        flooded, idle = _talk(server), _talk(server)
+        assert idle.get("/status/200/").status == 200
+        flooded.send("GET /flood/ HTTP/1.1\r\nHost: a\r\n", WEBSOCKET)
+        assert flooded.line() == b"HTTP/1.1 101 Switching Protocols"
+        flooded.take(1_000_000)
+        long = server.begin(f"/hold/?pipe={pipe}")
+        with held(pipe):
+            server.signal(signal.SIGTERM)
+            server.wait_for("worker-retires")
+            assert idle.closed()  # after a second, in which all connections were looked at again and again
+            assert flooded.rest().endswith(CLOSE_1012)
+        assert long.answer().status == 200
+        assert server.wait() == 0
+    assert server.found("worker-died") == []
+    assert "Traceback" not in server.said
 
 
 def test_what_outlasts_the_grace_is_cut_and_named(site: Path) -> None:

@@ -105,7 +105,8 @@ class Retirement:
                 connection.shutdown()
                 if state is State.STREAM and not order.lingers and passed >= order.streams:
                     connection.end_events()
-            elif not order.lingers:
+            elif not order.lingers and not connection.transport.is_closing():
+                # uvicorn's protocols raise when they are told twice, or after their client has closed.
                 connection.shutdown()
         # A view whose client has gone runs on too.
         lingers = order.lingers and not states[State.BUSY] and in_flight <= long
