@@ -9,7 +9,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from tests.process.harness import Server, held, like_systemd, named_pipe, serving
+from tests.process.harness import DEADLINE, Server, held, like_systemd, named_pipe, serving
 from tests.process.sites import Talk, write_site
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -31,7 +31,16 @@ async def block(request):
     return hold(request)
 
 
-urlpatterns += [path("hold/", hold), path("later/", later), path("block/", block)]
+def halves(request):
+    """Stream one half at once, and the other when somebody writes into the named pipe and closes it."""
+    def pieces():
+        yield b"one half, "
+        with open(request.GET["pipe"], "rb") as pipe:
+            yield pipe.read()
+    return StreamingHttpResponse(pieces())
+
+
+urlpatterns += [path("hold/", hold), path("later/", later), path("block/", block), path("halves/", halves)]
 '''
 ASGI = """\
 import os
@@ -161,6 +170,32 @@ def test_a_socket_that_was_handed_over_goes_on_listening_for_who_made_it(site: P
             late.send("GET /status/200/ HTTP/1.1\r\nHost: a\r\n\r\n")
             assert late.answer().status == 200
             assert server.stop() == 0
+
+
+def test_a_connection_whose_answer_ends_late_has_a_moment_for_the_next_request(site: Path) -> None:
+    """That answer began before the stop and has not said that it is the last, as a proxy's pool has to know."""
+    pipe = named_pipe(site)
+    with serving(site, "--workers", "1") as server:
+        server.wait_for("ready")
+        kept, idle = _talk(server), _talk(server)
+        assert idle.get("/status/200/").status == 200
+        kept.send(f"GET /halves/?pipe={pipe} HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert kept.line() == b"HTTP/1.1 200 OK"
+        with held(pipe) as writer:
+            server.signal(signal.SIGTERM)
+            assert idle.closed()  # the moment of those that were idle is over
+            os.write(writer, b"the other")
+        while kept.line() != b"0":
+            pass
+        assert kept.line() == b""
+        kept.socket.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            kept.socket.recv(1)
+        kept.socket.settimeout(DEADLINE)
+        last = kept.get("/status/200/")
+        assert (last.status, last.fields["connection"]) == (200, "close")
+        assert kept.closed()
+        assert server.wait() == 0
 
 
 def test_a_websocket_whose_client_reads_slowly_is_closed_once(site: Path) -> None:

@@ -84,6 +84,13 @@ class Connection(Patience, asyncio.Protocol):
             if self.secure is not None and self.secure.is_forgotten(self.loop.time()):
                 self.transport.abort()
 
+    @property
+    def idle_since(self) -> float:
+        """When the client of an idle one had its last answer, by the loop's clock; when it ends if that is certain."""
+        if self.refused:
+            return self.deadline
+        return self.deadline - self.hub.settings.keep_alive if self._is_writing() else self.loop.time()
+
     def end_events(self) -> None:
         """End the answer that is being sent if it is an event stream: its client connects again by itself."""
         end = self.exchanges[0].events_end if self.exchanges else None
@@ -150,6 +157,8 @@ class Connection(Patience, asyncio.Protocol):
             self.exchanges[0].writable()
             self._advance()
             self._read_on()
+        elif self.idle and not self.refused:
+            self.deadline = self.loop.time() + self.hub.settings.keep_alive
 
     def data_received(self, data: bytes) -> None:
         """Take what has come; the loop is not interrupted over it while async views are asked."""

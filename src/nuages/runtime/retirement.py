@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from enum import Enum
 from math import inf
 from typing import Any
+from weakref import WeakKeyDictionary
 
 POLL_SECONDS = 0.02  # between two looks at what is still open
 LINGERING_POLL = 0.25  # the same, when only what takes long is left
@@ -74,6 +75,8 @@ class Retirement:
         self._order = Order(lingers=True)
         self._since = 0.0
         self._said = False
+        # When idle connections last took something of what the kernel still has for them, and how much that is.
+        self._unsent: WeakKeyDictionary[Any, tuple[float, int]] = WeakKeyDictionary()
         self._changed = asyncio.Event()
 
     def obey(self, order: Order) -> None:
@@ -96,7 +99,7 @@ class Retirement:
             state = state_of(connection)
             states[state] += 1
             if state is State.IDLE:
-                if passed >= order.idle and not _has_unread(connection):
+                if self._has_waited(connection) and not has_unread(connection):
                     connection.shutdown()
             elif state is State.BUSY:
                 connection.shutdown()  # after its answers
@@ -118,18 +121,38 @@ class Retirement:
         except asyncio.TimeoutError:
             return
 
+    def _has_waited(self, connection: Any) -> bool:
+        """Return whether an idle connection has had its moment, which begins when its client has its last answer.
 
-def _has_unread(connection: Any) -> bool:
-    """Return whether a request is in the kernel already, which would be answered with a reset; ioctl_tty(2)."""
+        That answer may have begun before the order, and so not said that it is the last.
+        """
+        idle, now = self._order.idle, self._loop.time()
+        taken, unsent = self._unsent.get(connection, (0.0, 0))
+        if idle and now - max(self._since, connection.idle_since, taken) < idle:
+            return False
+        left = _queued(connection, termios.TIOCOUTQ) if idle else 0
+        if left and left != unsent:  # one that takes nothing may be gone
+            self._unsent[connection] = now, left
+            return False
+        return True
+
+
+def has_unread(connection: Any) -> bool:
+    """Return whether a request is in the kernel already, which would be answered with a reset."""
+    return _queued(connection, termios.FIONREAD) > 0
+
+
+def _queued(connection: Any, which: int) -> int:
+    """Return how many bytes the kernel holds of what the client has sent, or is sent; ioctl_tty(2), tcp(7)."""
     sock = connection.transport.get_extra_info("socket")
     if sock is None or sock.fileno() < 0:
-        return False
+        return 0
     waiting = array.array("i", [0])
     try:
-        fcntl.ioctl(sock.fileno(), termios.FIONREAD, waiting)
+        fcntl.ioctl(sock.fileno(), which, waiting)
     except OSError:
-        return False
-    return waiting[0] > 0
+        return 0
+    return waiting[0]
 
 
 def is_event_stream(headers: Iterable[tuple[str, str]]) -> bool:
