@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 from tests.process.harness import DEADLINE, Server, held, like_systemd, named_pipe, serving
+
+
+from tests.process.harness import DEADLINE, Server, held, named_pipe, serving, wait_until
 from tests.process.sites import Talk, write_site
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -78,6 +81,14 @@ def site(tmp_path: Path) -> Path:
 
 def _talk(server: Server) -> Talk:
     return Talk(server.connect().socket)
+
+
+def _is_refused(server: Server) -> bool:
+    try:
+        server.connect().socket.close()
+    except OSError:
+        return True
+    return False
 
 
 def test_everything_in_flight_completes_or_is_closed_properly(site: Path) -> None:
@@ -195,6 +206,33 @@ def test_a_connection_whose_answer_ends_late_has_a_moment_for_the_next_request(s
         last = kept.get("/status/200/")
         assert (last.status, last.fields["connection"]) == (200, "close")
         assert kept.closed()
+        assert server.wait() == 0
+
+
+@pytest.mark.parametrize("view", ["status/200", "later"])
+def test_what_is_pipelined_behind_the_last_answer_does_not_reset_the_connection(
+    site: Path, view: str
+) -> None:
+    """The kernel would answer it with a reset, which takes answers away that the client has not read yet."""
+    pipe = named_pipe(site)
+    with serving(site, "--workers", "1") as server:
+        server.wait_for("ready")
+        talk = _talk(server)
+        head = f"?seconds=0&pipe={pipe} HTTP/1.1\r\nHost: a\r\nX-Long: {'x' * 20_000}\r\n\r\n"
+        talk.send(f"GET /hold/{head}", *[f"GET /{view}/{head}"] * 10)
+        with held(pipe):
+            server.signal(signal.SIGTERM)
+            server.wait_for("worker-retires")
+            wait_until(
+                lambda: _is_refused(server), "nobody listens, so the worker has looked at its connections"
+            )
+        answers = [talk.answer()]
+        while "connection" not in answers[-1].fields:
+            answers.append(talk.answer())
+        assert len(answers) < 11
+        assert answers[-1].fields["connection"] == "close"
+        assert talk.socket.recv(1) == b""  # and no reset
+        talk.socket.close()
         assert server.wait() == 0
 
 

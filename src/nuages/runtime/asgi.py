@@ -76,10 +76,14 @@ class Cycle(RequestResponseCycle):
                 ]
             if exchange.hub.settings.gzip:
                 message = self._shrunk(message)
-        elif message["type"] == "http.response.body" and exchange.request.method != "HEAD":
-            if self.packer is not None:
-                message = await self._packed(self.packer, message)
-            exchange.sent += len(message.get("body", b""))
+        elif message["type"] == "http.response.body":
+            if exchange.request.method != "HEAD":
+                if self.packer is not None:
+                    message = await self._packed(self.packer, message)
+                exchange.sent += len(message.get("body", b""))
+            if not message.get("more_body", False):
+                # The connection closes itself: it knows what has come behind this request.
+                exchange.keep_alive, self.keep_alive = self.keep_alive, True
         await super().send(message)
         if exchange.lost or self.transport.is_closing():
             # Nothing waits for the client any more: a generator that awaits nothing else would hold the loop for ever.
@@ -115,6 +119,8 @@ class AsyncExchange(Exchange):
     named: Named | None = None
     """The file that the application wants to be sent, and the fields that go with it."""
     headers: list[tuple[str, str]]
+    keep_alive = False
+    """Whether the connection goes on after this answer, as its head has said."""
     _waits = False
     on_drop: Callable[[], None] | None = None
     """What the one who answers wants called when the client is gone."""
@@ -213,7 +219,7 @@ class AsyncExchange(Exchange):
         return not begun
 
     def _answered(self) -> None:
-        self.connection.done(self, keep_alive=self.cycle.keep_alive)
+        self.connection.done(self, keep_alive=self.keep_alive)
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         """Close the books where no answer was completed: the client left, or the application broke off."""

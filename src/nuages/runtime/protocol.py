@@ -21,6 +21,7 @@ from nuages.runtime.media import MediaExchange
 from nuages.runtime.patience import Patience
 from nuages.runtime.reception import SLICE
 from nuages.runtime.request import Request, request_id
+from nuages.runtime.retirement import has_unread
 from nuages.runtime.secure import SecureTransport
 from nuages.runtime.settings import Settings
 from nuages.runtime.site import Site
@@ -292,7 +293,8 @@ class Connection(Patience, asyncio.Protocol):
             # The rest of the body may never come, and nothing could be told apart from it.
             keep_alive = False
         if not keep_alive or (self.half_closed and not exchanges and not self._held):
-            self._close(unread=self.refused or self.receiving is not None)
+            unread = self.refused or self.receiving is not None or bool(self._held)
+            self._close(unread=unread or (not self._is_reading() and has_unread(self)))
             return
         if exchanges or self._held or self._flow is not None:
             self._advance()
@@ -319,10 +321,11 @@ class Connection(Patience, asyncio.Protocol):
         (RFC 9112, section 9.6).
         """
         self.refused = True
-        if not unread or self.half_closed or self.closing or not self.transport.can_write_eof():
+        if not unread or self.half_closed or not self.transport.can_write_eof():
             self.transport.close()
             return
         self.receiving = None
+        self._held = b""
         self.transport.write_eof()
         self.resume()
         self.deadline = self.loop.time() + LINGER_SECONDS
