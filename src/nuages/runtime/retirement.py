@@ -128,13 +128,13 @@ class Retirement:
         """
         idle, now = self._order.idle, self._loop.time()
         taken, unsent = self._unsent.get(connection, (0.0, 0))
-        if idle and now - max(self._since, connection.idle_since, taken) < idle:
-            return False
-        left = _queued(connection, termios.TIOCOUTQ) if idle else 0
-        if left and left != unsent:  # one that takes nothing may be gone
-            self._unsent[connection] = now, left
-            return False
-        return True
+        has_waited = not idle or now - max(self._since, connection.idle_since, taken) >= idle
+        if idle and (has_waited or connection.idle_since > self._since):
+            left = _queued(connection, termios.TIOCOUTQ)
+            if left and left != unsent:  # one that takes nothing may be gone
+                self._unsent[connection] = now, left
+                return False
+        return has_waited
 
 
 def has_unread(connection: Any) -> bool:

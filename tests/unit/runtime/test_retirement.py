@@ -84,6 +84,12 @@ def test_it_begins_when_the_client_has_taken_that_answer(connection: Connection)
         connection.socket.send(b"x" * 5_000)
         clock.look(IDLE)
         assert not connection.ended
+    connection.idle_since = clock.now - 0.1  # whose answer ended after the order is asked each time
+    clock.look(IDLE - 0.1)
+    connection.client.recv(10_000)
+    clock.look(0)
+    clock.look(IDLE - 0.1)
+    assert not connection.ended
     clock.look(IDLE)  # nothing of it was taken meanwhile: the client may be gone
     assert connection.ended
 
