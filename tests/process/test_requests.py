@@ -11,10 +11,21 @@ import pytest
 from tests.process.harness import Server, serving, wait_until
 from tests.process.sites import Talk, talking, write_site
 
+URLS = """
+async def async_pieces(request):
+    async def pieces():
+        for piece in (b"one ", b"two ", b"", b"three"):
+            yield piece
+    return StreamingHttpResponse(pieces())
+
+
+urlpatterns += [path("async-pieces/", async_pieces)]
+"""
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    project = write_site(tmp_path_factory.mktemp("site"))
+    project = write_site(tmp_path_factory.mktemp("site"), urls=URLS)
     with serving(
         project,
         "--workers",
@@ -60,8 +71,9 @@ def test_http_1_0_closes_unless_asked_to_stay(server: Server) -> None:
         assert talk.answer().text == "hello"
 
 
-def test_a_stream_to_http_1_0_ends_with_the_connection(talk: Talk) -> None:
-    talk.send("GET /stream/ HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+@pytest.mark.parametrize("path", ["/stream/", "/async-pieces/"])
+def test_a_stream_to_http_1_0_ends_with_the_connection(talk: Talk, path: str) -> None:
+    talk.send(f"GET {path} HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
     answer = talk.answer()
     assert "transfer-encoding" not in answer.fields
     assert answer.text == "one two three"

@@ -47,6 +47,8 @@ class Cycle(RequestResponseCycle):
 
     exchange: AsyncExchange
     packer: shrinking.Stream | None = None
+    ends_with_connection = False
+    """Whether that is how the client knows that the answer is whole: HTTP/1.0 has no chunks (RFC 9112, section 6.1)."""
 
     async def send(self, message: Any) -> None:
         """Send one ASGI message."""
@@ -76,18 +78,30 @@ class Cycle(RequestResponseCycle):
                 ]
             if exchange.hub.settings.gzip:
                 message = self._shrunk(message)
+            if version == "1.0":
+                self._leave_chunks(message.get("headers", ()))
         elif message["type"] == "http.response.body":
             if exchange.request.method != "HEAD":
                 if self.packer is not None:
                     message = await self._packed(self.packer, message)
                 exchange.sent += len(message.get("body", b""))
-            if not message.get("more_body", False):
-                # The connection closes itself: it knows what has come behind this request.
-                exchange.keep_alive, self.keep_alive = self.keep_alive, True
+            self._note_piece(message)
         await super().send(message)
         if exchange.lost or self.transport.is_closing():
             # Nothing waits for the client any more: a generator that awaits nothing else would hold the loop for ever.
             await asyncio.sleep(0)
+
+    def _leave_chunks(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Have an answer without a length end with the connection."""
+        if not any(name.lower() == b"content-length" for name, _ in headers):
+            self.ends_with_connection, self.chunked_encoding = True, False
+
+    def _note_piece(self, message: Any) -> None:
+        if self.ends_with_connection:
+            self.expected_content_length = len(message.get("body", b""))
+        if not message.get("more_body", False):
+            # The connection closes itself: it knows what has come behind this request.
+            self.exchange.keep_alive, self.keep_alive = self.keep_alive, True
 
     def _shrunk(self, message: Any) -> Any:
         """Return the start of an answer with the fields that it has when it is compressed."""
