@@ -12,7 +12,7 @@ import pytest
 from tests.process.harness import like_systemd, serving
 
 from nuages.runtime.address import Address
-from nuages.runtime.sockets import listen
+from nuages.runtime.sockets import Listener, listen
 
 
 def test_a_unix_socket_is_served_and_removed_at_the_end(project: Path) -> None:
@@ -119,3 +119,35 @@ def test_a_port_in_use_names_who_has_it(project: Path) -> None:
     assert where == "  given by --bind"
     assert why.startswith(f"  process {os.getpid()} (")
     assert hint == f"hint: --bind 127.0.0.1:{port + 1}"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_who_is_turned_away_is_not_in_the_queue_and_whoever_is_there_is_answered(host: str) -> None:
+    """What is in the queue when the last process closes the socket would be reset."""
+    (listener,) = listen([Address(host=host, port=0)])
+    address = listener.socket.getsockname()[:2]
+    with listener.socket.dup() as another, socket.create_connection(address, 10) as early:
+        listener.turn_away()
+        listener.close()
+        with pytest.raises(TimeoutError):
+            socket.create_connection(address, 0.2)
+        another.settimeout(10)
+        accepted, _ = another.accept()
+        with accepted:
+            early.sendall(b"hello")
+            assert accepted.recv(5) == b"hello"
+            accepted.sendall(b"hello")
+            assert early.recv(5) == b"hello"
+        another.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            another.accept()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address, 10)
+
+
+def test_whoever_handed_a_socket_over_may_want_it_again() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as own:
+        listener = Listener(socket=own.dup(), address=Address(host="127.0.0.1", port=1), inherited=True)
+        listener.turn_away()
+        listener.close()
+        socket.create_connection(own.getsockname(), 10).close()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import array
 import contextlib
 import errno
 import os
 import socket
 import stat
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,23 @@ BACKLOG = 2048
 _UNIX_MODE = 0o666  # as uvicorn: who may connect is decided by the folder's mode
 _FIRST_INHERITED = 3  # SD_LISTEN_FDS_START of sd_listen_fds(3)
 _UNPACED = b"reno"  # a congestion control that is in every Linux kernel, and sends as soon as it may (tcp(7))
+
+# A filter of packets that drops a TCP header with SYN and without ACK, and lets through any other (bpf(4)).
+_SO_ATTACH_FILTER = 26  # <asm-generic/socket.h>; the module socket does not have it everywhere
+_FILTER = array.array(
+    "B",
+    b"".join(
+        struct.pack("HBBI", *instruction)
+        for instruction in (
+            (0x30, 0, 0, 13),  # load the byte of flags
+            (0x54, 0, 0, 0x12),  # of these SYN and ACK
+            (0x15, 0, 1, 0x02),  # if that is SYN alone
+            (0x06, 0, 0, 0),  # drop it
+            (0x06, 0, 0, 0xFFFFFFFF),  # else take all of it
+        )
+    ),
+)
+_PROGRAM = struct.pack("HP", len(_FILTER) // 8, _FILTER.buffer_info()[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +51,16 @@ class Listener:
     def url(self, *, secure: bool = False) -> str:
         """`http://127.0.0.1:8000`, or `unix:PATH`, which speaks no TLS."""
         return str(self.address) if self.address.path else f"http{'s' if secure else ''}://{self.address}"
+
+    def turn_away(self) -> None:
+        """Let nobody else into the queue, whoever has the socket still: what is in it at the end, the kernel resets.
+
+        A client that is not heard asks again after a second, and is refused then. Whoever handed the socket over may
+        want it for the next one.
+        """
+        if not self.inherited and self.socket.family != socket.AF_UNIX:
+            with contextlib.suppress(OSError):
+                self.socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, _PROGRAM)
 
     def close(self) -> None:
         """Close the socket; remove its file if it is still the one that we made."""

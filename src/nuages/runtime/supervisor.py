@@ -217,6 +217,7 @@ class Supervisor:
 
     def _close_listeners(self) -> None:
         for listener in self._listeners:
+            listener.turn_away()
             listener.close()
         self._listeners = []
 
