@@ -95,6 +95,17 @@ def test_a_drain_before_the_stop_loses_nothing_of_clients_that_go_elsewhere(proj
         assert server.wait() == 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_refuses_clients_and_cuts_none_off(project: Path, number: signal.Signals) -> None:
+    with serving(project, "--workers", "2") as server:
+        server.wait_for("worker-ready", count=2)
+        with asking(server.address, "--clients", "16") as clients:
+            clients.more(100)
+            server.signal(number)
+            assert server.wait() == 0
+        assert {how.partition(" ")[2] for how in clients.tally.failures} <= {"refused"}, clients.tally
+
+
 @pytest.mark.long
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("preload", ["on", "off"])

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 IDLE_LINGER = (
     1.0  # seconds; how long a retiring worker keeps idle connections for a request that is on its way
 )
+INTERRUPTED_LINGER = 0.2  # the same on SIGINT: enough for requests that are on their way already
 STREAMS_BEFORE = (
     0.5  # seconds before the grace is over, when event streams are ended: their clients come again
 )
@@ -40,7 +41,7 @@ class Crew:
     """The processes of all workers, by id.
 
     `state` returns the pool as it is, `happen` tells it what a worker said or did; what comes up while an order is
-    carried out goes to `later`. `interrupted` tells that nobody is to wait for idle connections (SIGINT).
+    carried out goes to `later`. `interrupted` tells that somebody waits for the end (SIGINT).
     """
 
     def __init__(
@@ -250,7 +251,7 @@ class Crew:
         idle = self.settings.keep_alive if action.lingers else IDLE_LINGER
         streams = max(0.0, self.settings.grace - STREAMS_BEFORE) if last or action.first else 0.0
         if self.interrupted:
-            idle = 0.0
+            idle = INTERRUPTED_LINGER
         return {"last": last, "idle": idle, "lingers": action.lingers, "streams": streams}
 
     def _start(self, action: messages.Start) -> None:
