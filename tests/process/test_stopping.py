@@ -9,10 +9,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from tests.process.harness import DEADLINE, Server, held, like_systemd, named_pipe, serving
-
-
-from tests.process.harness import DEADLINE, Server, held, named_pipe, serving, wait_until
+from tests.process.harness import DEADLINE, Server, held, like_systemd, named_pipe, serving, wait_until
 from tests.process.sites import Talk, write_site
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
