@@ -135,11 +135,11 @@ LATE = """
 import asyncio
 
 
-async def late(request):
+async def late(request, number):
     await asyncio.Event().wait()
 
 
-def leaving(request):
+def leaving(request, number):
     raise SystemExit
 
 
