@@ -55,7 +55,7 @@ def prepare(environ: MutableMapping[str, str], folder: Path, pid: int) -> Projec
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     for _, owner, file in _files(place):
         # Another server that lives may share the folder: what it has kept is counted in its totals.
-        server = owner.removeprefix(_ENDED)
+        server = owner.removeprefix(_ENDED).partition("-")[0]
         if server in {"", str(pid)} or (server.isdecimal() and not _is_alive(int(server))):
             file.unlink(missing_ok=True)
     return ProjectMetrics(place, is_ours=not given, pid=pid)
@@ -69,6 +69,8 @@ class ProjectMetrics:
 
     def __init__(self, place: Path, *, is_ours: bool, pid: int) -> None:
         self.place, self._is_ours, self._pid = place, is_ours, pid
+        self._kept: dict[str, Path] = {}  # by prefix: what those had that have ended
+        self._taken = 0
         self.on_trouble: Callable[[OSError], None] = lambda _: None
 
     def forget(self, pid: int) -> None:
@@ -82,12 +84,22 @@ class ProjectMetrics:
                     self._tell(error)
 
     def _take_over(self, prefix: str, file: Path) -> None:
-        if way := _KEPT.get(prefix):
-            kept = self.place / f"{prefix}_{_ENDED}{self._pid}.db"
-            written = kept.with_suffix(".new")
-            written.write_bytes(_to_bytes(_merged(way, (_values(kept), _values(file)))))
-            written.replace(kept)
+        way = _KEPT.get(prefix)
+        if not way:
+            file.unlink(missing_ok=True)
+            return
+        kept = self._kept.get(prefix)
+        self._taken += 1
+        new = self.place / f"{prefix}_{_ENDED}{self._pid}-{self._taken}.db"
+        written = new.with_suffix(".new")
+        written.write_bytes(_to_bytes(_merged(way, [_values(one) for one in (kept, file) if one])))
+        # Under a new name: a collector that has listed the old files finds all of them or fails. If it found this in
+        # the place of one of them, it would count twice, and Prometheus take what follows for a counter begun anew.
         file.unlink(missing_ok=True)
+        if kept:
+            kept.unlink(missing_ok=True)
+        written.replace(new)
+        self._kept[prefix] = new
 
     def families(self) -> list[Family]:
         """Return what all processes tell, added up as prometheus_client does it."""

@@ -203,6 +203,25 @@ def test_what_is_not_prometheus_clients_own_is_neither_removed_nor_read(tmp_path
     assert [family.name for family in found.families()] == ["a"]
 
 
+@pytest.mark.parametrize("read", [0, 1])
+def test_a_collector_that_has_listed_the_files_before_finds_all_of_them_or_fails_but_counts_none_twice(
+    place: Path, monkeypatch: pytest.MonkeyPatch, read: int
+) -> None:
+    metrics = ProjectMetrics(place, is_ours=False, pid=7)
+    for pid in (101, 102):
+        _work(monkeypatch, pid, 1.0)
+    metrics.forget(101)
+    (kept,) = (str(file) for file in place.glob("counter_ended*"))
+    listed = [str(place / "counter_102.db"), kept]
+    MultiProcessCollector.merge(listed[:read])  # what it has got to
+    metrics.forget(102)
+    with pytest.raises(FileNotFoundError):
+        MultiProcessCollector.merge(listed[read:])
+    (kept,) = (str(file) for file in place.glob("counter_ended*"))
+    (orders,) = MultiProcessCollector.merge([kept])
+    assert {s.labels["method"]: s.value for s in orders.samples}["card"] == 2.0
+
+
 def test_a_number_that_no_process_can_have_is_none_of_a_process_that_has_ended(tmp_path: Path) -> None:
     left = tmp_path / "counter_20240101123000.db"
     left.touch()
@@ -229,8 +248,8 @@ def test_what_another_living_server_has_kept_in_the_same_folder_stays_and_is_tol
         found.forget(gone + number)
     assert _ours(place) == _theirs(place)
     assert _ours(place)["shop_orders_total", (("method", "card"),)] == 3.5
-    kept = f"counter_ended{os.getpid()}.db"
-    assert {file.name for file in place.glob("counter_*")} == {kept, "counter_ended7.db"}
+    kept = f"counter_ended{os.getpid()}-1.db"
+    assert {file.name for file in place.glob("counter_*")} == {kept, "counter_ended7-1.db"}
     # One of the same number as before, as in a container that is started again.
     prepare({VARIABLE: str(place)}, place, 7)
     assert {file.name for file in place.glob("counter_*")} == {kept}
@@ -278,7 +297,7 @@ def test_what_cannot_be_taken_over_stays_and_the_rest_of_a_process_is(
 ) -> None:
     _work(monkeypatch, 101, 1.0)
     before = _ours(place)
-    (place / "counter_ended7.new").mkdir()  # nobody can write or remove these two as files
+    (place / "counter_ended7-1.new").mkdir()  # nobody can write or remove these two as files
     (place / "gauge_all_101.db").unlink()
     (place / "gauge_all_101.db").mkdir()
     found = ProjectMetrics(place, is_ours=False, pid=7)
