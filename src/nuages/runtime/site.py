@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nuages.errors import NuagesError, StartError
-from nuages.runtime import templates
+from nuages.runtime import loggers, templates
 from nuages.runtime.application import Application
 from nuages.runtime.bucket import bucket_of
 from nuages.runtime.collected import files_of_project
@@ -87,6 +87,8 @@ def load(application: Application, settings: Settings, report: Report, *, first:
         entries = import_entries(application, directories)
         bring_up(bringer, directories, application.settings)
         check_time_zone(report)
+        if settings.fill_settings and (said := loggers.describe()):
+            report("settings", f"settings: {said}")
         if settings.reload:
             templates.check(directories)
         site = _site(entries, handlers, directories, settings, report)

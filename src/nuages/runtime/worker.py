@@ -8,7 +8,6 @@ import faulthandler
 import gc
 import importlib.util
 import json
-import logging
 import os
 import random
 import signal
@@ -16,7 +15,6 @@ import socket
 import sys
 import time
 import traceback
-from collections import deque
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from nuages.errors import NuagesError, StartError
@@ -78,7 +76,7 @@ class Worker:
         """Serve the project until told to end, and load it first if nobody has; raises NuagesError when it cannot."""
         import uvicorn
 
-        from nuages.runtime import hooks
+        from nuages.runtime import hooks, loggers
         from nuages.runtime.protocol import protocol_class
         from nuages.runtime.server import Server
 
@@ -89,7 +87,9 @@ class Worker:
 
             site = sites.load(self.application, self.settings, self.report, first=self.id == 1)
         hooks.call(self.settings.after_fork, "--after-fork", self.application)
-        said = _UvicornLog(self.log)
+        said = loggers.UvicornLog(self.log)
+        if self.settings.fill_settings:
+            loggers.hear_django(self.log)
         protocol = protocol_class(site, self.settings, self.log, self.board, self.report)
         self.hub = protocol.hub
         self.threads = self.hub.pool
@@ -333,26 +333,6 @@ def _run(main: Any) -> None:
     else:
         uvloop.install()
         asyncio.run(main)
-
-
-class _UvicornLog(logging.Handler):
-    """Brings uvicorn's own warnings and errors into our log; only its loggers are touched."""
-
-    def __init__(self, log: Log) -> None:
-        super().__init__(logging.WARNING)
-        self.texts: deque[str] = deque(maxlen=5)
-        self._log = log
-        logger = logging.getLogger("uvicorn.error")
-        logger.setLevel(logging.WARNING)
-        logger.addHandler(self)
-        logger.propagate = False
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage().strip()
-        if record.exc_info and record.exc_info[1]:
-            text += "\n" + "".join(traceback.format_exception(record.exc_info[1])).rstrip()
-        self.texts.append(text)
-        self._log.event(record.levelname.lower(), "uvicorn", text)
 
 
 async def _no_asgi(_scope: Any, _receive: Any, _send: Any) -> None:
