@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
-import re
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -16,9 +14,10 @@ from typing import Any
 from nuages import errors
 from nuages.environment.errand import failed, heard, run
 from nuages.environment.home import Report, digest_of, disk, locked, read_json, write
-from nuages.environment.prepared import Prepared, collect_command, command, migrate_command
+from nuages.environment.migrations import migrate
+from nuages.environment.prepared import Prepared, collect_command, command
 from nuages.environment.variables import read_by_settings
-from nuages.errors import NuagesError, OutsideError, ProjectError, StartError
+from nuages.errors import NuagesError, StartError
 
 _RECORD = "upkeep.json"
 _MANIFEST, _UNFINISHED = "nuages-static.json", "nuages-static.unfinished"
@@ -81,7 +80,7 @@ def bring(prepared: Prepared, wanted: Wanted, report: Report) -> bool:
             return bool(record["collected"].get("moved"))
         facts = _probe(prepared, wanted)
         collected = _collect(prepared, wanted, facts, record, report)
-        migrated = _migrate(prepared, wanted, facts.get("database", {}), report)
+        migrated = migrate(prepared, facts.get("database", {}), report, wanted.migrate)
         places = (
             facts.get("media"),
             facts.get("static", {}).get("root"),
@@ -267,100 +266,3 @@ def _manifest(root: str) -> str:
             return "" if Path(root, _UNFINISHED).exists() else file.readline(1000)
     except OSError:
         return ""
-
-
-def is_local(database: Mapping[str, Any]) -> bool:
-    """Return whether a database is an SQLite file or a server on this machine: a socket or a loopback address."""
-    if database.get("vendor") == "sqlite":
-        return True
-    host = str(database.get("host", ""))
-    if host in {"", "localhost"} or host.startswith(("/", "@")):
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def _migrate(prepared: Prepared, wanted: Wanted, database: Mapping[str, Any], report: Report) -> bool:
-    """Apply the default database's migrations where that is asked for; return whether none is left over."""
-    if not database or wanted.migrate == "off":
-        return not database
-    if database.get("made"):
-        report("folder", f"made {database['made']}, where the settings keep the SQLite database")
-    place = describe(database)
-    if "failed" in database:
-        raise _no_plan(place, database["failed"], prepared)
-    plan = database["plan"]
-    if not plan:
-        return True
-    if not is_local(database) and wanted.migrate != "on":
-        raise ProjectError(
-            f"{_count(plan)} not applied to {place}",
-            where="`default` in DATABASES",
-            why="\n".join(
-                ["it is not on this machine, so nuages does not migrate it unasked:", *_listed(plan)]
-            ),
-            hint="--migrate on applies them, --migrate off serves without",
-        )
-    report("migrate", f"applying {len(plan)} migration{'' if len(plan) == 1 else 's'} to {place}", plan=plan)
-    code, said = run(migrate_command(prepared))
-    if code:
-        hint = "run it by hand: nuages run -- migrate"
-        raise failed("the migrations cannot be applied", "manage.py migrate", code, said, hint)
-    return True
-
-
-def _count(plan: list[str]) -> str:
-    return f"{len(plan)} migration{' is' if len(plan) == 1 else 's are'}"
-
-
-def _listed(plan: list[str], most: int = 20) -> list[str]:
-    rows = [f"  {name}" for name in plan[:most]]
-    return rows if len(plan) <= most else [*rows, f"  … and {len(plan) - most} more"]
-
-
-def describe(database: Mapping[str, Any]) -> str:
-    """Return the database in words, without user and password: `postgresql at db.example:5432`."""
-    name = str(database.get("name", ""))
-    if database.get("vendor") == "sqlite":
-        return f"the SQLite database {name}"
-    host = str(database.get("host", "")) or "the local socket"
-    port = f":{database['port']}" if database.get("port") else ""
-    named = repr(name) if name else "without a name"
-    return f"{database.get('vendor', 'the database')} {named} at {host}{port}"
-
-
-def _correction(prepared: Prepared) -> tuple[str, bool]:
-    """Return what names the database and may be wrong, and whether variables do."""
-    for database in prepared.project.databases:
-        if database.alias == "default" and database.is_literal:
-            return f"correct it at {database.origin}", False
-    read = (each.variables for each in prepared.project.assignments if each.name == "DATABASES")
-    unset = [name for names in read for name in names if name not in prepared.variables]
-    if unset:
-        return f"set what DATABASES reads: {', '.join(unset[:6])}", True
-    return "correct the variables that name it and its user", True
-
-
-def _no_plan(place: str, failed: Mapping[str, Any], prepared: Prepared) -> NuagesError:
-    text = str(failed["text"]).strip()
-    if failed["unreachable"]:
-        refuses = re.search(r"FATAL|denied|authentication|does not exist|Unknown database", text)
-        correct, by_variables = _correction(prepared)
-        hint = f"{'' if refuses else 'start it, or '}{correct}; --migrate off goes on without it"
-        if not refuses:
-            hint += "\n" if by_variables else "\nwith its host read from a variable, "
-            hint += "`nuages manifests compose` writes a file that runs the project with its database"
-        return OutsideError(
-            f"{place} refuses the connection" if refuses else f"{place} does not answer",
-            where="`default` in DATABASES", why=f"{failed['kind']}: {text}", hint=hint,
-        )  # fmt: skip
-    without = re.fullmatch(r"Dependency on app with no migrations: (\w+)", text)
-    make = f"nuages run -- makemigrations {without[1]}, and commit what it wrote" if without else ""
-    return ProjectError(
-        f"the migrations of {place} cannot be planned",
-        where="`default` in DATABASES",
-        why=f"{failed['kind']}: {text}",
-        hint=make or "look closer with: nuages run -- showmigrations",
-    )

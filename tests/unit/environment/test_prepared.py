@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from nuages.environment import upkeep
+from nuages.environment.migrations import describe, is_local, migrate
 from nuages.environment.prepared import (
     Prepared,
     collect_command,
@@ -19,7 +20,6 @@ from nuages.environment.prepared import (
     run_command,
     serve_command,
 )
-from nuages.environment.upkeep import Wanted, _migrate, describe, is_local
 from nuages.environment.virtual import Environment
 from nuages.errors import NuagesError, Origin
 from nuages.project.model import Dependencies, Fact, Manager, Project
@@ -199,9 +199,9 @@ REMOTE = {
 }
 
 
-def refused(tmp_path: Path, database: dict[str, Any], migrate: str = "auto") -> NuagesError:
+def refused(tmp_path: Path, database: dict[str, Any]) -> NuagesError:
     with pytest.raises(NuagesError) as caught:
-        _migrate(prepared(tmp_path), Wanted(application={}, migrate=migrate), database, lambda *_, **__: None)
+        migrate(prepared(tmp_path), database, lambda *_, **__: None)
     return caught.value
 
 
@@ -221,12 +221,8 @@ def test_a_database_elsewhere_is_migrated_only_when_asked(tmp_path: Path) -> Non
 
 
 def test_a_database_elsewhere_that_is_up_to_date_needs_no_question(tmp_path: Path) -> None:
-    wanted = Wanted(application={})
-
-    assert _migrate(prepared(tmp_path), wanted, {**REMOTE, "plan": []}, lambda *_, **__: None)
-    assert not _migrate(
-        prepared(tmp_path), Wanted(application={}, migrate="off"), REMOTE, lambda *_, **__: None
-    )
+    assert migrate(prepared(tmp_path), {**REMOTE, "plan": []}, lambda *_, **__: None)
+    assert not migrate(prepared(tmp_path), REMOTE, lambda *_, **__: None, "off")
 
 
 def test_a_database_that_refuses_or_is_not_there_is_told_apart(tmp_path: Path) -> None:
