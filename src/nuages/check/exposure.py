@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from nuages.check.facts import Facts
 from nuages.check.finding import Finding, error, notice, some, warning
 from nuages.project.model import Assignment, VariableKind
-from nuages.project.settings_choice import role
+from nuages.project.settings_modules import role
 
 DEBUG_ON = error(1, "DEBUG is on, and nothing but an edit turns it off")
 DEBUG_DEFAULT = warning(2, "DEBUG is on unless a variable turns it off")

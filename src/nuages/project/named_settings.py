@@ -1,8 +1,9 @@
-"""Which settings module a Python file names: `DJANGO_SETTINGS_MODULE` set or defaulted, by syntax tree or by text."""
+"""Which settings module a file names: Python that sets or defaults DJANGO_SETTINGS_MODULE, or a deployment's files."""
 
 from __future__ import annotations
 
 import ast
+import posixpath
 import re
 from collections.abc import Iterator, Mapping
 
@@ -10,12 +11,20 @@ from nuages.errors import Origin
 from nuages.project import modules
 from nuages.project.execute import Executor, follow
 from nuages.project.model import Fact
+from nuages.project.roles import role_of
 from nuages.project.tree import Tree
 
 VARIABLE = "DJANGO_SETTINGS_MODULE"
 _TEXT = re.compile(
     VARIABLE + r"[\"']\s*(?:,|\]\s*=|:)\s*(?:os\.environ\.get\([^)]*,\s*)?[\"']([A-Za-z_][\w.]*)[\"']"
 )
+
+_HINT_FILES = re.compile(
+    r"^(Dockerfile[\w.-]*|[\w.-]*\.Dockerfile|Procfile|fly\.toml|render\.yaml|app\.json|uwsgi\.ini|heroku\.yml"
+    r"|(docker-)?compose[\w.-]*\.ya?ml|gunicorn\.conf\.py|\.env[\w.-]*)$",
+    re.IGNORECASE,
+)
+_HINT = re.compile(r"DJANGO_SETTINGS_MODULE[\"']?\s*[=: ,]\s*[\"']?(?:\$\{\w+:-)?([A-Za-z_]\w*(?:\.\w+)+)")
 
 
 def find(tree: Tree, path: str) -> tuple[Fact[str], ...]:
@@ -130,3 +139,21 @@ def _by_text(tree: Tree, path: str) -> Iterator[Fact[str]]:
     text = tree.text(path) or ""
     for found in _TEXT.finditer(text):
         yield Fact(found[1], Origin(path, text.count("\n", 0, found.start()) + 1))
+
+
+def hints(tree: Tree, folders: tuple[str, ...]) -> tuple[Fact[str], ...]:
+    """Return the settings modules that Dockerfiles, Procfiles and platform files set, in the order of the files."""
+    return tuple(_hints(tree, folders))
+
+
+def _hints(tree: Tree, folders: tuple[str, ...]) -> Iterator[Fact[str]]:
+    for folder in folders:
+        for path in tree.below(folder):
+            name = posixpath.basename(path)
+            if _HINT_FILES.match(name) and not role_of(name).is_development:
+                text = tree.text(path) or ""
+                for found in _HINT.finditer(text):
+                    # One command of the image's build says nothing about what it serves.
+                    if re.match(r"\s*RUN\b", text[text.rfind("\n", 0, found.start()) + 1 : found.start()]):
+                        continue
+                    yield Fact(found[1], Origin(path, text.count("\n", 0, found.start()) + 1))

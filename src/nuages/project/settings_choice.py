@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import posixpath
-import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from nuages.errors import Origin
-from nuages.project import layout, modules
+from nuages.project import modules, settings_modules
 from nuages.project.gathering import gathered
 from nuages.project.model import Candidate, Fact, Problem
-from nuages.project.roles import Role, role_of
+from nuages.project.roles import Role
+from nuages.project.settings_modules import role
 from nuages.project.tree import Tree
-
-_MAKES_SETTINGS = re.compile(
-    r"^(INSTALLED_APPS|ROOT_URLCONF)\b|^\s{4}(INSTALLED_APPS|ROOT_URLCONF)\s*=", re.MULTILINE
-)
-_BUILDS_ON = re.compile(
-    r"^\s*(from\s+\.[\w.]*\s+import\s+\*|from\s+[\w.]+\s+import\s+\*|include\(|import\s)", re.MULTILINE
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,16 +23,6 @@ class Choice:
     candidates: tuple[Candidate, ...]
     notes: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
-
-
-def role(module: str) -> Role:
-    """Return what a settings module is for: by its last part, or the one before where the last says nothing."""
-    parts = module.split(".")
-    last = role_of(parts[-1])
-    if last in {Role.BASE, Role.OTHER} and parts[-1] in {"settings", "config", "conf"} and len(parts) > 2:
-        before = role_of(parts[-2])
-        return before if before not in {Role.BASE, Role.OTHER} else last
-    return last
 
 
 def choose(
@@ -60,7 +42,7 @@ def choose(
     asked = _asked(option, environ)
     named = [*entry, *manage]
     facts = {fact.value: fact for fact in reversed([*([asked] if asked else []), *named])}
-    siblings = _siblings(tree, bases, [fact.value for fact in named])
+    siblings = settings_modules.siblings(tree, bases, [fact.value for fact in named])
     candidates = _candidates([*facts.values(), *siblings])
     if asked is not None:
         is_there = modules.resolve(tree, asked.value, bases) is not None
@@ -70,7 +52,7 @@ def choose(
             notes=_alternatives(asked, named),
             problems=() if is_there else (_absent(asked, named, siblings, installed),),
         )
-    there = [fact for fact in named if _is_there(tree, fact.value, bases)]
+    there = [fact for fact in named if settings_modules.is_there(tree, fact.value, bases)]
     if not there:
         return _unnamed(tree, bases, named, candidates, hints)
     problems = _dangling(tree, bases, [fact for fact in _first_of(named) if fact not in there], there)
@@ -83,15 +65,6 @@ def choose(
         notes = _alternatives(first, there) + _production_beside(first, siblings)
         return Choice(settings=first, candidates=candidates, notes=notes, problems=problems)
     return _instead_of_development(first, there, siblings, hints, candidates, problems)
-
-
-def _is_there(tree: Tree, module: str, bases: tuple[str, ...]) -> bool:
-    """Return whether a module exists and says anything: a package's empty `__init__.py` is no settings module."""
-    path = modules.resolve(tree, module, bases)
-    if path is None:
-        return False
-    syntax = tree.module(path)
-    return not path.endswith("/__init__.py") or syntax is None or bool(syntax.body)
 
 
 def _first_of(named: list[Fact[str]]) -> list[Fact[str]]:
@@ -151,7 +124,9 @@ def _instead_of_gathered(
     path = modules.resolve(tree, first.value, bases)
     taken = gathered(tree, first.value, path) if path else []
     development = [
-        fact for fact in taken if role(fact.value).is_development and _is_there(tree, fact.value, bases)
+        fact
+        for fact in taken
+        if role(fact.value).is_development and settings_modules.is_there(tree, fact.value, bases)
     ]
     production = _distinct([fact for fact in siblings if role(fact.value) is Role.PRODUCTION])
     if not development or len(production) != 1 or any(role(fact.value) is Role.PRODUCTION for fact in taken):
@@ -172,7 +147,7 @@ def _unnamed(
     hints: tuple[Fact[str], ...],
 ) -> Choice:
     """Decide where nothing names a module that exists: the one there is, the one production one, a deployment's."""
-    found = _settings_files(tree, bases)
+    found = settings_modules.every(tree, bases)
     every = _candidates([*(Fact(one.module, one.origin) for one in candidates), *found])
     hinted = _distinct([hint for hint in hints if modules.resolve(tree, hint.value, bases)])
     serious = [fact for fact in found if not role(fact.value).is_development]
@@ -223,44 +198,6 @@ def _production_beside(chosen: Fact[str], siblings: list[Fact[str]]) -> tuple[st
         f"settings are {chosen.value} ({chosen.origin}); --settings {fact.value} takes the production module beside it"
         for fact in beside[:1]
     )
-
-
-def _siblings(tree: Tree, bases: tuple[str, ...], named: list[str]) -> list[Fact[str]]:
-    """Return the settings modules in the folders of those that are named, and in a package of the same name."""
-    folders: dict[str, None] = {}
-    for module in named:
-        path = modules.resolve(tree, module, bases)
-        if path:
-            folders[posixpath.dirname(path) or "."] = None
-    found = []
-    for folder in folders:
-        for path in tree.below(folder):
-            name = modules.name_of(path, bases) if path.endswith(".py") else None
-            if name and is_settings(tree, path) and posixpath.basename(path) != "__init__.py":
-                found.append(Fact(name, Origin(path)))
-    return found
-
-
-def _settings_files(tree: Tree, bases: tuple[str, ...]) -> list[Fact[str]]:
-    paths = [path for path in tree.files if path.endswith(".py") and is_settings(tree, path)]
-    # What is called settings comes first; then what does their work under another name.
-    mine = [path for path in paths if not layout.is_aside(path)] or paths
-    called = [path for path in mine if "settings" in path] or mine
-    named = [(modules.name_of(path, bases), path) for path in called]
-    found = [Fact(name, Origin(path)) for name, path in named if name]
-    # A package that gathers its own modules is one module, not many.
-    packages = {fact.value for fact in found if fact.origin.place.endswith("/__init__.py")}
-    return [fact for fact in found if fact.value.rpartition(".")[0] not in packages] or found
-
-
-def is_settings(tree: Tree, path: str) -> bool:
-    """Return whether a file is a settings module of its own: it sets what one must set, or builds on one that does."""
-    text = tree.text(path) or ""
-    if _MAKES_SETTINGS.search(text):
-        return True
-    return bool(_BUILDS_ON.search(text)) and bool(re.search(r"^[A-Z][A-Z_0-9]*\s*[:=+\[]", text, re.MULTILINE)) and (
-        role(posixpath.splitext(path)[0].replace("/", ".")) is not Role.OTHER
-    )  # fmt: skip
 
 
 def _absent(
@@ -333,29 +270,3 @@ def _no_settings(named: list[Fact[str]]) -> Problem:
         hint="--settings MODULE, or set DJANGO_SETTINGS_MODULE",
         is_error=True,
     )
-
-
-def hints(tree: Tree, folders: tuple[str, ...]) -> tuple[Fact[str], ...]:
-    """Return the settings modules that Dockerfiles, Procfiles and platform files set, in the order of the files."""
-    return tuple(_hints(tree, folders))
-
-
-_HINT_FILES = re.compile(
-    r"^(Dockerfile[\w.-]*|[\w.-]*\.Dockerfile|Procfile|fly\.toml|render\.yaml|app\.json|uwsgi\.ini|heroku\.yml"
-    r"|(docker-)?compose[\w.-]*\.ya?ml|gunicorn\.conf\.py|\.env[\w.-]*)$",
-    re.IGNORECASE,
-)
-_HINT = re.compile(r"DJANGO_SETTINGS_MODULE[\"']?\s*[=: ,]\s*[\"']?(?:\$\{\w+:-)?([A-Za-z_]\w*(?:\.\w+)+)")
-
-
-def _hints(tree: Tree, folders: tuple[str, ...]) -> Iterator[Fact[str]]:
-    for folder in folders:
-        for path in tree.below(folder):
-            name = posixpath.basename(path)
-            if _HINT_FILES.match(name) and not role_of(name).is_development:
-                text = tree.text(path) or ""
-                for found in _HINT.finditer(text):
-                    # One command of the image's build says nothing about what it serves.
-                    if re.match(r"\s*RUN\b", text[text.rfind("\n", 0, found.start()) + 1 : found.start()]):
-                        continue
-                    yield Fact(found[1], Origin(path, text.count("\n", 0, found.start()) + 1))
