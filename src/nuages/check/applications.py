@@ -12,6 +12,7 @@ from nuages.check.finding import Finding, error, warning
 from nuages.errors import Origin
 from nuages.project import modules
 from nuages.project.model import VariableKind
+from nuages.project.tree import join
 
 NO_MIGRATIONS = error(60, "an app has models and no migrations")
 SYNC_MIDDLEWARE = warning(61, "sync middleware stands in front of async views")
@@ -69,7 +70,7 @@ def _app_folder(facts: Facts, app: str) -> str | None:
             return posixpath.dirname(path)
     # An app without __init__.py is a namespace package.
     for base in facts.bases:
-        folder = modules.join(base, app.replace(".", "/"))
+        folder = join(base, app.replace(".", "/"))
         if f"{folder}/models.py" in facts.tree:
             return folder
     return None

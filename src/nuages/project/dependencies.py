@@ -13,7 +13,7 @@ from nuages.project import declarations, locks, requirements, staleness
 from nuages.project.model import Dependencies, Distribution, Fact, Manager, Problem
 from nuages.project.requirements import Listing, normalize
 from nuages.project.roles import Role, role_of
-from nuages.project.tree import Tree
+from nuages.project.tree import Tree, join
 
 _FOLDERS = (
     "requirements",
@@ -107,26 +107,22 @@ def _is_rival(first: _Mechanism, other: _Mechanism) -> bool:
 def _empty_locks(tree: Tree, folders: tuple[str, ...]) -> Iterator[str]:
     for folder in folders:
         for manager, name, _ in locks.LOCKS:
-            path = _join(folder, name)
+            path = join(folder, name)
             if path in tree and locks.read(tree, path, manager) is None:
                 yield path
 
 
-def _join(folder: str, name: str) -> str:
-    return name if folder == "." else f"{folder}/{name}"
-
-
 def _mechanisms(tree: Tree, folder: str) -> Iterator[_Mechanism]:
     for manager, lock_name, declaration in locks.LOCKS:
-        path = _join(folder, lock_name)
+        path = join(folder, lock_name)
         lock = locks.read(tree, path, manager) if path in tree else None
         if lock is not None:
-            yield _from_lock(tree, folder, manager, lock, (path, _join(folder, declaration)))
+            yield _from_lock(tree, folder, manager, lock, (path, join(folder, declaration)))
     plain = _plain(tree, folder)
     if plain is not None:
         yield plain
     for manager, name in ((Manager.PYPROJECT, "pyproject.toml"), (Manager.PIPFILE, "Pipfile")):
-        path = _join(folder, name)
+        path = join(folder, name)
         if path in tree:
             read = declarations.pyproject if manager is Manager.PYPROJECT else declarations.pipfile
             declared = read(tree, path)
@@ -171,7 +167,7 @@ def _from_declaration(
     lines: list[requirements.Requirement | None] = [
         requirements.parse_line(text, declared.origin) for text in declared.requirements
     ]
-    listings = [requirements.read(tree, _join(folder, name)) for name in declared.files]
+    listings = [requirements.read(tree, join(folder, name)) for name in declared.files]
     every = [line for line in lines if line is not None]
     every += [line for listing in listings for line in listing.requirements]
     return _Mechanism(
@@ -257,7 +253,7 @@ def _requirement_files(tree: Tree, folder: str) -> Iterator[str]:
         if extension in {".txt", ".pip"} and _REQUIREMENTS.search(stem):
             yield path
     for name in _FOLDERS:
-        inner = _join(folder, name)
+        inner = join(folder, name)
         if inner not in tree.folders:
             continue
         nested = [below for below in tree.folders if posixpath.dirname(below) == inner]
@@ -279,7 +275,7 @@ def _choose(folder: str, listings: dict[str, Listing]) -> tuple[tuple[str, ...],
     """Return the files to install, and what to say about the choice."""
     ranked = sorted(listings, key=lambda path: (_ORDER.index(_role(path)), path.count("/"), len(path), path))
     with_django = [path for path in ranked if _holds_django(listings[path])] or ranked
-    root = _join(folder, "requirements.txt")
+    root = join(folder, "requirements.txt")
     first = with_django[0]
     production = [path for path in ranked if _role(path) is Role.PRODUCTION]
     if (

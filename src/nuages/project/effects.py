@@ -9,8 +9,9 @@ import re
 from typing import Any
 
 from nuages.errors import Origin
-from nuages.project import modules, readers
+from nuages.project import readers
 from nuages.project.importing import MAX_DEPTH, Importing
+from nuages.project.tree import join
 from nuages.project.values import (
     UNKNOWN,
     Dotted,
@@ -61,7 +62,7 @@ class Effects(Importing):
         folder = posixpath.dirname(self.module_path())
         while True:
             for name in names:
-                path = modules.join(folder or ".", name)
+                path = join(folder or ".", name)
                 if path in self.tree.files:
                     self.load_file(path)
                     return
@@ -87,7 +88,7 @@ class Effects(Importing):
         for pattern in self.values_of(call.args):
             if not isinstance(pattern, str):
                 continue
-            whole = modules.join(folder or ".", pattern)
+            whole = join(folder or ".", pattern)
             matching = sorted(
                 path for path in self.tree.files if path.endswith(".py") and fnmatch.fnmatch(path, whole)
             )

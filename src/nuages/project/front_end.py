@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from nuages.project.model import FrontEnd
-from nuages.project.tree import Tree
+from nuages.project.tree import Tree, join
 
 _LOCKS = (
     ("pnpm-lock.yaml", "pnpm"),
@@ -35,13 +35,11 @@ def find(tree: Tree, folders: tuple[str, ...]) -> FrontEnd | None:
     One elsewhere, or a workspace of several packages above the project, is a front end of its own.
     """
     for folder in (*folders, *_below(tree, folders[0])):
-        path = _join(folder, "package.json")
+        path = join(folder, "package.json")
         if path not in tree:
             continue
         document = tree.json(path)
-        if folder != folders[0] and (
-            "workspaces" in document or _join(folder, "pnpm-workspace.yaml") in tree
-        ):
+        if folder != folders[0] and ("workspaces" in document or join(folder, "pnpm-workspace.yaml") in tree):
             continue
         scripts = document.get("scripts")
         script = _script(scripts) if isinstance(scripts, Mapping) else None
@@ -90,10 +88,6 @@ def _writes_outward(tree: Tree, folder: str) -> bool:
     texts = [str(text) for text in scripts.values()] if isinstance(scripts, Mapping) else []
     texts += [tree.text(path) or "" for path in tree.below(folder) if _CONFIGURATION.search(path)]
     return any(_OUTWARD.search(text) for text in texts)
-
-
-def _join(folder: str, name: str) -> str:
-    return name if folder == "." else f"{folder}/{name}"
 
 
 def _manager(document: Mapping[str, object]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from nuages.errors import Origin
 from nuages.project import modules
 from nuages.project.evaluate import Evaluator
-from nuages.project.tree import Tree
+from nuages.project.tree import Tree, join
 from nuages.project.values import (
     UNKNOWN,
     Dotted,
@@ -190,7 +190,7 @@ class Importing(Evaluator):
 
     def _is_package(self, name: str) -> bool:
         folder = name.replace(".", "/")
-        return bool(name) and any(modules.join(base, folder) in self.tree.folders for base in self.bases)
+        return bool(name) and any(join(base, folder) in self.tree.folders for base in self.bases)
 
     def _is_mine(self, name: str) -> bool:
         first = name.split(".")[0]

@@ -144,11 +144,8 @@ def _console_script(tree: Tree, files: list[str]) -> Layout | None:
     for path in files:
         text = tree.text(path) or ""
         if "execute_from_command_line" in text and "DJANGO_SETTINGS_MODULE" in text:
-            package = posixpath.dirname(path)
-            while package and _join(package, "__init__.py") in tree:
-                package = posixpath.dirname(package)
             note = f"no manage.py: {path} stands for it"
-            return Layout(directory=package or ".", manage=Fact(path, Origin(path)), notes=(note,))
+            return Layout(directory=_outside(tree, path), manage=Fact(path, Origin(path)), notes=(note,))
     return None
 
 
@@ -156,11 +153,17 @@ def _by_entry_module(tree: Tree, files: list[str]) -> Layout | None:
     for path in files:
         name = posixpath.basename(path)
         if name in {"wsgi.py", "asgi.py"} and "DJANGO_SETTINGS_MODULE" in (tree.text(path) or ""):
-            package = posixpath.dirname(path)
-            while package and _join(package, "__init__.py") in tree:
-                package = posixpath.dirname(package)
-            return Layout(directory=package or ".", notes=(f"no manage.py: the project is found by {path}",))
+            note = f"no manage.py: the project is found by {path}"
+            return Layout(directory=_outside(tree, path), notes=(note,))
     return None
+
+
+def _outside(tree: Tree, path: str) -> str:
+    """Return the folder that the outermost package around a file lies in: what must be on sys.path to import it."""
+    folder = posixpath.dirname(path)
+    while folder and f"{folder}/__init__.py" in tree:
+        folder = posixpath.dirname(folder)
+    return folder or "."
 
 
 def _single_file(tree: Tree, files: list[str], apps: tuple[str, ...]) -> Layout | None:
@@ -232,10 +235,6 @@ def _python_files(files: list[str], prefix: str) -> Iterator[str]:
         own = path[len(prefix) :]
         if own.endswith(".py") and not is_aside(own) and own.count("/") <= 4:
             yield path
-
-
-def _join(folder: str, name: str) -> str:
-    return name if folder in {"", "."} else f"{folder}/{name}"
 
 
 def _several(tree: Tree, paths: list[str]) -> ProjectError:

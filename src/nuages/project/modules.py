@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import posixpath
-
-from nuages.project.tree import Tree
-
-
-def join(folder: str, name: str) -> str:
-    """Return a path below a folder, `.` being the root."""
-    return posixpath.normpath(name if folder == "." else f"{folder}/{name}")
+from nuages.project.tree import Tree, join
 
 
 def resolve(tree: Tree, module: str, bases: tuple[str, ...]) -> str | None:

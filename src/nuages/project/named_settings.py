@@ -28,7 +28,7 @@ _HINT = re.compile(r"DJANGO_SETTINGS_MODULE[\"']?\s*[=: ,]\s*[\"']?(?:\$\{\w+:-)
 
 
 def find(tree: Tree, path: str) -> tuple[Fact[str], ...]:
-    """Return every settings module that a file names, in the order of the source.
+    """Return every settings module that a file names, where it first does, in the order of the source.
 
     Reads `os.environ.setdefault(…)`, `os.environ[…] = …`, `os.putenv`-like helpers that are called with the
     variable's name and a literal, and f-strings or conditionals whose parts are literals (all outcomes).
@@ -37,8 +37,10 @@ def find(tree: Tree, path: str) -> tuple[Fact[str], ...]:
     if module is None or tree.lost(path):
         return tuple(_by_text(tree, path))
     found = [fact for node in ast.walk(module) for fact in _named(node, module, path)]
-    ordered = sorted(found, key=lambda fact: fact.origin.line or 0)
-    return tuple({fact.value: fact for fact in reversed(ordered)}[fact.value] for fact in _unique(ordered))
+    first: dict[str, Fact[str]] = {}
+    for fact in sorted(found, key=lambda fact: fact.origin.line or 0):
+        first.setdefault(fact.value, fact)
+    return tuple(first.values())
 
 
 def find_near(
@@ -64,10 +66,6 @@ def find_near(
             if imported is not None and VARIABLE in (tree.text(imported) or ""):
                 found += find(tree, imported)
     return found
-
-
-def _unique(facts: list[Fact[str]]) -> list[Fact[str]]:
-    return list({fact.value: fact for fact in facts}.values())
 
 
 def _named(node: ast.AST, module: ast.Module, path: str) -> Iterator[Fact[str]]:

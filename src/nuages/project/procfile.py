@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nuages.errors import Origin
-from nuages.project.tree import Tree
+from nuages.project.tree import Tree, join
 
 _LINE = re.compile(r"([A-Za-z0-9_-]+)\s*:\s*(.+)")
 # What serves the site, what others run (a broker, a mail catcher), and what only a developer wants.
@@ -39,7 +39,7 @@ class Line:
 def find(tree: Tree, folders: tuple[str, ...]) -> tuple[Line, ...]:
     """Return the lines of the Procfile nearest to the project that are processes beside the server."""
     for folder in folders:
-        path = "Procfile" if folder == "." else f"{folder}/Procfile"
+        path = join(folder, "Procfile")
         if path in tree:
             return tuple(_lines(tree.text(path) or "", path))
     return ()

@@ -6,6 +6,7 @@ import ast
 import io
 import json
 import os
+import posixpath
 import re
 import stat
 import sys
@@ -214,6 +215,11 @@ class Tree:
         text = self.text(path) or ""
         found = re.search(pattern, text, re.MULTILINE)
         return Origin(path, text.count("\n", 0, found.start()) + 1 if found else None)
+
+
+def join(folder: str, name: str) -> str:
+    """Return a path below a folder of a tree, `.` being its root."""
+    return posixpath.normpath(name if folder == "." else f"{folder}/{name}")
 
 
 def _is_virtual(names: frozenset[str]) -> bool:
