@@ -185,13 +185,13 @@ def collect(invocation: Invocation) -> int:
     application = _application(invocation, settings)
     try:
         with sealed(report) if options.sealed else nullcontext():
-            collected = run(application, settings, options.output, report, options.effort)
+            root = run(application, settings, options.output, report, options.effort)
     except StartError as error:
         raise _missing_variables(invocation, error) or error from None
-    if options.to is not None and collected.root:
+    if options.to is not None and root is not None:
         from nuages.runtime.collect import publish_collected
 
-        publish_collected(collected, settings, options.to, report)
+        publish_collected(root, settings, options.to, report)
     return 0
 
 

@@ -8,7 +8,6 @@ import io
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ from nuages.runtime.manifest import (
     read_manifest,
     write_manifest,
 )
-from nuages.runtime.publication import Published, publish
+from nuages.runtime.publication import publish
 from nuages.runtime.replacement import unfinished, whole_files
 from nuages.runtime.settings import Settings
 from nuages.runtime.shelves import NEWER_SECONDS, Manner, hashed_test, scan
@@ -47,24 +46,14 @@ _DOTTED_BUT_VITE = (
 """Django's `.*` without what `vite build` writes: `.vite/manifest.json`, which templates read in STATIC_ROOT."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Collected:
-    """What `collect` did: where, how many files and bytes, and whether anything was written."""
-
-    root: str
-    files: int
-    bytes: int
-    compressed: int
-    written: bool = True
-
-
 def collect(
     application: Application, settings: Settings, output: str | None, report: Report, effort: str = BEST
-) -> Collected:
+) -> Path | None:
     """Collect into STATIC_ROOT, or into `output` where that is given; without either into `settings.static_root`.
 
-    `effort` is how well the files are compressed. Raises StartError for settings that do not load, ProjectError for
-    files that cannot be collected, OutsideError for a full disk.
+    Returns the folder, None for a project without django.contrib.staticfiles. `effort` is how well the files are
+    compressed. Raises StartError for settings that do not load, ProjectError for files that cannot be collected,
+    OutsideError for a full disk.
     """
     place = settings.static_root or os.path.join(application.directory, "staticfiles")  # noqa: PTH118
     place = os.path.abspath(place)  # noqa: PTH100 - before the directory changes
@@ -83,7 +72,7 @@ def collect(
 
     if not any("django.contrib.staticfiles" in str(app) for app in django_settings.INSTALLED_APPS):
         report("collect", "the project does not use django.contrib.staticfiles: there is nothing to collect")
-        return Collected(root="", files=0, bytes=0, compressed=0, written=False)
+        return None
     if not django_settings.STATIC_ROOT:
         raise ProjectError(
             "STATIC_ROOT is not set", where="the project's settings",
@@ -93,11 +82,13 @@ def collect(
     own = Path(bringer.static_root or django_settings.STATIC_ROOT).absolute()
     lost = _lost_by_collecting(own)
     if lost:
-        return _keep(own, output, lost, report, effort)
+        return _keep(own, Path(output) if output else own, lost, report, effort)
     check_front_end(Path(application.directory).absolute(), report)
     if output:
         django_settings.STATIC_ROOT = output  # also where the settings are not to be filled
-    return _collect(Path(django_settings.STATIC_ROOT).absolute(), report, effort)
+    root = Path(django_settings.STATIC_ROOT).absolute()
+    _collect(root, report, effort)
+    return root
 
 
 def check_front_end(root: Path, report: Report) -> None:
@@ -110,18 +101,17 @@ def check_front_end(root: Path, report: Report) -> None:
     report("warning", "\n  ".join((error.what, error.where, error.why, error.hint)))
 
 
-def publish_collected(collected: Collected, settings: Settings, to: str, report: Report) -> Published:
-    """Upload what was collected to the bucket that a URL names; raises as `publish` does."""
+def publish_collected(root: Path, settings: Settings, to: str, report: Report) -> None:
+    """Upload what was collected in a folder to the bucket that a URL names; raises as `publish` does."""
     from django.conf import settings as django_settings
 
-    root = Path(collected.root)
-    items = read_manifest(root) or scan(collected.root)
+    items = read_manifest(root) or scan(str(root))
     plain_age = settings.static_max_age
     if plain_age is None:
         plain_age = getattr(django_settings, "WHITENOISE_MAX_AGE", None)
     if not isinstance(plain_age, (int, float)):
         plain_age = WEEK if read_django_manifest(root) else 60
-    return publish(root, items, parse_bucket(to), Manner(plain_age=int(plain_age)), report)
+    publish(root, items, parse_bucket(to), Manner(plain_age=int(plain_age)), report)
 
 
 def _lost_by_collecting(root: Path) -> list[str]:
@@ -138,23 +128,21 @@ def _lost_by_collecting(root: Path) -> list[str]:
     return sorted(name for name, hashed in known.items() if name not in found and (root / hashed).is_file())
 
 
-def _keep(root: Path, output: str | None, lost: list[str], report: Report, effort: str) -> Collected:
+def _keep(root: Path, output: Path, lost: list[str], report: Report, effort: str) -> Path:
     count = f"{len(lost)} file{'s' if len(lost) > 1 else ''}"
     report(
         "collect",
         f"{root} is used as it is: collecting would lose {count} of its manifest, such as {lost[0]}",
     )
-    if output and Path(output) != root:
-        with _disk(Path(output)), unfinished(Path(output)):
-            (Path(output) / NAME).unlink(missing_ok=True)  # files are written over: it would not be theirs
+    if output != root:
+        with _disk(output), unfinished(output):
+            (output / NAME).unlink(missing_ok=True)  # files are written over: it would not be theirs
             shutil.copytree(root, output, dirs_exist_ok=True)
-            return _finish(Path(output), report, effort)
-    items = scan(str(root))
-    size = sum(item.size for item in items.values())
-    return Collected(root=str(root), files=len(items), bytes=size, compressed=0, written=False)
+            _finish(output, report, effort)
+    return output
 
 
-def _collect(root: Path, report: Report, effort: str) -> Collected:
+def _collect(root: Path, report: Report, effort: str) -> None:
     from django.core.management import call_command
 
     said = io.StringIO()
@@ -171,7 +159,7 @@ def _collect(root: Path, report: Report, effort: str) -> Collected:
                         raise
                     raise collect_error(error, said.getvalue(), find_static, command) from None
         _report_left(report)
-        return _finish(root, report, effort, earlier)
+        _finish(root, report, effort, earlier)
 
 
 def _earlier(root: Path) -> Manifest:
@@ -207,7 +195,7 @@ def _report_left(report: Report) -> None:
         report("warning", f"style sheets name files that do not exist: {', '.join(left[:3])}{more}")
 
 
-def _finish(root: Path, report: Report, effort: str, earlier: Manifest | None = None) -> Collected:
+def _finish(root: Path, report: Report, effort: str, earlier: Manifest | None = None) -> None:
     """Compress and list what lies in the root; `earlier` is what an older manifest said of it."""
     from django.conf import settings
 
@@ -237,7 +225,6 @@ def _finish(root: Path, report: Report, effort: str, earlier: Manifest | None = 
         f"{len(done)} static files in {root}, {_mega(size)}, {_mega(compressed)} compressed; the heaviest: "
         + (", ".join(f"{item.path} {_mega(item.size)}" for item in heaviest) or "none"),
     )
-    return Collected(root=str(root), files=len(done), bytes=size, compressed=compressed)
 
 
 def _former_time(item: Item, tag: str, earlier: Manifest | None) -> int:

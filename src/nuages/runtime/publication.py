@@ -41,15 +41,6 @@ class Stored:
     md5: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
-    """How many files went up, with how many bytes, and how many were there."""
-
-    uploaded: int
-    bytes: int
-    kept: int
-
-
 def order(items: Iterable[Item]) -> list[list[Item]]:
     """Return the files in the waves in which they may go up: hashed names, others, the manifest that names them."""
     found = sorted(items, key=lambda item: item.path)
@@ -65,9 +56,7 @@ def is_there(item: Item, stored: Stored | None, md5: Callable[[Item], str]) -> b
     return item.is_hashed or stored.md5 == md5(item)
 
 
-def publish(
-    root: Path, items: Mapping[str, Item], bucket: Bucket, manner: Manner, report: Report
-) -> Published:
+def publish(root: Path, items: Mapping[str, Item], bucket: Bucket, manner: Manner, report: Report) -> None:
     """Upload what the bucket lacks; raises ProjectError without boto3 and OutsideError where the store refuses."""
     try:
         import boto3  # noqa: F401 - whether it is there
@@ -80,14 +69,14 @@ def publish(
     with _speaking(bucket):
         client = _client(bucket)
         try:
-            return _publish(client, root, items, bucket, manner, report)
+            _publish(client, root, items, bucket, manner, report)
         finally:
             client.close()
 
 
 def _publish(
     client: Any, root: Path, items: Mapping[str, Item], bucket: Bucket, manner: Manner, report: Report
-) -> Published:
+) -> None:
     start = f"{bucket.prefix}/" if bucket.prefix else ""
     held = _held(client, bucket.name, start)
 
@@ -132,7 +121,6 @@ def _publish(
     kept = len(items) - len(wanted)
     there = f", {kept} were there" if kept else ""
     _say(report, f"{len(wanted)} static files, {_mega(sent)}, uploaded to {bucket}{there}", done, len(wanted))
-    return Published(uploaded=len(wanted), bytes=sent, kept=kept)
 
 
 def _say(report: Report, text: str, done: int, total: int) -> None:
