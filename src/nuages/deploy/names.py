@@ -36,11 +36,6 @@ def joined(*parts: str) -> str:
     return f"{whole[: LONGEST - 9].rstrip('-')}-{digest}"
 
 
-def is_label(text: str) -> bool:
-    """Return whether a text is a DNS label that may also name a Service."""
-    return bool(re.fullmatch(r"[a-z]([a-z0-9-]*[a-z0-9])?", text)) and len(text) <= LONGEST
-
-
 def is_host(text: str) -> bool:
     """Return whether a text is a host name that an Ingress takes; the first label may be `*`."""
     name = text.removeprefix("*.")

@@ -24,9 +24,6 @@ _NOT_FOUND = re.compile(
 _NO_VERSION = re.compile(
     r"(?:there is|there are) no version(?:s)? of ([A-Za-z0-9][\w.-]*?)((?:==|>=|<=|~=|!=|>|<)\S+?)?(?= and|,|\s|$)"
 )
-_NO_WHEEL = re.compile(
-    r"([A-Za-z0-9][\w.-]*?)(==\S+)? has no (?:usable )?wheels?[^.]*|no wheels with a matching"
-)
 
 
 class BuildError(OutsideError):

@@ -39,7 +39,6 @@ class Requirement:
     marker: str = ""
     extras: tuple[str, ...] = ()
     url: str = ""
-    is_editable: bool = False
     is_local: bool = False
     has_hash: bool = False
 
@@ -155,7 +154,7 @@ def parse_line(line: str, origin: Origin) -> Requirement | None:
     requirement, separator, marker = body.partition(" ; ") if "://" in body else body.partition(";")
     requirement = requirement.strip().strip("\"'")
     if _is_place(requirement):
-        return _from_place(requirement, origin, marker.strip(), is_editable=editable is not None)
+        return _from_place(requirement, origin, marker.strip())
     named = _NAME.match(requirement)
     if named is None:
         return None
@@ -183,7 +182,7 @@ def _is_place(text: str) -> bool:
     return text.startswith((".", "/")) or bool(re.search(r"\.(whl|zip|tar\.gz|tgz|tar\.bz2)(\[.*\])?$", text))
 
 
-def _from_place(place: str, origin: Origin, marker: str, *, is_editable: bool) -> Requirement:
+def _from_place(place: str, origin: Origin, marker: str) -> Requirement:
     egg = _EGG.search(place)
     is_local = not _VCS.match(place) and "://" not in place
     path = place.split("#")[0].split("[")[0].rstrip("/")
@@ -198,7 +197,6 @@ def _from_place(place: str, origin: Origin, marker: str, *, is_editable: bool) -
         origin=origin,
         marker=marker,
         url=place,
-        is_editable=is_editable,
         is_local=is_local,
     )
 

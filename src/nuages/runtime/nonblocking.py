@@ -11,8 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-Request = Callable[[Any], bool]
-Response = Callable[[Any, Any], bool]
+Rule = Callable[[Any], bool]
 
 _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 _REQUEST = "django.core.handlers.asgi"
@@ -48,7 +47,7 @@ class Kind:
 
     HOOKS = ("process_request", "process_view", "process_response")
 
-    def __init__(self, owner: type, request: Request, response: Request) -> None:
+    def __init__(self, owner: type, request: Rule, response: Rule) -> None:
         self._owner = owner
         self._hooks = tuple((name, owner.__dict__.get(name)) for name in self.HOOKS)
         self.request, self.response = request, response
@@ -71,7 +70,7 @@ def _known(owner: type) -> Kind | None:
     return Kind(owner, *rules)
 
 
-def views(hooks: list[Any]) -> Request | None:
+def views(hooks: list[Any]) -> Rule | None:
     """Return what tells whether no process_view hook can block for a request; None where it cannot be told."""
     for hook in hooks:
         member = getattr(hook, "__self__", None)
@@ -131,7 +130,7 @@ def _messages_are_as_they_were(request: Any) -> bool:
 
 
 # Class: when its process_request cannot block (of the instance), and its process_response (of the request).
-_RULES: dict[str, tuple[Request, Request]] = {
+_RULES: dict[str, tuple[Rule, Rule]] = {
     "django.middleware.security.SecurityMiddleware": (_always, _always),
     "django.contrib.sessions.middleware.SessionMiddleware": (_session_is_lazy, _session_is_as_it_was),
     "django.middleware.common.CommonMiddleware": (_always, _always),
