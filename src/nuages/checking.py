@@ -23,7 +23,8 @@ from nuages.image.options import ImageOptions
 from nuages.image.planner import port
 from nuages.invocation import Invocation, explain
 from nuages.monitoring import StatusOptions
-from nuages.project.model import Database, Project, to_json
+from nuages.project.document import to_json
+from nuages.project.model import Database, Project
 from nuages.project.scan import examine
 from nuages.project.tree import Tree
 from nuages.runtime import capacity

@@ -15,7 +15,8 @@ import pytest
 from tests.projects.troubles import TROUBLES, compare, unpack
 
 from nuages.errors import NuagesError
-from nuages.project.model import Project, to_json
+from nuages.project.document import to_json
+from nuages.project.model import Project
 from nuages.project.scan import examine, scan
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nuages.errors import NuagesError, Origin, ProjectError
-from nuages.project.model import to_json
+from nuages.project.document import to_json
 from nuages.project.scan import examine, scan
 from nuages.project.tree import Tree
 
