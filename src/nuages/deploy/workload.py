@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nuages.deploy import names, services
+from nuages.deploy.memory import Memory, fit
 from nuages.deploy.options import ManifestOptions
 from nuages.deploy.services import Services
 from nuages.errors import Origin, UsageError
@@ -23,25 +24,13 @@ MARGIN = 5
 DRAIN = 5.0
 """What `--drain auto` is in Kubernetes, where endpoints learn of a pod's end later than the pod."""
 
-BASE_MEMORY = 64 << 20
-"""The supervisor and the loaded project that workers are forked from."""
-
 SCRATCH = 256 << 20
 """Bytes of /tmp that a pod is given beside the bodies that wait there."""
 
-_WORKERS = 2
 _FEWEST_THREADS = 4
 _PER_WORKER_CPU = 250  # thousandths of a CPU that are asked for; more is taken when it is free
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _DIGEST = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Memory:
-    """Bytes: what is asked for, and where the line is; the line leaves room for one worker's replacement."""
-
-    request: int
-    limit: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +103,7 @@ def decide(
     state = _state(plan, wanted)
     volume = bool(state) if wish.volume is None else wish.volume
     replicas = _replicas(state, wish, volume=volume)
-    workers, memory = _memory(server, wish, share)
+    workers, memory = fit(server, wish, share)
     if server.static_keep and not server.static_keep.startswith("/"):
         raise UsageError(
             "the folder of kept files has no place in the image", where="--static-keep",
@@ -208,33 +197,6 @@ def _replicas(state: Mapping[str, Stated], wish: ManifestOptions, *, volume: boo
             hint="keep them in a database server and a bucket and say --volume off, or --replicas 1",
         )  # fmt: skip
     return wish.replicas or (1 if volume else 2)
-
-
-def _memory(server: Settings, wish: ManifestOptions, share: int) -> tuple[int, Memory]:
-    """Return the workers and their memory; one worker's room is kept free for its replacement."""
-    workers = server.workers or _WORKERS
-    if wish.memory is None:
-        need = BASE_MEMORY + workers * wish.worker_memory
-        return workers, Memory(request=_rounded(need), limit=_rounded(need + wish.worker_memory))
-    limit = wish.memory // share
-    fit = (limit - BASE_MEMORY) // wish.worker_memory - 1
-    if fit < 1 and limit < BASE_MEMORY // 2 + wish.worker_memory // 2:
-        raise UsageError(
-            "the memory is too little", where="--memory",
-            why=f"{limit >> 20}M for each project, and a worker takes {wish.worker_memory >> 20}M "
-            f"beside {BASE_MEMORY >> 20}M for what they share",
-            hint=f"--memory {(share * (BASE_MEMORY + 2 * wish.worker_memory)) >> 20}M, or the --worker-memory that "
-            "`nuages status` shows",
-        )  # fmt: skip
-    workers = max(1, min(server.workers or _WORKERS, fit))
-    return workers, Memory(
-        request=min(limit, _rounded(BASE_MEMORY + workers * wish.worker_memory)), limit=limit
-    )
-
-
-def _rounded(size: int) -> int:
-    step = 16 << 20
-    return -(-size // step) * step
 
 
 def _termination(wish: ManifestOptions, needed: float) -> int:

@@ -10,8 +10,9 @@ from typing import Any
 
 from nuages.deploy import names
 from nuages.deploy.kubernetes import pod
+from nuages.deploy.memory import BASE_MEMORY, Memory
 from nuages.deploy.options import ManifestOptions
-from nuages.deploy.workload import BASE_MEMORY, MARGIN, SCRATCH, Memory, Workload
+from nuages.deploy.workload import MARGIN, SCRATCH, Workload
 from nuages.deploy.yaml import Document, without_comments
 from nuages.project.model import Process, ProcessRole
 
