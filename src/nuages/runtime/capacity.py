@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+
+from nuages.runtime.kernel import NO_LIMIT, cgroup_files, read
+from nuages.runtime.memory import proportional, resident
 
 UNLIMITED_MOST = 4  # workers, where nothing limits the CPU: the machine is somebody else's too
 HEAVY_BYTES = 400 << 20  # a worker that needs more is rare: where so much fits, nothing has to be measured
 SUPERVISOR_BYTES = 20 << 20
 USABLE = 0.85  # of a memory limit; the page cache and a peak need the rest
 GROWTH = 1.3  # of a worker that has just got ready, until it has answered every kind of request
-_NO_LIMIT = 1 << 60  # cgroup v1 says «no limit» as the largest multiple of the page size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,76 +108,24 @@ def _memory(name: str, text: str) -> int | None:
     text = text.strip()
     if name not in {"memory.max", "memory.limit_in_bytes"} or not text.isdigit():
         return None
-    return int(text) if int(text) < _NO_LIMIT else None
-
-
-def cgroup_files(membership: str, mounts: str) -> Iterator[str]:
-    """Return the paths that may hold a limit for us: our cgroup's and those of all its parents.
-
-    `membership` is the text of /proc/self/cgroup, `mounts` that of /proc/self/mountinfo (cgroups(7)). Every level
-    counts: a pod's limit is often set above the container's own cgroup.
-    """
-    groups = dict(_groups(membership))
-    for root, mount, kind, options in _cgroup_mounts(mounts):
-        wanted = {"": ("cpu.max", "memory.max")} if kind == "cgroup2" else {
-            "cpu": ("cpu.cfs_quota_us", "cpu.cfs_period_us"), "memory": ("memory.limit_in_bytes",),
-        }  # fmt: skip
-        for controller, names in wanted.items():
-            if controller not in groups or (controller and controller not in options):
-                continue
-            # Inside a container the mount's root is often the container's own cgroup.
-            path = groups[controller]
-            if root != "/" and (path + "/").startswith(root + "/"):
-                path = path[len(root) :]
-            parts = [part for part in path.split("/") if part not in {"", ".."}]
-            for depth in range(len(parts), -1, -1):
-                folder = "/".join([mount.rstrip("/"), *parts[:depth]])
-                yield from (f"{folder}/{name}" for name in names)
-
-
-def _groups(membership: str) -> Iterator[tuple[str, str]]:
-    for line in membership.splitlines():
-        _, controllers, path = [*line.split(":", 2), "", ""][:3]
-        for controller in controllers.split(","):
-            yield controller, path
-
-
-def _cgroup_mounts(mounts: str) -> Iterator[tuple[str, str, str, list[str]]]:
-    """Root inside the file system, mount point, type and options of each cgroup mount; proc_pid_mountinfo(5)."""
-    for line in mounts.splitlines():
-        before, _, after = line.partition(" - ")
-        left, right = before.split(), after.split()
-        if len(left) >= 5 and right and right[0] in {"cgroup", "cgroup2"}:
-            yield left[3], left[4], right[0], right[-1].split(",")
+    return int(text) if int(text) < NO_LIMIT else None
 
 
 def read_facts() -> Facts:
     """Return what the kernel grants this process now."""
     machine = os.cpu_count() or 1
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else machine
-    paths = cgroup_files(_read("/proc/self/cgroup"), _read("/proc/self/mountinfo"))
-    files = {path: text for path in dict.fromkeys(paths) if (text := _read(path))}
+    paths = cgroup_files(read("/proc/self/cgroup"), read("/proc/self/mountinfo"))
+    files = {path: text for path in dict.fromkeys(paths) if (text := read(path))}
     return facts_from(files, cpus=cpus, machine_cpus=machine)
 
 
 def measure(pid: int) -> int:
-    """Return the bytes of memory that are a process's own share (PSS), or its resident size where no PSS is told.
-
-    See proc_pid_smaps(5): smaps_rollup, since Linux 4.14.
-    """
-    for line in _read(f"/proc/{pid}/smaps_rollup").splitlines():
-        words = line.split()
-        if words[0] == "Pss:":
-            return int(words[1]) << 10
-    pages = _read(f"/proc/{pid}/statm").split()
-    return int(pages[1]) * os.sysconf("SC_PAGE_SIZE") if len(pages) > 1 else HEAVY_BYTES
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
+    """Return the bytes that are a process's own share of the memory, or its resident size where that is not told."""
+    for weigh in (proportional, resident):
+        if (found := weigh(pid)) is not None:
+            return found
+    return HEAVY_BYTES
 
 
 def _cpus(count: int) -> str:

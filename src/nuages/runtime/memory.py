@@ -12,12 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from nuages.runtime.capacity import cgroup_files
+from nuages.runtime.kernel import NO_LIMIT, cgroup_files, read
 
 _LIMITS = {"memory.max", "memory.limit_in_bytes"}
 _V2 = ("memory.max", "memory.current", "memory.stat", "memory.events")
 _V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat", "memory.oom_control")
-_NO_LIMIT = 1 << 60  # cgroup v1 says «no limit» as the largest multiple of the page size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +41,7 @@ def group_from(files: Mapping[str, str], origin: str) -> Group | None:
     """Return what the texts of a cgroup's files tell, by file name; None where nothing limits it."""
     limit = _number(files.get("memory.max") or files.get("memory.limit_in_bytes", ""))
     usage = _number(files.get("memory.current") or files.get("memory.usage_in_bytes", ""))
-    if limit is None or limit >= _NO_LIMIT or usage is None:
+    if limit is None or limit >= NO_LIMIT or usage is None:
         return None
     counted = _pairs(files.get("memory.stat", ""))
     cache = counted.get("total_inactive_file", counted.get("inactive_file", 0))
@@ -64,7 +63,7 @@ class Groups:
     """The cgroups of this process and their parents that limit its memory; found once, read again and again."""
 
     def __init__(self) -> None:
-        paths = cgroup_files(_read("/proc/self/cgroup"), _read("/proc/self/mountinfo"))
+        paths = cgroup_files(read("/proc/self/cgroup"), read("/proc/self/mountinfo"))
         folders = [path.rpartition("/")[0] for path in paths if path.rpartition("/")[2] in _LIMITS]
         self._folders = [folder for folder in dict.fromkeys(folders) if _group(folder) is not None]
 
@@ -76,7 +75,7 @@ class Groups:
 
 def _group(folder: str) -> Group | None:
     names = _V2 if os.path.exists(f"{folder}/memory.max") else _V1  # noqa: PTH110 - called every second
-    return group_from({name: _read(f"{folder}/{name}") for name in names}, f"{folder}/{names[0]}")
+    return group_from({name: read(f"{folder}/{name}") for name in names}, f"{folder}/{names[0]}")
 
 
 def proportional(pid: int) -> int | None:
@@ -84,7 +83,7 @@ def proportional(pid: int) -> int | None:
 
     See proc_pid_smaps(5): smaps_rollup, since Linux 4.14. It costs the kernel milliseconds.
     """
-    for line in _read(f"/proc/{pid}/smaps_rollup").splitlines():
+    for line in read(f"/proc/{pid}/smaps_rollup").splitlines():
         words = line.split()
         if words and words[0] == "Pss:":
             return int(words[1]) << 10
@@ -98,7 +97,7 @@ def private(pid: int) -> int | None:
     """
     found = [
         int(words[1]) << 10
-        for line in _read(f"/proc/{pid}/smaps_rollup").splitlines()
+        for line in read(f"/proc/{pid}/smaps_rollup").splitlines()
         if (words := line.split()) and words[0] in {"Private_Clean:", "Private_Dirty:"}
     ]
     return sum(found) if found else None
@@ -122,12 +121,5 @@ def let_go_as_others(pid: int) -> None:
 
 def resident(pid: int) -> int | None:
     """Return the bytes of memory that a process has mapped, also those that it shares; costs microseconds."""
-    pages = _read(f"/proc/{pid}/statm").split()
+    pages = read(f"/proc/{pid}/statm").split()
     return int(pages[1]) * os.sysconf("SC_PAGE_SIZE") if len(pages) > 1 else None
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

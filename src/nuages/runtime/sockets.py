@@ -15,6 +15,7 @@ from pathlib import Path
 
 from nuages.errors import Origin, OutsideError, UsageError
 from nuages.runtime.address import Address
+from nuages.runtime.kernel import read
 
 BACKLOG = 2048
 _UNIX_MODE = 0o666  # as uvicorn: who may connect is decided by the folder's mode
@@ -233,7 +234,7 @@ def _holder(address: Address) -> str:
     """Say who holds an address, if /proc tells: `process 4711 (python manage.py runserver)`."""
     for inode in _inodes(address):
         for pid in _pids_with(f"socket:[{inode}]"):
-            command = _read(f"/proc/{pid}/cmdline").replace("\0", " ").strip()
+            command = read(f"/proc/{pid}/cmdline").replace("\0", " ").strip()
             return f"process {pid} ({command[:80]})" if command else f"process {pid}"
     return "another process"
 
@@ -242,12 +243,12 @@ def _inodes(address: Address) -> Iterator[str]:
     """Inodes of sockets that listen at an address; see proc_net_tcp(5) and proc_net_unix(5)."""
     if address.path:
         # Connections bear the path too; what listens has the flag SO_ACCEPTCON.
-        rows = (line.split() for line in _read("/proc/net/unix").splitlines())
+        rows = (line.split() for line in read("/proc/net/unix").splitlines())
         yield from (row[6] for row in rows if row and row[-1] == address.path and row[3] == "00010000")
         return
     listening = "0A"
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        for line in _read(table).splitlines()[1:]:
+        for line in read(table).splitlines()[1:]:
             words = line.split()
             if words[3] == listening and int(words[1].rpartition(":")[2], 16) == address.port:
                 yield words[9]
@@ -259,10 +260,3 @@ def _pids_with(link: str) -> Iterator[int]:
         with contextlib.suppress(OSError):  # another user's, or gone in the meantime
             if any(os.readlink(descriptor) == link for descriptor in (process / "fd").iterdir()):  # noqa: PTH115
                 yield int(process.name)
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nuages.runtime.capacity import Capacity, Facts, cgroup_files, decide, facts_from
+from nuages.runtime.capacity import Capacity, Facts, decide, facts_from
+from nuages.runtime.kernel import cgroup_files
 
 MB = 1 << 20
 
