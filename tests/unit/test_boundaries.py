@@ -15,11 +15,12 @@ FOUNDATION = {"nuages", "nuages.errors", "nuages.kinds", "nuages.options"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "kinds": set(),
+    "node": set(),
     "options": {"nuages.errors", "nuages.kinds"},
     "configuration": FOUNDATION,
     "console": {"nuages.errors"},
     "invocation": FOUNDATION | {"nuages.configuration", "nuages.console"},
-    "project": {"nuages.errors", "nuages.kinds", "nuages.project"},
+    "project": {"nuages.errors", "nuages.kinds", "nuages.node", "nuages.project"},
     "image": FOUNDATION | {"nuages.image", "nuages.project.model", "nuages.runtime.settings"},
     "deploy": FOUNDATION
     | {"nuages.deploy", "nuages.image.plan", "nuages.project.model", "nuages.project.schedule"}
@@ -28,9 +29,9 @@ ALLOWED: dict[str, set[str]] = {
     "environment": FOUNDATION | {"nuages.environment", "nuages.project", "nuages.runtime.settings"},
     "bench": FOUNDATION | {"nuages.bench", "nuages.project.model", "nuages.runtime"},
     "explain": FOUNDATION | {"nuages.explain", "nuages.project.model", "nuages.runtime.settings"},
-    "runtime": FOUNDATION | {"nuages.runtime"},
+    "runtime": FOUNDATION | {"nuages.node", "nuages.runtime"},
 }
-STDLIB_ONLY = {"errors", "kinds", "options", "configuration", "console", "invocation", "project"}
+STDLIB_ONLY = {"errors", "kinds", "node", "options", "configuration", "console", "invocation", "project"}
 RUNTIME_LIBRARIES = {"uvicorn", "httptools", "uvloop", "websockets"}
 INSIDE_FUNCTIONS_ONLY = {"django", "asgiref", "brotli", "boto3", "botocore"}
 

@@ -5,17 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from nuages.node import LOCKS, manager_of
 from nuages.project.model import FrontEnd
 from nuages.project.tree import Tree, join
 
-_LOCKS = (
-    ("pnpm-lock.yaml", "pnpm"),
-    ("yarn.lock", "yarn"),
-    ("package-lock.json", "npm"),
-    ("npm-shrinkwrap.json", "npm"),
-    ("bun.lock", "bun"),
-    ("bun.lockb", "bun"),
-)
 _SCRIPTS = (
     "build:prod", "build-prod", "build_prod", "build:production", "build-production", "build_production",
     "production", "prod", "build",
@@ -46,9 +39,7 @@ def find(tree: Tree, folders: tuple[str, ...]) -> FrontEnd | None:
         if script is None:
             continue
         prefix = "" if folder == "." else f"{folder}/"
-        lock, manager = next(
-            ((name, tool) for name, tool in _LOCKS if prefix + name in tree), ("", _manager(document))
-        )
+        manager, lock = manager_of(document, {name for name in LOCKS if prefix + name in tree})
         return FrontEnd(
             directory=folder, manager=manager, lock=lock, script=script, node=_node(tree, prefix, document),
             origin=tree.line_of(path, rf'"{re.escape(script)}"\s*:'),
@@ -88,12 +79,6 @@ def _writes_outward(tree: Tree, folder: str) -> bool:
     texts = [str(text) for text in scripts.values()] if isinstance(scripts, Mapping) else []
     texts += [tree.text(path) or "" for path in tree.below(folder) if _CONFIGURATION.search(path)]
     return any(_OUTWARD.search(text) for text in texts)
-
-
-def _manager(document: Mapping[str, object]) -> str:
-    """Return what `packageManager` names (Node's Corepack): `pnpm@9.1.0`."""
-    name = str(document.get("packageManager", "")).partition("@")[0]
-    return name if name in {"pnpm", "yarn", "bun"} else "npm"
 
 
 def _node(tree: Tree, prefix: str, document: Mapping[str, object]) -> str:

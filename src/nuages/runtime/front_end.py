@@ -11,26 +11,26 @@ from pathlib import Path
 from typing import Any
 
 from nuages.errors import ProjectError
+from nuages.node import LOCKS, manager_of
 from nuages.runtime.collectfaults import find_static
 
 _STATIC = re.compile(r"""\{%\s*static\s+(?P<quote>['"])(?P<name>[^'"{}]+)(?P=quote)""")
-_MANAGERS = {"pnpm-lock.yaml": "pnpm", "yarn.lock": "yarn", "bun.lock": "bun", "bun.lockb": "bun"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
-    """A `folder` that the build whose package.json is `package` would make, by `script`."""
+    """A `folder` that the build whose package.json is `package` would make, by `script` of the package `manager`."""
 
     folder: Path
     package: Path
     script: str
+    manager: str
 
     @property
     def command(self) -> str:
         """What makes it, from the project's folder."""
-        place = self.package.parent
-        manager = next((name for lock, name in _MANAGERS.items() if (place / lock).exists()), "npm")
-        return f"(cd {os.path.relpath(place)} && {manager} install && {manager} run {self.script})"
+        place = os.path.relpath(self.package.parent)
+        return f"(cd {place} && {self.manager} install && {self.manager} run {self.script})"
 
 
 def missing_builds(folders: Iterable[Any], root: Path) -> Iterator[Missing]:
@@ -45,18 +45,23 @@ def missing_builds(folders: Iterable[Any], root: Path) -> Iterator[Missing]:
         for place in folder.parents:
             if place != root and root not in place.parents:
                 break
-            script = _build_script(place / "package.json")
+            path = place / "package.json"
+            package = _read(path)
+            scripts = package.get("scripts")
+            names = scripts if isinstance(scripts, dict) else ()
+            script = min((name for name in names if re.match(r"build\b", name)), key=len, default="")
             if script:
-                yield Missing(folder=folder, package=place / "package.json", script=script)
+                manager, _ = manager_of(package, {name for name in LOCKS if (place / name).exists()})
+                yield Missing(folder=folder, package=path, script=script, manager=manager)
                 break
 
 
-def _build_script(package: Path) -> str:
+def _read(path: Path) -> dict[str, Any]:
     try:
-        scripts = json.loads(package.read_text(encoding="utf-8")).get("scripts", {})
-        return min((name for name in scripts if re.match(r"build\b", name)), key=len, default="")
-    except (OSError, ValueError, AttributeError, TypeError):
-        return ""
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def first_missing(templates: Iterable[str]) -> tuple[str, str] | None:
