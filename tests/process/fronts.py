@@ -23,16 +23,21 @@ ROOT = Path(__file__).resolve().parents[2]
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 FAR_SECONDS = 0.040  # there and back: 20 ms each way
 
-NGINX = """\
-daemon off;
-master_process off;
-pid {folder}/nginx.pid;
-error_log stderr crit;
-events {{ worker_connections 1024; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/1; proxy_temp_path {folder}/2; fastcgi_temp_path {folder}/3;
-    uwsgi_temp_path {folder}/4; scgi_temp_path {folder}/5;
+
+def nginx(http: str) -> str:
+    """Return a configuration of nginx for `running`, to be formatted with its `folder`: one process, this in `http`."""
+    return (
+        "daemon off; master_process off; pid {folder}/pid; error_log stderr crit;\n"
+        "events {{ worker_connections 1024; }}\n"
+        "http {{\n"
+        "    access_log off;\n"
+        "    client_body_temp_path {folder}/1; proxy_temp_path {folder}/2; fastcgi_temp_path {folder}/3;\n"
+        "    uwsgi_temp_path {folder}/4; scgi_temp_path {folder}/5;\n"
+        f"{http}}}}}\n"
+    )
+
+
+NGINX = nginx("""\
     keepalive_requests 1000000;
     upstream nuages {{ server {server}; keepalive 16; keepalive_requests 1000000; }}
     server {{
@@ -45,8 +50,7 @@ http {{
             proxy_set_header Host $host;
         }}
     }}
-}}
-"""
+""")
 HAPROXY = """\
 global
     maxconn 1024

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 import pytest
-from tests.process.fronts import running, talking_through
+from tests.process.fronts import nginx, running, talking_through
 from tests.process.harness import serving
 from tests.process.sites import Answer, Talk, talking, write_site
 
@@ -31,17 +31,8 @@ def send(request):
 
 urlpatterns += [path("send/", send)]
 '''
-CONFIG = """\
-daemon off;
-master_process off;
-pid {folder}/pid;
-error_log stderr crit;
-events {{ worker_connections 256; }}
-http {{
-    access_log off;
+CONFIG = nginx("""\
     types {{ application/pdf pdf; text/plain txt; }}
-    client_body_temp_path {folder}/1; proxy_temp_path {folder}/2; fastcgi_temp_path {folder}/3;
-    uwsgi_temp_path {folder}/4; scgi_temp_path {folder}/5;
     server {{
         listen unix:{folder}/socket;
         location / {{
@@ -52,8 +43,7 @@ http {{
         }}
         location /theirs/ {{ internal; alias {sold}/; }}
     }}
-}}
-"""
+""")
 BOOK = b"%PDF-1.7 " + bytes(range(256)) * 400
 # What either of them says of the file or of the view; Date, Server, Connection and the like are each one's own.
 COMPARED = (

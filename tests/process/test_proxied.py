@@ -7,9 +7,7 @@ import hashlib
 import json
 import os
 import selectors
-import shutil
 import socket
-import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -20,25 +18,16 @@ import pytest
 from tests.process.corpus.echo import write_echo
 from tests.process.corpus.requests import CORPUS
 from tests.process.corpus.smuggling import attacks
-from tests.process.harness import DEADLINE, Server, serving, wait_until
+from tests.process.fronts import nginx, running
+from tests.process.harness import DEADLINE, Server, serving
 from tests.process.sites import Talk
 
-PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 ATTACKS = tuple(attacks())
 BATCH = 300  # connections at a time
 CLIENT = "203.0.113.9"
 
 # The second variant of each lets through what the first one stops itself; every request is stamped with its target.
-NGINX = """\
-daemon off;
-master_process off;
-pid {folder}/nginx.pid;
-error_log stderr crit;
-events {{ worker_connections 512; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/1; proxy_temp_path {folder}/2; fastcgi_temp_path {folder}/3;
-    uwsgi_temp_path {folder}/4; scgi_temp_path {folder}/5;
+NGINX = nginx("""\
     client_header_timeout 500ms; client_body_timeout 500ms; keepalive_timeout 500ms; lingering_timeout 500ms;
     client_max_body_size 0;
     upstream nuages {{ server {server}; keepalive 4; }}
@@ -56,8 +45,7 @@ http {{
             proxy_set_header X-Stamp "$request_id $request_uri";
         }}
     }}
-}}
-"""
+""")
 NGINX_EXTRA = {
     "nginx": "",
     "nginx unbuffered": "proxy_request_buffering off; ignore_invalid_headers off; underscores_in_headers on;",
@@ -149,9 +137,6 @@ class Proxied:
 @pytest.fixture(scope="module", params=PROXIES)
 def proxied(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
     name: str = request.param
-    program = shutil.which(name.split()[0], path=PATH)
-    if program is None:
-        pytest.skip(f"{name.split()[0]} is not installed: apt-get install nginx haproxy")
     project = write_echo(tmp_path_factory.mktemp("echo"))
     with contextlib.ExitStack() as stack:
         # A short path: the address of a Unix socket has 107 bytes.
@@ -161,27 +146,11 @@ def proxied(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         )
         server.wait_for("ready")
         text, extra = (NGINX, NGINX_EXTRA) if name in NGINX_EXTRA else (HAPROXY, HAPROXY_EXTRA)
-        configuration = Path(folder) / "proxy.conf"
-        configuration.write_text(
-            text.format(folder=folder, server=server.address, extra=extra[name], client=CLIENT)
-        )
-        options = ["-p", folder, "-c"] if name in NGINX_EXTRA else ["-db", "-f"]
-        process = subprocess.Popen([program, *options, str(configuration)], stdin=subprocess.DEVNULL)
-        stack.callback(process.wait)
-        stack.callback(process.kill)
-        found = Proxied(f"{folder}/socket", server)
-        wait_until(lambda: accepts(found), f"{name} listens")
-        yield found
+        configured = text.format(folder=folder, server=server.address, extra=extra[name], client=CLIENT)
+        stack.enter_context(running(name.split()[0], configured, folder))
+        yield Proxied(f"{folder}/socket", server)
         assert server.found("worker-died") == []
         assert "Traceback" not in server.said
-
-
-def accepts(proxied: Proxied) -> bool:
-    try:
-        proxied.connect().socket.close()
-    except OSError:
-        return False
-    return True
 
 
 @pytest.fixture(scope="module")

@@ -8,23 +8,14 @@ import tempfile
 from collections.abc import Iterator
 
 import pytest
-from tests.process.fronts import running, talking_through
+from tests.process.fronts import nginx, running, talking_through
 from tests.process.harness import Server, serving, wait_until
 from tests.process.sites import Talk, talking, write_site
 
 SETTINGS = 'STATIC_ROOT = BASE.parent / "collected"\nWHITENOISE_MAX_AGE = 1\n'
 LARGE = hashlib.shake_128(b"large").digest(3_000_000)
 SHEET = b"".join(b".a%d { margin: 0 }\n" % number for number in range(2000))
-CONFIG = """\
-daemon off;
-master_process off;
-pid {folder}/pid;
-error_log stderr crit;
-events {{ worker_connections 256; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/1; proxy_temp_path {folder}/2; fastcgi_temp_path {folder}/3;
-    uwsgi_temp_path {folder}/4; scgi_temp_path {folder}/5;
+CONFIG = nginx("""\
     proxy_cache_path {folder}/cache keys_zone=static:1m use_temp_path=off;
     server {{
         listen unix:{folder}/socket;
@@ -49,8 +40,7 @@ http {{
             add_header X-Cache $upstream_cache_status always;
         }}
     }}
-}}
-"""
+""")
 
 
 @pytest.fixture(scope="module")
