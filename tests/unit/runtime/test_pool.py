@@ -99,6 +99,19 @@ def test_workers_that_keep_dying_are_started_later_and_later() -> None:
     assert [round(wait, 3) for wait in waits] == [0, 0.5, 1, 2, 4, 8, 16, 30, 30]
 
 
+def test_a_worker_that_dies_at_every_start_is_tried_for_days() -> None:
+    history = History(workers=2).serving()
+    history.do(Exited(2))
+    begun = history.now
+    while history.now < begun + 2 * 24 * 3600:
+        starting = [worker.id for worker in history.pool.workers if worker.phase is Phase.STARTING]
+        if starting:
+            history.do(Exited(starting[0]))
+        else:
+            assert kinds(history.do(after=next_deadline(history.pool) - history.now)) == [Start]
+    assert history.phases()[1] is Phase.READY
+
+
 def test_an_error_of_the_project_before_any_worker_was_ready_ends_the_server_once() -> None:
     history = History(workers=3)
     assert history.do(Exited(1, reported=True)) == (GiveUp(1),)
