@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from datetime import datetime
 from pathlib import Path
@@ -143,6 +144,22 @@ def test_a_signal_to_the_whole_group_is_the_supervisor_s_alone(project: Path) ->
         os.killpg(server.pid, signal.SIGTERM)
         assert server.wait() == 0
         assert [server.found(name) for name in ("worker-died", "zygote-died")] == [[], []]
+
+
+# As `tini -g` and a shell's job control have it: a process group of its own that is no orphan, which would not stop.
+GROUP = (sys.executable, "-c", "import os, sys; os.setpgid(0, 0); os.execvp(sys.argv[1], sys.argv[1:])")
+
+
+def test_more_and_fewer_workers_may_be_asked_of_the_whole_group(project: Path) -> None:
+    with serving(project, "--workers", "1", wrapper=GROUP) as server:
+        server.wait_for("worker-ready")
+        os.killpg(server.pid, signal.SIGTTIN)
+        server.wait_for("worker-ready", count=2)
+        assert server.get("/") == "hello"
+        os.killpg(server.pid, signal.SIGTTOU)
+        server.wait_for("worker-ended")
+        assert server.get("/") == "hello"
+        assert server.stop() == 0
 
 
 def test_there_may_be_more_workers_than_at_the_start_and_a_limit_is_said(project: Path) -> None:

@@ -76,8 +76,9 @@ class Process:
         theirs.set_inheritable(True)
         argv = [sys.executable, *interpreter_flags(), _PROGRAM, name, str(theirs.fileno())]
         try:
-            # Blocked until the process has handlers for them (`process.prepare`).
-            blocked = [signal.SIGINT, signal.SIGHUP, signal.SIGUSR1]
+            # Blocked until the process has handlers for them (`process.prepare`); the last two for good: sent to the
+            # whole group they would stop it, and with a handler reading a terminal would be tried for ever.
+            blocked = [signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGTTIN, signal.SIGTTOU]
             self.pid = os.posix_spawn(sys.executable, argv, {**environ}, setsigmask=blocked)
             memory.let_go_first(self.pid)
         except OSError:
