@@ -80,6 +80,25 @@ def test_a_stop_while_new_code_loads_is_obeyed_at_once(project: Path) -> None:
             assert server.stop() == 0
 
 
+def test_a_signal_that_comes_too_late_is_said_to_do_nothing(project: Path) -> None:
+    pipe = named_pipe(project)
+    with serving(project, "--workers", "1", "--drain", "1s") as server:
+        server.wait_for("worker-ready")
+        exchange = server.begin(f"/hold/?pipe={pipe}")
+        with held(pipe):
+            server.signal(signal.SIGTERM)
+            server.wait_for("draining")
+            server.signal(signal.SIGHUP)
+            server.wait_for("stopping")
+            server.signal(signal.SIGTTIN)
+            said = server.wait_for("signal", count=3)["text"]
+        assert exchange.answer().status == 200
+        assert server.wait() == 0
+        assert server.found("signal")[1]["text"] == "SIGHUP came: no new code is loaded, for the server stops"
+        assert said == "SIGTTIN came: the number of workers stays, for the server stops"
+        assert len(server.found("preloaded")) == 1
+
+
 def test_two_reloads_at_once_are_one(project: Path) -> None:
     pipe = named_pipe(project)
     with serving(project, "--workers", "2") as server:

@@ -232,6 +232,8 @@ class Supervisor:
                     self._on_stop(number)
                 case signal.SIGHUP if self._terminal_is_gone():
                     self._on_stop(signal.SIGTERM)
+                case signal.SIGHUP if self.pool.stage is not pool.Stage.RUNNING:
+                    self.say.signal(number.name, ": no new code is loaded, for the server stops")
                 case signal.SIGHUP:
                     self.say.signal(number.name, ": loading the new code beside the old")
                     for serving in self.crew.children.values():
@@ -255,6 +257,9 @@ class Supervisor:
         self._step(messages.Stop(self._drain_seconds() if number == signal.SIGTERM else 0.0))
 
     def _resize(self, by: int, name: str) -> None:
+        if self.pool.stage is pool.Stage.STOPPING:
+            self.say.signal(name, ": the number of workers stays, for the server stops")
+            return
         wanted, most = self.pool.limits.workers + by, self.crew.board.slots // 4
         if wanted < 1 or (by > 0 and wanted > most):
             bound = "there are never fewer than" if by < 0 else "there can be no more than"
