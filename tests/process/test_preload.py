@@ -411,6 +411,60 @@ def test_the_zygote_of_a_server_that_stops_holds_no_socket_and_lives_as_long_as_
     assert _folders(project) == []
 
 
+def test_what_a_replaced_zygote_has_made_goes_with_the_last_of_its_workers(project: Path) -> None:
+    write_project(project, urls=FOLDERS)
+    pipe = named_pipe(project)
+    with serving(project, "--workers", "2") as server:
+        server.wait_for("worker-ready", count=2)
+        old = server.wait_for("preloaded")["pid"]
+        exchange = server.begin(f"/hold/?pipe={pipe}")
+        with held(pipe):
+            for number in (1, 2):
+                server.signal(signal.SIGHUP)
+                server.wait_for("worker-ready", count=2 + 2 * number)
+                server.wait_for("worker-ended", count=2 * number - 1)
+            assert alive(old), "a worker uses what it has made"
+            wait_until(
+                lambda: _folders(project) == ["made", "made", "own", "own"], "one zygote has cleaned up"
+            )
+        assert exchange.answer().status == 200
+        server.wait_for("worker-ended", count=4)
+        wait_until(lambda: not alive(old), "the zygote has ended")
+        assert _folders(project) == ["made", "own"]
+        assert server.get("/folders/") == "True True"
+        assert [server.found(name) for name in ("zygote-died", "zygote-hangs")] == [[], []]
+        assert server.stop() == 0
+    assert _folders(project) == []
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+@pytest.mark.parametrize("how", ["raises", "has no workers"])
+def test_what_code_has_made_that_a_reload_gives_up_is_removed(project: Path, how: str, hangs: bool) -> None:
+    write_project(project, urls=FOLDERS)
+    pipe = named_pipe(project)  # nobody ever reads it
+    after_fork = project / "pages/forked.py"
+    after_fork.write_text("def begin():\n    pass\n")
+    options = ("--after-fork", "pages.forked:begin", "--workers", "1")
+    with serving(project, *options, environ={"PIPE": str(pipe)}) as server:
+        server.wait_for("worker-ready")
+        more = "weakref.finalize(OWN, open, os.environ['PIPE'])\n" if hangs else ""
+        if how == "raises":
+            more += "1 / 0\n"
+        else:
+            after_fork.write_text("def begin():\n    1 / 0\n")
+        write_project(project, urls=FOLDERS + more)
+        server.signal(signal.SIGHUP)
+        begun = time.monotonic()
+        server.wait_for("reload-failed")
+        assert time.monotonic() - begun < 10
+        assert "ZeroDivisionError" in server.wait_for("worker-start-failed")["text"]
+        if not hangs:
+            wait_until(lambda: _folders(project) == ["made", "own"], "the new code has cleaned up")
+        assert server.get("/folders/") == "True True"
+        assert server.stop() == 0
+    assert hangs or _folders(project) == []
+
+
 def _open(pid: int) -> set[str]:
     """Return what a process has open."""
     return {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()}  # noqa: PTH115

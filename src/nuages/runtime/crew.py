@@ -204,7 +204,7 @@ class Crew:
 
     def expire(self, now: float) -> None:
         """Read the stacks of those that have not shown them, and end zygotes that do not answer."""
-        self.nursery.expire(now)
+        self.nursery.expire(now, {process.generation for process in self.children.values()})
         for number in [number for number, until in self._asked_for_stacks.items() if until <= now]:
             del self._asked_for_stacks[number]
             if process := self.children.get(number):

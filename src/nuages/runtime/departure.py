@@ -60,6 +60,13 @@ def disown(endings: Iterable[Ending]) -> None:
                 atexit.unregister(function)
 
 
+def owns(endings: Iterable[Ending]) -> bool:
+    """Return whether files are removed by what `disown` leaves alone: whoever has made them must do it then."""
+    registry: Any = getattr(weakref.finalize, "_registry", {})
+    finalizers = [found.func for found in list(registry.values()) if found.atexit]
+    return any(map(removes_files, (*(function for function, _, _ in endings), *finalizers)))
+
+
 def settle(endings: Sequence[Ending], log: Log) -> None:
     """Do what `disown` keeps from the workers, in the process that has loaded the project and when they have gone."""
     finalize: Any = weakref.finalize

@@ -3,7 +3,8 @@
 A zygote (`zygote`) loads the project once. Until it has, the workers that are asked for wait here without a process
 of their own. Where it finds that the project cannot be forked safely it becomes the first of them, for it has loaded
 everything, and the others are started by exec. A zygote that dies is followed by a new one; its workers, which are
-the supervisor's own children, go on.
+the supervisor's own children, go on. One that is replaced and owns files, such as a module's temporary folder, lives
+as long as they do, and then removes them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import selectors
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,10 @@ _NOT_NEEDED = "it is not needed any more"
 
 
 class Zygote(Process):
-    """A generation's zygote. `waiting` are the workers that it is to make; `loaded` is how long loading took."""
+    """A generation's zygote. `waiting` are the workers that it is to make; `loaded` is how long loading took.
+
+    `owns` tells that it removes files at its end, which it must come to by `ends_by`.
+    """
 
     def __init__(self, assignment: Assignment) -> None:
         super().__init__(assignment.generation)
@@ -47,6 +51,8 @@ class Zygote(Process):
         self.waiting: dict[int, Child] = {}
         self.loaded = 0.0
         self.loaded_at = 0.0
+        self.owns = False
+        self.ends_by = inf
 
 
 class Nursery:
@@ -66,7 +72,8 @@ class Nursery:
         self._adopts, self._is_short = adopts, is_short
         self._preloads = preload != "off" and sys.platform == "linux"
         self._zygotes: dict[int, Zygote] = {}  # by generation
-        self._ending: dict[int, Zygote] = {}  # by pid; told to end, and not reaped yet
+        self._replaced: dict[int, Zygote] = {}  # by pid; those that own what their workers use still
+        self._ending: dict[int, Zygote] = {}  # by pid; killed, and not reaped yet
         self._unsafe: set[int] = set()  # generations whose workers load the project themselves
         self._proven = -1  # the generation that serves
 
@@ -104,18 +111,26 @@ class Nursery:
 
     def next_deadline(self) -> float:
         """Return when `expire` has something to do, in monotonic seconds."""
-        return min(map(_answers_until, self._zygotes.values()), default=inf)
+        return min((min(_answers_until(one), one.ends_by) for one in self._living()), default=inf)
 
     def forgive(self, seconds: float) -> None:
-        """Give zygotes so much more time to fork."""
-        for zygote in self.zygotes():
+        """Give zygotes so much more time to fork, and to end."""
+        for zygote in self._living():
+            zygote.ends_by += seconds
             for worker in zygote.waiting.values():
                 worker.asked_at += seconds if worker.asked_at else 0.0
 
-    def expire(self, now: float) -> None:
-        """End zygotes that do not fork: who waits for them is told to `failed` when they have been reaped."""
-        for zygote in self.zygotes():
-            if now >= _answers_until(zygote):
+    def expire(self, now: float, used: Collection[int]) -> None:
+        """End zygotes that do not fork: who waits for them is told to `failed` when they have been reaped.
+
+        And those that were replaced and have no worker any more; `used` are the generations that have some.
+        """
+        for zygote in self._replaced.values():
+            if zygote.generation not in used and zygote.ends_by == inf:
+                zygote.ends_by = now + _CLEANS_UP
+                zygote.order("end")
+        for zygote in self._living():
+            if now >= min(_answers_until(zygote), zygote.ends_by):
                 if not zygote.told_to_end:
                     self._say.zygote_hangs(zygote, _ANSWERS_SURELY)
                 self._end(zygote)
@@ -125,7 +140,7 @@ class Nursery:
         if worker.pid:
             return
         worker.pid = pid
-        for zygote in (*self._zygotes.values(), *self._ending.values()):
+        for zygote in (*self._living(), *self._ending.values()):
             zygote.waiting.pop(worker.id, None)
         if worker.doomed:
             worker.signal(signal.SIGKILL)
@@ -142,13 +157,13 @@ class Nursery:
     def drop(self, generation: int) -> None:
         """Let a generation's zygote end: its code is given up."""
         if zygote := self._zygotes.get(generation):
-            self._end(zygote)
+            self._replace(zygote)
 
     def reaped(self, pid: int, status: int) -> bool:
         """Take the news that a process has ended; return whether it was a zygote."""
         zygote = self._ending.pop(pid, None)
         if zygote is None:
-            zygote = next((one for one in self._zygotes.values() if one.pid == pid), None)
+            zygote = next((one for one in self._living() if one.pid == pid), None)
         if zygote is None:
             return False
         zygote.status = status
@@ -173,11 +188,11 @@ class Nursery:
 
         Also what those said that were told to end: a worker that nobody knows by its number would be waited for.
         """
-        for zygote in [*self._zygotes.values(), *self._ending.values()]:
+        for zygote in [*self._living(), *self._ending.values()]:
             self._hear(zygote)
 
     def zygotes(self) -> Iterator[Zygote]:
-        """The zygotes that there are."""
+        """The zygotes that workers are forked from."""
         return iter(tuple(self._zygotes.values()))
 
     def retire(self) -> None:
@@ -195,9 +210,9 @@ class Nursery:
     def close(self) -> None:
         """End every zygote when no worker is left, and wait for that: they may have a moment to clean up."""
         until = time.monotonic() + _CLEANS_UP
-        for zygote in self.zygotes():
+        for zygote in self._living():
             zygote.order("end")
-        for zygote in self.zygotes():
+        for zygote in self._living():
             if zygote.loaded_at:  # else it takes no orders yet
                 ends = select.poll()
                 ends.register(zygote.control, select.POLLRDHUP)
@@ -218,20 +233,36 @@ class Nursery:
         self._selector.register(zygote.control, selectors.EVENT_READ, lambda: self._hear(zygote))
         return zygote
 
+    def _living(self) -> list[Zygote]:
+        return [*self._zygotes.values(), *self._replaced.values()]
+
     def _end_before(self, generation: int) -> None:
-        for zygote in self.zygotes():
+        for zygote in self._living():
             if zygote.generation < generation:
-                self._end(zygote)
+                self._replace(zygote)
+
+    def _replace(self, zygote: Zygote) -> None:
+        """End a zygote that nobody is forked from any more: at once, or when its workers have."""
+        if not zygote.owns or self._is_short():
+            self._end(zygote)
+        elif zygote.pid not in self._replaced:
+            zygote.told_to_end = _NOT_NEEDED
+            zygote.order("close")
+            self._replaced[zygote.pid] = self._zygotes.pop(zygote.generation)
 
     def _end(self, zygote: Zygote) -> None:
         zygote.told_to_end = _NOT_NEEDED
         self._ending[zygote.pid] = zygote
-        self._zygotes.pop(zygote.generation, None)
+        self._leave_out(zygote)
         zygote.signal(signal.SIGKILL)
 
-    def _forget(self, zygote: Zygote) -> None:
+    def _leave_out(self, zygote: Zygote) -> None:
+        self._replaced.pop(zygote.pid, None)
         if self._zygotes.get(zygote.generation) is zygote:
             del self._zygotes[zygote.generation]
+
+    def _forget(self, zygote: Zygote) -> None:
+        self._leave_out(zygote)
         self._deafen(zygote)
         zygote.close()
 
@@ -277,7 +308,7 @@ class Nursery:
 
     def _loaded(self, zygote: Zygote, message: dict[str, Any]) -> None:
         zygote.loaded, zygote.loaded_at = message["loaded"], time.monotonic()
-        why = message["why"]
+        zygote.owns, why = message["owns"], message["why"]
         if not why and not self._adopts():
             why = "this kernel does not let orphans become our children (prctl(2), PR_SET_CHILD_SUBREAPER)"
         self._say.preloaded(zygote, why)

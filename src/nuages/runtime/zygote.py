@@ -22,7 +22,7 @@ import sys
 import time
 from typing import Any, NoReturn
 
-from nuages.errors import NuagesError, StartError
+from nuages.errors import NuagesError
 from nuages.runtime import (
     belongings,
     child,
@@ -40,6 +40,7 @@ from nuages.runtime.log import Log
 from nuages.runtime.notes import Notes
 
 _LONGEST_ORDER = 1 << 16
+_CLEANS_UP = 0.5  # seconds for the project's own functions where it could not be loaded
 _CALM_MS = 2000  # without an order; until then a worker that begins needs the processor more
 
 
@@ -54,6 +55,8 @@ class Zygote:
             os.set_inheritable(descriptor, False)
         self.site: Any = None
         self.tls: Any = None
+        self.has_loaded = False
+        self._notes: Notes | None = None
 
     def say(self, **message: Any) -> None:
         """Tell the supervisor something."""
@@ -85,7 +88,8 @@ class Zygote:
             immortal.keep()
         self._forks = Forks()
         mappings.trim_heap()
-        self.say(loaded=round(time.monotonic() - begun, 3), why=why)
+        self.has_loaded = True
+        self.say(loaded=round(time.monotonic() - begun, 3), why=why, owns=departure.owns(notes.endings))
 
     def obey(self) -> tuple[socket.socket, dict[str, Any]]:
         """Fork workers until the supervisor is gone; return in each worker, with its channel and its assignment."""
@@ -106,7 +110,8 @@ class Zygote:
                     os.close(listening)
                 continue
             if order["order"] == "end":
-                self._end()
+                self.settle()
+                os._exit(0)
             assignment = {**self.assignment, **{name: order[name] for name in ("worker", "slot", "begun")}}
             control = socket.socket(fileno=descriptors[0])
             if order["order"] == "become" or self._fork(assignment):
@@ -116,14 +121,13 @@ class Zygote:
             control.close()
             has_forked = True
 
-    def _end(self) -> NoReturn:
-        """End as the owner of what the project has made while it was loaded; the supervisor soon kills who does not."""
+    def settle(self) -> None:
+        """Remove what was made while loading, as its owner does in the end; who hangs in it is killed soon."""
         log = Log(access="off", events=self.assignment["events_log"])
-        departure.settle(self._notes.endings, log)
+        departure.settle(self._notes.endings if self._notes else (), log)
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
-        os._exit(0)
 
     def _fork(self, assignment: dict[str, Any]) -> bool:
         """Fork a worker; return whether this is it."""
@@ -140,7 +144,7 @@ class Zygote:
         if is_worker:
             process.end_with(assignment["supervisor"])
             _reseed()
-            departure.disown(self._notes.endings)
+            departure.disown(self._notes.endings if self._notes else ())
         return is_worker
 
 
@@ -165,10 +169,12 @@ def main(control: socket.socket, assignment: dict[str, Any]) -> NoReturn:
     try:
         zygote.load()
         control, assignment = zygote.obey()
-    except NuagesError as error:
-        zygote.say(error=child.error_fields(error))
-        os._exit(error.exit_code)
     except BaseException as error:  # noqa: BLE001 - whatever it is, somebody must say it
-        zygote.say(error=child.error_fields(worker.unforeseen(error, started=False)))
-        os._exit(StartError.exit_code)
+        told = error if isinstance(error, NuagesError) else worker.unforeseen(error, started=False)
+        zygote.say(error=child.error_fields(told))
+        if not zygote.has_loaded:  # else there may be workers, or this is one
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends who hangs in it
+            signal.setitimer(signal.ITIMER_REAL, _CLEANS_UP)
+            zygote.settle()
+        os._exit(told.exit_code)
     worker.begin(control, assignment, zygote.site, zygote.tls)

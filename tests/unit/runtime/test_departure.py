@@ -42,7 +42,8 @@ class _Sender:
     "function",
     [
         shutil.rmtree, os.unlink, os.remove, os.rmdir, Path("file").unlink, functools.partial(shutil.rmtree, FOLDER),
-        tempfile.TemporaryDirectory.cleanup, lambda: shutil.rmtree(FOLDER), _removes_a_folder, _removes_a_file,
+        tempfile.TemporaryDirectory.cleanup, tempfile.TemporaryDirectory._cleanup,  # type: ignore[attr-defined]
+        lambda: shutil.rmtree(FOLDER), _removes_a_folder, _removes_a_file,
     ],
 )  # fmt: skip
 def test_what_removes_files_is_told(function: Callable[..., Any]) -> None:
