@@ -194,22 +194,16 @@ class Chronicle:
         at += f" and {len(urls) - 5} more" if len(urls) > 5 else ""
         self._say(process, "error", "worker-stalled", f"is to be replaced: {reason}{at}", requests=urls)
 
-    def memory_room(self, group: Group, need: int, *, fits: bool) -> None:
-        """Another worker fits beside those that serve, or not any more."""
-        level, event, text = "info", "memory-room", "fits again: it is ready before the old one stops"
+    def memory_room(self, group: Group, need: int, number: int, *, fits: bool) -> None:
+        """Another worker fits beside those that serve, or so many that are missing, or not any more."""
+        is_one = number == 1
+        who = f"{'another worker' if is_one else f'{number} more workers'} ({need >> 20} MB)"
+        level, event = "info", "memory-room"
+        text = f"{who} fit{'s' * is_one} again: a new one is ready before the old one stops"
         if not fits:
-            level, event, text = (
-                "warning",
-                "memory-short",
-                "does not fit: where one is replaced, the old one ends first",
-            )
-        self.log.event(
-            level,
-            event,
-            f"another worker ({need >> 20} MB) {text}; {_free(group)}",
-            room=group.room,
-            need=need,
-        )
+            level, event = "warning", "memory-short"
+            text = f"{who} do{'es' * is_one} not fit: where one is replaced, the old one ends first"
+        self.log.event(level, event, f"{text}; {_free(group)}", room=group.room, need=need)
 
     def reload_room(self, group: Group, need: int, number: int, *, ends: int) -> None:
         """New code does not fit beside the old: so many workers are gone until it serves, of which so many end now."""

@@ -127,10 +127,12 @@ class Watch:
         if loads or any(worker.phase is Phase.STARTING for worker in state.workers):
             return ()  # what it will take is not known yet
         missing = state.limits.workers - sum(worker.phase is Phase.READY for worker in state.workers)
-        changed = recycling.room(group, self._need * max(1, missing), fitted=bool(state.limits.surge))
+        number = max(1, missing)
+        need = self._need * number
+        changed = recycling.room(group, need, fitted=bool(state.limits.surge))
         if changed is None or group is None:
             return ()
-        self._crew.say.memory_room(group, self._need, fits=changed.fits)
+        self._crew.say.memory_room(group, need, number, fits=changed.fits)
         return (changed,)
 
     def _read(self, state: Pool, now: float) -> tuple[recycling.Reading, ...]:
