@@ -134,6 +134,18 @@ def test_while_it_drains_it_accepts_and_ends_connections(project: Path) -> None:
         assert server.wait() == 0
 
 
+def test_a_worker_that_comes_while_it_drains_ends_connections_too(project: Path) -> None:
+    with serving(project, "--workers", "1", "--drain", "60s") as server:
+        server.wait_for("ready")
+        server.signal(signal.SIGTERM)
+        server.wait_for("draining")
+        os.kill(server.workers()[0], signal.SIGKILL)
+        server.wait_for("worker-ready", count=2)
+        wait_until(lambda: _ends_connection(server), "answers end their connections")
+        server.signal(signal.SIGINT)
+        assert server.wait() == 0
+
+
 def test_a_killed_worker_is_replaced_and_its_requests_are_logged(project: Path) -> None:
     pipe = named_pipe(project)
     with serving(project, "--workers", "2") as server:

@@ -18,6 +18,8 @@ Invariants, tested on random histories:
 * Only what is stalled is cut off without having been asked to finish.
 * A generation that was never ready does not take the place of one that serves.
 * Every phase but READY and KILLED ends by its deadline, and before the next deadline time alone changes nothing.
+* While the server drains, whoever serves has been told so.
+* Where nothing fails any more all serve soon, with the code that is wanted, and nobody is to be replaced.
 * After a stop no worker is started, and every worker ends.
 """
 
@@ -98,7 +100,7 @@ def ready(pool: Pool) -> bool:
 def _note(pool: Pool, now: float, event: Event | None) -> tuple[Pool, Actions]:
     match event:
         case Ready(id):
-            return _became_ready(pool, now, id), ()
+            return _became_ready(pool, now, id)
         case Exited(id, reported):
             return _exited(pool, now, id, reported=reported)
         case Due():
@@ -132,12 +134,13 @@ def _note(pool: Pool, now: float, event: Event | None) -> tuple[Pool, Actions]:
     return pool, ()
 
 
-def _became_ready(pool: Pool, now: float, worker_id: int) -> Pool:
+def _became_ready(pool: Pool, now: float, worker_id: int) -> tuple[Pool, Actions]:
     worker = find(pool, worker_id)
     if worker is None or worker.phase is not Phase.STARTING:
-        return pool  # it was told to end in the meantime
+        return pool, ()  # it was told to end in the meantime
     pool = put(pool, replace(worker, phase=Phase.READY, since=now))
-    return replace(pool, proven=max(worker.generation, -1 if pool.proven is None else pool.proven))
+    pool = replace(pool, proven=max(worker.generation, -1 if pool.proven is None else pool.proven))
+    return pool, ((Drain(worker.id),) if pool.stage is Stage.DRAINING else ())
 
 
 def _became_due(pool: Pool, event: Due) -> Pool:

@@ -400,6 +400,13 @@ def test_a_worker_that_dies_while_the_server_drains_is_replaced() -> None:
     assert history.do(after=4) == (Kill(2, "the server stops"),)
 
 
+def test_a_worker_that_comes_while_the_server_drains_drains_too() -> None:
+    history = History(workers=1).serving()
+    history.do(Stop(drain=5))
+    history.do(Exited(1), after=1)
+    assert history.do(Ready(2)) == (Drain(2),)
+
+
 def test_a_second_stop_ends_everything_at_once() -> None:
     history = History().serving()
     history.do(Stop(drain=5))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from nuages.runtime import pool as pools
+from nuages.runtime.balance import STUCK_SECONDS
 from nuages.runtime.messages import (
     Abandon,
     Action,
@@ -27,8 +28,10 @@ from nuages.runtime.messages import (
     Resize,
     Retire,
     Room,
+    Spare,
     Start,
     Stop,
+    Stuck,
 )
 from nuages.runtime.pool import Limits, Phase, Pool, Stage
 
@@ -51,6 +54,9 @@ class Histories(RuleBasedStateMachine):
         self.may_linger: set[int] = set()
         self.retired: dict[int, float] = {}
         self.has_time: set[int] = set()
+        self.drained: set[int] = set()
+        self.replaced_for_threads: list[float] = []
+        self.spared: set[int] = set()
         limits = Limits(
             workers=workers, surge=surge, start=START, grace=GRACE, finish=FINISH, cut=CUT, linger=linger
         )
@@ -90,6 +96,8 @@ class Histories(RuleBasedStateMachine):
         ):
             still = {number for number, phase in self.alive.items() if phase is Phase.READY}
             assert len(still) >= self.pool.limits.workers, "a replacement is ready before the old one retires"
+        if ready_before and self.pool.limits.workers > 1 and not self.stopped and not self.gave_up:
+            assert self.ids(Phase.READY), "the last one that serves goes when another is ready"
         if isinstance(event, Reload | Due) and before.limits.surge:
             assert ready_before <= {number for number, phase in self.alive.items() if phase is Phase.READY}, (
                 "an order to replace takes nothing away by itself"
@@ -107,6 +115,11 @@ class Histories(RuleBasedStateMachine):
                 self.generations[number] = generation
             case Drain(number):
                 assert self.alive[number] is Phase.READY
+                assert number not in self.drained, "who drains is told once"
+                self.drained.add(number)
+            case Spare(number):
+                assert number not in self.spared, "that a worker is spared is said once"
+                self.spared.add(number)
             case Retire(number, _, lingers, first):
                 if self.alive[number] is not Phase.READY:
                     assert number in self.has_time, "only who has time can be told to hurry, and once"
@@ -192,6 +205,34 @@ class Histories(RuleBasedStateMachine):
         self.stalled.add(number)
         self.happen(Due(number, "it stands still", stalled=True))
 
+    @precondition(lambda self: self.ids(Phase.READY))
+    @rule(data=st.data())
+    def a_thread_is_stuck(self, data: st.DataObject) -> None:
+        number = data.draw(st.sampled_from(self.ids(Phase.READY)))
+        was_due = any(worker.id == number and worker.due for worker in self.pool.workers)
+        actions = self.happen(Stuck(number, "its thread is stuck"))
+        is_spared = number in self.spared
+        if not was_due and not is_spared:
+            self.replaced_for_threads.append(self.now)
+        late = [at for at in self.replaced_for_threads if self.now - at < STUCK_SECONDS]
+        if not was_due:
+            most = max(1, self.pool.limits.workers // 2)
+            assert is_spared or len(late) <= most, "no more than half are replaced for their threads"
+            assert not is_spared or len(late) >= most, "it is spared only where so many were replaced"
+        assert not {type(action) for action in actions} & {Cut, Kill}
+
+    @rule(seconds=st.sampled_from([1.0, START, LINGER, 2 * STUCK_SECONDS]))
+    def all_stand_still_for_a_while(self, seconds: float) -> None:
+        if self.pool.stage is Stage.DRAINING and self.pool.drain_until <= self.now + seconds:
+            return
+        self.pool = pools.forgiven(self.pool, seconds)
+        self.now += seconds
+        self.retired = {number: at + seconds for number, at in self.retired.items()}
+        actions = self.happen(None)
+        assert {type(action) for action in actions} <= {Start}, (
+            "nobody is late for a time in which all stood still"
+        )
+
     @precondition(lambda self: self.stalled & set(self.alive))
     @rule(data=st.data())
     def a_stalled_worker_goes_on(self, data: st.DataObject) -> None:
@@ -276,6 +317,11 @@ class Histories(RuleBasedStateMachine):
         )
 
     @invariant()
+    def while_the_server_drains_whoever_serves_has_been_told(self) -> None:
+        if self.pool.stage is Stage.DRAINING:
+            assert set(self.ids(Phase.READY)) <= self.drained
+
+    @invariant()
     def after_a_stop_every_worker_is_on_its_way_out(self) -> None:
         if self.pool.stage is Stage.STOPPING:
             assert not self.ids(Phase.STARTING, Phase.READY, Phase.LINGERING)
@@ -296,10 +342,34 @@ class Histories(RuleBasedStateMachine):
                 "somebody is due, and nothing would change it"
             )
 
+    def come_to_rest(self) -> None:
+        """Where nothing fails any more all serve soon, with the code that is wanted, and nobody is to be replaced."""
+        begun = self.now
+        while True:
+            leaving = self.ids(Phase.RETIRING, Phase.LINGERING, Phase.CUT, Phase.KILLED)
+            if leaving:
+                del self.alive[leaving[0]]
+                self.happen(Exited(leaving[0]))
+            elif starting := self.ids(Phase.STARTING):
+                self.alive[starting[0]] = Phase.READY
+                self.said_ready.add(starting[0])
+                self.happen(Ready(starting[0]))
+            elif pools.next_deadline(self.pool) < inf:
+                self.now = pools.next_deadline(self.pool)
+                self.happen(None)
+                assert self.now <= begun + 30, "the longest that is waited after failures"
+            else:
+                break
+        serving = [worker for worker in self.pool.workers if worker.phase is Phase.READY]
+        assert len(serving) == self.pool.limits.workers
+        assert {(worker.generation, worker.due) for worker in serving} == {(self.pool.generation, "")}
+
     def teardown(self) -> None:
-        """Whatever happened: two stops and no more help than the deadlines end everything."""
+        """Whatever happened: it comes to rest, and two stops and no more help than the deadlines end everything."""
         if not hasattr(self, "pool"):
             return
+        if self.pool.stage is Stage.RUNNING:
+            self.come_to_rest()
         self.stopped = True
         self.happen(Stop())
         for _ in range(3):
