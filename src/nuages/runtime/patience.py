@@ -12,6 +12,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from nuages.runtime.gate import TURN_SECONDS
 from nuages.runtime.outlet import IDLE_SECONDS, Outlet
 from nuages.runtime.reception import Reception
+from nuages.runtime.retirement import has_unread
 
 SLOWEST_BODY = 500  # bytes a second that a body must bring, looked at once in every body timeout
 SILENT_SECONDS = 60.0  # seconds that a client may take nothing of what was written to it
@@ -99,6 +100,8 @@ class Patience(Reception):
         elif not self.deadline or now < self.deadline:
             return
         elif self.idle or self.refused:
+            if not self.refused and has_unread(self):
+                return  # the loop reads it next
             self.refused = True
             self.transport.close()
         elif self._held or not self._is_reading():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from types import SimpleNamespace
 from typing import Any
@@ -16,14 +17,18 @@ from nuages.runtime.protocol import LINGER_SECONDS, Connection
 
 
 class Transport:
-    """Stands in for a transport: notes how it was ended, and says how much is not sent yet."""
+    """Stands in for a transport: notes how it was ended, and says how much is not sent yet.
+
+    `socket` is what the kernel may have something unread in.
+    """
 
     def __init__(self) -> None:
         self.unsent = 0
         self.ended = ""
+        self.socket: socket.socket | None = None
 
-    def get_extra_info(self, name: str) -> None:
-        return None
+    def get_extra_info(self, name: str) -> socket.socket | None:
+        return self.socket if name == "socket" else None
 
     def get_write_buffer_size(self) -> int:
         return self.unsent
@@ -75,6 +80,28 @@ def ended_after(connection: Connection, transport: Transport, clock: Any) -> flo
 
 def test_an_idle_connection_is_closed_after_the_keep_alive_time() -> None:
     assert ended_after(*connected()) == 75
+
+
+def test_an_idle_connection_is_not_closed_under_a_request_that_has_come() -> None:
+    connection, transport, clock = connected()
+    transport.socket, client = socket.socketpair()
+    with transport.socket, client:
+        client.send(b"\r\n")
+        clock.now += 75
+        connection.tick(clock.now)
+        assert transport.ended == ""
+        transport.socket.recv(2)  # and it was no request
+        assert ended_after(connection, transport, clock) == 1
+
+
+def test_what_a_refused_client_goes_on_to_send_keeps_nothing_open() -> None:
+    connection, transport, clock = connected()
+    connection.data_received(b"rubbish\r\n\r\n")
+    transport.unsent = 0
+    transport.socket, client = socket.socketpair()
+    with transport.socket, client:
+        client.send(b"more")
+        assert ended_after(connection, transport, clock) == LINGER_SECONDS
 
 
 def test_a_refused_client_has_a_little_time_to_read_why() -> None:
