@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -43,12 +44,18 @@ def halves(request):
 urlpatterns += [path("hold/", hold), path("later/", later), path("block/", block), path("halves/", halves)]
 '''
 ASGI = """\
+import asyncio
 import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pages.settings")
 from django.core.asgi import get_asgi_application
 
 pages = get_asgi_application()
+
+
+def wait(path):
+    with open(path) as pipe:
+        pipe.read()
 
 
 async def application(scope, receive, send):
@@ -58,6 +65,8 @@ async def application(scope, receive, send):
     await send({"type": "websocket.accept"})
     while scope["path"] == "/flood/":
         await send({"type": "websocket.send", "bytes": b"x" * 100_000})
+    if scope["path"] == "/deaf/":
+        await asyncio.to_thread(wait, scope["query_string"].removeprefix(b"pipe="))
     while (message := await receive())["type"] == "websocket.receive":
         await send({"type": "websocket.send", "text": message["text"].upper()})
 """
@@ -67,6 +76,7 @@ WEBSOCKET = (
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
 CLOSE_1012 = b"\x88\x02\x03\xf4"
+MESSAGE = b"\x81\x85\0\0\0\0hello"
 
 
 @pytest.fixture
@@ -253,6 +263,47 @@ def test_a_websocket_whose_client_reads_slowly_is_closed_once(site: Path) -> Non
         assert server.wait() == 0
     assert server.found("worker-died") == []
     assert "Traceback" not in server.said
+
+
+def _open(server: Server, path: str) -> Talk:
+    """Open a WebSocket and read nothing of what is sent there."""
+    talk = _talk(server)
+    talk.send(f"GET {path} HTTP/1.1\r\nHost: a\r\n", WEBSOCKET)
+    assert talk.line() == b"HTTP/1.1 101 Switching Protocols"
+    while talk.line():
+        pass
+    return talk
+
+
+def test_a_websocket_whose_client_sends_more_than_is_read_reads_why_it_is_closed(site: Path) -> None:
+    """The kernel answers what is not read with a reset, which takes the close frame away again."""
+    pipe = named_pipe(site)
+    with serving(site, "--app", "pages.asgi:application", "--workers", "1") as server:
+        server.wait_for("ready")
+        talk = _open(server, f"/deaf/?pipe={pipe}")
+        with held(pipe):
+            talk.socket.settimeout(0.3)
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    talk.socket.send(MESSAGE * 1000)
+            talk.socket.settimeout(DEADLINE)
+            server.signal(signal.SIGTERM)
+            assert talk.take(len(CLOSE_1012)) == CLOSE_1012
+            talk.send(MESSAGE * 1000)
+            assert talk.socket.recv(1) == b""  # and no reset
+            talk.socket.close()
+        assert server.wait() == 0
+    assert "Traceback" not in server.said
+
+
+def test_a_websocket_whose_client_does_not_leave_delays_a_stop_for_a_moment_only(site: Path) -> None:
+    with serving(site, "--app", "pages.asgi:application", "--workers", "1") as server:
+        server.wait_for("ready")
+        talk = _open(server, "/")
+        server.signal(signal.SIGTERM)
+        assert talk.rest() == CLOSE_1012
+        assert server.wait(within=15) == 0  # its grace is 30 s
+        talk.socket.close()
 
 
 def test_what_outlasts_the_grace_is_cut_and_named(site: Path) -> None:

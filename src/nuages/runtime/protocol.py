@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
+from nuages.runtime import websocket
 from nuages.runtime.asgi import AsyncExchange
 from nuages.runtime.delivery import StaticExchange, static_exchange
 from nuages.runtime.exchange import Exchange, Refusal
@@ -194,14 +195,8 @@ class Connection(Patience, asyncio.Protocol):
         self.outlet.close()
         transport = self.transport if self.secure is None else self.secure.release()
         self.server_state.connections.discard(self)
-        protocol: Any = self.config.ws_protocol_class(
-            config=self.config, server_state=self.server_state, app_state=self.app_state
-        )
         self.refused = True
-        protocol.connection_made(transport)
-        protocol.data_received(request.head() + rest)
-        transport.set_protocol(protocol)
-        self._successor = protocol
+        self._successor = websocket.begin(self, request, rest, transport)
 
     def begin(self, request: Request) -> None:
         """Decide which way a request takes, and give it its turn when it is the first."""

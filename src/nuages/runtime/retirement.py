@@ -110,7 +110,7 @@ class Retirement:
                     connection.end_events()
             elif not order.lingers and not connection.transport.is_closing():
                 # uvicorn's protocols raise when they are told twice, or after their client has closed.
-                connection.shutdown()
+                connection.part(order.idle, self._loop)
         # A view whose client has gone runs on too.
         lingers = order.lingers and not states[State.BUSY] and in_flight <= long
         if lingers and not self._said and states and passed >= TOLD_AFTER:
