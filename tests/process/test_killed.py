@@ -13,8 +13,23 @@ from pathlib import Path
 
 import pytest
 from tests.process.clients import asking
-from tests.process.harness import APP, DEADLINE, Exchange, Server, alive, serving, wait_until, write_project
+from tests.process.harness import (
+    APP,
+    DEADLINE,
+    Exchange,
+    Server,
+    alive,
+    held,
+    named_pipe,
+    serving,
+    wait_until,
+    write_project,
+)
+from tests.process.sites import write_site
 from tests.process.test_nothing_is_lost import SLOW_IMPORT
+from tests.process.test_stopping import ASGI
+from tests.process.test_stopping import URLS as STOPPING_URLS
+from websockets.sync.client import connect
 
 from nuages.runtime.application import Application
 from nuages.runtime.child import Assignment, Child
@@ -45,6 +60,35 @@ def test_a_killed_worker_is_replaced_at_once_and_nothing_else_fails(tmp_path: Pa
         assert sum(failures.values()) <= 2 * ROUNDS, clients.tally
         assert _gaps(server)[0] < IMPORT_SECONDS
         assert server.stop() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_what_a_worker_was_at_is_named_when_it_is_killed_or_for_its_silence(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    project = write_site(tmp_path / "site", urls=STOPPING_URLS)
+    (project / "pages" / "asgi.py").write_text(ASGI)
+    pipe = named_pipe(project)
+    options = ("--app", "pages.asgi:application", "--workers", "1", "--stall-timeout", "1s")
+    with serving(project, *options) as server:
+        killed = server.wait_for("worker-ready")["pid"]
+        server.begin(f"/hold/?pipe={pipe}")
+        with (
+            held(pipe),
+            connect(f"ws://{server.address}/chat/") as chat,
+            connect(f"ws://{server.address}/left/") as left,
+        ):
+            for one in (chat, left):
+                one.send("hello")
+                assert one.recv(timeout=DEADLINE) == "HELLO"
+            left.close()
+            os.kill(killed, number)
+            assert server.wait_for("request-lost")["path"] == "/hold/"
+            assert server.wait_for("websocket-lost")["path"] == "/chat/"
+            server.wait_for("worker-ready", count=2)
+            wait_until(lambda: not alive(killed), "it has ended")
+        assert server.stop() == 0
+        assert len(server.found("websocket-lost")) == len(server.found("request-lost")) == 1
 
 
 @pytest.mark.long

@@ -65,6 +65,8 @@ async def application(scope, receive, send):
     await send({"type": "websocket.accept"})
     while scope["path"] == "/flood/":
         await send({"type": "websocket.send", "bytes": b"x" * 100_000})
+    if scope["path"] == "/large/":  # more than kernels keep
+        await send({"type": "websocket.send", "bytes": b"x" * 50_000_000})
     if scope["path"] == "/deaf/":
         await asyncio.to_thread(wait, scope["query_string"].removeprefix(b"pipe="))
     while (message := await receive())["type"] == "websocket.receive":
@@ -304,6 +306,23 @@ def test_a_websocket_whose_client_does_not_leave_delays_a_stop_for_a_moment_only
         assert talk.rest() == CLOSE_1012
         assert server.wait(within=15) == 0  # its grace is 30 s
         talk.socket.close()
+
+
+def test_a_websocket_whose_client_reads_nothing_holds_a_stop_for_the_grace_and_is_named(site: Path) -> None:
+    options = ("--app", "pages.asgi:application", "--workers", "1", "--grace", "2s")
+    with serving(site, *options) as server:
+        server.wait_for("ready")
+        told = _open(server, "/told/")
+        deaf = _open(server, "/large/")
+        deaf.take(1)
+        server.signal(signal.SIGTERM)
+        assert told.rest() == CLOSE_1012
+        assert server.wait() == 0  # no request was lost
+        deaf.socket.close()
+    (lost,) = server.found("websocket-lost")
+    assert (lost["path"], lost["level"]) == ("/large/", "warning")
+    assert "cut off: not finished within 2 s" in lost["text"]
+    assert server.found("request-lost") == []
 
 
 def test_what_outlasts_the_grace_is_cut_and_named(site: Path) -> None:

@@ -232,15 +232,28 @@ class Chronicle:
     ) -> None:
         """Requests that a worker did not finish; of so many `more` nothing is known but that they were."""
         for request in requests:
-            age = now - request.since
-            self.log.event(
-                "error", "request-lost", f"{request.method} {request.path} {why}, after {age:.1f} s",
-                worker=process.id, pid=process.pid, method=request.method, path=request.path,
-                request_id=request.request_id, age=round(age, 3),
-            )  # fmt: skip
+            self._lost("error", "request-lost", process, request, why, now)
         if more:
             text = f"and {more} more requests {why}"
             self.log.event("error", "requests-lost", text, worker=process.id, pid=process.pid, more=more)
+
+    def sockets_lost(
+        self, process: Child, sockets: Iterable[InFlight], why: str, now: float, *, more: int = 0
+    ) -> None:
+        """The same of WebSockets: nobody waits for an answer, and clients connect again."""
+        for one in sockets:
+            self._lost("warning", "websocket-lost", process, one, why, now)
+        if more:
+            text = f"and {more} more WebSockets {why}"
+            self.log.event("warning", "websockets-lost", text, worker=process.id, pid=process.pid, more=more)
+
+    def _lost(self, level: str, event: str, process: Child, what: InFlight, why: str, now: float) -> None:
+        age = now - what.since
+        self.log.event(
+            level, event, f"{what.method} {what.path} {why}, after {age:.1f} s",
+            worker=process.id, pid=process.pid, method=what.method, path=what.path, request_id=what.request_id,
+            age=round(age, 3),
+        )  # fmt: skip
 
     def _say(self, process: Child, level: str, event: str, text: str, **fields: Any) -> None:
         words = f"worker {process.id} {text}"

@@ -168,12 +168,14 @@ class Crew:
             self._selector.unregister(process.control)
 
     def _tell_lost(self, process: child.Child, why: str) -> None:
-        """Log the requests that a worker did not finish, once; what a stop cuts off is counted."""
+        """Log the requests and WebSockets that a worker did not finish, once; requests that a stop cuts off count."""
         if process.lost_told:
             return
         process.lost_told = True
         figures, noted = self.figures(process)
         self._note_lost(process, noted, why, more=at_work(figures, noted) - len(noted))
+        sockets, more = self.board.open_sockets(process.slot)
+        self.say.sockets_lost(process, sockets, why, time.monotonic(), more=more)
 
     def _note_lost(
         self, process: child.Child, requests: Sequence[InFlight], why: str, *, more: int = 0

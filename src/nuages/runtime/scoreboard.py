@@ -2,9 +2,9 @@
 
 A front part for all: what the supervisor tells every worker, and rows of one number or note per slot that workers read
 of each other, such as the tally by which they share connections out. Then one slot per worker: a head with a few
-figures, the requests in flight, and what was counted (`counts`). The worker alone writes its slot and takes no lock; a
-reader that catches it in the middle of a write sees two different sequence numbers and skips the entry. Written as the
-machine writes numbers: both sides are processes of one machine.
+figures, the requests in flight, the open WebSockets, and what was counted (`counts`). The worker alone writes its slot
+and takes no lock; a reader that catches it in the middle of a write sees two different sequence numbers and skips the
+entry. Written as the machine writes numbers: both sides are processes of one machine.
 """
 
 from __future__ import annotations
@@ -35,14 +35,17 @@ _FRONT_BYTES = 64
 _HEAD_BYTES = 256
 _PAGE = 4096
 ENTRIES = 256  # requests in flight that a worker can note; what is beyond is served but not noted
-_NOTES_BYTES = _HEAD_BYTES + ENTRIES * _ENTRY.size
+SOCKETS = 64  # the same of WebSockets: an idle server may have thousands, and each takes memory
+_SOCKETS_AT = _HEAD_BYTES + ENTRIES * _ENTRY.size
+_NOTES_BYTES = _SOCKETS_AT + SOCKETS * _ENTRY.size
+_OPEN = struct.Struct("=I")  # how many WebSockets are open, behind the figures
 SLOT_BYTES = -(-(_NOTES_BYTES + COUNTS_BYTES) // _PAGE) * _PAGE
 _FREE = bytes(8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InFlight:
-    """A request that was begun and not ended; `since` is in monotonic seconds."""
+    """A request that was begun and not ended, or an open WebSocket; `since` is in monotonic seconds."""
 
     method: str
     path: str
@@ -87,6 +90,9 @@ class Board:
         self.counting = Counting(_counts(self._memory, slot))
         first = self._start + _HEAD_BYTES
         self._free = [first + number * _ENTRY.size for number in reversed(range(ENTRIES))]
+        first = self._start + _SOCKETS_AT
+        self._free_sockets = [first + number * _ENTRY.size for number in reversed(range(SOCKETS))]
+        self._open = 0
         self._sequence = 0
         self._checks = 0
         self._begun = 0
@@ -138,6 +144,29 @@ class Board:
         if slot >= 0:
             self._memory[slot : slot + 8] = _FREE
             self._free.append(slot)
+
+    def opened(self, path: bytes, request_id: str) -> int:
+        """Note that a WebSocket is open, which is no request in flight; return what `closed` wants."""
+        self._count_open(1)
+        if not self._free_sockets:
+            return -1
+        offset = self._free_sockets.pop()
+        self._sequence = sequence = self._sequence + 1
+        _ENTRY.pack_into(
+            self._memory, offset, sequence, time.monotonic(), b"WebSocket", path, request_id.encode(), sequence,
+        )  # fmt: skip
+        return offset
+
+    def closed(self, slot: int) -> None:
+        """Note that the WebSocket of that slot is closed."""
+        self._count_open(-1)
+        if slot >= 0:
+            self._memory[slot : slot + 8] = _FREE
+            self._free_sockets.append(slot)
+
+    def _count_open(self, more: int) -> None:
+        self._open += more
+        _OPEN.pack_into(self._memory, self._start + _HEAD.size, self._open)
 
     def beat(self, figures: Figures) -> None:
         """Write this worker's figures, with the heartbeat of now."""
@@ -216,9 +245,18 @@ class Scoreboard:
 
     def in_flight(self, slot: int) -> tuple[InFlight, ...]:
         """Return the requests that the worker of that slot has begun and not ended, the oldest first."""
-        first = _start(slot, self.slots) + _HEAD_BYTES
+        return self._noted(_start(slot, self.slots) + _HEAD_BYTES, ENTRIES)
+
+    def open_sockets(self, slot: int) -> tuple[tuple[InFlight, ...], int]:
+        """Return the WebSockets of the worker of that slot, the oldest first, and how many more there are."""
+        start = _start(slot, self.slots)
+        noted = self._noted(start + _SOCKETS_AT, SOCKETS)
+        (number,) = _OPEN.unpack_from(self._memory, start + _HEAD.size)
+        return noted, max(0, number - len(noted))
+
+    def _noted(self, first: int, most: int) -> tuple[InFlight, ...]:
         found = []
-        for number in range(ENTRIES):
+        for number in range(most):
             before, since, method, path, request_id, after = _ENTRY.unpack_from(
                 self._memory, first + number * _ENTRY.size
             )

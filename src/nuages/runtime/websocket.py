@@ -1,4 +1,7 @@
-"""A WebSocket: uvicorn's protocol, given a connection that was ours, and ended so that its client hears why."""
+"""A WebSocket: uvicorn's protocol, given a connection that was ours, and ended so that its client hears why.
+
+It stands on the board until its connection is lost, or the kernel has all that its client is to read.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,13 @@ import asyncio
 import functools
 from typing import TYPE_CHECKING, Any
 
+from nuages.runtime.request import request_id
 from nuages.runtime.retirement import has_unread
 
 if TYPE_CHECKING:
     from nuages.runtime.protocol import Connection
     from nuages.runtime.request import Request
+    from nuages.runtime.scoreboard import Board
 
 LONGEST_PARTING = 5.0  # seconds that what a client goes on to send is thrown away
 LOOK_SECONDS = 0.1  # between two looks at what has come
@@ -24,6 +29,7 @@ def begin(connection: Connection, request: Request, rest: bytes, transport: asyn
     protocol.connection_made(transport)
     protocol.data_received(request.head() + rest)
     transport.set_protocol(protocol)
+    protocol.note(connection.hub.board, request.path, request_id(request.fields))
     return protocol
 
 
@@ -31,6 +37,23 @@ class Socket:
     """What is ours of a WebSocket; the rest is uvicorn's, which is a base class beside this one."""
 
     transport: Any
+    _board: Board | None = None
+    _slot = -1
+
+    def note(self, board: Board, path: bytes, identity: str) -> None:
+        """Let the board know that it is open."""
+        self._board, self._slot = board, board.opened(path, identity)
+
+    def settle(self) -> None:
+        """Take it off the board; once."""
+        board, self._board = self._board, None
+        if board is not None:
+            board.closed(self._slot)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that it is gone."""
+        self.settle()
+        super().connection_lost(exc)  # type: ignore[misc]
 
     def part(self, seconds: float, loop: asyncio.AbstractEventLoop) -> None:
         """Close with 1012; a client that sends nothing for so many seconds is not waited for. Called once."""
@@ -119,6 +142,8 @@ class Parting(asyncio.Protocol):
         now = self._loop.time()
         if self._below.get_write_buffer_size():
             self._quiet_since = now
+        else:
+            self._protocol.settle()
         if now >= min(self._until, self._quiet_since + self._seconds):
             self._below.close()
         else:

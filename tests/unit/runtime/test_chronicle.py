@@ -72,6 +72,17 @@ def test_lost_requests_that_were_not_noted_are_numbered() -> None:
     assert len(said) == 3
 
 
+def test_lost_websockets_are_named_and_numbered_alike() -> None:
+    said: list[tuple[str, str, str]] = []
+    log: Any = SimpleNamespace(event=lambda level, event, text, **_: said.append((level, event, text)))
+    socket = InFlight(method="WebSocket", path="/chat/", request_id="a", since=98.0)
+    Chronicle(log).sockets_lost(_process(pid=8), [socket], "lost with its worker", 100.0, more=44)
+    assert said == [
+        ("warning", "websocket-lost", "WebSocket /chat/ lost with its worker, after 2.0 s"),
+        ("warning", "websockets-lost", "and 44 more WebSockets lost with its worker"),
+    ]
+
+
 def test_a_huge_traceback_is_cut_from_its_beginning_to_what_a_message_can_hold() -> None:
     fields = error_fields(ProjectError("x" * 10000, why="a" * 100000 + "the end", hint=""))
     assert fields["why"].endswith("the end")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nuages.runtime.scoreboard import _ENTRY, ENTRIES, Board, Figures, Scoreboard, at_work
+from nuages.runtime.scoreboard import _ENTRY, ENTRIES, SOCKETS, Board, Figures, Scoreboard, at_work
 
 
 @pytest.fixture
@@ -51,6 +51,37 @@ def test_more_requests_than_can_be_noted_are_counted_and_served(whole: Scoreboar
     assert board.in_flight == 0
     assert whole.in_flight(0) == ()
     assert at_work(whole.figures(0), whole.in_flight(0)) == 0  # what is noted is newer than the last beat
+
+
+def test_a_websocket_is_seen_while_it_is_open_and_is_no_request_in_flight(whole: Scoreboard) -> None:
+    board = Board(whole.descriptor, 1)
+    slot = board.opened(b"/chat/", "abc")
+    (seen,), more = whole.open_sockets(1)
+    assert (seen.method, seen.path, seen.request_id, more) == ("WebSocket", "/chat/", "abc", 0)
+    assert whole.open_sockets(0) == whole.open_sockets(2) == ((), 0)
+    assert whole.in_flight(1) == ()
+    assert board.in_flight == 0
+    board.beat(Figures(pid=5, connections=1))
+    assert whole.open_sockets(1) == ((seen,), 0)
+    board.closed(slot)
+    assert whole.open_sockets(1) == ((), 0)
+    board.opened(b"/chat/", "abc")
+    whole.clear(1)
+    assert whole.open_sockets(1) == ((), 0)
+
+
+def test_more_websockets_than_can_be_noted_are_counted(whole: Scoreboard) -> None:
+    board = Board(whole.descriptor, 0)
+    slots = [board.opened(b"/", "") for _ in range(SOCKETS + 5)]
+    noted, more = whole.open_sockets(0)
+    assert (len(noted), more) == (SOCKETS, 5)
+    for slot in slots[-2:]:
+        board.closed(slot)
+    assert whole.open_sockets(0) == (noted, 3)
+    board.closed(slots[0])
+    assert board.begin("GET", b"/", "") >= 0
+    noted, more = whole.open_sockets(0)
+    assert (len(noted), more) == (SOCKETS - 1, 3)
 
 
 def test_an_entry_that_is_half_written_is_skipped(whole: Scoreboard) -> None:

@@ -164,6 +164,50 @@ def test_the_protocol_hears_what_the_transport_says() -> None:
     assert protocol.heard == ["pause", "resume", "lost"]
 
 
+class Board:
+    """Counts what is open."""
+
+    def __init__(self) -> None:
+        self.open = 0
+
+    def opened(self, path: bytes, request_id: str) -> int:
+        self.open += 1
+        return 5
+
+    def closed(self, slot: int) -> None:
+        assert slot == 5
+        self.open -= 1
+
+
+def noted(transport: Transport) -> tuple[WebSocket, Board]:
+    protocol, board = WebSocket(transport), Board()
+    protocol.note(board, b"/chat/", "abc")  # type: ignore[arg-type]
+    return protocol, board
+
+
+def test_it_stands_on_the_board_until_its_connection_is_lost() -> None:
+    protocol, board = noted(Transport())
+    assert board.open == 1
+    protocol.connection_lost(None)
+    assert board.open == 0
+    assert protocol.heard == ["lost"]
+
+
+def test_one_that_is_told_why_it_ends_is_taken_off_when_all_is_written() -> None:
+    transport, loop = Transport(), Loop()
+    transport.unsent = 5
+    protocol, board = noted(transport)
+    protocol.part(MOMENT, loop)  # type: ignore[arg-type]
+    loop.passes(2 * LONGEST_PARTING)
+    assert board.open == 1
+    transport, loop = Transport(), Loop()
+    protocol, board = noted(transport)
+    protocol.part(MOMENT, loop)  # type: ignore[arg-type]
+    assert board.open == 0
+    protocol.connection_lost(None)
+    assert board.open == 0
+
+
 def test_under_tls_which_has_no_halves_only_who_is_sending_is_waited_for() -> None:
     ours, client = socket.socketpair()
     with ours, client:
