@@ -117,7 +117,11 @@ def test_a_database_that_was_removed_is_migrated_again(home: Path, shop: Path) -
     with up(shop, variables=environ(home, None)) as site:
         assert site.get("/") == (200, "the shop")
 
-    assert len(site.named("migrate")) == 1
+    (asked,) = site.named("migrate")
+    number = len(asked["plan"])
+    assert [event["text"] for event in site.named("progress")] == [
+        f"{done} of {number} migrations" for done in range(1, number + 1)
+    ]
     assert site.named("collect") == []
 
 

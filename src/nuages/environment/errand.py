@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, Any
 
 from nuages.environment.home import Report, held
 from nuages.environment.prepared import Command
 from nuages.errors import NuagesError, OutsideError, ProjectError, StartError
 
 
-def run(asked: Command) -> tuple[int, list[str]]:
-    """Run a command to its end, and return its status and the lines of both its outputs."""
-    told = subprocess.run(
-        asked.argv, cwd=asked.directory, env=dict(asked.environ), stdin=subprocess.DEVNULL, pass_fds=tuple(held),
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace", check=False,
-    )  # fmt: skip
-    return told.returncode, told.stdout.splitlines()
+def run(asked: Command, hear: Callable[[str], None] = lambda _: None) -> tuple[int, list[str]]:
+    """Run a command to its end, and return its status and the lines of both its outputs.
+
+    `hear` gets each line as it comes.
+    """
+    said: list[str] = []
+    with _started(asked) as (running, lines):
+        for line in lines:
+            said += line.splitlines()
+            hear(line)
+    return running.returncode, said
 
 
 def heard(asked: Command, report: Report) -> tuple[int, list[str]]:
@@ -28,26 +33,33 @@ def heard(asked: Command, report: Report) -> tuple[int, list[str]]:
     """
     said: list[str] = []
     error: NuagesError | None = None
+    with _started(asked) as (running, lines):
+        for line in lines:
+            event = _event(line)
+            if event.get("event") in ("progress", "warning"):
+                report(event["event"], event["text"])
+            elif event.get("event") == "error":
+                error = _error(event)
+            else:
+                said += (event.get("text") or line.rstrip("\n")).splitlines()
+    if error is not None:
+        raise error
+    return running.returncode, said
+
+
+@contextmanager
+def _started(asked: Command) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
+    """Start a command and yield it and what it says; it does not outlive who listens."""
     with subprocess.Popen(
         asked.argv, cwd=asked.directory, env=dict(asked.environ), stdin=subprocess.DEVNULL, pass_fds=tuple(held),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace",
     ) as running:  # fmt: skip
         assert running.stdout is not None
         try:
-            for line in running.stdout:
-                event = _event(line)
-                if event.get("event") in ("progress", "warning"):
-                    report(event["event"], event["text"])
-                elif event.get("event") == "error":
-                    error = _error(event)
-                else:
-                    said += (event.get("text") or line.rstrip("\n")).splitlines()
+            yield running, running.stdout
         except BaseException:
             running.kill()
             raise
-    if error is not None:
-        raise error
-    return running.returncode, said
 
 
 def _event(line: str) -> Mapping[str, Any]:

@@ -39,7 +39,15 @@ def migrate(prepared: Prepared, database: Mapping[str, Any], report: Report, whe
             hint="--migrate on applies them, --migrate off serves without",
         )
     report("migrate", f"applying {len(plan)} migration{'' if len(plan) == 1 else 's'} to {place}", plan=plan)
-    code, said = run(migrate_command(prepared))
+    done = 0
+
+    def hear(line: str) -> None:
+        nonlocal done
+        if line.lstrip().startswith("Applying "):
+            done += 1
+            report("progress", f"{done} of {len(plan)} migrations")
+
+    code, said = run(migrate_command(prepared), hear)
     if code:
         hint = "run it by hand: nuages run -- migrate"
         raise failed("the migrations cannot be applied", "manage.py migrate", code, said, hint)
