@@ -1,4 +1,4 @@
-"""The minimal Django project that most process tests serve, a conversation with a server, a disk that is soon full."""
+"""What many process tests begin with: a minimal project, a talk with a server, a home of environments, a small disk."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.process.environments import prepare_home, wheel
 from tests.process.harness import Server, write_project
 from tests.process.sites import Talk, talking
 
@@ -23,6 +24,20 @@ def talk(server: Server) -> Iterator[Talk]:
     """A connection to the server that a test module has as its fixture."""
     with talking(server.address) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home that `up` and `run` keep environments in; the runtime lies there already."""
+    return prepare_home(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture
+def links(tmp_path: Path) -> Path:
+    """A folder that packages are installed from, in place of an index; it has a Django."""
+    folder = tmp_path / "links"
+    wheel(folder, "django", "5.2")
+    return folder
 
 
 @pytest.fixture

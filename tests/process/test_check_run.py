@@ -5,16 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
 from tests.process.databases import postgresql
-from tests.process.environments import environ, nuages, prepare_home, project
+from tests.process.environments import environ, nuages, project
 
 DJANGO = "Django>=5.2,<5.3\n"
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return prepare_home(tmp_path_factory.mktemp("home"))
 
 
 def test_what_django_says_is_told_under_its_own_ids(home: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.process.environments import SETTINGS, environ, nuages, prepare_home, project
+from tests.process.environments import SETTINGS, environ, nuages, project
 from tests.process.test_up import up
 
 COMPRESSING = """
@@ -30,11 +30,6 @@ urlpatterns = [path("", lambda request: render(request, "page.html"))]
 PAGE = """{% load compress static %}{% compress css %}
 <link rel="stylesheet" href="{% static 'one.css' %}"><link rel="stylesheet" href="{% static 'two.css' %}">
 {% endcompress %}"""
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return prepare_home(tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture

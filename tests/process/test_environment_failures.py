@@ -14,24 +14,11 @@ from tests.process.environments import (
     SERIES,
     environ,
     nuages,
-    prepare_home,
     project,
     sha256,
     source,
     wheel,
 )
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return prepare_home(tmp_path_factory.mktemp("home"))
-
-
-@pytest.fixture
-def links(tmp_path: Path) -> Path:
-    folder = tmp_path / "links"
-    wheel(folder, "django", "5.2")
-    return folder
 
 
 def failed(

@@ -22,7 +22,6 @@ from tests.process.environments import (
     archive,
     environ,
     nuages,
-    prepare_home,
     project,
     source,
     start,
@@ -31,18 +30,6 @@ from tests.process.environments import (
 from tests.process.harness import wait_until
 
 SHOW = "import json, sys; print(json.dumps([sys.executable, sys.path]))"
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return prepare_home(tmp_path_factory.mktemp("home"))
-
-
-@pytest.fixture
-def links(tmp_path: Path) -> Path:
-    folder = tmp_path / "links"
-    wheel(folder, "django", "5.2")
-    return folder
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.process.environments import environ, nuages, prepare_home, project
+from tests.process.environments import environ, nuages, project
 from tests.process.store import ENVIRON, Store, storing
 
 KEEP = """
@@ -45,11 +45,6 @@ script = "python script.py"
 def store() -> Iterator[Store]:
     with storing() as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return prepare_home(tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="module")

@@ -14,14 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.process.environments import DEADLINE, SETTINGS, environ, nuages, prepare_home, project, start
+from tests.process.environments import DEADLINE, SETTINGS, environ, nuages, project, start
 
 DJANGO = "Django>=4.2,<5.3\n"
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return prepare_home(tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="module")

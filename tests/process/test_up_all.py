@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from tests.process.environments import DEADLINE, environ, nuages, prepare_home, project, start
+from tests.process.environments import DEADLINE, environ, nuages, project, start
 
 T = TypeVar("T")
 
@@ -50,11 +50,6 @@ brief = "python manage.py work brief"
 slow = { command = "python manage.py work slow", grace = "500ms" }
 yearly = { command = "python manage.py work yearly", schedule = "@yearly" }
 """
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return prepare_home(tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="module")
