@@ -9,7 +9,7 @@ from nuages.check.facts import Facts
 from nuages.check.finding import Finding, are, error, notice, some, warning
 from nuages.errors import Origin
 from nuages.project import debian, declarations, requirements
-from nuages.project.model import Distribution, Manager
+from nuages.project.model import Distribution, Manager, normalized
 
 NO_LOCK = warning(40, "the dependencies are not locked")
 STALE = error(41, "the lock is out of date")
@@ -175,7 +175,7 @@ def _direct(facts: Facts) -> tuple[Distribution, ...]:
 
 def _of_line(facts: Facts, line: str, path: str) -> Distribution:
     read = requirements.parse_line(line, Origin(path))
-    name = requirements.normalize(read.name) if read else ""
+    name = normalized(read.name) if read else ""
     origin = facts.tree.line_of(path, rf"(?i)[\"']?\b{re.escape(read.name) if read else ''}\b")
     return Distribution(name=name, version=(read.specifier or read.url) if read else "", origin=origin)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from nuages.image.plan import Plan
-from nuages.project.model import Variable, VariableKind
+from nuages.project.model import Variable, VariableKind, normalized
 
 DRIVERS: Mapping[str, tuple[str, ...]] = {
     "PostgreSQL": ("psycopg", "psycopg-binary", "psycopg-c", "psycopg2", "psycopg2-binary"),
@@ -98,9 +98,9 @@ def _kind(kinds: list[str], variables: Iterable[Variable]) -> str:
 
 
 def distributions(plan: Plan) -> frozenset[str]:
-    """Return the names of the installed distributions, normalised (PEP 503)."""
+    """Return the names of the installed distributions, normalized (PEP 503)."""
     lines = re.findall(r"^([A-Za-z0-9][A-Za-z0-9._-]*)", plan.install.requirements, re.MULTILINE)
-    return frozenset(re.sub(r"[-_.]+", "-", name).lower() for name in lines)
+    return frozenset(normalized(name) for name in lines)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,8 +27,9 @@ from nuages.environment.home import (
     write,
 )
 from nuages.environment.interpreters import Interpreter
-from nuages.environment.locks.graph import applies, normalized
+from nuages.environment.locks.graph import applies
 from nuages.environment.uv import Uv
+from nuages.project.model import normalized
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The oldest time that a zip archive can say: the same files make the same bytes."""

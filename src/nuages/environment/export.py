@@ -9,17 +9,10 @@ from dataclasses import dataclass
 from nuages.environment import interpreters, sources
 from nuages.environment.compatibility import SERVER, pythons_for
 from nuages.environment.interpreters import Interpreter, Needs
-from nuages.environment.locks.graph import (
-    Requirements,
-    compiled_ones,
-    lacking_wheels,
-    normalized,
-    tags_for,
-    without,
-)
+from nuages.environment.locks.graph import Requirements, compiled_ones, lacking_wheels, tags_for, without
 from nuages.environment.virtual import OWN
 from nuages.errors import Origin, ProjectError, UsageError
-from nuages.project.model import Project
+from nuages.project.model import Project, normalized
 
 SERIES = ((3, 10), (3, 11), (3, 12), (3, 13), (3, 14))
 """The Pythons that there are images of and that nuages runs on."""

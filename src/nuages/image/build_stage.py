@@ -10,6 +10,7 @@ from nuages import STARTER
 from nuages.image.instructions import apt, comment, run
 from nuages.image.plan import Package, Plan
 from nuages.image.planner import RUNTIME, VENV
+from nuages.project.model import normalized
 
 FOLDER = ".nuages"
 """What travels in the context beside the project: requirements, this nuages, its server."""
@@ -154,6 +155,6 @@ def only(requirements: str, names: Sequence[str]) -> str:
     found = []
     for line in requirements.replace("\\\n", " ").splitlines():
         match = re.match(r"([A-Za-z0-9._-]+)", line)
-        if match and re.sub(r"[-_.]+", "-", match[1]).lower() in names:
+        if match and normalized(match[1]) in names:
             found.append(" ".join(line.split()))
     return "\n".join(found) + "\n"

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from nuages.project.model import normalized
+
 _TABLE = Path(__file__).with_name("debian.json")
 
 
@@ -68,8 +70,8 @@ def needs(
     `compiled` are those that come as source as far as the lock tells, `known` whether it tells: where it does not,
     a distribution with wheels is taken to come as one.
     """
-    source = {_normalized(name) for name in compiled}
-    every = {_normalized(name) for name in names}
+    source = {normalized(name) for name in compiled}
+    every = {normalized(name) for name in names}
     build: list[Need] = []
     run: list[Need] = []
     for name in sorted(every):
@@ -107,7 +109,3 @@ def parts_of_django(apps: Iterable[str], engines: Iterable[str]) -> tuple[str, .
         if "spatialite" in engine:
             found.append("django.contrib.gis.spatialite")
     return tuple(dict.fromkeys(found))
-
-
-def _normalized(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()

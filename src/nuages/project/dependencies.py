@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from nuages.errors import Origin
 from nuages.project import declarations, locks, requirements, staleness
-from nuages.project.model import Dependencies, Distribution, Fact, Manager, Problem
-from nuages.project.requirements import Listing, normalize
+from nuages.project.model import Dependencies, Distribution, Fact, Manager, Problem, normalized
+from nuages.project.requirements import Listing
 from nuages.project.roles import Role, role_of
 from nuages.project.tree import Tree, join
 
@@ -192,7 +192,7 @@ def _distributions(lines: list[requirements.Requirement]) -> tuple[Distribution,
     found: dict[str, Distribution] = {}
     for line in lines:
         if line.name and not line.is_local:
-            name = normalize(line.name)
+            name = normalized(line.name)
             one = Distribution(name=name, version=line.specifier or line.url, origin=line.origin)
             found.setdefault(name, one)
     return tuple(found.values())
@@ -313,4 +313,4 @@ def _holds_django(listing: Listing) -> bool:
 
 def names(listing: Listing) -> frozenset[str]:
     """Return the normalized names of a listing's requirements."""
-    return frozenset(normalize(line.name) for line in listing.requirements)
+    return frozenset(normalized(line.name) for line in listing.requirements)

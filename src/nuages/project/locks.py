@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nuages.errors import Origin
-from nuages.project.model import Fact, Manager
-from nuages.project.requirements import normalize
+from nuages.project.model import Fact, Manager, normalized
 from nuages.project.tree import Tree
 
 # In the order in which they are preferred where several stand beside each other.
@@ -53,7 +52,7 @@ def read(tree: Tree, path: str, manager: Manager) -> Lock | None:
         version = re.search(r"^version\s*=\s*\"([^\"]+)\"", chunk, re.MULTILINE)
         if name:
             packages.setdefault(
-                normalize(name[1]), Fact(version[1] if version else "", Origin(path, line + 1))
+                normalized(name[1]), Fact(version[1] if version else "", Origin(path, line + 1))
             )
     indexes: dict[str, Fact[str]] = {}
     for found in _SOURCE.finditer(text):
@@ -72,10 +71,10 @@ def _pipfile_lock(tree: Tree, path: str) -> Lock | None:
         version = entry.get("version", "") if isinstance(entry, Mapping) else ""
         origin = (
             tree.line_of(path, rf'^\s*"{re.escape(name)}"\s*:')
-            if normalize(name) == "django"
+            if normalized(name) == "django"
             else Origin(path)
         )
-        packages[normalize(name)] = Fact(str(version).removeprefix("=="), origin)
+        packages[normalized(name)] = Fact(str(version).removeprefix("=="), origin)
     has_hashes = any(isinstance(entry, Mapping) and entry.get("hashes") for entry in default.values())
     return Lock(packages=packages, has_hashes=has_hashes, indexes=_pipfile_sources(document, path))
 

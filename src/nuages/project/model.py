@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -57,6 +58,11 @@ class Manager(str, Enum):
     PIPFILE = "Pipfile"
     SETUP = "setup.py"
     IMPORTS = "imports"
+
+
+def normalized(name: str) -> str:
+    """Return a distribution's name as PEP 503 spells it: `Django_Rest.Framework` → `django-rest-framework`."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

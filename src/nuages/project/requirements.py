@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nuages.errors import Origin
-from nuages.project.model import Fact, Problem
+from nuages.project.model import Fact, Problem, normalized
 from nuages.project.tree import Tree
 
 _NAME = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?![A-Za-z0-9._-])\s*")
@@ -53,11 +53,6 @@ class Listing:
     indexes: tuple[Fact[str], ...] = ()
     problems: tuple[Problem, ...] = ()
     is_compiled: bool = False
-
-
-def normalize(name: str) -> str:
-    """Return a distribution's name as PEP 503 spells it: `Django_Rest.Framework` → `django-rest-framework`."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def read(tree: Tree, path: str) -> Listing:
@@ -163,7 +158,7 @@ def parse_line(line: str, origin: Origin) -> Requirement | None:
     rest = rest[extras.end() :] if extras else rest
     place = rest[1:].strip() if rest.startswith("@") else ""
     return Requirement(
-        name=normalize(named[1]),
+        name=normalized(named[1]),
         text=body if not separator else f"{requirement} ; {marker.strip()}",
         origin=origin,
         specifier="" if place else rest.strip().strip("()").strip(),
@@ -190,7 +185,7 @@ def _from_place(place: str, origin: Origin, marker: str) -> Requirement:
     if last.endswith(".whl"):
         last = last.split("-")[0]
     last = re.sub(r"-\d.*$", "", last)
-    name = normalize(egg[1] if egg else last) if (egg or last.strip(".")) else "."
+    name = normalized(egg[1] if egg else last) if (egg or last.strip(".")) else "."
     return Requirement(
         name=name,
         text=place,

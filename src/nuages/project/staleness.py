@@ -14,7 +14,7 @@ from typing import Any
 
 from nuages.errors import Origin
 from nuages.project import requirements, specifier
-from nuages.project.model import Fact, Manager
+from nuages.project.model import Fact, Manager, normalized
 from nuages.project.tree import Tree
 
 if sys.version_info >= (3, 11):
@@ -62,7 +62,7 @@ def pipfile_hashes(pipfile: Mapping[str, Any], sources: Any) -> tuple[str, ...]:
         "develop",
     }
     found = []
-    for spell in (str, requirements.normalize):
+    for spell in (str, normalized):
 
         def section(packages: Any, spell: Callable[[str], str] = spell) -> Any:
             return (
@@ -131,12 +131,9 @@ def _poetry(tree: Tree, lock: str, declaration: str) -> Fact[str] | None:
 def pdm_hashes(pyproject: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the hashes that the versions of PDM write for one pyproject.toml, the newest first."""
     project, settings = pyproject.get("project", {}), pyproject.get("tool", {}).get("pdm", {})
-    groups = {
-        requirements.normalize(name): list(group)
-        for name, group in pyproject.get("dependency-groups", {}).items()
-    }
+    groups = {normalized(name): list(group) for name, group in pyproject.get("dependency-groups", {}).items()}
     for name, group in settings.get("dev-dependencies", {}).items():
-        groups.setdefault(requirements.normalize(name), []).extend(group)
+        groups.setdefault(normalized(name), []).extend(group)
     resolution = settings.get("resolution", {})
     shared = {
         "sources": settings.get("source", []),
@@ -202,9 +199,7 @@ def _uv(tree: Tree, lock: str, declaration: str) -> Fact[str] | None:
     declared = [*project.get("dependencies", []), *_extras(project)]
     for difference in _differences(metadata.get("requires-dist", []), declared):
         return Fact(f"{declaration} asks for {difference}", origin)
-    groups = {
-        requirements.normalize(name): value for name, value in pyproject.get("dependency-groups", {}).items()
-    }
+    groups = {normalized(name): value for name, value in pyproject.get("dependency-groups", {}).items()}
     legacy = pyproject.get("tool", {}).get("uv", {}).get("dev-dependencies", [])
     if legacy:
         groups["dev"] = [*groups.get("dev", []), *legacy]
@@ -238,7 +233,7 @@ def _group(groups: Mapping[str, Any], name: str, seen: tuple[str, ...]) -> Itera
         if isinstance(item, str):
             yield item
         elif isinstance(item, Mapping) and "include-group" in item:
-            yield from _group(groups, requirements.normalize(item["include-group"]), (*seen, name))
+            yield from _group(groups, normalized(item["include-group"]), (*seen, name))
 
 
 def _differences(locked: list[Any], declared: list[str]) -> Iterator[str]:
@@ -246,7 +241,7 @@ def _differences(locked: list[Any], declared: list[str]) -> Iterator[str]:
     there: dict[str, set[str | None]] = {}
     for entry in locked:
         is_registry = not {"git", "url", "path", "editable", "virtual", "directory"} & set(entry)
-        there.setdefault(requirements.normalize(entry["name"]), set()).add(
+        there.setdefault(normalized(entry["name"]), set()).add(
             _clauses(entry.get("specifier", "")) if is_registry else None
         )
     asked: set[str] = set()

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from nuages.environment import bundle
 from nuages.environment.compatibility import SERVER
-from nuages.environment.locks.graph import normalized
 from nuages.environment.own import metadata
-from nuages.project.model import Manager
+from nuages.project.model import Manager, normalized
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -11,6 +11,7 @@ from packaging.specifiers import SpecifierSet
 
 from nuages.errors import Origin
 from nuages.project import requirements
+from nuages.project.model import normalized
 from nuages.project.tree import Tree
 
 HERE = Origin("requirements.txt", 1)
@@ -71,7 +72,7 @@ def test_a_requirement_means_what_packaging_says(
     reference = Reference(line)
     found = requirements.parse_line(line, HERE)
     assert found is not None
-    assert found.name == requirements.normalize(reference.name)
+    assert found.name == normalized(reference.name)
     assert set(found.extras) == reference.extras
     assert SpecifierSet(found.specifier) == reference.specifier
     assert bool(found.marker) == (reference.marker is not None)
@@ -89,7 +90,7 @@ def test_no_text_makes_the_reader_fail(text: str) -> None:
                 Reference(line)
             except InvalidRequirement:
                 continue
-            assert found.name == requirements.normalize(Reference(line).name)
+            assert found.name == normalized(Reference(line).name)
 
 
 def test_included_files_are_followed_once_and_a_cycle_ends(tree: Callable[[dict[str, str]], Tree]) -> None:

@@ -8,8 +8,9 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from nuages.environment.locks.graph import LockError, Requirements, normalized
+from nuages.environment.locks.graph import LockError, Requirements
 from nuages.errors import Origin
+from nuages.project.model import normalized
 
 Read = Callable[[str], str]
 """Returns the text of a file whose path is relative to the project's root; raises OSError."""

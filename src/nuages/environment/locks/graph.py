@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from nuages.errors import Origin
+from nuages.project.model import normalized
 
 Markers = Mapping[str, str]
 
@@ -94,11 +95,6 @@ class LockError(ValueError):
     def __init__(self, text: str, place: Origin | None = None) -> None:
         super().__init__(text)
         self.place = place
-
-
-def normalized(name: str) -> str:
-    """Return the name as PEP 503 writes it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def applies(marker: str, markers: Markers, extra: str = "") -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nuages.environment.locks.graph import Edge, Lock, LockError, Package, normalized
+from nuages.environment.locks.graph import Edge, Lock, LockError, Package
 from nuages.environment.locks.pep508 import edge_of
+from nuages.project.model import normalized
 
 
 def parse(

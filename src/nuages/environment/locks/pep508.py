@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from nuages.environment.locks.graph import Edge, LockError, normalized
+from nuages.environment.locks.graph import Edge, LockError
+from nuages.project.model import normalized
 
 
 def edge_of(text: str) -> Edge:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nuages.environment.locks.graph import Lock, LockError, Package, normalized
+from nuages.environment.locks.graph import Lock, LockError, Package
+from nuages.project.model import normalized
 
 _VCS = ("git", "hg", "svn", "bzr")
 

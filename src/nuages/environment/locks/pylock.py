@@ -7,7 +7,8 @@ from posixpath import basename
 from typing import Any
 from urllib.parse import urlsplit
 
-from nuages.environment.locks.graph import Lock, LockError, Package, normalized
+from nuages.environment.locks.graph import Lock, LockError, Package
+from nuages.project.model import normalized
 
 
 def parse(document: Mapping[str, Any], *, groups: Iterable[str] = ()) -> Lock:

@@ -7,7 +7,8 @@ from posixpath import basename, normpath
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from nuages.environment.locks.graph import Edge, Lock, LockError, Package, normalized
+from nuages.environment.locks.graph import Edge, Lock, LockError, Package
+from nuages.project.model import normalized
 
 _OWN = ("virtual", "editable")
 
