@@ -26,7 +26,7 @@ from nuages.environment.home import (
     start_over,
     write,
 )
-from nuages.environment.interpreters import Interpreter
+from nuages.environment.interpreters import Interpreter, dotted
 from nuages.environment.locks.graph import applies
 from nuages.environment.uv import Uv
 from nuages.project.model import normalized
@@ -123,7 +123,7 @@ def install(home: Home, bundle: Bundle, interpreter: Interpreter, uv: Uv, report
             return folder
         report(
             "runtime",
-            f"installing nuages {nuages.__version__} and its server for Python {_series(interpreter)}",
+            f"installing nuages {nuages.__version__} and its server for Python {dotted(interpreter.series)}",
         )
         start_over(folder)
         with disk(folder):
@@ -137,14 +137,14 @@ def install(home: Home, bundle: Bundle, interpreter: Interpreter, uv: Uv, report
             if outcome.code:
                 context = Context(
                     where="the server that nuages brings along",
-                    python=_series(interpreter),
+                    python=dotted(interpreter.series),
                     home=str(home.root),
                 )
                 raise explain(outcome.text, context)
         _install_compressors(folder, interpreter, uv, report)
         with disk(folder):
             _split(everything, folder)
-            complete(folder, nuages=nuages.__version__, python=_series(interpreter))
+            complete(folder, nuages=nuages.__version__, python=dotted(interpreter.series))
     return folder
 
 
@@ -156,10 +156,6 @@ def _install_compressors(folder: Path, interpreter: Interpreter, uv: Uv, report:
     target = ["--python", interpreter.path, "--target", str(folder / COMPRESSORS_FOLDER), "--no-deps"]
     if uv.run(["pip", "install", *target, "--require-hashes", "-r", str(requirements)]).code:
         report("warning", "brotli and zstd cannot be installed: static files are compressed with gzip only")
-
-
-def _series(interpreter: Interpreter) -> str:
-    return ".".join(str(part) for part in interpreter.series)
 
 
 def _lines(requirements: str, interpreter: Interpreter) -> Iterator[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from nuages.environment import interpreters, sources
 from nuages.environment.compatibility import SERVER, pythons_for
-from nuages.environment.interpreters import Interpreter, Needs
+from nuages.environment.interpreters import Interpreter, Needs, dotted
 from nuages.environment.locks.graph import Requirements, compiled_ones, lacking_wheels, tags_for, without
 from nuages.environment.virtual import OWN
 from nuages.errors import Origin, ProjectError, UsageError
@@ -132,8 +132,8 @@ def _needs(project: Project, python: str | None, given_by: str) -> Needs:
             raise UsageError(
                 f"the image's Python cannot be {python!r}",
                 where=f"given by {given_by}",
-                why=f"there are images of Python {_words(SERIES[0])} to {_words(SERIES[-1])}",
-                hint=f"--image-python X.Y, for example --image-python {_words(_UNPROVEN)}",
+                why=f"there are images of Python {dotted(SERIES[0])} to {dotted(SERIES[-1])}",
+                hint=f"--image-python X.Y, for example --image-python {dotted(_UNPROVEN)}",
             )
         option = f"=={match[1]}.{match[2]}.*"
     django = None
@@ -161,10 +161,10 @@ def _none_fits(project: Project, needs: Needs, python: str | None, given_by: str
     if needs.django:
         oldest, newest, fact = needs.django
         reasons.append(
-            f"Django {fact.value} runs on Python {_words(oldest)} to {_words(newest)} ({fact.origin})"
+            f"Django {fact.value} runs on Python {dotted(oldest)} to {dotted(newest)} ({fact.origin})"
         )
         where = where or fact.origin
-    reasons.append(f"images are made with Python {_words(SERIES[0])} to {_words(SERIES[-1])}")
+    reasons.append(f"images are made with Python {dotted(SERIES[0])} to {dotted(SERIES[-1])}")
     return ProjectError(
         "no image's Python fits the project", where=where, why="\n".join(reasons),
         hint="upgrade the project to a Django and a Python that get security fixes",
@@ -194,7 +194,3 @@ def _ahead(wanted: Requirements) -> tuple[str, ...]:
         if name in pinned and not SpecifierSet(specifier).contains(pinned[name], prereleases=True)
     }  # fmt: skip
     return tuple(sorted(found | ({"uvicorn"} & set(pinned) if found else set())))
-
-
-def _words(series: tuple[int, int]) -> str:
-    return f"{series[0]}.{series[1]}"

@@ -199,6 +199,11 @@ def objections(each: Interpreter, needs: Needs) -> list[str]:
     return found
 
 
+def dotted(series: tuple[int, int]) -> str:
+    """Return the series of a Python as people write it: `3.12`."""
+    return f"{series[0]}.{series[1]}"
+
+
 def pins_series(specifier: str) -> bool:
     """Return whether the specifier allows one series of Python only, as `==3.12.*` or `~=3.12.4` do."""
     return bool(
@@ -219,10 +224,10 @@ def _none_fits(found: Sequence[Interpreter], needs: Needs) -> ProjectError:
     if needs.django and not needs.option:
         oldest, newest, fact = needs.django
         reasons.append(
-            f"Django {fact.value} runs on Python {_series(oldest)} to {_series(newest)} ({fact.origin})"
+            f"Django {fact.value} runs on Python {dotted(oldest)} to {dotted(newest)} ({fact.origin})"
         )
         where = where if needs.python else fact.origin
-    reasons.append(f"nuages needs Python {_series(OLDEST)} or newer")
+    reasons.append(f"nuages needs Python {dotted(OLDEST)} or newer")
     reasons.append(f"this machine has {present}")
     return ProjectError(
         "no Python of this machine fits the project",
@@ -237,14 +242,14 @@ def _hint(found: Sequence[Interpreter], needs: Needs) -> str:
         without = replace(needs, option=None)
         others = [each.series for each in found if not objections(each, without)]
         if others:
-            return f"--python {_series(max(others))}, or leave it out"
+            return f"--python {dotted(max(others))}, or leave it out"
     if needs.django and needs.django[1] < OLDEST:
         version = needs.django[2].value
         return f"Django {version} is too old to be served here: upgrade the project to Django 3.2 or newer"
     series = _wanted_series(needs)
     if series and series < OLDEST:
-        return f"nuages cannot serve Python {_series(series)}: upgrade the project to Python {_series(OLDEST)} or newer"
-    text = _series(series) if series else "X.Y"
+        return f"nuages cannot serve Python {dotted(series)}: upgrade the project to Python {dotted(OLDEST)} or newer"
+    text = dotted(series) if series else "X.Y"
     return f"install Python {text} (apt, pyenv or `uv python install {text}`), or name one: --python PATH"
 
 
@@ -263,7 +268,3 @@ def _words(specifier: str) -> str:
 def _versions(found: Iterable[Interpreter]) -> list[str]:
     versions = sorted({(each.version, each.markers["python_full_version"]) for each in found})
     return [text for _, text in versions]
-
-
-def _series(series: tuple[int, int]) -> str:
-    return f"{series[0]}.{series[1]}"

@@ -24,7 +24,7 @@ from nuages.environment.home import (
     read_json,
     write,
 )
-from nuages.environment.interpreters import Interpreter, Needs
+from nuages.environment.interpreters import Interpreter, Needs, dotted
 from nuages.environment.locks.graph import Requirements, lacking_wheels, tags_for
 from nuages.environment.options import UpOptions
 from nuages.environment.prepared import Prepared, environ_of
@@ -152,7 +152,7 @@ def _made(
             ]
             if not fitting or not _may_fall_back(project, options):
                 raise _with_others(first, fitting) from None
-            report("fallback", f"{name} has a wheel for Python {_series(fitting[0])}: trying that one")
+            report("fallback", f"{name} has a wheel for Python {dotted(fitting[0].series)}: trying that one")
     assert first is not None
     raise first
 
@@ -171,7 +171,7 @@ def _has_wheel(package: str, interpreter: Interpreter, uv: installer.Uv) -> bool
 def _with_others(error: BuildError | WheelError, others: Sequence[Interpreter]) -> NuagesError:
     """Return the error with the Pythons of this machine that would do added to its hint."""
     if others:
-        words = f"take a Python that has a wheel of it: --python {_series(others[0])}"
+        words = f"take a Python that has a wheel of it: --python {dotted(others[0].series)}"
         # A hint that names a Debian package stays the first thing to do.
         lacks = error.lacks if isinstance(error, BuildError) else None
         error.hint = f"{error.hint}\nor {words}" if lacks and lacks.debian else words
@@ -196,7 +196,7 @@ def _one(
 ) -> Environment:
     wanted = source.select(interpreter.markers)
     place = project.dependencies.files[0] if project.dependencies.files else str(project.dependencies.origin)
-    context = Context(where=place, python=_series(interpreter), home=str(home.root))
+    context = Context(where=place, python=dotted(interpreter.series), home=str(home.root))
     report(
         "python",
         f"Python {interpreter}{_because(project)}",
@@ -264,7 +264,3 @@ def _through_this_machine(
         by = f"{indexes.masked(ours)}, by {decider}" if ours else "this machine's default index"
         report("index", f"packages come from {by}; the project says {indexes.masked(wanted.index)}")
     return replace(source, select=lambda markers: replace(source.select(markers), index=""))
-
-
-def _series(interpreter: Interpreter) -> str:
-    return ".".join(str(part) for part in interpreter.series)

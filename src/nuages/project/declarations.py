@@ -12,7 +12,7 @@ from typing import Any
 from nuages.errors import Origin
 from nuages.project import specifier
 from nuages.project.roles import Role, role_of
-from nuages.project.tree import Tree
+from nuages.project.tree import Tree, table_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,26 +29,26 @@ class Declaration:
 def pyproject(tree: Tree, path: str) -> Declaration | None:
     """Return what pyproject.toml declares by PEP 621 or by Poetry's own table; None when it declares nothing."""
     document = tree.toml(path)
-    project, tool = _table(document, "project"), _table(document, "tool")
-    poetry = _table(tool, "poetry")
+    project, tool = table_of(document, "project"), table_of(document, "tool")
+    poetry = table_of(tool, "poetry")
     lines = [line for line in _list(project.get("dependencies")) if isinstance(line, str)]
     extras: list[str] = []
-    for name, extra in _table(project, "optional-dependencies").items():
+    for name, extra in table_of(project, "optional-dependencies").items():
         if role_of(name) is Role.PRODUCTION:
             extras.append(name)
             lines += [line for line in _list(extra) if isinstance(line, str)]
     wanted = {Role.PRODUCTION} if lines or poetry else {Role.PRODUCTION, Role.BASE}
-    groups = [name for name in _table(document, "dependency-groups") if role_of(name) in wanted]
+    groups = [name for name in table_of(document, "dependency-groups") if role_of(name) in wanted]
     for name in groups:
         lines += [line for line in _list(document["dependency-groups"][name]) if isinstance(line, str)]
-    lines += poetry_lines(_table(poetry, "dependencies"))
-    for name, group in _table(poetry, "group").items():
+    lines += poetry_lines(table_of(poetry, "dependencies"))
+    for name, group in table_of(poetry, "group").items():
         if role_of(name) is Role.PRODUCTION and isinstance(group, Mapping):
             groups.append(name)
-            lines += poetry_lines(_table(group, "dependencies"))
+            lines += poetry_lines(table_of(group, "dependencies"))
     files: list[str] = []
     if "dependencies" in _list(project.get("dynamic")):
-        dynamic = _table(_table(_table(tool, "setuptools"), "dynamic"), "dependencies").get("file", [])
+        dynamic = table_of(table_of(table_of(tool, "setuptools"), "dynamic"), "dependencies").get("file", [])
         files += (
             [dynamic]
             if isinstance(dynamic, str)
@@ -112,7 +112,7 @@ def _package_specifier(version: Any) -> str:
 
 def pipfile(tree: Tree, path: str) -> Declaration | None:
     """Return the `[packages]` of a Pipfile; None when there are none."""
-    packages = _table(tree.toml(path), "packages")
+    packages = table_of(tree.toml(path), "packages")
     lines = []
     for name, value in packages.items():
         table = {"version": value} if isinstance(value, str) else value
@@ -195,11 +195,6 @@ def _strings(node: ast.expr, module: ast.Module | None) -> Iterator[str]:
         for item in node.elts:
             if isinstance(item, ast.Constant) and isinstance(item.value, str):
                 yield item.value
-
-
-def _table(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    table = document.get(key)
-    return table if isinstance(table, Mapping) else {}
 
 
 def _list(value: Any) -> Sequence[Any]:

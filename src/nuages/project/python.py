@@ -6,12 +6,11 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from nuages.errors import Origin
 from nuages.project import specifier
 from nuages.project.model import Fact, Problem
-from nuages.project.tree import Tree
+from nuages.project.tree import Tree, table_of
 
 SERVED = tuple(f"3.{minor}" for minor in range(10, 21))  # by nuages, those to come included
 _KNOWN = tuple(f"3.{minor}" for minor in range(5, 21))
@@ -153,11 +152,11 @@ def _limits(tree: Tree, folder: str) -> Iterator[Fact[str]]:
 
 def _pyproject(tree: Tree, path: str) -> Iterator[Fact[str]]:
     document = tree.toml(path)
-    project = _table(document, "project")
+    project = table_of(document, "project")
     if isinstance(project.get("requires-python"), str):
         yield Fact(project["requires-python"], tree.line_of(path, r"^\s*requires-python\s*="))
         return
-    python = _table(_table(_table(document, "tool"), "poetry"), "dependencies").get("python")
+    python = table_of(table_of(table_of(document, "tool"), "poetry"), "dependencies").get("python")
     if isinstance(python, str):
         yield Fact(python, tree.line_of(path, r"^\s*python\s*="))
 
@@ -182,8 +181,3 @@ def _setup_py(tree: Tree, path: str) -> Iterator[Fact[str]]:
             value = node.value
             if isinstance(value, ast.Constant) and isinstance(value.value, str):
                 yield Fact(value.value, Origin(path, value.lineno))
-
-
-def _table(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    table = document.get(key)
-    return table if isinstance(table, Mapping) else {}

@@ -222,6 +222,12 @@ def join(folder: str, name: str) -> str:
     return posixpath.normpath(name if folder == "." else f"{folder}/{name}")
 
 
+def table_of(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Return a table of a TOML document; an empty one where there is none, or something else bears its name."""
+    found = document.get(key)
+    return found if isinstance(found, Mapping) else {}
+
+
 def _is_virtual(names: frozenset[str]) -> bool:
     # virtualenv wrote no pyvenv.cfg before its version 20.
     return "pyvenv.cfg" in names or {"bin", "lib", "include"} <= names
