@@ -9,7 +9,10 @@ from nuages.project.model import Process
 
 
 def chosen(processes: Sequence[Process], wanted: Sequence[str]) -> list[Process]:
-    """Return the processes that are wanted: all where nothing is said, none for `none`."""
+    """Return the processes that are wanted: all where nothing is said, none for `none`.
+
+    Raises UsageError for a name that no process has.
+    """
     if not wanted:
         return list(processes)
     known = {one.name: one for one in processes}

@@ -93,7 +93,7 @@ def locked(path: Path, report: Report, what: str) -> Iterator[None]:
 
 @contextmanager
 def disk(path: Path) -> Iterator[None]:
-    """Turn what a file system refuses into an error with an answer."""
+    """Raise what a file system refuses (OSError) as OutsideError, with an answer."""
     try:
         yield
     except OSError as error:

@@ -101,7 +101,7 @@ class Branches(SettingsClasses):
         self.fails()
 
     def fails(self) -> None:
-        """The program stops here: what decided that it does must be set."""
+        """Note that the program stops here: what decided that it does must be set. Raises Returned in a function."""
         if not self.is_live:
             return
         for variable in self.handling[-1:]:

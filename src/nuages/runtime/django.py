@@ -144,7 +144,10 @@ class Bringer:
             django.setup = original
 
     def fill_settings(self) -> None:
-        """Load the settings, check DEBUG, and fill what is silent; once."""
+        """Load the settings, check DEBUG, and fill what is silent; once.
+
+        Raises ProjectError where `serve` finds DEBUG on, and whatever the settings raise.
+        """
         if self.done:
             return
         from django.conf import settings

@@ -108,7 +108,7 @@ def prepare_path(application: Application) -> tuple[str, ...]:
 
 
 def bring_up(bringer: Bringer, directories: tuple[str, ...], settings: str | None) -> None:
-    """Set Django up where no entry module has done it."""
+    """Set Django up where no entry module has done it; raises StartError where that fails, with the project's line."""
     import django
     from django.apps import apps
 
@@ -132,7 +132,8 @@ def bring_up_alone(bringer: Bringer, application: Application, directories: tupl
     """Set Django up as manage.py does: entry modules stay out unless only they make it possible.
 
     Old layouts put a folder of applications on sys.path in manage.py and wsgi.py, so what INSTALLED_APPS names may
-    not be found without. That has to be seen beforehand: a failed `django.setup()` cannot be repeated.
+    not be found without. That has to be seen beforehand: a failed `django.setup()` cannot be repeated. Raises
+    StartError where it fails all the same.
     """
     from django.conf import settings
 

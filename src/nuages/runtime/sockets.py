@@ -97,7 +97,10 @@ def listen(
 
 
 def inherited(environ: Mapping[str, str], *, pid: int) -> list[Listener]:
-    """Return the listening sockets that systemd (or another) handed to this very process; see sd_listen_fds(3)."""
+    """Return the listening sockets that systemd (or another) handed to this very process; see sd_listen_fds(3).
+
+    Raises UsageError for a descriptor that is no socket, or does not listen.
+    """
     if environ.get("LISTEN_PID") != str(pid) or not environ.get("LISTEN_FDS", "").isdigit():
         return []
     found = []

@@ -98,7 +98,10 @@ class LockError(ValueError):
 
 
 def applies(marker: str, markers: Markers, extra: str = "") -> bool:
-    """Return whether a PEP 508 marker holds for the Python whose markers are given; the empty one does."""
+    """Return whether a PEP 508 marker holds for the Python whose markers are given; the empty one does.
+
+    Raises LockError for one that cannot be understood.
+    """
     from packaging.markers import InvalidMarker, Marker, UndefinedEnvironmentName
 
     if not marker.strip():

@@ -7,7 +7,10 @@ from nuages.project.model import normalized
 
 
 def edge_of(text: str) -> Edge:
-    """Return the edge that a line such as `uvicorn[standard]>=0.30; python_version < "3.12"` says."""
+    """Return the edge that a line such as `uvicorn[standard]>=0.30; python_version < "3.12"` says.
+
+    Raises LockError for a line that is no requirement.
+    """
     from packaging.requirements import InvalidRequirement, Requirement
 
     try:
