@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from tests.process.harness import DEADLINE, held, named_pipe, serving, wait_until, write_project
 
-from nuages.runtime.threads import MOST_QUEUED, WARM
+from nuages.runtime.staff import WARM
+from nuages.runtime.threads import MOST_QUEUED
 
 TOGETHER = WARM + 6  # requests at once, each in a thread of its own
 

@@ -15,9 +15,8 @@ from concurrent.futures import Executor, Future
 from typing import Any
 
 from nuages.runtime.connections import active, are_settled, close_connections, left_open
-from nuages.runtime.poolthread import COLD_SECONDS
 from nuages.runtime.proxies import Proxies
-from nuages.runtime.threads import IDLE_SECONDS, WARM
+from nuages.runtime.staff import COLD_SECONDS, IDLE_SECONDS, Staff
 
 MOST_THREADS = 64
 
@@ -82,22 +81,19 @@ class LentThread(threading.Thread):
             return None if self.reserve.retire(self) else self.calls.get()
 
 
-class Reserve:
+class Reserve(Staff[LentThread]):
     """The threads that are lent, at most `room()`; requests beyond that wait for one. Safe from any thread.
 
     `grown` is called after each new one. Both are called with the lock held.
     """
 
     def __init__(self, most: int = MOST_THREADS, idle_seconds: float = IDLE_SECONDS) -> None:
+        # Loans are also ended by the garbage collector, which may come by while the lock is held.
+        super().__init__(threading.RLock(), idle_seconds)
         self.room: Callable[[], int] = lambda: most
         self.grown: Callable[[], None] = lambda: None
-        self.idle_seconds = idle_seconds
         self.mend: Callable[[], None] = lambda: None
-        self.threads: set[LentThread] = set()
         self.waiting: deque[Loan] = deque()
-        # Loans are also ended by the garbage collector, which may come by while the lock is held.
-        self.lock = threading.RLock()
-        self._idle: list[LentThread] = []
         self._made = 0
 
     def take(self) -> LentThread | None:
@@ -137,27 +133,9 @@ class Reserve:
         else:
             self._idle.append(thread)
 
-    def is_cold(self, thread: LentThread) -> bool:
-        """Return whether a thread is idle and not among the most recently used."""
-        with self.lock:
-            return thread in self._idle and thread not in self._idle[-WARM:]
-
-    def retire(self, thread: LentThread) -> bool:
-        """Take an idle thread out; False when it is lent, or has just been given work."""
-        with self.lock:
-            if thread not in self._idle:
-                return False
-            self._idle.remove(thread)
-            self.threads.discard(thread)
-            return True
-
     def close(self) -> None:
         """Let every idle thread close its connections and end."""
-        with self.lock:
-            self.idle_seconds = 0.0
-            idle, self._idle = self._idle, []
-            self.threads.difference_update(idle)
-        for thread in idle:
+        for thread in self.dismiss_idle():
             thread.calls.put(None)
 
 

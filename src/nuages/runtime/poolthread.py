@@ -8,12 +8,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from nuages.runtime.clocks import ThreadClock
+from nuages.runtime.staff import COLD_SECONDS
 
 if TYPE_CHECKING:
     from nuages.runtime.threads import Pool
 
 AGAIN_SECONDS = 0.1  # no thread is started for so long after the system has refused one
-COLD_SECONDS = 1.0  # an idle thread that is not among the warm ones gives its connections back after this
 
 
 class Task(Protocol):

@@ -24,6 +24,7 @@ from nuages.runtime.gauge import Gauge, wanting
 from nuages.runtime.haste import Haste
 from nuages.runtime.policy import STALL_SECONDS, Look, next_limit, old_after
 from nuages.runtime.poolthread import PoolThread, Starter, Task
+from nuages.runtime.staff import IDLE_SECONDS, Staff
 from nuages.runtime.streams import Streams
 
 QUEUE_SECONDS = 0.005  # between two looks while many threads run and tasks are queued
@@ -31,13 +32,11 @@ CALM_SECONDS = 0.025  # and while none is
 LONGEST_REST = 0.005  # seconds that the loop rests; the interpreter's own switch interval is as long
 RESTLESS_SECONDS = 0.1  # the loop does not rest for so long when the thread got nothing done meanwhile
 HALVING_SECONDS = 0.1  # the limit is forgotten by half in each so long time that needs one thread at most
-IDLE_SECONDS = 30.0  # an idle thread ends after this
-WARM = 8  # the most recently used threads that keep their connections while idle
 MOST_QUEUED = 1024
 FEW = 4  # running threads of which an answer may wait for the next look
 
 
-class Pool:
+class Pool(Staff[PoolThread]):
     """Runs tasks in threads. `submit` belongs to the event loop's thread; all else is safe from any.
 
     `on_begin`, `on_cold` and `on_end` run in the pool's threads: at a thread's start, when it has been idle and is
@@ -58,17 +57,14 @@ class Pool:
         release: Callable[[], bool] | None = None,
         on_refused: Callable[[str], None] | None = None,
     ) -> None:
+        super().__init__(threading.Lock(), idle_seconds)
         self.most = most
         self.most_queued = most_queued
-        self.idle_seconds = idle_seconds
         self.on_begin, self.on_cold, self.on_end = on_begin, on_cold, on_end
         self.limit = 1
         self.running = 0
-        self.threads: set[PoolThread] = set()
         self.leaving = 0  # threads that have been taken out, and still close their connections
         self._queue: deque[Task] = deque()
-        self._idle: list[PoolThread] = []
-        self.lock = threading.Lock()
         self.streams = Streams(self, holds=holds, release=release)
         self._starter = Starter(self, on_refused)
         self._timer: TimerHandle | None = None
@@ -243,20 +239,6 @@ class Pool:
             self.leaving -= 1
             self.streams.freed()
 
-    def is_cold(self, worker: PoolThread) -> bool:
-        """Return whether a thread is idle and not among the most recently used."""
-        with self.lock:
-            return worker in self._idle and worker not in self._idle[-WARM:]
-
-    def retire(self, worker: PoolThread) -> bool:
-        """Take an idle thread out of the pool; False when it has just been given work."""
-        with self.lock:
-            if worker not in self._idle:
-                return False
-            self._idle.remove(worker)
-            self.threads.discard(worker)
-            return True
-
     def start_queued(self) -> None:
         """Give queued tasks to threads as long as more may run; the lock is held."""
         while self._queue and self.running < self.limit:
@@ -350,11 +332,7 @@ class Pool:
 
     def close(self) -> None:
         """Let idle threads end now, and the others after their task."""
-        with self.lock:
-            self._closed = True
-            self.idle_seconds = 0.0
-            idle, self._idle = self._idle, []
-            self.threads.difference_update(idle)
-        for worker in idle:
+        self._closed = True
+        for worker in self.dismiss_idle():
             worker.ended = True
             worker.wake.release()
