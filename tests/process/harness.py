@@ -443,6 +443,11 @@ def held(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
+def children(pid: int) -> list[int]:
+    """Return the children of a process's main thread, the oldest first."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def alive(pid: int) -> bool:
     """Return whether a process exists and is not a zombie."""
     try:

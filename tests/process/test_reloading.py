@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.process.harness import Server, alive, serving, wait_until, write_project
+from tests.process.harness import Server, alive, children, serving, wait_until, write_project
 
 SETTINGS = """
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True,
@@ -33,9 +33,12 @@ def save(path: Path, text: str) -> None:
 
 def watcher(server: Server) -> int:
     """The number of the process that watches."""
-    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
-    found = [pid for pid in children if b"nuages.reloading" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    return int(found[0])
+    found = [
+        pid
+        for pid in children(server.pid)
+        if b"nuages.reloading" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+    return found[0]
 
 
 def test_changed_code_and_templates_are_served_and_broken_ones_are_not(tmp_path: Path) -> None:

@@ -10,7 +10,16 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.process.harness import Server, alive, held, named_pipe, serving, wait_until, write_project
+from tests.process.harness import (
+    Server,
+    alive,
+    children,
+    held,
+    named_pipe,
+    serving,
+    wait_until,
+    write_project,
+)
 from tests.process.sites import Talk
 
 LENGTH = """
@@ -41,8 +50,7 @@ pytestmark = pytest.mark.skipif(
 
 def _outside(server: Server) -> int:
     """The number that the server's process has outside its namespace."""
-    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
-    return int(children[0])
+    return children(server.pid)[0]
 
 
 def test_signals_reach_pid_1_and_it_finishes_requests(project: Path) -> None:
@@ -63,11 +71,11 @@ def test_pid_1_reaps_orphans(project: Path) -> None:
     with serving(project, "--workers", "1", wrapper=_NAMESPACE) as server:
         server.wait_for("ready")
         init = _outside(server)
-        before = _children(init)
+        before = set(children(init))
         server.get(f"/orphan/?pipe={pipe}")
         with held(pipe):
-            orphans = wait_until(lambda: _children(init) - before, "PID 1 adopts it")
-        wait_until(lambda: not _children(init) & orphans, "it is reaped")
+            orphans = wait_until(lambda: set(children(init)) - before, "PID 1 adopts it")
+        wait_until(lambda: orphans.isdisjoint(children(init)), "it is reaped")
 
 
 def test_a_second_signal_ends_pid_1_with_its_number(project: Path) -> None:
@@ -178,7 +186,3 @@ def test_it_serves_as_any_user_on_a_root_that_is_read_only(tmp_path: Path) -> No
         assert server.get("/") == "hello"
         os.kill(init, signal.SIGTERM)
         assert server.wait() == 0
-
-
-def _children(pid: int) -> set[int]:
-    return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))

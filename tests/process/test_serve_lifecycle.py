@@ -8,7 +8,16 @@ import signal
 import socket
 from pathlib import Path
 
-from tests.process.harness import Server, alive, held, named_pipe, serving, wait_until, write_project
+from tests.process.harness import (
+    Server,
+    alive,
+    children,
+    held,
+    named_pipe,
+    serving,
+    wait_until,
+    write_project,
+)
 
 from nuages.runtime.address import parse_address
 from nuages.runtime.management import ask
@@ -214,8 +223,8 @@ def test_orphans_of_workers_are_reaped(project: Path) -> None:
         assert server.get(f"/orphan/?pipe={pipe}") == "left alone"
         with held(pipe):
             ours = {*server.workers(), server.wait_for("preloaded")["pid"]}
-            orphan = wait_until(lambda: _children(server.pid) - ours, "the supervisor adopts it")
-        wait_until(lambda: not _children(server.pid) & orphan, "it is reaped")
+            orphan = wait_until(lambda: set(children(server.pid)) - ours, "the supervisor adopts it")
+        wait_until(lambda: orphan.isdisjoint(children(server.pid)), "it is reaped")
         assert server.stop() == 0
 
 
@@ -230,10 +239,6 @@ def test_ctrl_c_in_a_terminal_reaches_the_whole_group_and_still_finishes_request
             server.wait_for("worker-retires")
         assert exchange.answer().status == 200
         assert server.wait() == 0
-
-
-def _children(pid: int) -> set[int]:
-    return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
 def _ends_connection(server: Server) -> bool:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import pytest
 from tests.process.environments import DEADLINE, environ, nuages, project, start
+from tests.process.harness import children
 
 T = TypeVar("T")
 
@@ -131,9 +132,8 @@ def all_up(shop: Path, home: Path, *arguments: str) -> Iterator[Company]:
 
 def server_of(company: Company) -> int:
     pid = company.process.pid
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    (server,) = [each for each in children if b"serve" in Path(f"/proc/{each}/cmdline").read_bytes()]
-    return int(server)
+    (server,) = [each for each in children(pid) if b"serve" in Path(f"/proc/{each}/cmdline").read_bytes()]
+    return server
 
 
 def alive(pid: int) -> bool:
