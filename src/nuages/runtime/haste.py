@@ -21,9 +21,7 @@ from typing import Any
 SWITCH_SECONDS = 0.0003
 STEP_SECONDS = 0.002  # that threads let the loop have for one step
 LASTS_SECONDS = 1.0  # after the last async request
-REMEMBERED_SECONDS = (
-    60.0  # after the last one; a thread's task may take seconds, and cannot be put off once it runs
-)
+REMEMBERED_SECONDS = 60.0  # after it; a thread's task may take seconds, and cannot be put off once it runs
 
 
 class Haste:
