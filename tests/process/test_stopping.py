@@ -267,7 +267,7 @@ def test_a_websocket_whose_client_reads_slowly_is_closed_once(site: Path) -> Non
     assert "Traceback" not in server.said
 
 
-def _open(server: Server, path: str) -> Talk:
+def open_socket(server: Server, path: str) -> Talk:
     """Open a WebSocket and read nothing of what is sent there."""
     talk = _talk(server)
     talk.send(f"GET {path} HTTP/1.1\r\nHost: a\r\n", WEBSOCKET)
@@ -277,18 +277,23 @@ def _open(server: Server, path: str) -> Talk:
     return talk
 
 
+def fill(talk: Talk) -> None:
+    """Send messages until nobody takes any more."""
+    talk.socket.settimeout(0.3)
+    with contextlib.suppress(TimeoutError):
+        while True:
+            talk.socket.send(MESSAGE * 1000)
+    talk.socket.settimeout(DEADLINE)
+
+
 def test_a_websocket_whose_client_sends_more_than_is_read_reads_why_it_is_closed(site: Path) -> None:
     """The kernel answers what is not read with a reset, which takes the close frame away again."""
     pipe = named_pipe(site)
     with serving(site, "--app", "pages.asgi:application", "--workers", "1") as server:
         server.wait_for("ready")
-        talk = _open(server, f"/deaf/?pipe={pipe}")
+        talk = open_socket(server, f"/deaf/?pipe={pipe}")
         with held(pipe):
-            talk.socket.settimeout(0.3)
-            with contextlib.suppress(TimeoutError):
-                while True:
-                    talk.socket.send(MESSAGE * 1000)
-            talk.socket.settimeout(DEADLINE)
+            fill(talk)
             server.signal(signal.SIGTERM)
             assert talk.take(len(CLOSE_1012)) == CLOSE_1012
             talk.send(MESSAGE * 1000)
@@ -301,7 +306,7 @@ def test_a_websocket_whose_client_sends_more_than_is_read_reads_why_it_is_closed
 def test_a_websocket_whose_client_does_not_leave_delays_a_stop_for_a_moment_only(site: Path) -> None:
     with serving(site, "--app", "pages.asgi:application", "--workers", "1") as server:
         server.wait_for("ready")
-        talk = _open(server, "/")
+        talk = open_socket(server, "/")
         server.signal(signal.SIGTERM)
         assert talk.rest() == CLOSE_1012
         assert server.wait(within=15) == 0  # its grace is 30 s
@@ -312,8 +317,8 @@ def test_a_websocket_whose_client_reads_nothing_holds_a_stop_for_the_grace_and_i
     options = ("--app", "pages.asgi:application", "--workers", "1", "--grace", "2s")
     with serving(site, *options) as server:
         server.wait_for("ready")
-        told = _open(server, "/told/")
-        deaf = _open(server, "/large/")
+        told = open_socket(server, "/told/")
+        deaf = open_socket(server, "/large/")
         deaf.take(1)
         server.signal(signal.SIGTERM)
         assert told.rest() == CLOSE_1012

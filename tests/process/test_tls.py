@@ -18,11 +18,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.process import certificates
+from tests.process import certificates, test_stopping
 from tests.process.certificates import Pair
 from tests.process.harness import DEADLINE, Server, held, named_pipe, serving, wait_until, write_project
 from tests.process.sites import Talk, talking, write_site
 from tests.process.test_serve_asgi import ASGI
+from tests.process.test_stopping import CLOSE_1012, fill, open_socket
 from websockets.sync.client import connect
 
 MB = 1 << 20
@@ -237,6 +238,26 @@ def test_web_sockets_over_tls(tmp_path: Path, pair: Pair) -> None:
             assert websocket.recv(timeout=10) == "X" * 500_000
         assert server.get("/") == "hello"
         assert server.stop() == 0
+
+
+def test_a_web_socket_whose_client_sends_more_than_is_read_is_told_why_it_ends(
+    tmp_path: Path, pair: Pair
+) -> None:
+    project = write_site(tmp_path / "site")
+    (project / "pages/asgi.py").write_text(test_stopping.ASGI)
+    pipe = named_pipe(project)
+    with serving(
+        project, "--workers", "1", *pair.options, app="pages.asgi:application", tls=pair.trusting()
+    ) as server:
+        server.wait_for("ready")
+        talk = open_socket(server, f"/deaf/?pipe={pipe}")
+        with held(pipe):
+            fill(talk)
+            server.signal(signal.SIGTERM)
+            assert talk.take(len(CLOSE_1012)) == CLOSE_1012
+            assert talk.socket.recv(1) == b""  # and no reset
+            talk.socket.close()
+        assert server.wait() == 0
 
 
 def test_a_request_in_flight_is_finished_on_sigterm(project: Path, pair: Pair, tmp_path: Path) -> None:

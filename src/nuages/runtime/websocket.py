@@ -10,7 +10,6 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from nuages.runtime.request import request_id
-from nuages.runtime.retirement import has_unread
 
 if TYPE_CHECKING:
     from nuages.runtime.protocol import Connection
@@ -96,25 +95,22 @@ class Parting(asyncio.Protocol):
             self._below.write(data)
 
     def close(self) -> None:
-        """End our side, and the other when the client had its chance to do so; TLS has no halves."""
+        """End our side, and the other when the client had its chance to do so.
+
+        TLS has no halves, and the loop's own goes through its end with the client.
+        """
         if self.is_closing():
             return
         self._closing = True
-        if self._below.can_write_eof():
-            self._below.write_eof()
-        elif not has_unread(self):
+        if not self._below.can_write_eof():
             self._below.close()
             return
+        self._below.write_eof()
         self._below.set_protocol(self)
         self._below.resume_reading()
         self._quiet_since = self._loop.time()
         self._until = self._quiet_since + LONGEST_PARTING
         self._look()
-
-    @property
-    def transport(self) -> Any:
-        """The transport below."""
-        return self._below
 
     # As the protocol
 
