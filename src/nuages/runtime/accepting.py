@@ -50,6 +50,11 @@ class Counted(set[Any]):
         super().discard(connection)
         self._changed()
 
+    def remove(self, connection: Any, /) -> None:
+        """Do the same: uvicorn's WebSockets take themselves out by this name."""
+        super().remove(connection)
+        self._changed()
+
 
 def may_take(own: int, least: int) -> bool:
     """Return whether a worker with so many connections takes the next one at once. Pure.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nuages.runtime.accepting import may_take, wait_seconds
+from nuages.runtime.accepting import Counted, may_take, wait_seconds
 from nuages.runtime.scoreboard import Board, Scoreboard
 
 
@@ -56,3 +56,13 @@ def test_those_that_accept_nothing_do_not_count() -> None:
         assert workers[2].least() == 4
     finally:
         board.close()
+
+
+def test_connections_are_counted_whichever_way_they_take_themselves_out() -> None:
+    seen: list[int] = []
+    connections = Counted(lambda: seen.append(len(connections)))
+    for one in ("a", "b"):
+        connections.add(one)
+    connections.discard("a")
+    connections.remove("b")
+    assert seen == [1, 2, 1, 0]
