@@ -307,6 +307,8 @@ class Nursery:
         self._failed(worker)
 
     def _loaded(self, zygote: Zygote, message: dict[str, Any]) -> None:
+        if zygote.told_to_end or zygote.status is not None:
+            return  # who waits for it is told so when it has been reaped
         zygote.loaded, zygote.loaded_at = message["loaded"], time.monotonic()
         zygote.owns, why = message["owns"], message["why"]
         if not why and not self._adopts():

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import selectors
 import signal
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from nuages.runtime.child import Child
-from nuages.runtime.nursery import Nursery
+from nuages.runtime.child import Assignment, Child, to_line
+from nuages.runtime.nursery import Nursery, Zygote
+
+
+def _nursery(selector: selectors.BaseSelector, failed: list[int] | None = None) -> Nursery:
+    say: Any = SimpleNamespace(zygote_died=lambda _: None)
+    return Nursery(
+        {}, selector, say, preload="auto", adopts=lambda: True, is_short=lambda: False,
+        failed=lambda worker: (failed if failed is not None else []).append(worker.id),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("doomed", [False, True])
@@ -18,17 +28,8 @@ def test_a_worker_that_tells_its_number_itself_is_killed_if_it_was_to_be(
 ) -> None:
     sent: list[Any] = []
     monkeypatch.setattr(Child, "signal", lambda worker, number: sent.append((worker.pid, number)))
-    say: Any = None
     with selectors.DefaultSelector() as selector:
-        nursery = Nursery(
-            {},
-            selector,
-            say,
-            preload="off",
-            failed=lambda _: None,
-            adopts=lambda: True,
-            is_short=lambda: False,
-        )
+        nursery = _nursery(selector)
         worker = Child(1, 0, 0)
         worker.doomed = doomed
         nursery.born(worker, 4711)
@@ -36,3 +37,33 @@ def test_a_worker_that_tells_its_number_itself_is_killed_if_it_was_to_be(
     worker.close()
     assert worker.pid == 4711
     assert sent == ([(4711, signal.SIGKILL)] if doomed else [])
+
+
+@pytest.mark.parametrize("why", ["", "a thread would not survive a fork"])
+@pytest.mark.parametrize("killed_by_us", [False, True])
+def test_what_a_zygote_said_that_has_ended_meanwhile_makes_no_workers(
+    monkeypatch: pytest.MonkeyPatch, why: str, killed_by_us: bool
+) -> None:
+    """It has loaded, and is killed before anybody has heard of it."""
+    begun: list[int] = []
+    monkeypatch.setattr(Zygote, "execute", lambda zygote, *_: setattr(zygote, "pid", 4711))
+    monkeypatch.setattr(Child, "execute", lambda worker, *_: begun.append(worker.id))
+    monkeypatch.setattr(Zygote, "signal", lambda *_: None)
+    failed: list[int] = []
+    assignment = Assignment(
+        worker=1, generation=0, supervisor=0, sys_path=(), application="", settings={}, sockets=(), lent=(),
+        board=0, slot=0, access_log="off", events_log="off",
+    )  # fmt: skip
+    with selectors.DefaultSelector() as selector:
+        nursery = _nursery(selector, failed)
+        workers = [nursery.start(replace(assignment, worker=number)) for number in (1, 2, 3)]
+        (zygote,) = nursery.zygotes()
+        zygote._theirs.send(to_line({"loaded": 1.0, "why": why, "owns": False}))
+        if killed_by_us:
+            nursery.drop(0)
+        assert nursery.reaped(4711, signal.SIGKILL)
+        assert not nursery.reaped(4711, 0), "that number may be anybody's now"
+        nursery.close()
+    for worker in workers:
+        worker.close()
+    assert (failed, begun) == ([1, 2, 3], [])
