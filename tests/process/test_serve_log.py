@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
-from tests.process.harness import serving
+from tests.process.harness import APP, Lines, serving, wait_until
+
+# What a shell does with `nuages serve &` in a terminal that its user has told to stop who writes in the background.
+BACKGROUND = """
+import os, sys, termios
+os.setsid()
+terminal = os.open(sys.argv[1], os.O_RDWR)
+modes = termios.tcgetattr(terminal)
+modes[3] |= termios.TOSTOP
+termios.tcsetattr(terminal, termios.TCSANOW, modes)
+pid = os.fork()
+if not pid:
+    os.setpgid(0, 0)
+    os.dup2(terminal, 2)
+    os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
+print(pid, flush=True)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
 
 
 def test_a_request_is_logged_with_its_identity_and_without_its_query(project: Path) -> None:
@@ -30,6 +51,35 @@ def test_no_line_is_lost_when_the_server_ends(project: Path) -> None:
             server.get("/")
         assert server.stop() == 0
         assert len(server.requests.objects()) == 20
+
+
+def test_a_server_in_the_background_writes_to_a_terminal_that_would_stop_it(project: Path) -> None:
+    """It was signalled at each try, tried again, and did nothing else."""
+    ours, theirs = os.openpty()
+    serve = ["-m", "nuages", "serve", str(project), "--settings", "pages.settings", "--app", APP]
+    command = [sys.executable, "-c", BACKGROUND, os.ttyname(theirs), *serve, "--bind", "127.0.0.1:0"]
+    with subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as process:
+        os.close(theirs)
+        said = bytearray()
+
+        def has_said(text: str) -> bool:
+            said.extend(os.read(ours, 1 << 16))  # pytest's own limit of time ends who waits in vain
+            return text in said.decode()
+
+        assert process.stdout
+        server = int(process.stdout.readline())
+        lines = Lines(process.stdout)
+        try:
+            wait_until(lambda: has_said("ready to serve at http://127.0.0.1:"), "the server is ready")
+            os.kill(server, signal.SIGTTIN)
+            wait_until(lambda: has_said("SIGTTIN came: "), "it obeys")
+            os.kill(server, signal.SIGTERM)
+            assert process.wait(30) == 0
+        finally:
+            if process.poll() is None:
+                os.kill(server, signal.SIGKILL)
+            os.close(ours)
+            lines.join()
 
 
 def test_the_access_log_as_text_and_off(project: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import threading
 import time
 from collections import deque
@@ -95,14 +96,20 @@ class Outbox:
 def write(descriptor: int, data: bytes) -> None:
     """Write all of it, and wait for whoever reads."""
     view = memoryview(data)
-    while view:
-        try:
-            view = view[os.write(descriptor, view) :]
-        except BlockingIOError:
-            # Somebody made our stdout non-blocking (it is shared with whoever gave it to us): wait as if not.
-            select.select([], [descriptor], [])
-        except OSError:
-            return  # nobody reads any more (EPIPE, EIO); serving goes on
+    # A terminal with `tostop` sends it to a process in the background at each try; see termios(3). What somebody else
+    # sends is heard a moment later.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTTOU])
+    try:
+        while view:
+            try:
+                view = view[os.write(descriptor, view) :]
+            except BlockingIOError:
+                # Somebody made our stdout non-blocking (it is shared with whoever gave it to us): wait as if not.
+                select.select([], [descriptor], [])
+    except OSError:
+        return  # nobody reads any more (EPIPE, EIO); serving goes on
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _write_what_fits(descriptor: int, data: bytes) -> int:
