@@ -437,6 +437,32 @@ def test_what_a_replaced_zygote_has_made_goes_with_the_last_of_its_workers(proje
     assert _folders(project) == []
 
 
+@pytest.mark.parametrize("preload", ["auto", "off"])
+@pytest.mark.parametrize("file", ["tempfile.NamedTemporaryFile", "tempfile.TemporaryDirectory"])
+def test_code_that_does_not_load_leaves_no_files_at_the_first_start_either(
+    project: Path, file: str, preload: str
+) -> None:
+    write_project(project, urls=f"import tempfile\nOWN = {file}(prefix='own-', dir='.')\n1 / 0\n")
+    with serving(project, "--preload", preload) as server:
+        assert "ZeroDivisionError" in server.error()
+    assert _folders(project) == []
+
+
+@pytest.mark.parametrize("preload", ["auto", "off"])
+def test_a_named_temporary_file_ends_with_its_worker(project: Path, preload: str) -> None:
+    write_project(
+        project, urls="import tempfile\nOWN = tempfile.NamedTemporaryFile(prefix='own-', dir='.')\n"
+    )
+    with serving(project, "--workers", "2", "--preload", preload) as server:
+        server.wait_for("worker-ready", count=2)
+        for number, pid in enumerate(server.workers(), 1):
+            assert _folders(project) == ["own", "own"]
+            os.kill(pid, signal.SIGTERM)
+            server.wait_for("worker-ended", count=number)
+        assert server.stop() == 0
+    assert _folders(project) == []
+
+
 @pytest.mark.parametrize("hangs", [False, True])
 @pytest.mark.parametrize("how", ["raises", "has no workers"])
 def test_what_code_has_made_that_a_reload_gives_up_is_removed(project: Path, how: str, hangs: bool) -> None:

@@ -6,7 +6,9 @@ import atexit
 import contextlib
 import ctypes
 import functools
+import gc
 import os
+import signal
 import sys
 import threading
 import traceback
@@ -19,20 +21,24 @@ if TYPE_CHECKING:
     from nuages.runtime.notes import Ending
 
 LAST_EVENTS = 0.3  # seconds for a worker's last events to be read
+_GIVES_UP = 0.5  # seconds for the project's own functions where it could not be loaded
 # Functions of the standard library that remove files; the last is what tempfile knows one of them as.
 _REMOVERS = frozenset({"rmtree", "unlink", "rmdir", "removedirs", "_rmtree"})
 
 
-def leave(log: Log) -> NoReturn:
+def leave(log: Log, *, is_forked: bool) -> NoReturn:
     """End as Python does, threads and what is registered with atexit, but for taking everything apart.
 
     That would write to all that was loaded, and so copy what this process shares with the others: each worker that goes
     would take the memory of one that loaded the project itself. multiprocessing ends its processes like this too.
+    Who shares nothing (not `is_forked`) removes the files as well that go when they are taken apart.
     """
     code = 0
     try:
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
+        if not is_forked:
+            _close_named_files()
     except BaseException as error:  # noqa: BLE001 - the project's own functions
         log.event("error", "exit", "".join(traceback.format_exception(error)).rstrip())
         code = 1
@@ -42,6 +48,26 @@ def leave(log: Log) -> NoReturn:
     ctypes.CDLL(None).fflush(None)
     log.close(LAST_EVENTS)
     os._exit(code)
+
+
+def give_up() -> None:
+    """Remove what a project has made that could not be loaded; who hangs in that is ended by the kernel."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, _GIVES_UP)
+    with contextlib.suppress(BaseException):  # what is wrong has been told
+        atexit._run_exitfuncs()
+        _close_named_files()
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _close_named_files() -> None:
+    """Close what tempfile.NamedTemporaryFile has opened: that removes it."""
+    kind = getattr(sys.modules.get("tempfile"), "_TemporaryFileWrapper", None)
+    gc.unfreeze()  # else they are not among the objects
+    for one in gc.get_objects() if kind else ():
+        if type(one) is kind:
+            with contextlib.suppress(Exception):
+                one.close()
 
 
 def disown(endings: Iterable[Ending]) -> None:

@@ -285,11 +285,12 @@ def main(control: socket.socket, assignment: dict[str, Any]) -> NoReturn:
 
 
 def begin(
-    control: socket.socket, assignment: dict[str, Any], site: Site | None = None, tls: Tls | None = None
-) -> NoReturn:
+    control: socket.socket, assignment: dict[str, Any], site: Site | None = None, tls: Tls | None = None,
+    *, is_forked: bool = False,
+) -> NoReturn:  # fmt: skip
     """Run a worker; a failure to start is told to the supervisor, which prints it once for all workers.
 
-    `site` and `tls` are what its zygote has loaded.
+    `site` and `tls` are what its zygote has loaded, which it shares with others if it `is_forked`.
     """
     worker = Worker(control, assignment)
     worker.tls = tls
@@ -297,14 +298,14 @@ def begin(
     control.setblocking(False)
     try:
         worker.serve(site)
-    except NuagesError as error:
-        worker.say(error=child.error_fields(error))
-        worker.end(error.exit_code)
     except BaseException as error:  # noqa: BLE001 - whatever it is, somebody must say it
         started = bool(worker.server and worker.server.started)
-        worker.say(error=child.error_fields(unforeseen(error, started=started)))
-        worker.end(StartError.exit_code)
-    departure.leave(worker.log)
+        told = error if isinstance(error, NuagesError) else unforeseen(error, started=started)
+        worker.say(error=child.error_fields(told))
+        if not is_forked:
+            departure.give_up()
+        worker.end(told.exit_code)
+    departure.leave(worker.log, is_forked=is_forked)
 
 
 def unforeseen(error: BaseException, *, started: bool) -> StartError:

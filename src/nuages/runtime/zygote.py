@@ -40,7 +40,6 @@ from nuages.runtime.log import Log
 from nuages.runtime.notes import Notes
 
 _LONGEST_ORDER = 1 << 16
-_CLEANS_UP = 0.5  # seconds for the project's own functions where it could not be loaded
 _CALM_MS = 2000  # without an order; until then a worker that begins needs the processor more
 
 
@@ -164,7 +163,7 @@ def main(control: socket.socket, assignment: dict[str, Any]) -> NoReturn:
     gc.disable()
     process.prepare()
     signal.signal(signal.SIGTERM, lambda _signal, _frame: None)  # to the whole group; the supervisor kills us
-    zygote = Zygote(control, assignment)
+    zygote, own = Zygote(control, assignment), os.getpid()
     process.watch_start(assignment["begun"], zygote.settings.start_timeout)
     try:
         zygote.load()
@@ -173,8 +172,6 @@ def main(control: socket.socket, assignment: dict[str, Any]) -> NoReturn:
         told = error if isinstance(error, NuagesError) else worker.unforeseen(error, started=False)
         zygote.say(error=child.error_fields(told))
         if not zygote.has_loaded:  # else there may be workers, or this is one
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends who hangs in it
-            signal.setitimer(signal.ITIMER_REAL, _CLEANS_UP)
-            zygote.settle()
+            departure.give_up()
         os._exit(told.exit_code)
-    worker.begin(control, assignment, zygote.site, zygote.tls)
+    worker.begin(control, assignment, zygote.site, zygote.tls, is_forked=os.getpid() != own)
