@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nuages.runtime.counts import MOST_ROUTES, OTHER, Counts
+from nuages.runtime.roster import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,7 +58,8 @@ class Ledger:
         self.last: Replacement | None = None
         self.reasons: dict[int, str] = {}  # why a worker was started, if another's place was free, by its id
         self._vacant: list[Replacement] = []  # places of workers that have crashed
-        self._succeeded: set[int] = set()  # workers whose successor was started
+        self._successors: dict[int, int] = {}  # of workers that are due, by their ids
+        self._begun: set[int] = set()
 
     def ended(self, slot: int) -> None:
         """Take over what the worker of a slot has counted."""
@@ -68,22 +70,26 @@ class Ledger:
         """Note that a worker is replaced, and why; what begins with CRASH: it was not told to end."""
         self.replacements[CRASH if reason.startswith(CRASH) else kind_of(reason)] += 1
         self.last = Replacement(worker=worker, at=time.monotonic(), reason=reason)
-        if reason.startswith(CRASH) and worker not in self._succeeded:
+        if reason.startswith(CRASH):
             self._vacant.append(self.last)
 
     def began(self, worker: int, now: Pool) -> None:
         """Note that a worker is started, and why: who is due, or has crashed, or has old code."""
-        self._succeeded = {old.id for old in now.workers if old.id in self._succeeded}
-        due = next((old for old in now.workers if old.due and old.id not in self._succeeded), None)
+        serving = {one.id for one in now.workers}
+        self._successors = {old: one for old, one in self._successors.items() if {old, one} <= serving}
+        due = next((old for old in now.workers if old.due and old.id not in self._successors), None)
+        there = {one.id for one in now.workers if one.phase in {Phase.STARTING, Phase.READY}} & self._begun
+        self._begun = (self._begun & serving) | {worker}
+        # Somebody who was to come anyway may have taken the place of one that has crashed.
+        del self._vacant[: max(0, len(self._vacant) - max(0, now.limits.workers - len(there)))]
         reason = ""
         if self._vacant:
             reason = self._vacant.pop(0).reason
         elif due is not None:
-            self._succeeded.add(due.id)
+            self._successors[due.id] = worker
             reason = due.due
         elif any(old.generation < now.generation for old in now.workers):
             reason = "new code"
-        serving = {one.id for one in now.workers}
         self.reasons = {one: why for one, why in self.reasons.items() if one in serving}
         if reason:
             self.reasons[worker] = reason
