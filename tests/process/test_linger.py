@@ -103,6 +103,23 @@ def test_it_ends_after_the_time_that_it_may_linger(site: Path) -> None:
         assert server.found("request-lost") == []
 
 
+def test_the_log_says_so_where_it_dies_before_its_time(site: Path) -> None:
+    with serving(site, *BOTH, "--workers", "1") as server:
+        first = server.wait_for("worker-ready")["pid"]
+        talk = Talk(server.connect().socket)
+        with connect(f"ws://{server.address}/") as socket:
+            assert shouts(socket)
+            listen(talk, "/events/")
+            os.kill(first, signal.SIGTERM)
+            server.wait_for("worker-lingers")
+            os.kill(first, signal.SIGKILL)
+            died = server.wait_for("worker-died")
+        assert (died["pid"], died["phase"]) == (first, "lingering")
+        assert "was killed by SIGKILL" in died["text"]
+        assert [seen["path"] for seen in server.found("request-lost")] == ["/events/"]
+        assert server.stop() == 0
+
+
 def test_nothing_lingers_where_nobody_wants_it(site: Path) -> None:
     with serving(site, *BOTH, "--workers", "1", "--recycle-linger", "0s") as server:
         first = server.wait_for("worker-ready")["pid"]

@@ -180,7 +180,9 @@ class Chronicle:
         elif not process.pid and phase is Phase.STARTING:
             text = f"was not forked: the zygote that was to do it {process.ending()}"
             self._say(process, "warning", "worker-not-forked", text, status=process.status)
-        elif phase in {Phase.STARTING, Phase.READY} or (phase is Phase.RETIRING and process.status):
+        elif phase in {Phase.STARTING, Phase.READY} or (
+            phase in {Phase.RETIRING, Phase.LINGERING} and process.status
+        ):
             self._say(
                 process, "error", "worker-died", process.ending(), status=process.status, phase=phase.value
             )
