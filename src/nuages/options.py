@@ -7,7 +7,6 @@ which the strongest that speaks wins: flag > environment > file > default. Where
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -306,6 +305,8 @@ def unknown_flag(flag: str, known: Iterable[Option], command: str) -> UsageError
 
 def closest(word: str, known: Iterable[Option]) -> Option | None:
     """Return the option that somebody who wrote `word` most likely means, or None."""
+    import difflib  # here, as the supervisor would keep it in memory
+
     options = {option.name: option for option in known}
     elsewhere = KNOWN_ELSEWHERE.get(word)
     if elsewhere in options:

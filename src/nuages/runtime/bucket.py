@@ -7,7 +7,6 @@ store takes. Credentials have no place in an option, which is printed: boto3 fin
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -133,6 +132,8 @@ def _parameter(key: str, value: str) -> Any:
             f"{key} does not belong here: boto3 takes AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         )
     if key not in _PARAMETERS:
+        import difflib  # here, as the supervisor would keep it in memory
+
         near = difflib.get_close_matches(key, _PARAMETERS, n=1)
         meant = f"did you mean {near[0]}?" if near else f"known are {', '.join(_PARAMETERS)}"
         raise ValueError(f"it has no parameter {key}: {meant}")

@@ -10,8 +10,6 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from email.errors import HeaderParseError
-from email.header import decode_header
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -117,6 +115,10 @@ class Locations:
 def text_of(value: str) -> str:
     """Return the text that was meant by a field's value, which WSGI has as latin-1 and Django may have as MIME."""
     if value.startswith("=?"):
+        # Here, as the supervisor reads the options of this module and would keep it in memory.
+        from email.errors import HeaderParseError
+        from email.header import decode_header
+
         try:
             parts = decode_header(value)
             return "".join(
