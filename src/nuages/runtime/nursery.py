@@ -127,7 +127,7 @@ class Nursery:
         """
         for zygote in self._replaced.values():
             if zygote.generation not in used and zygote.ends_by == inf:
-                zygote.ends_by = now + _CLEANS_UP
+                zygote.ends_by = now + _ANSWERS_SURELY  # nobody waits for it
                 zygote.order("end")
         for zygote in self._living():
             if now >= min(_answers_until(zygote), zygote.ends_by):

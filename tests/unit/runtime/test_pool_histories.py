@@ -211,14 +211,15 @@ class Histories(RuleBasedStateMachine):
         number = data.draw(st.sampled_from(self.ids(Phase.READY)))
         was_due = any(worker.id == number and worker.due for worker in self.pool.workers)
         actions = self.happen(Stuck(number, "its thread is stuck"))
-        is_spared = number in self.spared
-        if not was_due and not is_spared:
-            self.replaced_for_threads.append(self.now)
-        late = [at for at in self.replaced_for_threads if self.now - at < STUCK_SECONDS]
         if not was_due:
             most = max(1, self.pool.limits.workers // 2)
-            assert is_spared or len(late) <= most, "no more than half are replaced for their threads"
-            assert not is_spared or len(late) >= most, "it is spared only where so many were replaced"
+            late = sum(self.now - at < STUCK_SECONDS for at in self.replaced_for_threads)
+            if any(worker.id == number and worker.due for worker in self.pool.workers):
+                assert late < most, "no more than half are replaced for their threads"
+                self.replaced_for_threads.append(self.now)
+            else:
+                assert late >= most, "it is spared only where so many were replaced"
+                assert number in self.spared, "and that is said"
         assert not {type(action) for action in actions} & {Cut, Kill}
 
     @rule(seconds=st.sampled_from([1.0, START, LINGER, 2 * STUCK_SECONDS]))
