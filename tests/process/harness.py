@@ -402,6 +402,10 @@ def serving(
         server.close()
 
 
+# As `tini -g` and a shell's job control have it: a process group of its own that is no orphan.
+IN_A_GROUP = (sys.executable, "-c", "import os, sys; os.setpgid(0, 0); os.execvp(sys.argv[1], sys.argv[1:])")
+
+
 # What systemd does: LISTEN_PID is the process that it executes, the sockets are descriptors from 3 on.
 _LIKE_SYSTEMD = """\
 import os, sys

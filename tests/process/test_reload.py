@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 from tests.process.clients import asking
-from tests.process.harness import Server, held, named_pipe, serving, wait_until, write_project
+from tests.process.harness import IN_A_GROUP, Server, held, named_pipe, serving, wait_until, write_project
 from tests.process.test_nothing_is_lost import fewest_ready
 
 NEW = 'hello.__code__ = (lambda request: HttpResponse("new")).__code__\n'
@@ -165,12 +164,8 @@ def test_a_signal_to_the_whole_group_is_the_supervisor_s_alone(project: Path) ->
         assert [server.found(name) for name in ("worker-died", "zygote-died")] == [[], []]
 
 
-# As `tini -g` and a shell's job control have it: a process group of its own that is no orphan, which would not stop.
-GROUP = (sys.executable, "-c", "import os, sys; os.setpgid(0, 0); os.execvp(sys.argv[1], sys.argv[1:])")
-
-
 def test_more_and_fewer_workers_may_be_asked_of_the_whole_group(project: Path) -> None:
-    with serving(project, "--workers", "1", wrapper=GROUP) as server:
+    with serving(project, "--workers", "1", wrapper=IN_A_GROUP) as server:
         server.wait_for("worker-ready")
         os.killpg(server.pid, signal.SIGTTIN)
         server.wait_for("worker-ready", count=2)
@@ -179,6 +174,15 @@ def test_more_and_fewer_workers_may_be_asked_of_the_whole_group(project: Path) -
         server.wait_for("worker-ended")
         assert server.get("/") == "hello"
         assert server.stop() == 0
+
+
+def test_what_means_another_program_elsewhere_leaves_the_whole_group_alone(project: Path) -> None:
+    with serving(project, "--workers", "1", wrapper=IN_A_GROUP) as server:
+        server.wait_for("worker-ready")
+        os.killpg(server.pid, signal.SIGUSR2)
+        assert "SIGHUP loads new code" in server.wait_for("signal")["text"]
+        assert server.get("/") == "hello"
+        assert server.found("worker-died") == server.found("zygote-died") == []
 
 
 def test_there_may_be_more_workers_than_at_the_start_and_a_limit_is_said(project: Path) -> None:

@@ -7,10 +7,20 @@ import fcntl
 import os
 import signal
 import socket
+import sys
 from pathlib import Path
 
 import pytest
-from tests.process.harness import DEADLINE, Server, held, like_systemd, named_pipe, serving, wait_until
+from tests.process.harness import (
+    DEADLINE,
+    IN_A_GROUP,
+    Server,
+    held,
+    like_systemd,
+    named_pipe,
+    serving,
+    wait_until,
+)
 from tests.process.sites import Talk, write_site
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -140,6 +150,24 @@ def test_everything_in_flight_completes_or_is_closed_properly(site: Path) -> Non
             assert long.closed()
         assert server.wait() == 0
     assert server.found("request-lost") == server.found("worker-killed") == []
+
+
+def test_sigquit_to_the_whole_group_lets_requests_finish(site: Path) -> None:
+    pipe = named_pipe(site)
+    in_a_group = (
+        sys.executable,
+        "-c",
+        "import os, sys; os.setpgid(0, 0); os.execvp(sys.argv[1], sys.argv[1:])",
+    )
+    with serving(site, "--workers", "1", wrapper=IN_A_GROUP) as server:
+        server.wait_for("ready")
+        exchange = server.begin(f"/hold/?pipe={pipe}")
+        with held(pipe) as writer:
+            os.killpg(server.pid, signal.SIGQUIT)
+            server.wait_for("worker-retires")
+            os.write(writer, b"late")
+        assert exchange.answer().text == "released late"  # type: ignore[attr-defined]
+        assert server.wait() == 0
 
 
 BOTH = ("--app", "pages.asgi:application", "--workers", "2")

@@ -22,6 +22,7 @@ from typing import Any
 
 from nuages.errors import NuagesError, OutsideError, ProjectError, StartError, UsageError
 from nuages.runtime import memory
+from nuages.runtime.signals import GROUPWIDE
 
 _LONGEST_MESSAGE = 1 << 17  # a SOCK_SEQPACKET message has to fit the socket's buffer
 _MOST_REQUESTS = 100  # in a message; each takes some 500 bytes at most
@@ -78,7 +79,7 @@ class Process:
         try:
             # Blocked until the process has handlers for them (`process.prepare`); the last two for good: sent to the
             # whole group they would stop it, and with a handler reading a terminal would be tried for ever.
-            blocked = [signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGTTIN, signal.SIGTTOU]
+            blocked = [*GROUPWIDE, signal.SIGUSR1, signal.SIGTTIN, signal.SIGTTOU]
             self.pid = os.posix_spawn(sys.executable, argv, {**environ}, setsigmask=blocked)
             memory.let_go_first(self.pid)
         except OSError:

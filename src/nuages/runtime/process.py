@@ -11,8 +11,9 @@ import signal
 import sys
 import time
 
+from nuages.runtime.signals import GROUPWIDE
+
 _PR_SET_PDEATHSIG = 1
-GROUPWIDE = (signal.SIGINT, signal.SIGHUP)  # that mean nothing to any process but the supervisor
 _STACK_BEFORE = 0.5  # seconds before its time is over, when a worker that still loads shows where it is
 
 

@@ -10,8 +10,11 @@ import sys
 # In the order in which they are acted on: an order to stop comes before the news of a worker that the same signal,
 # sent to the whole process group, may have ended.
 HANDLED = (
-    signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR1,
+    signal.SIGTERM, signal.SIGQUIT, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGTTIN, signal.SIGTTOU,
+    signal.SIGUSR1, signal.SIGUSR2,
 )  # fmt: skip
+# That come to whole groups, and mean nothing to any process but the supervisor.
+GROUPWIDE = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR2)
 _COUNTED = {signal.SIGTTIN, signal.SIGTTOU}  # each of them means one worker
 _PR_SET_CHILD_SUBREAPER = 36
 

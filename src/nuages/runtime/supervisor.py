@@ -228,7 +228,7 @@ class Supervisor:
             match number:
                 case signal.SIGCHLD:
                     self.crew.reap()
-                case signal.SIGTERM | signal.SIGINT:
+                case signal.SIGTERM | signal.SIGQUIT | signal.SIGINT:
                     self._on_stop(number)
                 case signal.SIGHUP if self._terminal_is_gone():
                     self._on_stop(signal.SIGTERM)
@@ -245,6 +245,8 @@ class Supervisor:
                     self._resize(1 if number == signal.SIGTTIN else -1, number.name)
                 case signal.SIGUSR1:
                     self.crew.show_stacks(time.monotonic())
+                case signal.SIGUSR2:  # gunicorn's way to a new program; unhandled it would end the server
+                    self.say.signal(number.name, ": it means nothing here; SIGHUP loads new code")
 
     def _on_stop(self, number: signal.Signals) -> None:
         now = time.monotonic()
@@ -254,7 +256,7 @@ class Supervisor:
         self._stop_signal, self._stopped_at = number, now
         self.crew.interrupted = number == signal.SIGINT
         self.say.signal(number.name, " again: ending at once" if again else "")
-        self._step(messages.Stop(self._drain_seconds() if number == signal.SIGTERM else 0.0))
+        self._step(messages.Stop(0.0 if number == signal.SIGINT else self._drain_seconds()))
 
     def _resize(self, by: int, name: str) -> None:
         if self.pool.stage is pool.Stage.STOPPING:
