@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.process.environments import DEADLINE, SETTINGS, environ, nuages, project, start
+from tests.process.environments import DEADLINE, MANAGE, SETTINGS, environ, nuages, project, start
 
 DJANGO = "Django>=4.2,<5.3\n"
 
@@ -200,6 +200,22 @@ def test_local_uploads_are_served_and_no_folder_is_made_for_them(home: Path, tmp
         (folder / "uploads").mkdir()
         (folder / "uploads" / "a.txt").write_text("kept")
         assert site.get("/media/a.txt") == (200, "kept")
+
+
+def test_code_in_a_folder_that_manage_py_puts_on_sys_path_is_collected_migrated_and_served(
+    home: Path, tmp_path: Path
+) -> None:
+    shop = project(tmp_path / "shop", DJANGO)
+    (shop / "manage.py").write_text(
+        MANAGE.replace("import os, sys\n", "import os, sys\nsys.path.append('src')\n")
+    )
+    (shop / "src").mkdir()
+    for name in ("shop", "assets"):
+        (shop / name).rename(shop / "src" / name)
+    with up(shop, variables=environ(home, None)) as site:
+        assert site.named("error") == []
+        assert site.get("/") == (200, "the shop")
+        assert site.get("/static/shop.css") == (200, "body { color: black }\n")
 
 
 def test_run_carries_out_management_commands_in_the_same_environment(home: Path, shop: Path) -> None:

@@ -46,8 +46,8 @@ def command_of(prepared: Prepared, process: Process, extra: Mapping[str, str]) -
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
     variables = {**extra, **prepared.variables}
     project = prepared.project
-    folders = [str(project.root / folder) for folder in (project.directory, *project.paths)]
-    variables["PYTHONPATH"] = os.pathsep.join([*folders, *filter(None, [variables.get("PYTHONPATH")])])
+    folder = str(project.root / project.directory)  # `project.paths` are there already
+    variables["PYTHONPATH"] = os.pathsep.join([folder, *filter(None, [variables.get("PYTHONPATH")])])
     name, *rest = process.command
     program = shutil.which(name, path=variables.get("PATH"))
     if program is None:

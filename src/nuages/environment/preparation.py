@@ -27,7 +27,7 @@ from nuages.environment.home import (
 from nuages.environment.interpreters import Interpreter, Needs, dotted
 from nuages.environment.locks.graph import Requirements, lacking_wheels, tags_for
 from nuages.environment.options import UpOptions
-from nuages.environment.prepared import Prepared, environ_of
+from nuages.environment.prepared import Prepared, environ_of, with_paths
 from nuages.environment.virtual import Environment, Order
 from nuages.errors import NuagesError, ProjectError
 from nuages.project.model import Project
@@ -56,7 +56,7 @@ def prepare(project: Project, options: UpOptions, environ: Mapping[str, str], re
         project=project,
         environment=environment,
         private=private,
-        variables=environ_of(environment, private, {**environ, **given}),
+        variables=environ_of(environment, private, with_paths(project, {**environ, **given})),
     )
 
 

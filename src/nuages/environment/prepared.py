@@ -81,7 +81,7 @@ def environ_of(environment: Environment, private: Path, variables: Mapping[str, 
 
     Bytecode is kept in the private folder, because nothing is written into the source tree; whoever set
     PYTHONDONTWRITEBYTECODE meant that tree, and would wait for the compiler at every start. PYTHONPATH is not
-    touched, and nothing of ours leaks into the project's child processes.
+    touched here, and nothing of ours leaks into the project's child processes.
     """
     found = {name: text for name, text in variables.items() if name not in _REMOVED}
     found["VIRTUAL_ENV"] = str(environment.folder)
@@ -90,6 +90,16 @@ def environ_of(environment: Environment, private: Path, variables: Mapping[str, 
         found["PYTHONPYCACHEPREFIX"] = str(private / "bytecode")
         found.pop("PYTHONDONTWRITEBYTECODE", None)
     return found
+
+
+def with_paths(project: Project, variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables with the folders beside manage.py's that hold code on PYTHONPATH, as the image has them.
+
+    manage.py puts them on its own sys.path; the server and a worker of a queue are started without it.
+    """
+    folders = [str(project.root / folder) for folder in project.paths]
+    given = list(filter(None, [variables.get("PYTHONPATH")]))
+    return {**variables, "PYTHONPATH": os.pathsep.join([*folders, *given])} if folders else dict(variables)
 
 
 def command(prepared: Prepared, *argv: str) -> Command:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from nuages.environment.prepared import (
     migrate_command,
     run_command,
     serve_command,
+    with_paths,
 )
 from nuages.environment.virtual import Environment
 from nuages.errors import NuagesError, Origin
@@ -75,6 +77,19 @@ def test_processes_get_what_activating_the_environment_would_set(tmp_path: Path)
         "VIRTUAL_ENV": f"{tmp_path}/env",
         "PYTHONPYCACHEPREFIX": f"{tmp_path}/private/bytecode",
     }
+
+
+def test_folders_that_manage_py_puts_on_sys_path_are_there_for_who_is_started_without_it(
+    tmp_path: Path,
+) -> None:
+    project = replace(prepared(tmp_path).project, paths=("src", "lib"))
+
+    assert with_paths(project, {"A": "1"}) == {
+        "A": "1",
+        "PYTHONPATH": f"{tmp_path}/shop/src:{tmp_path}/shop/lib",
+    }
+    assert with_paths(project, {"PYTHONPATH": "/own"})["PYTHONPATH"].endswith("/shop/lib:/own")
+    assert with_paths(prepared(tmp_path).project, {"A": "1"}) == {"A": "1"}
 
 
 def test_a_users_own_choice_for_bytecode_is_kept(tmp_path: Path) -> None:
