@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from nuages.check.finding import some
 from nuages.check.uploads import refusal
 from nuages.environment import bundle
 from nuages.environment.export import ARCHITECTURES, Export, export
@@ -170,7 +171,14 @@ def _install(project: Project, wanted: Export) -> Install:
 def _debian(project: Project, wanted: Export, suite: str) -> tuple[tuple[Package, ...], tuple[Package, ...]]:
     parts = debian.parts_of_django(project.apps, [one.engine for one in project.databases])
     names = [name for line in wanted.requirements.lines for name in debian.named_in(line)]
-    build_needs, run_needs = debian.needs([*names, *parts], wanted.compiled, known=wanted.known, suite=suite)
+    cloned = debian.cloned(wanted.requirements.lines)
+    build_needs, run_needs = debian.needs(
+        [*names, *parts], [*wanted.compiled, *cloned], known=wanted.known, suite=suite
+    )
+    if cloned:
+        # The certificates are in images of Python, and not in those of Debian alone.
+        why = f"{some(list(cloned))} (from git)"
+        build_needs += tuple(debian.Need(package=one, wanted_by=why) for one in ("ca-certificates", "git"))
     if not wanted.known:
         build_needs += (
             debian.Need(package="build-essential", wanted_by="whatever has no wheel: no lock tells"),

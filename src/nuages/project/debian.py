@@ -100,6 +100,24 @@ def named_in(requirement: str) -> tuple[str, ...]:
     return (match[1], *(f"{match[1]}-{extra}" for extra in extras))
 
 
+def cloned(requirements: Iterable[str]) -> tuple[str, ...]:
+    """Return the distributions that come out of git repositories: by name, or else by the repository's.
+
+    `name @ git+https://…` (PEP 508), and pip's older `git+https://…#egg=name`.
+    """
+    found = []
+    for line in requirements:
+        match = re.match(
+            r"(?:-e\s+|--editable[ =])?(?:([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*@\s*)?git\+(\S+)", line
+        )
+        if match is None:
+            continue
+        named = match[1] or next(iter(re.findall(r"[#&]egg=([A-Za-z0-9][\w.-]*)", match[2])), "")
+        path = re.split(r"[#?]", match[2])[0].partition("://")[2].partition("/")[2]
+        found.append(_normalized(named or path.partition("@")[0].rpartition("/")[2].removesuffix(".git")))
+    return tuple(dict.fromkeys(found))
+
+
 def parts_of_django(apps: Iterable[str], engines: Iterable[str]) -> tuple[str, ...]:
     """Return the rows of the table that a project needs for what it uses of Django itself: GeoDjango."""
     found = ["django.contrib.gis"] if "django.contrib.gis" in apps else []

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from nuages.project.debian import Need, named_in, needs, parts_of_django, table
+from nuages.project.debian import Need, cloned, named_in, needs, parts_of_django, table
 
 SUITES = ("bookworm", "trixie")
 
@@ -51,6 +51,19 @@ def test_names_follow_the_release() -> None:
         "libldap-2.5-0", "libsasl2-2",
     ]  # fmt: skip
     assert packages(needs(["python-ldap"], ["python-ldap"], known=True, suite="trixie")[1])[0] == "libldap2"
+
+
+def test_what_comes_out_of_a_git_repository_is_told_by_its_name_or_else_the_repositorys() -> None:
+    assert cloned(
+        [
+            "Django_Thing @ git+https://code.example/group/thing.git@f00#subdirectory=python",
+            "part[extra]@git+ssh://git@code.example/group/part.git ; python_version < '4'",
+            "git+https://code.example/group/other.git@v1.2#egg=named",
+            "-e git+https://code.example/group/Nameless.git@main",
+            "Django==5.2.1",
+            "archive @ https://code.example/git+archive.zip",
+        ]
+    ) == ("django-thing", "part", "named", "nameless")
 
 
 def test_geodjango_needs_its_libraries_by_app_or_engine() -> None:
