@@ -26,6 +26,9 @@ from nuages.runtime.settings import Settings
 
 INTERRUPTED = 130
 _FORMATS = ("helm", "kustomize")  # of documents for Kubernetes, which are no targets of their own
+_EXTRA = (
+    "packaging",
+)  # of the extra «build»: what commands cannot do without, and do not ask for themselves
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 WIDTH = 100  # of help, in characters, where the terminal has so many
 
@@ -51,12 +54,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our stdout has gone (`nuages check | head`); nothing more can be said there.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except ModuleNotFoundError as error:
+        if error.name not in _EXTRA:
+            raise
+        failed_import = _without_extra(error.name, arguments[0])
+        console.error(failed_import)
+        return failed_import.exit_code
     except OSError as error:
         if error.filename is None and error.errno not in _DISK:
             raise
         failed = _outside(error)
         console.error(failed)
         return failed.exit_code
+
+
+def _without_extra(module: str, command: str) -> UsageError:
+    return UsageError(
+        f"nuages is installed without what `nuages {command}` takes",
+        where=f"looked for in {sys.prefix}",
+        why=f"{module} is not there: it comes with the extra «build», which no image needs",
+        hint="pip install 'nuages[build]'",
+    )
 
 
 def _outside(error: OSError) -> OutsideError:

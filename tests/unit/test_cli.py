@@ -121,6 +121,28 @@ def test_an_error_is_one_json_object_when_json_is_asked_for(capsys: pytest.Captu
     )
 
 
+@pytest.mark.parametrize("name", ["plan", "dockerfile", "manifests"])
+def test_what_comes_with_the_extra_is_named_where_it_is_not_installed(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "manage.py").write_text('os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop")\n')
+    (tmp_path / "shop.py").write_text('SECRET_KEY = "x"\n')
+    (tmp_path / "requirements.txt").write_text("Django==5.2.1\n")
+    monkeypatch.setitem(sys.modules, "packaging", None)
+    for module in [each for each in sys.modules if each.startswith("packaging.")]:
+        monkeypatch.delitem(sys.modules, module)
+    image = ["--image", f"registry.example/shop@sha256:{'0' * 64}"] if name == "manifests" else []
+    code, out, err = answer(capsys, name, str(tmp_path), *image)
+    assert (code, out) == (2, "")
+    assert err == (
+        f"error: nuages is installed without what `nuages {name}` takes\n"
+        f"  looked for in {sys.prefix}\n"
+        "  packaging is not there: it comes with the extra «build», which no image needs\n"
+        "\n"
+        "hint: pip install 'nuages[build]'\n"
+    )
+
+
 def test_help_and_version_are_data(capsys: pytest.CaptureFixture[str]) -> None:
     for argv in (["--help"], ["--version"], []):
         code, out, err = answer(capsys, *argv)
