@@ -123,7 +123,10 @@ def _hosts(facts: Facts) -> Iterator[Finding]:
 
 def _key(facts: Facts) -> Iterator[Finding]:
     key = facts.setting("SECRET_KEY")
-    if facts.is_unset("SECRET_KEY") or (
+    variable = any(
+        each.required and re.fullmatch(r"(.*_)?SECRET_?KEY", each.name) for each in facts.project.variables
+    )
+    if (facts.is_unset("SECRET_KEY") and not variable) or (
         key is not None and key.is_known and not key.variables and key.value in ("", None)
     ):
         yield NO_KEY.found(

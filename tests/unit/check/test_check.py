@@ -132,3 +132,16 @@ def test_check_writes_nothing_into_the_project(project: Path, capsys: pytest.Cap
     cli.main(["check", str(project)])
     capsys.readouterr()
     assert sorted(str(path) for path in project.rglob("*")) == before
+
+
+def test_a_secret_key_that_is_only_set_from_a_variable_that_is_given_is_asked_for(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = 'SECRET_KEY = os.environ["SECRET_KEY"]'
+    (project / "shop" / "settings.py").write_text(
+        GOOD.replace(whole, f'if "SECRET_KEY" in os.environ:\n    {whole}')
+    )
+    assert cli.main(["check", str(project)]) == 0
+    out = capsys.readouterr().out
+    assert "notice N007: the settings do not load without SECRET_KEY\n  shop/settings.py:3\n" in out
+    assert "N009" not in out
