@@ -30,11 +30,26 @@ def _listed(module: ast.Module | None) -> Iterator[str]:
             else []
         )
         named = any(isinstance(target, ast.Name) and target.id == "INSTALLED_APPS" for target in targets)
-        if (
-            named
-            and isinstance(node, (ast.Assign, ast.AugAssign))
-            and isinstance(node.value, (ast.List, ast.Tuple))
-        ):
-            for element in node.value.elts:
-                if isinstance(element, ast.Constant) and isinstance(element.value, str):
-                    yield element.value
+        if named and isinstance(node, (ast.Assign, ast.AugAssign)):
+            yield from _texts(node.value)
+
+
+def _texts(value: ast.expr) -> Iterator[str]:
+    """Yield the texts of a list, also of one that is added to others, unpacked into one, or made anew by a function."""
+    if isinstance(value, ast.Constant) and isinstance(value.value, str):
+        yield value.value
+    elif isinstance(value, (ast.List, ast.Tuple)):
+        for element in value.elts:
+            yield from _texts(element)
+    elif isinstance(value, ast.Starred):
+        yield from _texts(value.value)
+    elif isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add):
+        yield from _texts(value.left)
+        yield from _texts(value.right)
+    elif (
+        isinstance(value, ast.Call)
+        and isinstance(value.func, ast.Name)
+        and value.func.id in {"list", "tuple"}
+    ):
+        for argument in value.args:
+            yield from _texts(argument)

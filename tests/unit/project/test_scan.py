@@ -381,6 +381,15 @@ def test_a_settings_module_that_is_chosen_by_a_variable_is_followed(shop: Shop) 
     assert project.settings.value == "shop.settings.production"
 
 
+def test_apps_are_known_that_are_added_to_a_list_of_somebody_elses(shop: Shop) -> None:
+    settings = """
+        from somebody import INSTALLED_APPS, MORE, EXTRA
+
+        INSTALLED_APPS = INSTALLED_APPS + ["django.contrib.gis", *MORE, *("a", "b")] + list(("c",)) + EXTRA
+        """
+    assert scan(shop({"shop/settings.py": settings})).apps == ("django.contrib.gis", "a", "b", "c")
+
+
 def test_python_2_is_read_as_far_as_it_goes(shop: Shop) -> None:
     settings = 'import os\nSECRET_KEY = os.environ["KEY"]\nprint "hello"\nINSTALLED_APPS = ["a"]\n'
     project = examine(shop({"shop/settings.py": settings}))
