@@ -55,7 +55,7 @@ _TOOLS_OF_DEBIAN = re.compile(
     r"([\d.-].*)?$|^(apt-.*|apache2.*|bash|binutils|build-(base|essential)|bzip2|ca-certificates|cargo|coreutils|curl|dumb-init"
     r"|dos2unix|gdal-bin|linux-headers|mariadb-client|sqlite3|sqlite|gettext|git|gnupg\d?|gosu|htop|iputils-ping|jq|less|libc-bin|libmysqlclient.*|locales|lsb-release|lsof"
     r"|make|mime-support|media-types|mysql-client|default-mysql-client|musl|nano|net-tools|netcat.*|openssh.*|openssl|patch"
-    r"|pipenv|pipx|pkg-config|pkgconf|poedit|postgresql-(client|common).*|procps|redis-tools|rsync|screen|shared-mime-info|software-properties-common"
+    r"|pipenv|pipx|pkg-config|pkgconf|poedit|postgresql\d*-(client|common).*|procps|redis-tools|rsync|screen|shared-mime-info|software-properties-common"
     r"|strace|su-exec|sudo|supervisor|tar|telnet|tini|tmux|tzdata|unzip|uwsgi.*|wait-for-it|watchman|wget|xz-utils|yarn|zip|zsh)$"
 )
 

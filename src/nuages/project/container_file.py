@@ -6,16 +6,23 @@ import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from nuages.errors import Origin
 from nuages.project.model import Fact, Hints
-from nuages.project.roles import role_of
+from nuages.project.roles import Role, role_of
 from nuages.project.tree import Tree
 
 _NAME = re.compile(r"^(Dockerfile|Containerfile)([.-][\w.-]+)?$|^[\w.-]+\.Dockerfile$")
 _INSTALL = re.compile(r"\b(apt(?:-get)?\s+(?:-\S+\s+)*install|apk\s+(?:-\S+\s+)*add)\s+([^&|;]*)")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9.+-]+")
 _FROM = re.compile(r"FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
+_OTHER_SERVICES = re.compile(
+    r"(nginx|httpd|caddy|haproxy|traefik|varnish|postgres|postgis|mysql|mariadb|redis|valkey|memcached|rabbitmq)"
+    r"([-_].*)?"
+)
+"""Last words of the names of images that no Python runs in: a proxy's Dockerfile beside the application's."""
+
 # Alpine's names (pkgs.alpinelinux.org) where Debian's are others; "" is in every image of Python's on Debian.
 ALPINE = {
     "libpq": "libpq5", "postgresql-libs": "libpq5", "mariadb-connector-c": "libmariadb3", "jpeg": "libjpeg62-turbo",
@@ -33,6 +40,7 @@ ALPINE = {
     "gdk-pixbuf": "libgdk-pixbuf-2.0-0", "libxcb": "libxcb1", "libheif": "libheif1", "libgomp": "libgomp1",
     "icu-libs": "libicu76", "libmemcached": "libmemcached11t64", "libsodium": "libsodium23",
     "ttf-freefont": "fonts-freefont-ttf", "font-freefont": "fonts-freefont-ttf",
+    "bind-tools": "bind9-dnsutils", "util-linux": "",
     "libgcc": "", "libstdc++": "", "musl": "", "musl-locales": "", "libc6-compat": "", "gcompat": "", "shadow": "",
     "busybox-suid": "", "busybox-extras": "", "python3": "", "py3-pip": "", "ca-certificates-bundle": "ca-certificates",
 }  # fmt: skip
@@ -44,26 +52,37 @@ class _Instruction:
     line: int
 
 
+_Stage: TypeAlias = "tuple[str, str, list[_Instruction]]"
+"""What a stage is made from, its own name in lower case, and its instructions."""
+
+
 def find(tree: Tree, folders: tuple[str, ...]) -> Hints:
     """Return what the Dockerfile nearest to the project tells; one for development tells nothing."""
     for folder in folders:
         names = [path for path in tree.below(folder) if _NAME.match(posixpath.basename(path))]
         serious = [path for path in names if not role_of(posixpath.basename(path)).is_development]
-        for path in sorted(serious, key=lambda path: (len(path), path)):
+        # Of several the one whose packages have our names.
+        for path in sorted(serious, key=lambda path: ("alpine" in path, len(path), path)):
             text = tree.text(path) or ""
-            if "written by nuages" not in text:
-                return _read(text, path)
+            found = None if "written by nuages" in text else _read(text, path)
+            if found is not None:
+                return found
     return Hints()
 
 
-def _read(text: str, path: str) -> Hints:
-    stages: list[tuple[str, str, list[_Instruction]]] = []
+def _read(text: str, path: str) -> Hints | None:
+    """Return what a Dockerfile tells; None where it makes the image of another service."""
+    stages: list[_Stage] = []
     for each in _instructions(text):
         if match := _FROM.match(each.text):
             stages.append((match[1], (match[2] or "").lower(), []))
         elif stages:
             stages[-1][2].append(each)
-    last = list(_last(stages))
+    chain = _last(stages)
+    image = chain[0][0].partition("@")[0].rpartition("/")[2].partition(":")[0] if chain else ""
+    if _OTHER_SERVICES.fullmatch(image):
+        return None
+    last = [each for _, _, instructions in chain for each in instructions]
     ports = [
         Fact(int(match[1]), Origin(path, each.line))
         for each in last
@@ -76,16 +95,19 @@ def _read(text: str, path: str) -> Hints:
     return Hints(port=ports[-1] if ports else None, packages=tuple(packages.values()))
 
 
-def _last(stages: list[tuple[str, str, list[_Instruction]]]) -> Iterator[_Instruction]:
-    """Yield the instructions of the last stage, after those of the stages it is made from."""
-    wanted: list[list[_Instruction]] = []
-    name = ""
-    for base, alias, instructions in reversed(stages):
-        if not wanted or alias == name:
-            wanted.append(instructions)
-            name = base.lower()
-    for instructions in reversed(wanted):
-        yield from instructions
+def _last(stages: list[_Stage]) -> list[_Stage]:
+    """Return the last stage, after those that it is made from; not one for development that stands behind it."""
+    serious = [at for at, (_, alias, _) in enumerate(stages) if not _is_development(alias)]
+    end = serious[-1] + 1 if serious else len(stages)
+    wanted: list[_Stage] = []
+    for stage in reversed(stages[:end]):
+        if not wanted or stage[1] == wanted[-1][0].lower():
+            wanted.append(stage)
+    return wanted[::-1]
+
+
+def _is_development(alias: str) -> bool:
+    return role_of(alias) in {Role.DEVELOPMENT, Role.TEST}
 
 
 def _instructions(text: str) -> Iterator[_Instruction]:

@@ -381,6 +381,49 @@ def test_a_settings_module_that_is_chosen_by_a_variable_is_followed(shop: Shop) 
     assert project.settings.value == "shop.settings.production"
 
 
+DOCKERFILE = """
+    FROM python:3.13-slim AS base
+    RUN apt-get update && apt-get install -y ghostscript
+    FROM base AS production
+    RUN apt-get install -y poppler-utils
+    EXPOSE 8001
+    FROM production AS dev
+    RUN apt-get install -y ffmpeg
+    EXPOSE 8002
+    """
+PROXY = """
+    FROM python:3.13-alpine AS collected
+    RUN apk add jpegoptim
+    FROM registry.example/library/nginx:1.29-alpine@sha256:0 AS release
+    EXPOSE 8080
+    """
+
+
+def _hinted(root: Path) -> tuple[int | None, list[str]]:
+    hints = scan(root).hints
+    return hints.port.value if hints.port else None, [each.value for each in hints.packages]
+
+
+def test_a_stage_for_development_behind_the_one_for_production_tells_nothing(shop: Shop) -> None:
+    assert _hinted(shop({"Dockerfile": DOCKERFILE})) == (8001, ["ghostscript", "poppler-utils"])
+
+
+def test_where_every_stage_is_for_development_the_last_one_tells(shop: Shop) -> None:
+    assert _hinted(shop({"Dockerfile": "FROM python:3.13 AS dev\nEXPOSE 8003\n"})) == (8003, [])
+
+
+def test_the_dockerfile_of_a_proxy_tells_nothing_of_the_application(shop: Shop) -> None:
+    assert _hinted(shop({"Dockerfile": PROXY})) == (None, [])
+    root = shop({"Dockerfile.web": PROXY, "Dockerfile.application": DOCKERFILE})
+    (root / "Dockerfile").unlink()
+    assert _hinted(root)[0] == 8001
+
+
+def test_of_two_dockerfiles_that_of_debian_tells(shop: Shop) -> None:
+    alpine = "FROM python:3.13-alpine\nRUN apk add bind-tools\n"
+    assert _hinted(shop({"Dockerfile.alpine": alpine, "Dockerfile.on-debian": DOCKERFILE}))[0] == 8001
+
+
 def test_apps_are_known_that_are_added_to_a_list_of_somebody_elses(shop: Shop) -> None:
     settings = """
         from somebody import INSTALLED_APPS, MORE, EXTRA
