@@ -8,6 +8,7 @@ from datetime import date
 
 from nuages.check.facts import Facts
 from nuages.check.finding import Finding, notice, warning
+from nuages.project.pythons_of_django import Series, pythons_for
 
 OLD_PYTHON = warning(50, "Python gets no security fixes any more")
 AGEING_PYTHON = notice(51, "Python gets its last security fixes soon")
@@ -31,6 +32,7 @@ DJANGO_ENDS = {
     (6, 0): date(2027, 4, 30), (6, 1): date(2027, 12, 31),
 }  # fmt: skip
 _SOON_DAYS = 180
+_USUAL_PYTHON, _TOO_OLD = (3, 13), (3, 9)
 _NEXT_DJANGO = "5.2, the release with the longest support"
 
 
@@ -46,7 +48,7 @@ def _python(facts: Facts) -> Iterator[Finding]:
         yield NO_PYTHON.found(
             "nothing says which Python the project wants", facts.project.dependencies.origin,
             why="the newest that Django supports is taken, and tomorrow that is another one",
-            fix="echo 3.13 > .python-version",
+            fix=_advice(facts, "echo {} > .python-version", _TOO_OLD),
         )  # fmt: skip
         return
     series = _series(python.value)
@@ -56,17 +58,31 @@ def _python(facts: Facts) -> Iterator[Finding]:
     name = ".".join(map(str, series))
     if end is None:
         return
+    least = max(series, _TOO_OLD)
     if end <= facts.today:
         yield OLD_PYTHON.found(
             f"Python {name} has had no security fixes since {end}", python.origin,
             why=f"there stands: {python.value}",
-            fix=f"write 3.13 in {python.origin}, and try it: nuages up --python 3.13",
+            fix=_advice(facts, f"write {{}} in {python.origin}, and try it: nuages up --python {{}}", least),
         )  # fmt: skip
     elif (end - facts.today).days < _SOON_DAYS:
         yield AGEING_PYTHON.found(
             f"Python {name} gets its last security fixes on {end}", python.origin,
-            why=f"that is in {(end - facts.today).days} days", fix="try the next: nuages up --python 3.13",
+            why=f"that is in {(end - facts.today).days} days",
+            fix=_advice(facts, "try the next: nuages up --python {}", least),
         )  # fmt: skip
+
+
+def _advice(facts: Facts, fix: str, above: Series) -> str:
+    """Return a fix that names a Python above `above`: the usual one, or the newest that the project's Django takes."""
+    django = facts.project.django
+    range_ = pythons_for(django.value) if django else None
+    next_ = max(_USUAL_PYTHON, (above[0], above[1] + 1))
+    suited = min(next_, range_[1]) if range_ else next_
+    if django and suited <= above:
+        newest = ".".join(map(str, suited))
+        return f"upgrade Django first: {django.value.lstrip('=')} runs on no newer Python than {newest}"
+    return fix.replace("{}", ".".join(map(str, suited)))
 
 
 def _series(specifier: str) -> tuple[int, int] | None:

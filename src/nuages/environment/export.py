@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nuages.environment import interpreters, sources
-from nuages.environment.compatibility import SERVER, pythons_for
+from nuages.environment.compatibility import SERVER
 from nuages.environment.interpreters import Interpreter, Needs, dotted
 from nuages.environment.locks.graph import Requirements, compiled_ones, lacking_wheels, tags_for, without
 from nuages.environment.virtual import OWN
 from nuages.errors import Origin, ProjectError, UsageError
 from nuages.project.model import Project, normalized
+from nuages.project.pythons_of_django import pythons_for
 
 SERIES = ((3, 10), (3, 11), (3, 12), (3, 13), (3, 14))
 """The Pythons that there are images of and that nuages runs on."""

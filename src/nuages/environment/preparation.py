@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nuages.environment import bundle, indexes, interpreters, local, sources, variables, virtual
 from nuages.environment import uv as installer
-from nuages.environment.compatibility import OLDEST_DJANGO, pythons_for, series_of
+from nuages.environment.compatibility import OLDEST_DJANGO, series_of
 from nuages.environment.failures import BuildError, Context, WheelError
 from nuages.environment.home import (
     Home,
@@ -31,6 +31,7 @@ from nuages.environment.prepared import Prepared, environ_of, with_paths
 from nuages.environment.virtual import Environment, Order
 from nuages.errors import NuagesError, ProjectError
 from nuages.project.model import Project
+from nuages.project.pythons_of_django import pythons_for
 
 _RECORD = "environment.json"
 _TRIES = 3

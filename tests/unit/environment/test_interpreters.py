@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from nuages.environment.compatibility import DJANGO, pythons_for, series_of
+from nuages.environment.compatibility import series_of
 from nuages.environment.interpreters import Interpreter, Needs, choose, pins_series, wanted
 from nuages.errors import Origin, ProjectError, UsageError
 from nuages.project.model import Fact
+from nuages.project.pythons_of_django import DJANGO, pythons_for
 
 
 def python(version: str, path: str = "") -> Interpreter:
