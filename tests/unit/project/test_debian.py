@@ -28,6 +28,13 @@ def test_where_no_lock_tells_what_has_no_wheels_is_compiled() -> None:
     assert packages(run) == ["libmariadb3"]
 
 
+def test_where_no_lock_lists_what_a_package_brings_its_own_row_tells() -> None:
+    assert needs(["django-auth-ldap"], [], known=True, suite="trixie") == ((), ())
+    build, run = needs(["django-auth-ldap"], [], known=False, suite="trixie")
+    assert packages(build) == ["build-essential", "libldap-dev", "libsasl2-dev"]
+    assert packages(run) == ["libldap2", "libsasl2-2"]
+
+
 def test_what_loads_a_library_or_runs_a_program_needs_it_as_a_wheel_too() -> None:
     build, run = needs(["python-magic", "pdf2image", "WeasyPrint"], [], known=True, suite="trixie")
     assert build == ()
