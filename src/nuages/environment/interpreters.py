@@ -249,8 +249,12 @@ def _hint(found: Sequence[Interpreter], needs: Needs) -> str:
     series = _wanted_series(needs)
     if series and series < OLDEST:
         return f"nuages cannot serve Python {dotted(series)}: upgrade the project to Python {dotted(OLDEST)} or newer"
-    text = dotted(series) if series else "X.Y"
-    return f"install Python {text} (apt, pyenv or `uv python install {text}`), or name one: --python PATH"
+    text, other = dotted(series) if series else "X.Y", "name one: --python PATH"
+    patch = _wanted_patch(needs)
+    if patch and not needs.option and any(each.series == series for each in found):
+        # The series is here, in another release: its name alone would say nothing.
+        text, other = patch, f"take the {text} that is here: --python {text}"
+    return f"install Python {text} (apt, pyenv or `uv python install {text}`), or {other}"
 
 
 def _wanted_series(needs: Needs) -> tuple[int, int] | None:
@@ -258,6 +262,11 @@ def _wanted_series(needs: Needs) -> tuple[int, int] | None:
         if text and (match := re.search(r"(?:==|~=|>=)\s*(\d+)\.(\d+)", text)):
             return int(match[1]), int(match[2])
     return needs.django[1] if needs.django else None
+
+
+def _wanted_patch(needs: Needs) -> str:
+    match = re.search(r"(?:==|~=|>=)\s*(\d+\.\d+\.\d+)", needs.python.value) if needs.python else None
+    return match[1] if match else ""
 
 
 def _words(specifier: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from nuages.environment.compatibility import series_of
@@ -81,6 +83,21 @@ def test_nothing_that_fits_names_what_is_there_and_what_is_needed() -> None:
         "\n"
         "hint: install Python 3.14 (apt, pyenv or `uv python install 3.14`), or name one: --python PATH"
     )
+
+
+@pytest.mark.parametrize("specifier", ["==3.12.4", "~=3.12.4", ">=3.12.4,<3.13"])
+def test_another_release_of_a_series_that_is_here_is_named_and_so_is_the_one_that_is_here(
+    specifier: str,
+) -> None:
+    needs = Needs(python=Fact(specifier, Origin("pyproject.toml", 4)))
+    with pytest.raises(ProjectError) as caught:
+        choose(MACHINE, needs)
+
+    assert caught.value.hint == (
+        "install Python 3.12.4 (apt, pyenv or `uv python install 3.12.4`), "
+        "or take the 3.12 that is here: --python 3.12"
+    )
+    assert versions(replace(needs, option="==3.12.*")) == ["3.12.1"]
 
 
 def test_an_option_that_nothing_fits_leads_to_what_does() -> None:
