@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from nuages.node import LOCKS, manager_of
 from nuages.project.model import FrontEnd
@@ -27,6 +28,36 @@ def find(tree: Tree, folders: tuple[str, ...]) -> FrontEnd | None:
 
     One elsewhere, or a workspace of several packages above the project, is a front end of its own.
     """
+    for folder, path, document, scripts in _packages(tree, folders):
+        script = _script(scripts)
+        if script is None:
+            continue
+        prefix = "" if folder == "." else f"{folder}/"
+        manager, lock = manager_of(document, {name for name in LOCKS if prefix + name in tree})
+        return FrontEnd(
+            directory=folder, manager=manager, lock=lock, script=script, node=_node(tree, prefix, document),
+            origin=tree.line_of(path, rf'"{re.escape(script)}"\s*:\s*"'),
+        )  # fmt: skip
+    return None
+
+
+def undecided(tree: Tree, folders: tuple[str, ...]) -> str | None:
+    """Return the note on a package.json where several scripts build something and none is the whole build."""
+    for _, path, _, scripts in _packages(tree, folders):
+        parts = _parts(scripts)
+        if _script(scripts) is None and len(parts) > 1:
+            origin = tree.line_of(path, rf'"{re.escape(parts[0])}"\s*:\s*"')
+            return (
+                f"no front end is built: {origin} has {', '.join(parts[:-1])} and {parts[-1]}, and neither is the "
+                "whole; a script called build that runs what production needs is taken"
+            )
+    return None
+
+
+def _packages(
+    tree: Tree, folders: tuple[str, ...]
+) -> Iterator[tuple[str, str, Mapping[str, Any], Mapping[str, object]]]:
+    """Yield folder, path, content and scripts of each package.json that may be the project's front end."""
     for folder in (*folders, *_below(tree, folders[0])):
         path = join(folder, "package.json")
         if path not in tree:
@@ -35,16 +66,8 @@ def find(tree: Tree, folders: tuple[str, ...]) -> FrontEnd | None:
         if folder != folders[0] and ("workspaces" in document or join(folder, "pnpm-workspace.yaml") in tree):
             continue
         scripts = document.get("scripts")
-        script = _script(scripts) if isinstance(scripts, Mapping) else None
-        if script is None:
-            continue
-        prefix = "" if folder == "." else f"{folder}/"
-        manager, lock = manager_of(document, {name for name in LOCKS if prefix + name in tree})
-        return FrontEnd(
-            directory=folder, manager=manager, lock=lock, script=script, node=_node(tree, prefix, document),
-            origin=tree.line_of(path, rf'"{re.escape(script)}"\s*:'),
-        )  # fmt: skip
-    return None
+        if isinstance(scripts, Mapping):
+            yield folder, path, document, scripts
 
 
 def _script(scripts: Mapping[str, object]) -> str | None:
@@ -52,12 +75,16 @@ def _script(scripts: Mapping[str, object]) -> str | None:
     usual = next((name for name in _SCRIPTS if scripts.get(name)), None)
     if usual is not None:
         return usual
-    others = [
+    others = _parts(scripts)
+    return others[0] if len(others) == 1 else None
+
+
+def _parts(scripts: Mapping[str, object]) -> list[str]:
+    return [
         name
         for name in scripts
         if scripts[name] and _ONE_OF_ITS_KIND.search(name) and not _NOT_PRODUCTION.search(name)
     ]
-    return others[0] if len(others) == 1 else None
 
 
 def _below(tree: Tree, folder: str) -> tuple[str, ...]:

@@ -134,6 +134,9 @@ def examine(
         )
         serving = entrypoints.serving(wsgi, asgi)
     notes += serving.notes
+    built = front_end.find(tree, folders)
+    undecided = front_end.undecided(tree, folders) if built is None else None
+    notes += [undecided] if undecided else []
     running = processes.find(
         tree,
         processes.Place(
@@ -165,7 +168,7 @@ def examine(
         notes=tuple(dict.fromkeys(notes)),
         problems=tuple(dict.fromkeys([*tree.problems, *problems])),
         pythons=pythons.everything,
-        front_end=front_end.find(tree, folders),
+        front_end=built,
         catalogs=catalogs.uncompiled(tree),
         apps=listed,
         hints=container_file.find(tree, folders),

@@ -36,6 +36,23 @@ def test_the_script_for_production_is_taken(scripts: dict[str, str], found: str 
     assert _script(scripts) == found
 
 
+def test_a_build_in_parts_is_said_not_to_be_made(tmp_path: Path) -> None:
+    project(tmp_path, "db.sqlite3")
+    package = tmp_path / "package.json"
+    package.write_text(
+        '{\n"scripts": {\n"build-css": "stylus",\n"build-js": "riot",\n"build:docs": "typedoc"}}'
+    )
+    note = (
+        "no front end is built: package.json:3 has build-css and build-js, and neither is the whole; "
+        "a script called build that runs what production needs is taken"
+    )
+    assert note in scan(tmp_path, environ={}).notes
+    package.write_text(
+        '{"scripts": {"build-css": "stylus", "build-js": "riot", "build": "npm-run-all build-*"}}'
+    )
+    assert note not in scan(tmp_path, environ={}).notes
+
+
 @pytest.mark.parametrize("lock", ["bun.lock", "bun.lockb"])
 def test_a_lock_of_bun_is_installed_from_by_bun(lock: str, tmp_path: Path) -> None:
     project(tmp_path, "db.sqlite3")
