@@ -126,3 +126,19 @@ def test_a_dockerfile_of_somebody_else_is_never_overwritten(
     assert cli.main(["dockerfile", str(project), "--write"]) == 1
     assert (project / "Dockerfile").read_text() == "FROM scratch\n"
     assert "there is a Dockerfile already" in capsys.readouterr().err
+
+
+def test_a_python_that_django_limits_names_django_beside_the_projects_own_range(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = unpack("open-to-everybody", tmp_path)
+    (project / "requirements.txt").write_text("Django==4.2.16\n")
+    (project / "pyproject.toml").write_text(
+        '[project]\nname = "shop"\nversion = "1"\nrequires-python = ">=3.10"\n'
+    )
+    (project / ".python-version").unlink(missing_ok=True)
+    python = json.loads(_run(capsys, "plan", str(project)))["python"]
+    assert python == {
+        "value": "3.12",
+        "origin": "pyproject.toml:4 says >=3.10; Django 4.2.16 (requirements.txt:1); the newest that is proven",
+    }

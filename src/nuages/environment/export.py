@@ -87,7 +87,13 @@ def export(
         python=".".join(map(str, patch))
         if patch and not python
         else f"{chosen.series[0]}.{chosen.series[1]}",
-        because=_because(project, python, given_by, known=known),
+        because=_because(
+            project,
+            python,
+            given_by,
+            known=known,
+            limited=needs.django is not None and chosen.series == needs.django[1],
+        ),
         requirements=wanted,
         metadata=source.own,
         unlocked=source.unlocked,
@@ -172,11 +178,13 @@ def _none_fits(project: Project, needs: Needs, python: str | None, given_by: str
     )  # fmt: skip
 
 
-def _because(project: Project, python: str | None, given_by: str, *, known: bool) -> str:
+def _because(project: Project, python: str | None, given_by: str, *, known: bool, limited: bool) -> str:
+    """Return what decided the Python; `limited`: its series is the newest that the project's Django runs on."""
     if python:
         return given_by
     reasons = [f"{project.python.origin} says {project.python.value}"] if project.python else []
-    if project.django and not reasons:
+    pinned = project.python is not None and interpreters.pins_series(project.python.value)
+    if project.django and (not reasons or (limited and not pinned)):
         reasons.append(f"Django {project.django.value} ({project.django.origin})")
     reasons.append("the newest with wheels of all that is locked" if known else "the newest that is proven")
     return "; ".join(reasons)
