@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator, Sequence
 
@@ -9,7 +10,7 @@ from nuages.check.facts import Facts
 from nuages.check.finding import Finding, are, error, notice, some, warning
 from nuages.errors import Origin
 from nuages.project import debian, declarations, requirements
-from nuages.project.model import Distribution, Manager, normalized
+from nuages.project.model import Dependencies, Distribution, Manager, normalized
 
 NO_LOCK = warning(40, "the dependencies are not locked")
 STALE = error(41, "the lock is out of date")
@@ -90,7 +91,7 @@ def examine(facts: Facts) -> Iterator[Finding]:
             f"{some(tools_named, 5)} {are(tools_named)} installed in production",
             *(each.origin for each in tools[:4]),
             why=f"{make} the image larger, and what reads the code of a running site should not be there",
-            fix=_elsewhere(dependencies.manager, tools_named),
+            fix=_elsewhere(dependencies, tools_named),
         )
     apps = [app for app in facts.apps if app.split(".")[0] in _APPS]
     setting = facts.setting("INSTALLED_APPS")
@@ -180,8 +181,8 @@ def _of_line(facts: Facts, line: str, path: str) -> Distribution:
     return Distribution(name=name, version=(read.specifier or read.url) if read else "", origin=origin)
 
 
-def _elsewhere(manager: Manager, names: list[str]) -> str:
-    them = "it" if len(names) == 1 else "them"
+def _elsewhere(dependencies: Dependencies, names: list[str]) -> str:
+    manager, them = dependencies.manager, "it" if len(names) == 1 else "them"
     if manager in {Manager.UV, Manager.PYPROJECT, Manager.PYLOCK}:
         return f"move {them} to [dependency-groups] dev in pyproject.toml, and lock again"
     if manager is Manager.POETRY:
@@ -190,7 +191,11 @@ def _elsewhere(manager: Manager, names: list[str]) -> str:
         return f"pdm remove {' '.join(names)} && pdm add -d {' '.join(names)}"
     if manager in {Manager.PIPENV, Manager.PIPFILE}:
         return f"move {them} to [dev-packages] in the Pipfile, and lock again"
-    return f"move {them} to requirements-dev.txt, with `-r requirements.txt` as its first line"
+    # `requirements.txt` → `requirements-dev.txt`, `requirements/production.txt` → `requirements/dev.txt`
+    folder, name = posixpath.split(dependencies.files[0] if dependencies.files else "requirements.txt")
+    whole = name.startswith("requirements") or not folder
+    beside = posixpath.join(folder, f"{name.removesuffix('.txt')}-dev.txt" if whole else "dev.txt")
+    return f"move {them} to {beside}, with `-r {name}` as its first line"
 
 
 def _moving(direct: Sequence[Distribution]) -> Iterator[Finding]:

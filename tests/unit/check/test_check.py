@@ -145,3 +145,14 @@ def test_a_secret_key_that_is_only_set_from_a_variable_that_is_given_is_asked_fo
     out = capsys.readouterr().out
     assert "notice N007: the settings do not load without SECRET_KEY\n  shop/settings.py:3\n" in out
     assert "N009" not in out
+
+
+def test_development_tools_go_to_a_file_beside_the_one_that_is_installed(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "requirements.txt").unlink()
+    (project / "requirements").mkdir()
+    (project / "requirements" / "production.txt").write_text("Django==5.2\nipdb==0.13.13\n")
+    assert cli.main(["check", str(project)]) == 0
+    fix = "fix: move it to requirements/dev.txt, with `-r production.txt` as its first line\n"
+    assert fix in capsys.readouterr().out
