@@ -7,7 +7,6 @@ import fcntl
 import os
 import signal
 import socket
-import sys
 from pathlib import Path
 
 import pytest
@@ -154,11 +153,6 @@ def test_everything_in_flight_completes_or_is_closed_properly(site: Path) -> Non
 
 def test_sigquit_to_the_whole_group_lets_requests_finish(site: Path) -> None:
     pipe = named_pipe(site)
-    in_a_group = (
-        sys.executable,
-        "-c",
-        "import os, sys; os.setpgid(0, 0); os.execvp(sys.argv[1], sys.argv[1:])",
-    )
     with serving(site, "--workers", "1", wrapper=IN_A_GROUP) as server:
         server.wait_for("ready")
         exchange = server.begin(f"/hold/?pipe={pipe}")

@@ -114,7 +114,7 @@ def cloned(requirements: Iterable[str]) -> tuple[str, ...]:
             continue
         named = match[1] or next(iter(re.findall(r"[#&]egg=([A-Za-z0-9][\w.-]*)", match[2])), "")
         path = re.split(r"[#?]", match[2])[0].partition("://")[2].partition("/")[2]
-        found.append(_normalized(named or path.partition("@")[0].rpartition("/")[2].removesuffix(".git")))
+        found.append(normalized(named or path.partition("@")[0].rpartition("/")[2].removesuffix(".git")))
     return tuple(dict.fromkeys(found))
 
 
