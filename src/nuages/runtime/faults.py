@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -70,7 +70,16 @@ def describe(error: BaseException, directories: tuple[str, ...], settings: str |
     if isinstance(error, SyntaxError) and error.filename:
         return "".join(last).rstrip()
     lines = ["Traceback (most recent call last):\n", *traceback.format_list(frames[begin:])] if frames else []
-    return "".join([*lines, *last]).rstrip()
+    return "".join([*lines, *last, *_causes(error)]).rstrip()
+
+
+def _causes(error: BaseException) -> Iterator[str]:
+    """Yield a line for each error that this one was raised from: logging's own only names the handler."""
+    seen = {id(error)}
+    while (cause := error.__cause__) is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield f"because of {traceback.format_exception_only(type(cause), cause)[-1]}"
+        error = cause
 
 
 def _is_module(filename: str | None, module: str | None) -> bool:
@@ -179,7 +188,8 @@ def start_error(
             f"the variable {error.args[0]} is not set", where=place, why=why,
             hint=f"set {error.args[0]} in the environment",
         )  # fmt: skip
+    named = "the line that the traceback ends with" if "Traceback" in why else "what the last line names"
     return StartError(
         f"{loading} cannot be loaded", where=place, why=why,
-        hint="correct the line that the traceback ends with; `python manage.py check` shows the same",
+        hint=f"correct {named}; `python manage.py check` shows the same",
     )  # fmt: skip

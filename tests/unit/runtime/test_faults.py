@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging.config
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,21 @@ def test_a_missing_module_of_somebody_elses_is_a_missing_package(tmp_path: Path,
     missing = ModuleNotFoundError(f"No module named {name!r}", name=name)
     error = start_error(missing, directories=(str(tmp_path),), settings="shop.settings", loading="the URLs")
     assert error.what == f"the project needs the module {name}, which is not installed here"
+
+
+def test_what_an_error_was_raised_from_is_told(tmp_path: Path) -> None:
+    log = tmp_path / "missing" / "shop.log"
+    configuration = {
+        "version": 1, "handlers": {"file": {"class": "logging.FileHandler", "filename": str(log)}},
+        "root": {"handlers": ["file"]},
+    }  # fmt: skip
+    with pytest.raises(ValueError, match="handler 'file'") as raised:
+        logging.config.dictConfig(configuration)
+    found = start_error(
+        raised.value, directories=("/project",), settings="shop.settings", loading="the settings"
+    )
+    assert found.why.splitlines() == [
+        "ValueError: Unable to configure handler 'file'",
+        f"because of FileNotFoundError: [Errno 2] No such file or directory: '{log}'",
+    ]
+    assert found.hint.startswith("correct what the last line names")
