@@ -1,8 +1,19 @@
-"""`python -m nuages`: the same as the `nuages` command, for images that have no scripts folder on PATH."""
+"""The `nuages` command, and `python -m nuages` for images that have no scripts folder on PATH."""
 
 import sys
 
-from nuages.cli import main
+INTERRUPTED = 130
+"""Exit status of a command that Ctrl-C has ended; as shells tell it, 128 + SIGINT."""
+
+
+def main() -> int:
+    """Run the command line, and return its exit status; Ctrl-C while it is being loaded ends it without a traceback."""
+    try:
+        from nuages.cli import main as run
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return run()
+
 
 if __name__ == "__main__":
     sys.exit(main())

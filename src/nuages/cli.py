@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from nuages import __version__, commands
+from nuages.__main__ import INTERRUPTED
 from nuages.apart import apart
 from nuages.configuration import read_file
 from nuages.console import Console
@@ -24,7 +25,6 @@ from nuages.invocation import Invocation
 from nuages.options import Option, check_keys, check_variables, options_of, unknown_flag
 from nuages.runtime.settings import Settings
 
-INTERRUPTED = 130
 _FORMATS = ("helm", "kustomize")  # of documents for Kubernetes, which are no targets of their own
 _EXTRA = "packaging"
 """Of the extra «build»: what commands cannot do without, and do not ask for themselves."""

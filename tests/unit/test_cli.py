@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nuages import cli
+from nuages.__main__ import main as started
 from nuages.cli import main, parse, parser_for
 from nuages.commands import COMMANDS, Command
 from nuages.console import Console
@@ -393,3 +394,17 @@ def test_without_a_repository_nothing_above_is_looked_at(checkout: Path) -> None
     (checkout / "src/.git").mkdir()
     assert cli.repository(checkout / "src") is None
     assert cli.repository(checkout / "src/shop") == checkout / "src"
+
+
+def test_ctrl_c_while_the_command_line_is_loaded_ends_it_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Interrupted:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "nuages.cli":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "nuages.cli")
+    monkeypatch.delattr("nuages.cli")
+    monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
+    assert started() == 130

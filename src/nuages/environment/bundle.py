@@ -66,7 +66,7 @@ def wheel(files: Mapping[str, bytes], version: str = nuages.__version__) -> byte
         **files,
         f"{info}/METADATA": metadata.encode(),
         f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: nuages\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        f"{info}/entry_points.txt": b"[console_scripts]\nnuages = nuages.cli:main\n",
+        f"{info}/entry_points.txt": b"[console_scripts]\nnuages = nuages.__main__:main\n",
     }
     record = "".join(
         f"{name},sha256={_record_hash(data)},{len(data)}\n" for name, data in sorted(every.items())
