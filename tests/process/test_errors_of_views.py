@@ -53,46 +53,40 @@ LOGGING = {
 
 
 @pytest.mark.parametrize("settings", ["", NONE_OF_DJANGO], ids=["default", "disabled"])
-@pytest.mark.parametrize("path", ["/breaks/", "/breaks-later/"])
-def test_what_a_view_raises_is_logged_where_the_projects_logging_writes_it_nowhere(
-    tmp_path: Path, settings: str, path: str
+def test_what_views_raise_is_logged_where_the_projects_logging_writes_it_nowhere(
+    tmp_path: Path, settings: str
 ) -> None:
     project = write_project(tmp_path / "project", settings=settings, urls=VIEWS)
     (project / "pages" / "asgi.py").write_text(ASGI)
     with serving(project, "--workers", "1", "--app", "pages.asgi:application") as server:
         server.wait_for("ready")
-        answer = server.begin(path).answer()
-        assert answer.status == 500
-        event = server.wait_for("application")
-        first, *trace = event["text"].splitlines()
-        assert (event["level"], first) == ("error", f"Internal Server Error: {path}")
-        assert trace[0] == "Traceback (most recent call last):"
-        assert trace[-1] == "LookupError: no such shelf"
-        assert event["request_id"] == answer.getheader("X-Request-ID")
+        for number, path in enumerate(["/breaks/", "/breaks-later/"], 1):
+            answer = server.begin(path).answer()
+            assert answer.status == 500
+            event = server.wait_for("application", count=number)
+            first, *trace = event["text"].splitlines()
+            assert (event["level"], first) == ("error", f"Internal Server Error: {path}")
+            assert trace[0] == "Traceback (most recent call last):"
+            assert trace[-1] == "LookupError: no such shelf"
+            assert event["request_id"] == answer.getheader("X-Request-ID")
         assert len([one for one in server.found("settings") if "errors of views" in one["text"]]) == 1
         assert server.begin("/nowhere/").answer().status == 404
         assert server.stop() == 0
-    assert len(server.found("application")) == 1
-    assert server.said.count("LookupError: no such shelf") == 1
+    assert len(server.found("application")) == 2
+    assert server.said.count("LookupError: no such shelf") == 2
 
 
-def test_a_host_that_is_not_allowed_is_named_without_a_traceback(tmp_path: Path) -> None:
+def test_what_no_view_has_raised_is_logged_without_a_traceback(tmp_path: Path) -> None:
     project = write_project(tmp_path / "project", settings="ALLOWED_HOSTS = ['shop.example']", urls=VIEWS)
-    with serving(project, "--workers", "1") as server:
-        server.wait_for("ready")
-        assert server.begin("/says/").answer().status == 400
-        event = server.wait_for("application")
-        assert event["level"] == "warning"
-        assert "ALLOWED_HOSTS" in event["text"]
-        assert "Traceback" not in event["text"]
-
-
-def test_an_answer_of_500_that_nothing_was_raised_for_is_logged_in_one_line(tmp_path: Path) -> None:
-    project = write_project(tmp_path / "project", urls=VIEWS)
     with serving(project, "--workers", "1") as server:
         server.wait_for("ready")
         assert server.begin("/fails/").answer().status == 500
         assert server.wait_for("application")["text"] == "Internal Server Error: /fails/"
+        assert server.begin("/says/").answer().status == 400
+        event = server.wait_for("application", count=2)
+        assert event["level"] == "warning"
+        assert "ALLOWED_HOSTS" in event["text"]
+        assert "Traceback" not in event["text"]
 
 
 def test_a_project_that_logs_to_the_console_is_left_alone(tmp_path: Path) -> None:
