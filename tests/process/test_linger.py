@@ -114,6 +114,7 @@ def test_the_log_says_so_where_it_dies_before_its_time(site: Path) -> None:
             server.wait_for("worker-lingers")
             os.kill(first, signal.SIGKILL)
             died = server.wait_for("worker-died")
+            server.wait_for("websocket-lost")  # the last that is said of it
         assert (died["pid"], died["phase"]) == (first, "lingering")
         assert "was killed by SIGKILL" in died["text"]
         assert [seen["path"] for seen in server.found("request-lost")] == ["/events/"]
