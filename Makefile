@@ -3,7 +3,8 @@ PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 BENCH ?=
-TESTS ?= tests/unit tests/process tests/projects
+# In this order: many short files come last, so that no core waits for the other.
+TESTS ?= tests/process tests/projects tests/unit
 ONLY ?= not long
 # How many test files run at a time.
 JOBS ?= 2
@@ -21,7 +22,7 @@ up: ## Serve the example shop in production mode at http://127.0.0.1:8000
 
 test: ## The tests: unit, process, projects (a part of them: make test TESTS=tests/unit)
 	@$(PYTHON) scripts/bootstrap.py test
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "$(ONLY)" $(TESTS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "$(ONLY)" $(TESTS)
 
 test-all: ## The same, and images and newer Pythons in Debian roots
 	@$(PYTHON) scripts/bootstrap.py test test-more test-all
