@@ -12,12 +12,14 @@ from pathlib import Path
 import pytest
 from tests.process.harness import Exchange, Server, held, named_pipe, serving, wait_until, write_project
 from tests.process.sites import talking
-from tests.process.test_serve_limits import MB, limited
+from tests.process.test_serve_limits import MB, group_of, limited
 
 URLS = """
 import asyncio
 import ctypes
 import signal
+import subprocess
+import sys
 import time
 
 from django.http import StreamingHttpResponse
@@ -35,6 +37,11 @@ def huge(request):
     block = bytearray(size)
     block[::4096] = b"x" * len(block[::4096])
     return HttpResponse("it did fit")
+
+
+def huge_program(request):
+    program = f"block = b'x' * {request.GET['bytes']}"
+    return HttpResponse(str(subprocess.run([sys.executable, "-c", program]).returncode))
 
 
 def crash(request):
@@ -61,7 +68,7 @@ async def own_pid(request):
 
 urlpatterns += [
     path("leak/", leak), path("huge/", huge), path("crash/", crash), path("block/", block), path("own-pid/", own_pid),
-    path("trickle/", trickle),
+    path("trickle/", trickle), path("huge-program/", huge_program),
 ]
 """
 ASGI = """\
@@ -200,6 +207,42 @@ def test_a_view_that_takes_2_gb_ends_its_worker_alone(project: Path) -> None:
         assert "300 MB is the limit" in server.wait_for("out-of-memory")["text"]
         server.wait_for("worker-ready", count=3)
         assert server.get("/") == "hello"
+        assert server.stop() == 0
+
+
+TAKES = "HUGE = bytearray({size})\nHUGE[::4096] = b'x' * len(HUGE[::4096])\n"
+
+
+@pytest.mark.parametrize("what", ["a view", "a program of a view", "new code"])
+def test_who_takes_the_last_of_the_memory_is_ended_before_the_kernel_ends_anybody(
+    project: Path, what: str
+) -> None:
+    """As in Kubernetes, where the kernel would end the whole container: here nothing sets memory.oom.group."""
+    with (
+        group_of(300 * MB) as group,
+        serving(project, "--workers", "2", "--memory-guard", "on", wrapper=group.wrapper) as server,
+    ):
+        server.wait_for("worker-ready", count=2)
+        if what == "new code":
+            settings = project / "pages" / "settings.py"
+            settings.write_text(settings.read_text() + TAKES.format(size=2048 * MB))
+            server.signal(signal.SIGHUP)
+            guarded = server.wait_for("memory-guard")
+            server.wait_for("reload-failed")
+        elif what == "a program of a view":
+            assert server.get(f"/huge-program/?bytes={2048 * MB}") == "-9"
+            guarded = server.wait_for("memory-guard")
+        else:
+            exchange = server.begin(f"/huge/?bytes={2048 * MB}")
+            assert exchange.closed()
+            guarded = server.wait_for("memory-guard")
+            assert guarded["requests"] == ["GET /huge/"]
+            assert server.wait_for("worker-died")["pid"] == guarded["pid"]
+            assert server.wait_for("request-lost")["path"] == "/huge/"
+            server.wait_for("worker-ready", count=3)
+        assert "of 300 MB by" in guarded["text"]
+        assert server.get("/") == "hello"
+        assert group.kills() == 0
         assert server.stop() == 0
 
 

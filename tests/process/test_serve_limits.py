@@ -18,13 +18,20 @@ MB = 1 << 20
 
 
 @contextlib.contextmanager
-def limited(limit: int) -> Iterator[Sequence[str]]:
-    """Make a memory cgroup and give the command that enters it."""
+def group_of(limit: int) -> Iterator[limits.Group]:
+    """Make a memory cgroup."""
     with contextlib.ExitStack() as stack:
         try:
             group = stack.enter_context(limits.limited(limit))
         except OSError as error:
             pytest.skip(str(error))
+        yield group
+
+
+@contextlib.contextmanager
+def limited(limit: int) -> Iterator[Sequence[str]]:
+    """Make a memory cgroup and give the command that enters it."""
+    with group_of(limit) as group:
         yield group.wrapper
 
 

@@ -102,6 +102,7 @@ def _service(workload: Workload, port: int) -> str:
             ("Restart", "on-failure"),
             ("RestartSec", "1s"),
             ("MemoryMax", f"{workload.memory.limit >> 20}M"),
+            ("OOMPolicy", "continue"),  # a worker that is killed is replaced; «stop», the default, ends all of them
             *_HARDENING,
         ]),
         ("Install", [("WantedBy", "multi-user.target")]),

@@ -192,9 +192,9 @@ class Chronicle:
     def stalled(self, process: Child, reason: str, requests: Sequence[InFlight]) -> None:
         """A worker's loop stands still; its stacks follow."""
         urls = [f"{request.method} {request.path}" for request in requests]
-        at = f"; it is at {', '.join(urls[:5])}" if urls else ""
-        at += f" and {len(urls) - 5} more" if len(urls) > 5 else ""
-        self._say(process, "error", "worker-stalled", f"is to be replaced: {reason}{at}", requests=urls)
+        self._say(
+            process, "error", "worker-stalled", f"is to be replaced: {reason}{_at(urls)}", requests=urls
+        )
 
     def memory_room(self, group: Group, need: int, number: int, *, fits: bool) -> None:
         """Another worker fits beside those that serve, or so many that are missing, or not any more."""
@@ -222,6 +222,20 @@ class Chronicle:
         """The kernel has killed somebody because of the memory limit."""
         text = f"the kernel has killed {number} of our processes: {group.limit >> 20} MB is the limit by {group.origin}"
         self.log.event("error", "out-of-memory", text, limit=group.limit, origin=group.origin)
+
+    def guarded(
+        self, pid: int, worker: Child | None, requests: Sequence[InFlight], group: Group, grown: int, seconds: float
+    ) -> None:  # fmt: skip
+        """A process was killed by us before the kernel would have killed all of them."""
+        who = f"worker {worker.id}" if worker else f"process {pid}"
+        text = (
+            f"{who} is killed: it took {grown >> 20} MB within {seconds:.1f} s, {group.left >> 20} of "
+            f"{group.limit >> 20} MB by {group.origin} were left, "
+            f"and {'with the last the kernel ends the whole container' if group.whole else 'it would have taken them'}"
+        )
+        urls = [f"{request.method} {request.path}" for request in requests]
+        text += _at(urls)
+        self.log.event("error", "memory-guard", text, pid=pid, grown=grown, left=group.left, requests=urls)
 
     def not_started(self, worker: int, error: OSError) -> None:
         """The kernel did not give us another process."""
@@ -283,6 +297,11 @@ def why_it_cannot_start(process: Child | None, start_seconds: float, refused: OS
         why=f"its process {process.ending()}, and said nothing",
         hint="look above for what it wrote; `python manage.py check` loads the same code",
     )  # fmt: skip
+
+
+def _at(urls: Sequence[str]) -> str:
+    more = f" and {len(urls) - 5} more" if len(urls) > 5 else ""
+    return f"; it is at {', '.join(urls[:5])}{more}" if urls else ""
 
 
 def _free(group: Group) -> str:

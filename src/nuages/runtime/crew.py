@@ -21,6 +21,7 @@ from nuages.runtime.scoreboard import Figures, InFlight, Scoreboard, at_work
 if TYPE_CHECKING:
     from nuages.runtime.application import Application
     from nuages.runtime.chronicle import Chronicle
+    from nuages.runtime.memory import Group
     from nuages.runtime.settings import Settings
     from nuages.runtime.sockets import Listener
 
@@ -122,6 +123,15 @@ class Crew:
         if phase is not pool.Phase.STARTING:
             self._tell_lost(process, "lost with its worker")
         self._happen(messages.Exited(process.id, reported=process.error is not None))
+
+    def guarded(self, pid: int, group: Group, grown: int, seconds: float) -> None:
+        """Note that a process was killed which was about to take the last of the memory: a worker, or another."""
+        process = next((one for one in self.children.values() if one.pid == pid), None)
+        self.say.guarded(
+            pid, process, self.board.in_flight(process.slot) if process else (), group, grown, seconds
+        )
+        if process:
+            process.told_to_end = process.told_to_end or "it took the last of the memory"
 
     def _hear(self, process: child.Child) -> None:
         heard = process.messages()

@@ -222,6 +222,10 @@ class Settings:
         memory, default="auto", group=PROCESSES, rare=True,
         help="replace a worker that takes so much memory (PSS); auto: 80 % of its share of the cgroup's limit",
     )  # fmt: skip
+    memory_guard: str = declare(
+        choice("auto", "on", "off"), default="auto", group=PROCESSES, rare=True,
+        help="end who takes the last of the memory; auto: where the kernel would end the whole container for it",
+    )  # fmt: skip
     recycle_linger: float = declare(
         duration, default=3600.0, default_text="1h", rare=True, group=PROCESSES,
         help="how long a replaced worker lives on for WebSockets, uploads and answers that have begun",

@@ -21,6 +21,7 @@ from nuages.runtime import (
     child,
     chronicle,
     management,
+    memory,
     messages,
     multiprocess,
     observation,
@@ -31,6 +32,7 @@ from nuages.runtime import (
 )
 from nuages.runtime import settings as options
 from nuages.runtime.crew import Crew
+from nuages.runtime.guard import Guard
 from nuages.runtime.log import Log, open_log
 from nuages.runtime.prefixes import TimeLimits
 from nuages.runtime.signals import Signals, become_subreaper
@@ -102,6 +104,7 @@ class Supervisor:
         self._listeners = listeners
         self._environ, self._origins = environ, origins
         self._stop_signal, self._stopped_at = 0, -inf
+        self._seen = inf  # when something was last waited for
         self._error: NuagesError | None = None
         self._had_terminal = os.isatty(2)
         self._management: management.Management | None = None
@@ -130,7 +133,9 @@ class Supervisor:
 
         if self.metrics:
             self.crew.on_reaped = self.metrics.forget
-        self._watch = Watch(settings, self.crew)
+        groups = memory.Groups()
+        self._watch = Watch(settings, self.crew, groups)
+        self._guard = Guard(settings.memory_guard, groups, self.crew)
         self._observer = observation.Observer(self)
 
     def run(self) -> int:
@@ -140,14 +145,9 @@ class Supervisor:
         self.say.listening(self.urls, self.capacity, self.settings)
         self._open_management()
         self._adopts = become_subreaper() or self._adopts
-        seen = time.monotonic()
+        self._seen = time.monotonic()
         while not pool.done(self.pool):
-            timeout = self._timeout()
-            ready = self._selector.select(timeout)
-            seen, before = time.monotonic(), seen
-            if timeout is not None and seen - before - timeout > recycling.LATE:
-                self._forgive(seen - before - timeout)
-            for key, _ in ready:
+            for key in self._wait():
                 key.data()
             now = time.monotonic()
             if self._management:
@@ -176,22 +176,34 @@ class Supervisor:
             self._management.close()
         self._signals.close()
         self._systemd.close()
+        self._guard.close()
         if self.metrics:
             self.metrics.close()
         self._selector.close()
 
-    def _timeout(self) -> float | None:
+    def _wait(self) -> list[selectors.SelectorKey]:
+        """Return what can be read, as soon as there is something or the next deadline has come."""
+        deadline = self._next_deadline()
+        while True:
+            timeout = max(0.0, min(deadline, self._guard.next_deadline()) - time.monotonic())
+            ready = self._selector.select(None if timeout == inf else timeout)
+            before, self._seen = self._seen, time.monotonic()
+            if self._seen - before - timeout > recycling.LATE:
+                self._forgive(self._seen - before - timeout)
+            self._guard.look()
+            if ready or self._seen >= deadline:
+                return [key for key, _ in ready]
+
+    def _next_deadline(self) -> float:
         if self._events:
-            return 0.0
+            return -inf
         deadline = min(
             pool.next_deadline(self.pool),
             self.crew.next_deadline(),
             self._watch.next_deadline(self.pool),
             self._systemd.next_deadline(),
         )
-        if self._management:
-            deadline = min(deadline, self._management.next_deadline())
-        return None if deadline == inf else max(0.0, deadline - time.monotonic())
+        return min(deadline, self._management.next_deadline()) if self._management else deadline
 
     def _forgive(self, seconds: float) -> None:
         """Give everybody the time again in which this process stood still: a paused container stands still whole."""

@@ -126,12 +126,12 @@ def test_workers_that_are_to_start_beside_new_code_have_to_wait_for_it_first() -
     "files",
     [
         {
-            "memory.max": "1000\n", "memory.current": "900\n", "memory.stat": "anon 5\ninactive_file 300\n",
-            "memory.events": "low 0\nmax 7\noom 3\noom_kill 2\n",
+            "memory.max": "1000\n", "memory.current": "900\n", "memory.events": "low 0\nmax 7\noom 3\noom_kill 2\n",
+            "memory.stat": "anon 5\ninactive_file 300\nactive_file 90\nslab_reclaimable 10\n",
         },
         {
             "memory.limit_in_bytes": "1000\n", "memory.usage_in_bytes": "900\n",
-            "memory.stat": "inactive_file 1\ntotal_inactive_file 300\n",
+            "memory.stat": "inactive_file 1\ntotal_inactive_file 300\nactive_file 2\ntotal_active_file 100\n",
             "memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n",
         },
     ],
@@ -139,8 +139,30 @@ def test_workers_that_are_to_start_beside_new_code_have_to_wait_for_it_first() -
 )  # fmt: skip
 def test_both_kinds_of_cgroup_are_read(files: dict[str, str]) -> None:
     group = group_from(files, "here")
-    assert group == Group(origin="here", limit=1000, used=600, kills=2)
+    assert group == Group(origin="here", limit=1000, used=600, kills=2, usage=900, kept=500)
     assert group.room == 400
+    assert group.left == 500
+
+
+@pytest.mark.parametrize(
+    ("whole", "swap", "swaps", "ends_all"),
+    [
+        ("1\n", "0\n", True, True), ("1\n", "max\n", True, False), ("1\n", "4096\n", True, False),
+        ("1\n", "max\n", False, True), ("1\n", "", False, True), ("0\n", "0\n", False, False), ("", "", False, False),
+    ],
+)  # fmt: skip
+def test_the_limit_ends_all_where_the_kernel_is_told_so_and_cannot_swap(
+    whole: str, swap: str, swaps: bool, ends_all: bool
+) -> None:
+    files = {
+        "memory.max": "1000",
+        "memory.current": "900",
+        "memory.oom.group": whole,
+        "memory.swap.max": swap,
+    }
+    group = group_from(files, "here", swaps=swaps)
+    assert group is not None
+    assert group.whole is ends_all
 
 
 def test_a_cgroup_without_a_limit_is_none() -> None:
