@@ -147,7 +147,11 @@ class Importing(Evaluator):
                 self._take_all(scope)
             return
         for alias in node.names:
-            self.bind(alias.asname or alias.name, self._member(scope, name, alias.name, node))
+            bound = alias.asname or alias.name
+            self.bind(bound, self._member(scope, name, alias.name, node))
+            if scope is not None and bound.isupper():
+                # As much a setting here as one that a star brings.
+                self._take_origin(scope, alias.name, bound)
 
     def _member(self, scope: Scope | None, package: str, name: str, node: ast.AST) -> Any:
         if scope is not None and name in scope.names:
@@ -170,9 +174,13 @@ class Importing(Evaluator):
             is_public = name in public if isinstance(public, (list, tuple)) else not name.startswith("_")
             if is_public:
                 self.scope.names[name] = copied(value)
-                self.scope.touched[name] = scope.touched.get(name, frozenset())
-                if name in scope.assigned:
-                    self.scope.assigned[name] = scope.assigned[name]
+                self._take_origin(scope, name, name)
+
+    def _take_origin(self, scope: Scope, name: str, bound: str) -> None:
+        """Know of an imported name, `bound` here, where it was assigned and which variables had a say."""
+        self.scope.touched[bound] = scope.touched.get(name, frozenset())
+        if name in scope.assigned:
+            self.scope.assigned[bound] = scope.assigned[name]
 
     def _absolute(self, node: ast.ImportFrom) -> str:
         if not node.level:

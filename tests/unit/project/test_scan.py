@@ -152,6 +152,25 @@ PACKAGE = {
 }
 
 
+def test_settings_that_are_imported_by_name_are_settings_with_their_origin_and_variables(shop: Shop) -> None:
+    base = (
+        SETTINGS + 'import os\nDEBUG = os.environ.get("DEBUG") == "1"\n'
+        'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "db"}}\n'
+    )
+    production = (
+        "from .base import DATABASES, DEBUG, INSTALLED_APPS, ROOT_URLCONF\n"
+        'DATABASES["default"]["ENGINE"] = "django.db.backends.postgresql"\n'
+    )
+    files = {**PACKAGE, "shop/settings/base.py": base, "shop/settings/production.py": production}
+    project = scan(shop(files, settings="shop.settings.production"))
+    assert [(one.alias, one.engine) for one in project.databases] == [
+        ("default", "django.db.backends.postgresql")
+    ]
+    debug = next(one for one in project.assignments if one.name == "DEBUG")
+    assert (str(debug.origin), debug.variables) == ("shop/settings/base.py:5", ("DEBUG",))
+    assert project.debug is not None
+
+
 def test_a_production_module_beside_a_development_one_is_taken_and_said(shop: Shop) -> None:
     project = scan(shop(PACKAGE, settings="shop.settings.dev"))
     assert project.settings is not None
