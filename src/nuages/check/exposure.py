@@ -123,10 +123,7 @@ def _hosts(facts: Facts) -> Iterator[Finding]:
 
 def _key(facts: Facts) -> Iterator[Finding]:
     key = facts.setting("SECRET_KEY")
-    variable = any(
-        each.required and re.fullmatch(r"(.*_)?SECRET_?KEY", each.name) for each in facts.project.variables
-    )
-    if (facts.is_unset("SECRET_KEY") and not variable) or (
+    if facts.is_unset("SECRET_KEY") or (
         key is not None and key.is_known and not key.variables and key.value in ("", None)
     ):
         yield NO_KEY.found(

@@ -31,8 +31,6 @@ class Branches(SettingsClasses):
         self.deciding: list[list[str]] = []
         self.debug_tests: list[tuple[ast.expr, frozenset[str]]] = []
         """The conditions under which DEBUG is set, and the variables that they ask."""
-        self.left_unset: dict[str, frozenset[str]] = {}
-        """Settings that only a branch which does not run gives a value, and the variables that this takes."""
 
     def store(self, target: ast.expr, value: Any, touched: set[str], node: ast.expr | None) -> None:
         """Give a target of an assignment its value."""
@@ -69,8 +67,13 @@ class Branches(SettingsClasses):
         chosen, other = (statement.body, statement.orelse) if known else (statement.orelse, statement.body)
         passed = self.perhaps(opposite if known else text, other, truth_value=False)
         if "SECRET_KEY" in passed.names and "SECRET_KEY" not in self.scope.names:
-            # Whether the very variable is set that it is taken from.
-            self.left_unset["SECRET_KEY"] = passed.touched.get("SECRET_KEY", frozenset()) & touched
+            asked = [
+                one for one in passed.touched.get("SECRET_KEY", ()) if one in touched and self.is_empty(one)
+            ]
+            if len(asked) == 1:
+                # The very variable decides that it is taken from: without it there is no key.
+                place = passed.assigned.get("SECRET_KEY")
+                self.bind("SECRET_KEY", Missing(asked[0]), set(asked), place)
         self.conditions.append(Condition(text if known else opposite, True))
         unset = [name for name in touched if self.is_empty(name)]
         outer, self.deciding = self.deciding, [*self.deciding, unset]

@@ -12,6 +12,7 @@ from nuages.project.reading import Condition, Reading
 from nuages.project.tree import Tree
 from nuages.project.values import (
     UNKNOWN,
+    Assigned,
     Class,
     Dotted,
     EnvironPath,
@@ -39,7 +40,9 @@ class Follower(Reading):
         """Follow statements in order."""
         raise NotImplementedError
 
-    def bind(self, name: str, value: Any) -> None:
+    def bind(
+        self, name: str, value: Any, touched: set[str] | None = None, assigned: Assigned | None = None
+    ) -> None:
         """Give a name its value in the current scope."""
         raise NotImplementedError
 

@@ -176,15 +176,9 @@ def _require_set(executor: Executor, scope: Scope) -> None:
         if isinstance(value, Missing):
             executor.require(value.variable)
         elif name == "SECRET_KEY" and value in {"", None} and isinstance(value, (str, type(None))):
-            _require_one(executor, scope.touched.get(name, frozenset()))
-    if "SECRET_KEY" not in scope.names:
-        _require_one(executor, executor.left_unset.get("SECRET_KEY", frozenset()))
-
-
-def _require_one(executor: Executor, touched: frozenset[str]) -> None:
-    unset = [one for one in touched if not executor.text_of(one)]
-    if len(unset) == 1:
-        executor.require(unset[0])
+            unset = [one for one in scope.touched.get(name, ()) if not executor.text_of(one)]
+            if len(unset) == 1:
+                executor.require(unset[0])
 
 
 def _secrets(executor: Executor, found: tuple[Variable, ...]) -> tuple[str, ...]:

@@ -156,3 +156,14 @@ def test_development_tools_go_to_a_file_beside_the_one_that_is_installed(
     assert cli.main(["check", str(project)]) == 0
     fix = "fix: move it to requirements/dev.txt, with `-r production.txt` as its first line\n"
     assert fix in capsys.readouterr().out
+
+
+def test_the_secret_of_another_service_does_not_stand_for_a_secret_key_that_nothing_sets(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = 'SECRET_KEY = os.environ["SECRET_KEY"]'
+    (project / "shop" / "settings.py").write_text(
+        GOOD.replace(whole, 'STRIPE_SECRET_KEY = os.environ["STRIPE_SECRET_KEY"]')
+    )
+    assert cli.main(["check", str(project)]) == 1
+    assert "error N009: SECRET_KEY is not set: Django does not start\n" in capsys.readouterr().out
