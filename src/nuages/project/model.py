@@ -332,4 +332,3 @@ class Project:
     """What runs beside the server: workers, schedulers, scheduled commands."""
     databases: tuple[Database, ...] = ()
     hints: Hints = field(default_factory=Hints)
-    extra: dict[str, Any] = field(default_factory=dict)
