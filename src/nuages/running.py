@@ -21,6 +21,7 @@ from nuages.errors import NuagesError, UsageError
 from nuages.image.planner import VENV
 from nuages.invocation import Invocation
 from nuages.kinds import file
+from nuages.node import build_command
 from nuages.options import Option, options_of
 from nuages.project.model import Process, Project
 from nuages.runtime.settings import Settings
@@ -71,11 +72,10 @@ def _front_end(invocation: Invocation, project: Project) -> None:
     folder = project.root / end.directory
     if (folder / "node_modules").exists() or (folder / ".pnp.cjs").exists():
         return
-    where = "" if end.directory == "." else f"cd {end.directory} && "
     invocation.console.event(
         "note",
-        f"the front end is not built by up, and no node_modules is there: if its files are missing, "
-        f"`{where}{end.manager} install && {end.manager} run {end.script}` makes them ({end.origin})",
+        "the front end is not built by up, and no node_modules is there: if its files are missing, "
+        f"`{build_command(end.directory, end.manager, [end.script])}` makes them ({end.origin})",
     )
 
 

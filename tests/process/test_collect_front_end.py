@@ -64,3 +64,14 @@ def test_a_missing_folder_that_no_build_makes_or_no_page_wants_is_nobody_s_fault
     done = collect(project)
     assert done.returncode == 0, done.stderr
     assert "front end" not in done.stderr
+
+
+def test_the_command_is_that_of_production_where_the_package_lies_in_the_project_s_folder(
+    tmp_path: Path,
+) -> None:
+    project = write_project(tmp_path, 'STATICFILES_DIRS = [("made", BASE.parent / "dist")]\n')
+    (project / "front" / "package.json").unlink()
+    (project / "package.json").write_text('{"scripts": {"build": "webpack", "build:prod": "webpack -p"}}')
+    done = collect(project)
+    assert f"{project}/package.json has the script build:prod, which may make it\n" in done.stderr
+    assert "\n  npm install && npm run build:prod\n" in done.stderr

@@ -1,10 +1,10 @@
-"""Which package manager a front end is built with, in the image and in what we tell people to run."""
+"""What a front end is built with, in the image and in what we tell people to run."""
 
 from __future__ import annotations
 
 import pytest
 
-from nuages.node import manager_of
+from nuages.node import build_command, build_scripts, manager_of
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,40 @@ def test_the_lock_tells_the_manager_else_package_json(
     package: dict[str, object], files: set[str], found: tuple[str, str]
 ) -> None:
     assert manager_of(package, files) == found
+
+
+@pytest.mark.parametrize(
+    ("scripts", "found"),
+    [
+        ({"build": "vite build", "dev": "vite"}, "build"),
+        # Where there is one for production, `build` is for development.
+        ({"build": "webpack", "build:prod": "webpack --mode production"}, "build:prod"),
+        ({"build-prod": "webpack", "build": "webpack"}, "build-prod"),
+        (
+            {"tailwind:build": "tailwindcss -i a -o b", "tailwind:watch": "tailwindcss --watch"},
+            "tailwind:build",
+        ),
+        ({"build:css": "sass a b", "build:docs": "typedoc"}, "build:css"),
+        # Two of a kind: neither is the whole.
+        ({"build-stylus": "stylus a", "build-riot": "riot b"}, "build-stylus build-riot"),
+        ({"start": "node server.js", "build:dev": "webpack"}, ""),
+        ({"rebuild": "npm rebuild"}, ""),
+        ({"build": ""}, ""),
+    ],
+)
+def test_the_script_for_production_is_taken(scripts: dict[str, str], found: str) -> None:
+    assert build_scripts({"scripts": scripts}) == found.split()
+
+
+@pytest.mark.parametrize(
+    "package", [{}, {"scripts": None}, {"scripts": ["build"]}, {"scripts": {"build": None}}]
+)
+def test_a_package_json_without_scripts_builds_nothing(package: dict[str, object]) -> None:
+    assert build_scripts(package) == []
+
+
+def test_the_command_leaves_the_shell_where_it_is() -> None:
+    assert build_command(".", "npm", ["build"]) == "npm install && npm run build"
+    assert build_command("front", "pnpm", ["build-css", "build-js"]) == (
+        "(cd front && pnpm install && pnpm run build-css && pnpm run build-js)"
+    )

@@ -6,17 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nuages.node import LOCKS, manager_of
+from nuages.node import LOCKS, build_scripts, manager_of
 from nuages.project.model import FrontEnd
 from nuages.project.tree import Tree, join
 
-_SCRIPTS = (
-    "build:prod", "build-prod", "build_prod", "build:production", "build-production", "build_production",
-    "production", "prod", "build",
-)  # fmt: skip
-"""Names of the script that makes what production serves: where there is one for production, `build` is not it."""
-_ONE_OF_ITS_KIND = re.compile(r"(^|[:_-])build([:_-]|$)")
-_NOT_PRODUCTION = re.compile(r"dev|watch|test|docs?\b|story|debug|types|//")
 _CONFIGURATION = re.compile(
     r"(vite|webpack[\w.-]*|rollup|esbuild|gulpfile|tailwind)(\.config)?\.(js|ts|mjs|cjs)$"
 )
@@ -28,24 +21,24 @@ def find(tree: Tree, folders: tuple[str, ...]) -> FrontEnd | None:
 
     One elsewhere, or a workspace of several packages above the project, is a front end of its own.
     """
-    for folder, path, document, scripts in _packages(tree, folders):
-        script = _script(scripts)
-        if script is None:
+    for folder, path, document in _packages(tree, folders):
+        scripts = build_scripts(document)
+        if len(scripts) != 1:
             continue
         prefix = "" if folder == "." else f"{folder}/"
         manager, lock = manager_of(document, {name for name in LOCKS if prefix + name in tree})
         return FrontEnd(
-            directory=folder, manager=manager, lock=lock, script=script, node=_node(tree, prefix, document),
-            origin=tree.line_of(path, rf'"{re.escape(script)}"\s*:\s*"'),
+            directory=folder, manager=manager, lock=lock, script=scripts[0], node=_node(tree, prefix, document),
+            origin=tree.line_of(path, rf'"{re.escape(scripts[0])}"\s*:\s*"'),
         )  # fmt: skip
     return None
 
 
 def undecided(tree: Tree, folders: tuple[str, ...]) -> str | None:
     """Return the note on a package.json where several scripts build something and none is the whole build."""
-    for _, path, _, scripts in _packages(tree, folders):
-        parts = _parts(scripts)
-        if _script(scripts) is None and len(parts) > 1:
+    for _, path, document in _packages(tree, folders):
+        parts = build_scripts(document)
+        if len(parts) > 1:
             origin = tree.line_of(path, rf'"{re.escape(parts[0])}"\s*:\s*"')
             return (
                 f"no front end is built: {origin} has {', '.join(parts[:-1])} and {parts[-1]}, and neither is the "
@@ -54,10 +47,8 @@ def undecided(tree: Tree, folders: tuple[str, ...]) -> str | None:
     return None
 
 
-def _packages(
-    tree: Tree, folders: tuple[str, ...]
-) -> Iterator[tuple[str, str, Mapping[str, Any], Mapping[str, object]]]:
-    """Yield folder, path, content and scripts of each package.json that may be the project's front end."""
+def _packages(tree: Tree, folders: tuple[str, ...]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Yield folder, path and content of each package.json that may be the project's front end."""
     for folder in (*folders, *_below(tree, folders[0])):
         path = join(folder, "package.json")
         if path not in tree:
@@ -65,26 +56,7 @@ def _packages(
         document = tree.json(path)
         if folder != folders[0] and ("workspaces" in document or join(folder, "pnpm-workspace.yaml") in tree):
             continue
-        scripts = document.get("scripts")
-        if isinstance(scripts, Mapping):
-            yield folder, path, document, scripts
-
-
-def _script(scripts: Mapping[str, object]) -> str | None:
-    """Return the script that builds for production: by its usual names, else the only one with `build` in its name."""
-    usual = next((name for name in _SCRIPTS if scripts.get(name)), None)
-    if usual is not None:
-        return usual
-    others = _parts(scripts)
-    return others[0] if len(others) == 1 else None
-
-
-def _parts(scripts: Mapping[str, object]) -> list[str]:
-    return [
-        name
-        for name in scripts
-        if scripts[name] and _ONE_OF_ITS_KIND.search(name) and not _NOT_PRODUCTION.search(name)
-    ]
+        yield folder, path, document
 
 
 def _below(tree: Tree, folder: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nuages.errors import ProjectError
-from nuages.node import LOCKS, manager_of
+from nuages.node import LOCKS, build_command, build_scripts, manager_of
 from nuages.runtime.collectfaults import find_static
 
 _STATIC = re.compile(r"""\{%\s*static\s+(?P<quote>['"])(?P<name>[^'"{}]+)(?P=quote)""")
@@ -19,18 +19,17 @@ _STATIC = re.compile(r"""\{%\s*static\s+(?P<quote>['"])(?P<name>[^'"{}]+)(?P=quo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
-    """A `folder` that the build whose package.json is `package` would make, by `script` of the package `manager`."""
+    """A `folder` that the build whose package.json is `package` would make, by `scripts` of the package `manager`."""
 
     folder: Path
     package: Path
-    script: str
+    scripts: list[str]
     manager: str
 
     @property
     def command(self) -> str:
         """What makes it, from the project's folder."""
-        place = os.path.relpath(self.package.parent)
-        return f"(cd {place} && {self.manager} install && {self.manager} run {self.script})"
+        return build_command(os.path.relpath(self.package.parent), self.manager, self.scripts)
 
 
 def missing_builds(folders: Iterable[Any], root: Path) -> Iterator[Missing]:
@@ -47,12 +46,10 @@ def missing_builds(folders: Iterable[Any], root: Path) -> Iterator[Missing]:
                 break
             path = place / "package.json"
             package = _read(path)
-            scripts = package.get("scripts")
-            names = scripts if isinstance(scripts, dict) else ()
-            script = min((name for name in names if re.match(r"build\b", name)), key=len, default="")
-            if script:
+            scripts = build_scripts(package)
+            if scripts:
                 manager, _ = manager_of(package, {name for name in LOCKS if (place / name).exists()})
-                yield Missing(folder=folder, package=path, script=script, manager=manager)
+                yield Missing(folder=folder, package=path, scripts=scripts, manager=manager)
                 break
 
 
@@ -93,7 +90,7 @@ def front_end_error(root: Path) -> ProjectError | None:
             return ProjectError(
                 f"the front end is not built: nobody has the static file {name}", where=where,
                 why=f"STATICFILES_DIRS names {missing.folder}, which is missing or empty; {missing.package} has the "
-                f"script {missing.script}, which may make it",
+                f"script{'s' if len(missing.scripts) > 1 else ''} {' and '.join(missing.scripts)}, which may make it",
                 hint=missing.command,
             )  # fmt: skip
     return None
