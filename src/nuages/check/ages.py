@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import date
 
 from nuages.check.facts import Facts
 from nuages.check.finding import Finding, notice, warning
 from nuages.project.pythons_of_django import Series, pythons_for
+from nuages.project.specifier import one_series
 
 OLD_PYTHON = warning(50, "Python gets no security fixes any more")
 AGEING_PYTHON = notice(51, "Python gets its last security fixes soon")
@@ -51,7 +51,7 @@ def _python(facts: Facts) -> Iterator[Finding]:
             fix=_advice(facts, "echo {} > .python-version", _TOO_OLD),
         )  # fmt: skip
         return
-    series = _series(python.value)
+    series = one_series(python.value)
     if series is None:
         return
     end = PYTHON_ENDS.get(series) or (date(2020, 1, 1) if series < (3, 5) else None)
@@ -83,14 +83,6 @@ def _advice(facts: Facts, fix: str, above: Series) -> str:
         newest = ".".join(map(str, suited))
         return f"upgrade Django first: {django.value.lstrip('=')} runs on no newer Python than {newest}"
     return fix.replace("{}", ".".join(map(str, suited)))
-
-
-def _series(specifier: str) -> tuple[int, int] | None:
-    """Return the one series that a specifier set allows: `==3.9.*`, `~=3.9.2`, `==3.9.18`; None for a range."""
-    found = re.search(r"(?:={2,3}|~=)\s*(\d+)\.(\d+)(?:\.[\d*]+)", specifier) or re.fullmatch(
-        r"={2}(\d+)\.(\d+)", specifier
-    )
-    return (int(found[1]), int(found[2])) if found else None
 
 
 def _django(facts: Facts) -> Iterator[Finding]:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from nuages.environment import interpreters, sources
 from nuages.environment.compatibility import SERVER
-from nuages.environment.interpreters import Interpreter, Needs, dotted
+from nuages.environment.interpreters import Interpreter, Needs, between, dotted
 from nuages.environment.locks.graph import Requirements, compiled_ones, lacking_wheels, tags_for, without
 from nuages.environment.virtual import OWN
 from nuages.errors import Origin, ProjectError, UsageError
 from nuages.project.model import Project, normalized
 from nuages.project.pythons_of_django import pythons_for
+from nuages.project.specifier import one_series
 
 SERIES = ((3, 10), (3, 11), (3, 12), (3, 13), (3, 14))
 """The Pythons that there are images of and that nuages runs on."""
@@ -167,9 +168,7 @@ def _none_fits(project: Project, needs: Needs, python: str | None, given_by: str
         where = where or project.python.origin
     if needs.django:
         oldest, newest, fact = needs.django
-        reasons.append(
-            f"Django {fact.value} runs on Python {dotted(oldest)} to {dotted(newest)} ({fact.origin})"
-        )
+        reasons.append(f"Django {fact.value} runs on Python {between(oldest, newest)} ({fact.origin})")
         where = where or fact.origin
     reasons.append(f"images are made with Python {dotted(SERIES[0])} to {dotted(SERIES[-1])}")
     return ProjectError(
@@ -183,7 +182,7 @@ def _because(project: Project, python: str | None, given_by: str, *, known: bool
     if python:
         return given_by
     reasons = [f"{project.python.origin} says {project.python.value}"] if project.python else []
-    pinned = project.python is not None and interpreters.pins_series(project.python.value)
+    pinned = project.python is not None and one_series(project.python.value) is not None
     if project.django and (not reasons or (limited and not pinned)):
         reasons.append(f"Django {project.django.value} ({project.django.origin})")
     reasons.append("the newest with wheels of all that is locked" if known else "the newest that is proven")

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from nuages.errors import Origin, ProjectError, UsageError
 from nuages.project.model import Fact
+from nuages.project.pythons_of_django import OPEN
+from nuages.project.specifier import minors, one_series
 
 OLDEST = (3, 10)
 """The oldest Python that nuages itself runs on."""
@@ -193,7 +195,7 @@ def objections(each: Interpreter, needs: Needs) -> list[str]:
     if needs.python and not SpecifierSet(needs.python.value).contains(full, prereleases=True):
         found.append("project")
     # A project that pins one series has been run on it, whatever Django's table says.
-    pinned = needs.python is not None and pins_series(needs.python.value)
+    pinned = needs.python is not None and one_series(needs.python.value) is not None
     if needs.django and not pinned and not needs.django[0] <= each.series <= needs.django[1]:
         found.append("django")
     return found
@@ -204,11 +206,9 @@ def dotted(series: tuple[int, int]) -> str:
     return f"{series[0]}.{series[1]}"
 
 
-def pins_series(specifier: str) -> bool:
-    """Return whether the specifier allows one series of Python only, as `==3.12.*` or `~=3.12.4` do."""
-    return bool(
-        re.search(r"(==|~=)\s*\d+\.\d+\.", specifier) or re.fullmatch(r"\s*==\s*\d+\.\d+\s*", specifier)
-    )
+def between(oldest: tuple[int, int], newest: tuple[int, int]) -> str:
+    """Return a range of series in words: `3.6 to 3.10`."""
+    return f"{dotted(oldest)} or newer" if newest == OPEN else f"{dotted(oldest)} to {dotted(newest)}"
 
 
 def _none_fits(found: Sequence[Interpreter], needs: Needs) -> ProjectError:
@@ -223,9 +223,7 @@ def _none_fits(found: Sequence[Interpreter], needs: Needs) -> ProjectError:
         reasons.append(f"the project needs Python {_words(needs.python.value)}")
     if needs.django and not needs.option:
         oldest, newest, fact = needs.django
-        reasons.append(
-            f"Django {fact.value} runs on Python {dotted(oldest)} to {dotted(newest)} ({fact.origin})"
-        )
+        reasons.append(f"Django {fact.value} runs on Python {between(oldest, newest)} ({fact.origin})")
         where = where if needs.python else fact.origin
     reasons.append(f"nuages needs Python {dotted(OLDEST)} or newer")
     reasons.append(f"this machine has {present}")
@@ -250,18 +248,32 @@ def _hint(found: Sequence[Interpreter], needs: Needs) -> str:
     if series and series < OLDEST:
         return f"nuages cannot serve Python {dotted(series)}: upgrade the project to Python {dotted(OLDEST)} or newer"
     text, other = dotted(series) if series else "X.Y", "name one: --python PATH"
-    patch = _wanted_patch(needs)
-    if patch and not needs.option and any(each.series == series for each in found):
+    if not needs.option and any(each.series == series for each in found):
+        patch = _wanted_patch(needs)
+        if not patch:
+            # What the project asks for is here, and its Django objects.
+            return f"upgrade Django, or try the {text} that is here all the same: --python {text}"
         # The series is here, in another release: its name alone would say nothing.
         text, other = patch, f"take the {text} that is here: --python {text}"
     return f"install Python {text} (apt, pyenv or `uv python install {text}`), or {other}"
 
 
 def _wanted_series(needs: Needs) -> tuple[int, int] | None:
+    """Return the series to install: the one that is asked for, unless only a newer one suits Django and nuages too."""
+    asked = None
     for text in (needs.option, needs.python.value if needs.python else None):
         if text and (match := re.search(r"(?:==|~=|>=)\s*(\d+)\.(\d+)", text)):
-            return int(match[1]), int(match[2])
-    return needs.django[1] if needs.django else None
+            asked = int(match[1]), int(match[2])
+            break
+    if needs.option or (asked is None and needs.django is None):
+        return asked
+    oldest, newest = needs.django[:2] if needs.django else (OLDEST, OPEN)
+    oldest = max(oldest, OLDEST)
+    suited = oldest if newest == OPEN else newest
+    if asked is None:
+        return suited
+    allowed = needs.python is not None and minors(needs.python.value, (dotted(suited),))
+    return suited if allowed and not oldest <= asked <= newest else asked
 
 
 def _wanted_patch(needs: Needs) -> str:

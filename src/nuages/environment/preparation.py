@@ -32,6 +32,7 @@ from nuages.environment.virtual import Environment, Order
 from nuages.errors import NuagesError, ProjectError
 from nuages.project.model import Project
 from nuages.project.pythons_of_django import pythons_for
+from nuages.project.specifier import one_series
 
 _RECORD = "environment.json"
 _TRIES = 3
@@ -183,7 +184,7 @@ def _may_fall_back(project: Project, options: UpOptions) -> bool:
     """Return whether another Python may be tried: not where the user or the project names one series."""
     if options.python:
         return False
-    return project.python is None or not interpreters.pins_series(project.python.value)
+    return project.python is None or one_series(project.python.value) is None
 
 
 def _one(

@@ -9,6 +9,9 @@ from nuages.project.specifier import allows
 
 Series = tuple[int, int]
 
+OPEN: Series = (3, 99)
+"""The newest Python of a Django whose newest is not known."""
+
 DJANGO: Mapping[Series, tuple[Series, Series, Mapping[Series, int]]] = {
     (1, 8): ((2, 7), (3, 5), {}),
     (1, 9): ((2, 7), (3, 5), {}),
@@ -36,8 +39,8 @@ and the patch release that the newer Pythons came with."""
 def pythons_for(django: str) -> tuple[Series, Series] | None:
     """Return the oldest and newest Python for a version (`4.2.3`) or a requirement (`>=4.2,<5`) of Django.
 
-    A requirement allows several releases: the newest that it allows decides, since that is what is installed. None
-    where it cannot be told.
+    A requirement allows several releases, each on Pythons of its own: from the oldest of all to the newest. None where
+    it cannot be told.
     """
     if version := re.fullmatch(
         r"\s*(?:==\s*)?(\d+)\.(\d+)(?:\.(\d+))?(?:\.?(?:a|b|rc|dev|post)\d*)?\s*", django
@@ -51,7 +54,7 @@ def _range(series: Series, patch: int) -> tuple[Series, Series] | None:
     row = DJANGO.get(series)
     if row is None:
         # A release newer than this table: at least what the last one needs, with no upper limit known.
-        return (DJANGO[max(DJANGO)][0], (3, 99)) if series > max(DJANGO) else None
+        return (DJANGO[max(DJANGO)][0], OPEN) if series > max(DJANGO) else None
     oldest, newest, since = row
     while since.get(newest, 0) > patch:
         newest = newest[0], newest[1] - 1

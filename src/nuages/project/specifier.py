@@ -153,3 +153,11 @@ def minors(specifier: str, known: tuple[str, ...]) -> tuple[str, ...]:
         if any(allows(specifier, patch) for patch in patches):
             found.append(minor)
     return tuple(found)
+
+
+def one_series(specifier: str) -> tuple[int, int] | None:
+    """Return the one series that a specifier set allows, as `==3.9.*`, `~=3.9.2` or `==3.9.18` do; None for a range."""
+    found = re.search(r"(?:={2,3}|~=)\s*(\d+)\.(\d+)\.[\d*]", specifier) or re.fullmatch(
+        r"\s*==\s*(\d+)\.(\d+)\s*", specifier
+    )
+    return (int(found[1]), int(found[2])) if found else None

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from nuages.environment.compatibility import series_of
-from nuages.environment.interpreters import Interpreter, Needs, choose, pins_series, wanted
+from nuages.environment.interpreters import Interpreter, Needs, choose, wanted
 from nuages.errors import Origin, ProjectError, UsageError
 from nuages.project.model import Fact
 from nuages.project.pythons_of_django import DJANGO, pythons_for
@@ -131,6 +131,42 @@ def test_a_project_on_an_older_python_is_told_what_it_would_take() -> None:
 
 
 @pytest.mark.parametrize(
+    ("django", "python", "series"),
+    [
+        ("3.2.25", ">=3.8", "3.10"),
+        ("3.2.25", None, "3.10"),
+        # The newest that Django runs on is none that the project allows.
+        ("3.2.25", ">=3.12", "3.12"),
+        ("7.0", ">=3.10", "3.12"),
+        ("7.0", None, "3.12"),
+    ],
+)
+def test_the_python_to_install_is_one_that_project_django_and_nuages_take(
+    django: str, python: str | None, series: str
+) -> None:
+    with pytest.raises(ProjectError) as caught:
+        choose([each for each in MACHINE if each.series == (3, 11)], needs_django(django, python))
+
+    assert caught.value.hint.startswith(f"install Python {series} (apt, pyenv ")
+    assert "3.99" not in caught.value.render()
+
+
+def test_where_project_and_django_exclude_each_other_nothing_is_to_be_installed() -> None:
+    with pytest.raises(ProjectError) as caught:
+        choose(MACHINE, needs_django("3.2.25", ">=3.12"))
+
+    assert caught.value.hint == "upgrade Django, or try the 3.12 that is here all the same: --python 3.12"
+    assert versions(replace(needs_django("3.2.25", ">=3.12"), option="==3.12.*")) == ["3.12.1"]
+
+
+def test_a_project_that_allows_more_than_nuages_runs_on_is_not_to_be_upgraded() -> None:
+    with pytest.raises(ProjectError) as caught:
+        choose([python("3.9.18")], Needs(python=Fact(">=3.8", Origin("pyproject.toml", 4))))
+
+    assert caught.value.hint.startswith("install Python 3.10 ")
+
+
+@pytest.mark.parametrize(
     ("text", "expected"), [("3.12", "==3.12.*"), ("python3.12", "==3.12.*"), ("3.12.1", "==3.12.1")]
 )
 def test_the_option_takes_a_version(text: str, expected: str) -> None:
@@ -148,21 +184,6 @@ def test_the_option_refuses_what_is_no_program() -> None:
         "\n"
         "hint: --python X.Y|PATH, for example --python 3.12"
     )
-
-
-@pytest.mark.parametrize(
-    ("specifier", "pinned"),
-    [
-        ("==3.12.*", True),
-        ("==3.12.4", True),
-        ("~=3.12.0", True),
-        (">=3.12", False),
-        ("~=3.12", False),
-        ("", False),
-    ],
-)
-def test_pinning_one_series(specifier: str, pinned: bool) -> None:
-    assert pins_series(specifier) is pinned
 
 
 @pytest.mark.parametrize(

@@ -72,3 +72,20 @@ def test_the_minor_versions_that_fit_are_named() -> None:
     assert specifier.minors("==3.12.4", known) == ("3.12",)
     assert specifier.minors(">=3.12.4", known) == ("3.12", "3.13")
     assert specifier.minors("==3.12.*", known) == ("3.12",)
+
+
+@pytest.mark.parametrize(
+    ("text", "series"),
+    [
+        ("==3.12.*", (3, 12)),
+        ("==3.12.4", (3, 12)),
+        ("== 3.12", (3, 12)),
+        ("~=3.12.0", (3, 12)),
+        (">=3.12", None),
+        (">=3.11,!=3.12.*", None),
+        ("~=3.12", None),
+        ("", None),
+    ],
+)
+def test_one_series_is_known_from_a_range(text: str, series: tuple[int, int] | None) -> None:
+    assert specifier.one_series(text) == series
