@@ -191,11 +191,21 @@ def _elsewhere(dependencies: Dependencies, names: list[str]) -> str:
         return f"pdm remove {' '.join(names)} && pdm add -d {' '.join(names)}"
     if manager in {Manager.PIPENV, Manager.PIPFILE}:
         return f"move {them} to [dev-packages] in the Pipfile, and lock again"
+    if manager is Manager.SETUP:
+        return f"move {them} to an extra called dev: extras_require in {dependencies.files[0]}"
+    source = dependencies.files[0] if dependencies.files else "requirements.txt"
+    if manager is Manager.PIP_TOOLS:
+        written = next((each for each in dependencies.included if each.endswith(".in")), None)
+        if written is None:
+            return f"move {them} to the development dependencies of what {source} is made from, and make it again"
+        source = written
     # `requirements.txt` → `requirements-dev.txt`, `requirements/production.txt` → `requirements/dev.txt`
-    folder, name = posixpath.split(dependencies.files[0] if dependencies.files else "requirements.txt")
+    folder, name = posixpath.split(source)
+    stem, ending = posixpath.splitext(name)
     whole = name.startswith("requirements") or not folder
-    beside = posixpath.join(folder, f"{name.removesuffix('.txt')}-dev.txt" if whole else "dev.txt")
-    return f"move {them} to {beside}, with `-r {name}` as its first line"
+    beside = posixpath.join(folder, f"{stem}-dev{ending}" if whole else f"dev{ending}")
+    compiled = ", and compile both" if source.endswith(".in") else ""
+    return f"move {them} to {beside}, with `-r {name}` as its first line{compiled}"
 
 
 def _moving(direct: Sequence[Distribution]) -> Iterator[Finding]:
