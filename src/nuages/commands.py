@@ -126,13 +126,15 @@ def _missing_variables(invocation: Invocation, error: StartError) -> NuagesError
 
     Python reports the first; looked up only then, because what reading finds missing may not be needed in fact.
     """
-    from nuages.environment.variables import missing_error, unset
+    from nuages.environment.variables import missing_error, tell_unset, unset
 
     try:
-        missing = unset(read(invocation), invocation.environ)
+        project = read(invocation)
     except NuagesError:
         return None
+    missing = unset(project, invocation.environ)
     if not any(variable.name in error.why for variable in missing):
+        tell_unset(error, project, invocation.environ)
         return None
     given = " ".join(f"{variable.name}=…" for variable in missing[:3])
     hint = f"set them in its environment: {given} nuages {invocation.command}"

@@ -170,3 +170,14 @@ def test_every_missing_variable_is_named_at_once(tmp_path: Path) -> None:
         "\n"
         "hint: set them in its environment: SHOP_FIRST=… SHOP_SECOND=… nuages serve"
     )
+
+
+def test_a_none_that_an_unset_variable_left_is_traced_to_it(tmp_path: Path) -> None:
+    settings = (
+        "import os\nfrom urllib.parse import urlsplit\nCACHE = os.environ.get('SHOP_CACHE')\n"
+        "HOST = urlsplit(CACHE).hostname.lower()\n"
+    )
+    assert refused(write_project(tmp_path, settings=settings)).endswith(
+        "hint: set SHOP_CACHE, which pages/settings.py:10 reads without a default; or correct the line that the "
+        "traceback ends with; `python manage.py check` shows the same"
+    )

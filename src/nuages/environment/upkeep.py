@@ -16,7 +16,7 @@ from nuages.environment.errand import failed, heard, run
 from nuages.environment.home import Report, digest_of, disk, locked, read_json, write
 from nuages.environment.migrations import migrate
 from nuages.environment.prepared import Prepared, collect_command, command
-from nuages.environment.variables import read_by_settings
+from nuages.environment.variables import read_by_settings, tell_unset
 from nuages.errors import NuagesError, StartError
 
 _RECORD = "upkeep.json"
@@ -197,7 +197,9 @@ def _probe(prepared: Prepared, wanted: Wanted) -> dict[str, Any]:
             hint="load them by hand: nuages run -- check",
         )
     if "error" in facts:
-        raise _error(facts["error"])
+        error = _error(facts["error"])
+        tell_unset(error, prepared.project, prepared.variables)
+        raise error
     return facts
 
 

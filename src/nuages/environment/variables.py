@@ -130,6 +130,22 @@ def missing_error(
     )
 
 
+def tell_unset(error: NuagesError, project: Project, given: Mapping[str, str]) -> None:
+    """Name in an error's hint the unset variable that the None in its traceback comes from.
+
+    It is one that the settings read without a default, and a line of it names it or a setting made of it.
+    """
+    if "NoneType" not in error.why:
+        return
+    for each in project.variables:
+        if each.name in given or each.given is not None or each.default not in {None, "None"}:
+            continue
+        names = [each.name, *(one.name for one in project.assignments if each.name in one.variables)]
+        if re.search(rf"\b({'|'.join(map(re.escape, names))})\b", error.why):
+            error.hint = f"set {each.name}, which {each.origin} reads without a default; or {error.hint}"
+            return
+
+
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_.]*)\s*=\s*(.*)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\", "$": "$", "`": "`"}
 

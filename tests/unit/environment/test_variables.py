@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from nuages.environment.variables import (
     parse_env_file,
     read_env_file,
     read_kept,
+    tell_unset,
 )
-from nuages.errors import Origin, ProjectError, UsageError
+from nuages.errors import Origin, ProjectError, StartError, UsageError
 from nuages.project.model import (
     Assignment,
     Dependencies,
@@ -121,6 +123,44 @@ def test_all_missing_variables_are_told_at_once_with_file_and_line() -> None:
         "hint: write NAME=value lines to a file and name it: --env-file FILE\n"
         "      or set them: STRIPE_SECRET_KEY=… nuages up"
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        (
+            "HOST = urlsplit(CACHE).hostname.lower()\nAttributeError: 'NoneType' object has no attribute 'lower'",
+            "set REDIS_URL, which shop/settings.py:12 reads without a default; or correct the line",
+        ),
+        (
+            "PORT = int(os.environ.get('REDIS_URL'))\nTypeError: int() argument must be … not 'NoneType'",
+            "set REDIS_URL, which shop/settings.py:12 reads without a default; or correct the line",
+        ),
+        (
+            "HOST = HOSTS.get('x').lower()\nAttributeError: 'NoneType' object has no attribute 'lower'",
+            "correct the line",
+        ),
+        ("HOST = CACHE.lower()\nAttributeError: 'str' object has no attribute 'lowr'", "correct the line"),
+    ],
+)
+def test_a_none_that_an_unset_variable_left_is_traced_to_it(line: str, hint: str) -> None:
+    shop = project(
+        variable("NAME", required=False, default="'CACHE'"),
+        variable("REDIS_URL", 12, required=False, kind=VariableKind.URL),
+    )
+    cache = Assignment(
+        name="CACHE",
+        text="",
+        origin=Origin("shop/settings.py", 12),
+        is_literal=False,
+        variables=("REDIS_URL",),
+    )
+    error = StartError("the settings cannot be loaded", why=line, hint="correct the line")
+    tell_unset(error, replace(shop, assignments=(cache,)), {})
+    assert error.hint == hint
+    error = StartError("the settings cannot be loaded", why=line, hint="correct the line")
+    tell_unset(error, replace(shop, assignments=(cache,)), {"REDIS_URL": "redis://cache"})
+    assert error.hint == "correct the line"
 
 
 def test_a_variable_with_a_default_is_not_asked_for() -> None:
