@@ -71,9 +71,8 @@ def inside(project: Project, environ: Mapping[str, str]) -> Prepared:
     )  # fmt: skip
     path = os.pathsep.join([str(folder / "bin"), environ.get("PATH") or os.defpath])
     private = Path(tempfile.gettempdir(), f"nuages-{os.getuid()}")
-    return Prepared(
-        project=project, environment=environment, private=private, variables={**environ, "PATH": path}
-    )
+    variables = with_paths(project, {**environ, "PATH": path})
+    return Prepared(project=project, environment=environment, private=private, variables=variables)
 
 
 def environ_of(environment: Environment, private: Path, variables: Mapping[str, str]) -> dict[str, str]:
@@ -97,9 +96,12 @@ def with_paths(project: Project, variables: Mapping[str, str]) -> dict[str, str]
 
     manage.py puts them on its own sys.path; the server and a worker of a queue are started without it.
     """
+    given = variables.get("PYTHONPATH", "")
     folders = [str(project.root / folder) for folder in project.paths]
-    given = list(filter(None, [variables.get("PYTHONPATH")]))
-    return {**variables, "PYTHONPATH": os.pathsep.join([*folders, *given])} if folders else dict(variables)
+    added = [folder for folder in folders if folder not in given.split(os.pathsep)]
+    if not added:
+        return dict(variables)
+    return {**variables, "PYTHONPATH": os.pathsep.join([*added, *filter(None, [given])])}
 
 
 def command(prepared: Prepared, *argv: str) -> Command:

@@ -90,6 +90,10 @@ def test_folders_that_manage_py_puts_on_sys_path_are_there_for_who_is_started_wi
     }
     assert with_paths(project, {"PYTHONPATH": "/own"})["PYTHONPATH"].endswith("/shop/lib:/own")
     assert with_paths(prepared(tmp_path).project, {"A": "1"}) == {"A": "1"}
+    # Where there is no private environment, nobody else does it; in an image they are there already.
+    there = inside(project, {}).variables["PYTHONPATH"]
+    assert there == f"{tmp_path}/shop/src:{tmp_path}/shop/lib"
+    assert inside(project, {"PYTHONPATH": there}).variables["PYTHONPATH"] == there
 
 
 def test_a_users_own_choice_for_bytecode_is_kept(tmp_path: Path) -> None:
