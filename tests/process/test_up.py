@@ -296,6 +296,16 @@ def test_missing_variables_are_told_all_at_once_before_anything_is_installed(
     )
 
 
+def test_a_console_script_of_the_project_s_own_runs(home: Path, tmp_path: Path) -> None:
+    shop = project(tmp_path / "shop", DJANGO, **{
+        "pyproject.toml": '[project]\nname = "shop"\nversion = "1"\n[project.scripts]\nshop-hello = "shop.cli:main"\n',
+        "shop/cli.py": "import sys\ndef main():\n    print(sys.argv)\n    return 7\n",
+    })  # fmt: skip
+    answer = nuages("run", str(shop), "--", "shop-hello", "--twice", variables=environ(home, None))
+
+    assert (answer.code, answer.out) == (7, "['shop-hello', '--twice']\n"), answer.err
+
+
 def test_an_env_file_gives_variables_to_the_project(home: Path, tmp_path: Path) -> None:
     settings = "import os\nSECRET_KEY = 'x'\nA = os.environ['PAYMENT_URL']\n"
     shop = project(tmp_path / "shop", DJANGO, **{"shop/settings.py": settings})

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import os
 import select
-import shutil
 import signal
 import subprocess
 import sys
@@ -24,7 +23,7 @@ from pathlib import Path
 from typing import IO
 
 from nuages.environment.home import Report
-from nuages.environment.prepared import Command, Prepared
+from nuages.environment.prepared import Command, Prepared, program
 from nuages.errors import ProjectError
 from nuages.project import schedule
 from nuages.project.model import SCRATCH, Process, ProcessRole
@@ -49,8 +48,8 @@ def command_of(prepared: Prepared, process: Process, extra: Mapping[str, str]) -
     folder = str(project.root / project.directory)  # `project.paths` are there already
     variables["PYTHONPATH"] = os.pathsep.join([folder, *filter(None, [variables.get("PYTHONPATH")])])
     name, *rest = process.command
-    program = shutil.which(name, path=variables.get("PATH"))
-    if program is None:
+    words = program(prepared, name)
+    if not words:
         raise ProjectError(
             f"the process {process.name!r} cannot be run: there is no {name}", where=process.origin,
             why=f"looked for in {prepared.environment.folder / 'bin'} and on PATH",
@@ -58,7 +57,7 @@ def command_of(prepared: Prepared, process: Process, extra: Mapping[str, str]) -
             f"[tool.nuages.processes]\n{process.name} = false",
         )  # fmt: skip
     moved = [str(scratch) + word[len(SCRATCH) :] if word.startswith(f"{SCRATCH}/") else word for word in rest]
-    return Command(argv=(program, *moved), environ=variables, directory=project.root / process.directory)
+    return Command(argv=(*words, *moved), environ=variables, directory=project.root / process.directory)
 
 
 def pause_after(ran_seconds: float, failures: int) -> float:

@@ -166,27 +166,35 @@ def migrate_command(prepared: Prepared) -> Command:
 def run_command(prepared: Prepared, argv: Sequence[str]) -> Command:
     """Return what `nuages run -- …` runs: a management command where there is one of that name, else a program.
 
-    Programs are looked for in the environment before PATH, as after activating it. What is neither goes to
-    manage.py, which knows its own near misses.
+    Programs are looked for in the environment and among the project's own scripts before PATH, as after activating an
+    environment that the project is installed in. What is neither goes to manage.py, which knows its own near misses.
     """
     name, *rest = argv
     if Path(name).name == "manage.py":
         return manage_command(prepared, rest)
     if "/" in name:
         return Command(argv=tuple(argv), environ=prepared.variables, directory=prepared.directory)
-    program = prepared.environment.folder / "bin" / name
     if not is_management_command(name, prepared) or name.startswith("python"):
-        found = program if os.access(program, os.X_OK) else _on_path(name, prepared.variables)
+        found = program(prepared, name)
         if found:
-            return Command(argv=(str(found), *rest), environ=prepared.variables, directory=prepared.directory)
+            return Command(argv=(*found, *rest), environ=prepared.variables, directory=prepared.directory)
     return manage_command(prepared, argv)
 
 
-def _on_path(name: str, variables: Mapping[str, str]) -> Path | None:
+def program(prepared: Prepared, name: str) -> tuple[str, ...]:
+    """Return the words that run a program: one of the environment, a script of the project's own, one on PATH."""
     import shutil
 
-    found = shutil.which(name, path=variables.get("PATH"))
-    return Path(found) if found else None
+    own = str(prepared.environment.folder / "bin" / name)
+    if os.access(own, os.X_OK):
+        return (own,)
+    if name in prepared.project.scripts:
+        module, _, function = prepared.project.scripts[name].partition(":")
+        first = function.partition(".")[0]
+        code = f"import sys; sys.argv[0] = {name!r}; from {module} import {first}; sys.exit({function}())"
+        return (str(prepared.environment.python), "-c", code)
+    found = shutil.which(name, path=prepared.variables.get("PATH"))
+    return (found,) if found else ()
 
 
 def is_management_command(name: str, prepared: Prepared) -> bool:

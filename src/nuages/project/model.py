@@ -332,3 +332,5 @@ class Project:
     """What runs beside the server: workers, schedulers, scheduled commands."""
     databases: tuple[Database, ...] = ()
     hints: Hints = field(default_factory=Hints)
+    scripts: dict[str, str] = field(default_factory=dict)
+    """The project's own console scripts, `module:object` by name."""

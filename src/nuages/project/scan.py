@@ -23,6 +23,7 @@ from nuages.project import (
     named_settings,
     processes,
     python,
+    scripts,
     settings_choice,
     settings_source,
     specifier,
@@ -174,6 +175,7 @@ def examine(
         hints=container_file.find(tree, folders),
         processes=running.processes,
         databases=databases.find(source.assignments, source.variables, str(tree.root)),
+        scripts=scripts.find(tree, folders),
     )
 
 
@@ -266,4 +268,5 @@ def _single(
         assignments=source.assignments,
         hints=container_file.find(tree, (place.directory,)),
         databases=databases.find(source.assignments, source.variables, str(tree.root)),
+        scripts=scripts.find(tree, layout.upwards(place.directory)),
     )

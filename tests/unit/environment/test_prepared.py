@@ -184,6 +184,19 @@ def test_run_takes_a_program_of_the_environment_before_one_of_path(tmp_path: Pat
     assert run_command(ready, ["python", "manage.py"]).argv[0] != str(ready.manage)
 
 
+def test_run_takes_a_script_of_the_project_s_own_as_its_installer_would_write_it(tmp_path: Path) -> None:
+    ready = prepared(tmp_path)
+    ready = replace(
+        ready, project=replace(ready.project, scripts={"ls": "os:path.exists", "shop": "shop.cli:main"})
+    )
+    code = "import sys; sys.argv[0] = 'shop'; from shop.cli import main; sys.exit(main())"
+
+    assert run_command(ready, ["shop", "-v"]).argv == (str(ready.environment.python), "-c", code, "-v")
+    assert run_command(ready, ["ls"]).argv[2].endswith("; from os import path; sys.exit(path.exists())")
+    program = touched(tmp_path / "env/bin/shop", 0o755)
+    assert run_command(ready, ["shop"]).argv == (str(program),)
+
+
 @pytest.mark.parametrize("name", ["manage.py", "./manage.py"])
 def test_run_takes_manage_py_by_its_name(tmp_path: Path, name: str) -> None:
     assert run_command(prepared(tmp_path), [name, "check"]).argv[1:] == (

@@ -534,3 +534,22 @@ def test_files_that_were_collected_are_not_walked_through(tmp_path: Path) -> Non
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text("")
     assert list(Tree(tmp_path).files) == ["manage.py", "collected/a.css", "collected/nuages-static.json"]
+
+
+def test_the_project_s_own_console_scripts_are_known(shop: Shop) -> None:
+    text = """
+    [project]
+    name = "shop"
+    version = "1"
+    [project.scripts]
+    shop = "shop.cli:main"
+    shop-admin = "shop.admin : Site.run [tls]"
+    wrong = "import os; os.abort()"
+    [tool.poetry.scripts]
+    old = "shop.old:main"
+    shop = "shop.old:main"
+    file = { reference = "run.sh", type = "file" }
+    """
+    assert scan(shop({"pyproject.toml": text})).scripts == {
+        "old": "shop.old:main", "shop": "shop.cli:main", "shop-admin": "shop.admin:Site.run",
+    }  # fmt: skip
