@@ -189,12 +189,26 @@ def _links(state: Mapping[str, Stated]) -> list[str]:
     """Return the commands that put links to the volume in the place of files and folders; samples go along."""
     commands = []
     for path, stated in sorted(state.items()):
+        if not path.startswith(f"{APP}/"):
+            commands.append(f"mkdir -p {shlex.quote(stated.value)}")
+            continue
         place, target = shlex.quote(path.rstrip("/")), shlex.quote(stated.value)
         commands.append(f"mkdir -p {posixpath.dirname(path.rstrip('/'))} {DATA}")
         if path.endswith("/"):
             commands.append(f"{{ [ ! -d {place} ] || mv {place} {target}; }} && mkdir -p {target}")
         commands.append(f"ln -sfn {target} {place}")
     return [*commands, f"chown -R {_OWNER} {DATA} && chmod -R ug+rwX {DATA}"]
+
+
+def _links_outside(state: Mapping[str, Stated]) -> list[str]:
+    """Return the commands that put links to the volume in the place of folders that lie elsewhere than the project."""
+    commands = []
+    for path, stated in sorted(state.items()):
+        if not path.startswith((f"{APP}/", f"{DATA}/")):
+            place, target = shlex.quote(path.rstrip("/")), shlex.quote(stated.value)
+            commands.append(f"mkdir -p {shlex.quote(posixpath.dirname(path.rstrip('/')))}")
+            commands.append(f"{{ [ -e {place} ] || ln -s {target} {place}; }}")
+    return commands
 
 
 def _in_app(spec: str) -> str:
@@ -256,7 +270,7 @@ def _final(plan: Plan) -> str:
     ]
     # COPY gives a folder that it makes 0755, whatever it was: the group must be able to write into the volume.
     volume = f"install -d -m 775 -o {_OWNER.partition(':')[0]} -g 0 {DATA}"
-    then = [_UNSETUID, *([volume] if plan.state else [])]
+    then = [_UNSETUID, *([volume] if plan.state else []), *_links_outside(plan.state)]
     blocks.append(apt(plan.run_packages, "run", then) if plan.run_packages else run((), then))
     # Packages of the project that are installed with their own dependencies change the environment.
     venv_from = "project" if plan.install.local and not plan.install.closed else "build"

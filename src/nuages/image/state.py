@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Collection, Iterator
 
+from nuages.errors import Origin
 from nuages.image.plan import Stated
 from nuages.project.model import Assignment, Project
 
@@ -26,10 +27,14 @@ def place(project: Project, path: str, *, is_literal: bool) -> str:
 
 
 def folders(project: Project) -> tuple[str, ...]:
-    """Return the folders of the project's SQLite files, relative to its root, that hold no settings."""
+    """Return the folders of the project's SQLite files, and those that its settings make, that hold no settings.
+
+    They are relative to its root.
+    """
     databases = next((each for each in reversed(project.assignments) if each.name == "DATABASES"), None)
     paths = [posixpath.dirname(path) for path in _databases(project, databases)] if databases else []
-    found = {path.removeprefix(f"{APP}/") for path in paths if path != APP}
+    paths += [path for path, _ in _made(project)]
+    found = {path.removeprefix(f"{APP}/") for path in paths if path.startswith(f"{APP}/")}
     return tuple(sorted(path for path in found if not _holds_code(project, path)))
 
 
@@ -44,7 +49,7 @@ def state(project: Project, absent: Collection[str] = ()) -> dict[str, Stated]:
     if databases := last.get("DATABASES"):
         for path in _databases(project, databases):
             folder = posixpath.dirname(path)
-            _add(found, f"{folder}/" if folder.removeprefix(f"{APP}/") in absent else path, databases)
+            _add(found, f"{folder}/" if folder.removeprefix(f"{APP}/") in absent else path, databases.origin)
     media = last.get("MEDIA_ROOT")
     if media and media.is_known and media.value:
         path = place(project, str(media.value), is_literal=media.is_literal)
@@ -54,16 +59,30 @@ def state(project: Project, absent: Collection[str] = ()) -> dict[str, Stated]:
         for path in _logs(project, logging):
             folder = posixpath.dirname(path)
             if folder == APP or _holds_code(project, folder.removeprefix(f"{APP}/")):
-                _add(found, path, logging)
+                _add(found, path, logging.origin)
             else:
                 target = posixpath.join(DATA, posixpath.basename(folder))
                 found.setdefault(f"{folder}/", Stated(value=target, origin=str(logging.origin)))
+    for path, origin in _made(project):
+        if path.startswith(f"{APP}/") and path.removeprefix(f"{APP}/") not in absent:
+            continue  # it is in the image
+        others = [f"{each.rstrip('/')}/" for each in found]
+        if any(path.startswith(each) or each.startswith(f"{path}/") for each in others):
+            continue
+        if path.startswith(f"{DATA}/"):
+            found[f"{path}/"] = Stated(value=path, origin=str(origin))
+        else:
+            _add(found, f"{path}/", origin)
     return found
 
 
 def written(project: Project, absent: Collection[str] = ()) -> tuple[str, ...]:
     """Return them as patterns: what one machine wrote is no part of the image."""
-    paths = [path.removeprefix(f"{APP}/").rstrip("/") for path in state(project, absent)]
+    paths = [
+        path.removeprefix(f"{APP}/").rstrip("/")
+        for path in state(project, absent)
+        if path.startswith(f"{APP}/")
+    ]
     return tuple(sorted(path for path in paths if not _holds_code(project, path)))
 
 
@@ -72,11 +91,25 @@ def _holds_code(project: Project, folder: str) -> bool:
     return any(file.startswith(f"{folder}/") for file in files)
 
 
-def _add(found: dict[str, Stated], path: str, by: Assignment) -> None:
+def _made(project: Project) -> Iterator[tuple[str, Origin]]:
+    """Yield the folders that the settings make when they load, as paths in the image, the outer ones first.
+
+    Not those below /tmp, and not where static files are collected: that is in the image.
+    """
+    root = next((each for each in reversed(project.assignments) if each.name == "STATIC_ROOT"), None)
+    static = place(project, str(root.value), is_literal=root.is_literal) if root and root.value else "/tmp"
+    for made in sorted(project.made, key=lambda one: (one.value.count("/"), one.value)):
+        path = posixpath.normpath(posixpath.join(APP, made.value))
+        aside = ("/tmp/", "/dev/", "/proc/", f"{static}/")
+        if path.count("/") > 1 and not f"{path}/".startswith(aside):
+            yield path, made.origin
+
+
+def _add(found: dict[str, Stated], path: str, origin: Origin) -> None:
     target = posixpath.join(DATA, posixpath.basename(path.rstrip("/")))
     if target in {stated.value for stated in found.values()}:
         target = posixpath.join(DATA, path.removeprefix(f"{APP}/").rstrip("/").replace("/", "-"))
-    found.setdefault(path, Stated(value=target, origin=str(by.origin)))
+    found.setdefault(path, Stated(value=target, origin=str(origin)))
 
 
 def _databases(project: Project, databases: Assignment) -> Iterator[str]:

@@ -6,6 +6,7 @@ import ast
 from pathlib import PurePosixPath
 from typing import Any
 
+from nuages.errors import Origin
 from nuages.project import operations, readers
 from nuages.project.requests import Requests
 from nuages.project.values import (
@@ -59,6 +60,8 @@ class Calls(Requests):
         self.need_all(value for value in arguments if method.name in {"joinpath", "join", "extend"})
         if method.name in {"exists", "is_file", "is_dir"}:
             return self.exists(method.owner, method.name)
+        if method.name == "mkdir":
+            return self._make_folder(method.owner, node)
         if (
             self.is_dead
             and not isinstance(method.owner, (str, PurePosixPath))
@@ -94,6 +97,8 @@ class Calls(Requests):
         if name in {"pathlib.Path", "pathlib.PurePath", "Path"}:
             texts = [str(one) for one in arguments if isinstance(one, (str, PurePosixPath))]
             return PurePosixPath(*texts) if len(texts) == len(arguments) else UNKNOWN
+        if name in {"os.makedirs", "os.mkdir"}:
+            return self._make_folder(next(iter(arguments), None), node)
         if name == "environ.Path":
             return EnvironPath(PurePosixPath(str(arguments[0])))
         if name.startswith("os.path."):
@@ -120,6 +125,11 @@ class Calls(Requests):
             arguments[0], str
         ):
             return int(arguments[0].lower() in {"y", "yes", "t", "true", "on", "1"})
+        return UNKNOWN
+
+    def _make_folder(self, path: Any, node: ast.Call) -> Any:
+        if isinstance(path, (str, PurePosixPath)) and not self.is_dead:
+            self.made.setdefault(str(path), Origin(self.scope.path, node.lineno))
         return UNKNOWN
 
     def _getattr(self, name: str, arguments: list[Any]) -> Any:

@@ -96,7 +96,7 @@ class Evaluator(Calls):
             return Dotted(readers.OS)
         if isinstance(owner, Reader) or operations.has_method(owner, name):
             return Method(owner, name)
-        if isinstance(owner, PurePosixPath) and name in {"exists", "is_file", "is_dir"}:
+        if isinstance(owner, PurePosixPath) and name in {"exists", "is_file", "is_dir", "mkdir"}:
             return Method(owner, name)
         return operations.attribute(owner, name)
 

@@ -332,5 +332,7 @@ class Project:
     """What runs beside the server: workers, schedulers, scheduled commands."""
     databases: tuple[Database, ...] = ()
     hints: Hints = field(default_factory=Hints)
+    made: tuple[Fact[str], ...] = ()
+    """The folders that loading the settings makes; relative to the root, absolute outside of it."""
     scripts: dict[str, str] = field(default_factory=dict)
     """The project's own console scripts, `module:object` by name."""

@@ -47,6 +47,8 @@ class Reading:
         self.environ = dict(environ)
         self.given: dict[str, tuple[str, Origin]] = {}
         self.reads: list[Read] = []
+        self.made: dict[str, Origin] = {}
+        """Folders that are made, as far as it is known that nothing keeps them from it."""
         self.by_node: dict[int, Read] = {}
         self.conditions: list[Condition] = []
         self.catching: list[frozenset[str]] = []

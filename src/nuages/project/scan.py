@@ -30,7 +30,7 @@ from nuages.project import (
 )
 from nuages.project.layout import Layout
 from nuages.project.model import EntryPoint, Fact, Problem, Project
-from nuages.project.tree import MAX_ENTRIES, Tree
+from nuages.project.tree import MAX_ENTRIES, Tree, join
 
 
 class ScanError(ProjectError):
@@ -175,7 +175,15 @@ def examine(
         hints=container_file.find(tree, folders),
         processes=running.processes,
         databases=databases.find(source.assignments, source.variables, str(tree.root)),
+        made=_made(source, place),
         scripts=scripts.find(tree, folders),
+    )
+
+
+def _made(source: settings_source.Source, place: layout.Layout) -> tuple[Fact[str], ...]:
+    return tuple(
+        Fact(join(place.directory, one.value) if one.value.startswith("./") else one.value, one.origin)
+        for one in source.made
     )
 
 
@@ -268,5 +276,6 @@ def _single(
         assignments=source.assignments,
         hints=container_file.find(tree, (place.directory,)),
         databases=databases.find(source.assignments, source.variables, str(tree.root)),
+        made=_made(source, place),
         scripts=scripts.find(tree, layout.upwards(place.directory)),
     )

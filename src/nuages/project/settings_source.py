@@ -14,7 +14,7 @@ from typing import Any
 from nuages.errors import Origin
 from nuages.project.environment import Read, variables
 from nuages.project.execute import Executor, follow
-from nuages.project.model import Assignment, Problem, Switch, Variable, VariableKind
+from nuages.project.model import Assignment, Fact, Problem, Switch, Variable, VariableKind
 from nuages.project.syntax import Lost
 from nuages.project.tree import Tree
 from nuages.project.values import EnvironPath, Missing, Scope, is_known, truth
@@ -37,7 +37,11 @@ _NEWER = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What the settings say. `absent` are modules of the project that they import and that are not there."""
+    """What the settings say. `absent` are modules of the project that they import and that are not there.
+
+    `made` are the folders that loading them makes: relative to the root, absolute outside of it; what is relative to
+    the folder that Django runs in begins with `./`.
+    """
 
     assignments: tuple[Assignment, ...] = ()
     variables: tuple[Variable, ...] = ()
@@ -45,6 +49,7 @@ class Source:
     debug: Switch | None = None
     absent: tuple[tuple[str, Origin], ...] = ()
     problems: tuple[Problem, ...] = ()
+    made: tuple[Fact[str], ...] = ()
 
 
 def read(
@@ -84,7 +89,14 @@ def read(
         debug=switch,
         absent=tuple(executor.absent.items()),
         problems=tuple(_unread(tree, executor, path, is_old)),
+        made=tuple(Fact(_place(folder, str(tree.root)), origin) for folder, origin in executor.made.items()),
     )
+
+
+def _place(folder: str, root: str) -> str:
+    if not folder.startswith("/"):
+        return f"./{folder}"
+    return folder[len(root) + 1 :] or "." if f"{folder}/".startswith(f"{root}/") else folder
 
 
 class _Run:

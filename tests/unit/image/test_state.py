@@ -52,3 +52,43 @@ def test_the_whole_folder_lies_there_where_it_holds_nothing_of_the_project(tmp_p
         "/app/data/": ("/data/data", "shop/settings.py:5")
     }
     assert state.written(made, {"data"}) == ("data",)
+
+
+def test_folders_that_the_settings_make_are_in_the_volume_or_in_the_image(tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    project(folder, "db.sqlite3")
+    settings = folder / "shop" / "settings.py"
+    settings.write_text(
+        settings.read_text().replace("DATABASES", "OTHERS")
+        + """
+import os
+STATIC_ROOT = BASE_DIR / "collected"
+os.makedirs(STATIC_ROOT / "inner", exist_ok=True)
+LOGS = BASE_DIR / "logs"
+LOGS.mkdir(exist_ok=True)
+(LOGS / "old").mkdir(exist_ok=True)
+os.makedirs("spool/in", exist_ok=True)
+os.makedirs("/var/lib/shop/cache", exist_ok=True)
+if not os.path.exists("/var/lib/shop"):
+    os.mkdir("/var/lib/shop")
+os.makedirs("/data/exports", exist_ok=True)
+os.makedirs("/tmp/shop", exist_ok=True)
+os.makedirs(BASE_DIR / "shop", exist_ok=True)
+if os.path.exists(BASE_DIR / "manage.py"):
+    pass
+else:
+    os.makedirs("/never")
+"""
+    )
+    made = scan(folder, environ={})
+    assert state.folders(made) == ("logs", "logs/old", "spool/in")
+    found = {path: stated.value for path, stated in state.state(made, state.folders(made)).items()}
+    assert found == {
+        "/app/logs/": "/data/logs",
+        "/app/spool/in/": "/data/in",
+        "/var/lib/shop/": "/data/shop",
+        "/data/exports/": "/data/exports",
+    }
+    assert state.written(made, state.folders(made)) == ("logs", "spool/in")
+    # What holds files of the project is in the image, where making it again does no harm.
+    assert "/app/logs/" not in state.state(made, {"spool/in"})
