@@ -81,6 +81,13 @@ KEPT = {
 }
 """Changes that make a project which keeps an SQLite file."""
 
+WRITING = {**KEPT, "state": {
+    "/app/media/": Stated(value="/data/media", origin="shop/settings.py:41"),
+    "/app/db.sqlite3": Stated(value="/data/db.sqlite3", origin="shop/settings.py:40"),
+    "/app/my logs/": Stated(value="/data/my logs", origin="shop/settings.py:42"),
+}}  # fmt: skip
+"""And folders."""
+
 
 def options(**flags: str) -> ManifestOptions:
     return resolved(ManifestOptions, **flags).value

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -32,6 +34,7 @@ CASES: dict[str, Any] = {
     "plain": lambda: made(),
     "everything": lambda: made(server=PROXIES, **EVERYTHING),
     "kept": lambda: made(plans.plan(**plans.KEPT), storage_class="fast", volume_size="10G"),
+    "folders": lambda: made(plans.plan(**{**plans.WRITING, "processes": (plans.WORKER, plans.NIGHTLY)})),
     "static": lambda: made(server={"static_keep": "/kept"}),
     "argo": lambda: made(migrations="argo"),
     "helm": lambda: made(migrations="helm"),
@@ -273,6 +276,23 @@ def test_files_on_a_volume_mean_one_pod_that_ends_before_the_next_begins() -> No
     assert note.startswith(
         "/app/db.sqlite3 can be written by one pod only: 1 replica, and a rollout stops it before"
     )
+
+
+def test_the_folders_of_a_fresh_volume_are_made_before_anything_looks_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = pods(CASES["folders"]())
+    assert len(found) == 4
+    for name, template in found:
+        (making,), (main,) = template["spec"]["initContainers"], template["spec"]["containers"]
+        assert making["command"][3:] == ["/data/media", "/data/my logs"], name
+        for key in ("image", "resources", "securityContext", "volumeMounts"):
+            assert making[key] == main[key], name
+    monkeypatch.setattr(sys, "argv", ["-c", str(tmp_path / "a" / "b"), str(tmp_path)])
+    exec(making["command"][2], {})
+    assert (tmp_path / "a" / "b").is_dir()
+    assert "initContainers" not in pods(made(plans.plan(**plans.KEPT)))[0][1]["spec"]
+    assert "initContainers" not in pods(made(plans.plan(**plans.WRITING), volume="off"))[0][1]["spec"]
 
 
 def test_pods_that_mount_one_volume_run_on_one_node() -> None:

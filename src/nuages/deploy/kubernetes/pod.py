@@ -115,7 +115,18 @@ def pod(
             }
             for key in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
         ]  # fmt: skip
+    folders = [stated.value for path, stated in workload.state.items() if path.endswith("/")]
+    if workload.volume and folders:
+        spec["#A fresh volume is empty, and the image's links to its folders would lead nowhere."] = None
+        spec["initContainers"] = [_making(workload, folders, container["resources"])]
     return {**spec, "containers": [dict(container)], "volumes": volumes}
+
+
+def _making(workload: Workload, folders: Sequence[str], resources: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the container that makes the volume's folders; `resources` are those of the one that waits for it."""
+    code = "import os, sys; [os.makedirs(folder, exist_ok=True) for folder in sys.argv[1:]]"
+    words = command(["python", "-c", code, *folders])
+    return _container(workload, "make-folders", {"command": words, "resources": resources})
 
 
 def _together(workload: Workload) -> dict[str, Any]:
@@ -135,11 +146,6 @@ def _together(workload: Workload) -> dict[str, Any]:
 
 def container(workload: Workload, name: str, **fields: Any) -> dict[str, Any]:
     """Return a container of the image; `fields` are its command, ports, probes and resources."""
-    mounts = [{"name": "tmp", "mountPath": "/tmp"}]
-    if workload.volume:
-        mounts.append({"name": "data", "mountPath": DATA})
-    if workload.kept:
-        mounts.append({"name": "static", "mountPath": workload.kept})
     required = [
         {
             f"#{stated.origin}": None, "name": stated.value,
@@ -147,18 +153,27 @@ def container(workload: Workload, name: str, **fields: Any) -> dict[str, Any]:
         }
         for stated in workload.required
     ]  # fmt: skip
+    environ: dict[str, Any] = {"env": required} if required else {}
+    environ["envFrom"] = [
+        {"configMapRef": {"name": config_name(workload)}},
+        {
+            "# Whatever else of the application's variables stands there.": None,
+            "secretRef": {"name": secret_name(workload), "optional": True},
+        },
+    ]
+    return _container(workload, name, {**fields, **environ})
+
+
+def _container(workload: Workload, name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    mounts = [{"name": "tmp", "mountPath": "/tmp"}]
+    if workload.volume:
+        mounts.append({"name": "data", "mountPath": DATA})
+    if workload.kept:
+        mounts.append({"name": "static", "mountPath": workload.kept})
     return {
         "name": name,
         "image": workload.image,
         **fields,
-        **({"env": required} if required else {}),
-        "envFrom": [
-            {"configMapRef": {"name": config_name(workload)}},
-            {
-                "# Whatever else of the application's variables stands there.": None,
-                "secretRef": {"name": secret_name(workload), "optional": True},
-            },
-        ],
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
