@@ -41,7 +41,7 @@ def undecided(tree: Tree, folders: tuple[str, ...]) -> str | None:
         if len(parts) > 1:
             origin = tree.line_of(path, rf'"{re.escape(parts[0])}"\s*:\s*"')
             return (
-                f"no front end is built: {origin} has {', '.join(parts[:-1])} and {parts[-1]}, and neither is the "
+                f"no front end is built: {origin} has {', '.join(parts[:-1])} and {parts[-1]}, and none is the "
                 "whole; a script called build that runs what production needs is taken"
             )
     return None

@@ -209,7 +209,7 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hints:
-    """What the project's own Dockerfile tells: the port it exposes, and the Debian packages of its last stage."""
+    """What the project's own Dockerfile tells: the port it exposes, and the Debian packages of what it serves."""
 
     port: Fact[int] | None = None
     packages: tuple[Fact[str], ...] = ()

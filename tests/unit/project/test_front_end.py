@@ -19,7 +19,7 @@ def test_a_build_in_parts_is_said_not_to_be_made(tmp_path: Path) -> None:
         '{\n"scripts": {\n"build-css": "stylus",\n"build-js": "riot",\n"build:docs": "typedoc"}}'
     )
     note = (
-        "no front end is built: package.json:3 has build-css and build-js, and neither is the whole; "
+        "no front end is built: package.json:3 has build-css and build-js, and none is the whole; "
         "a script called build that runs what production needs is taken"
     )
     assert note in scan(tmp_path, environ={}).notes
