@@ -142,3 +142,19 @@ def test_a_python_that_django_limits_names_django_beside_the_projects_own_range(
         "value": "3.12",
         "origin": "pyproject.toml:4 says >=3.10; Django 4.2.16 (requirements.txt:1); the newest that is proven",
     }
+
+
+def test_folders_that_the_settings_make_are_links_to_the_volume(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = unpack("open-to-everybody", tmp_path)
+    settings = project / "shop" / "settings.py"
+    made = 'import os\nfor each in ("/var/lib/shop/cache", "/data/exports", "logs"):\n    os.makedirs(each)\n'
+    settings.write_text(f"{settings.read_text()}\n{made}")
+    text = " ".join(_run(capsys, "dockerfile", str(project)).replace("\\\n", "").split())
+    for command in (
+        "mkdir -p /data/logs && ln -sfn /data/logs /app/logs",
+        "&& mkdir -p /data/exports && mkdir -p /data/cache && chown -R 65532:0 /data",
+        "mkdir -p /var/lib/shop && { [ -e /var/lib/shop/cache ] || ln -s /data/cache /var/lib/shop/cache; }",
+    ):
+        assert command in text

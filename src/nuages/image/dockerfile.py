@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import posixpath
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from nuages.image import links
 from nuages.image.build_stage import (
     AHEAD,
     COMPRESSORS,
@@ -34,9 +35,6 @@ _CERTIFICATES = "{ [ ! -e /run/secrets/ca ] || export NODE_EXTRA_CA_CERTS=/run/s
 
 _UNSETUID = "find / -xdev -type f -perm /6000 -exec chmod a-s {} +"
 """No program may make anybody root: the base has su, mount and passwd."""
-
-_OWNER = "65532:0"
-"""The image's user, and the group that platforms give to any other number (OpenShift's guide to images)."""
 
 
 def render(plan: Plan) -> str:
@@ -164,7 +162,7 @@ def _project(plan: Plan) -> str:
     if plan.state:
         blocks += [
             comment("What the project writes beside its code lies in the volume."),
-            run((), _links(plan.state)),
+            run((), links.inside(plan.state)),
         ]
     commands.append(f"({PYTHON} -m compileall -q --invalidation-mode unchecked-hash {APP} || true)")
     blocks += [
@@ -183,32 +181,6 @@ def _node_modules(end: FrontEnd | None) -> list[str]:
         return []
     place = posixpath.normpath(posixpath.join(APP, end.directory, "node_modules"))
     return [f"COPY --from=front-end /node_modules {place}"]
-
-
-def _links(state: Mapping[str, Stated]) -> list[str]:
-    """Return the commands that put links to the volume in the place of files and folders; samples go along."""
-    commands = []
-    for path, stated in sorted(state.items()):
-        if not path.startswith(f"{APP}/"):
-            commands.append(f"mkdir -p {shlex.quote(stated.value)}")
-            continue
-        place, target = shlex.quote(path.rstrip("/")), shlex.quote(stated.value)
-        commands.append(f"mkdir -p {posixpath.dirname(path.rstrip('/'))} {DATA}")
-        if path.endswith("/"):
-            commands.append(f"{{ [ ! -d {place} ] || mv {place} {target}; }} && mkdir -p {target}")
-        commands.append(f"ln -sfn {target} {place}")
-    return [*commands, f"chown -R {_OWNER} {DATA} && chmod -R ug+rwX {DATA}"]
-
-
-def _links_outside(state: Mapping[str, Stated]) -> list[str]:
-    """Return the commands that put links to the volume in the place of folders that lie elsewhere than the project."""
-    commands = []
-    for path, stated in sorted(state.items()):
-        if not path.startswith((f"{APP}/", f"{DATA}/")):
-            place, target = shlex.quote(path.rstrip("/")), shlex.quote(stated.value)
-            commands.append(f"mkdir -p {shlex.quote(posixpath.dirname(path.rstrip('/')))}")
-            commands.append(f"{{ [ -e {place} ] || ln -s {target} {place}; }}")
-    return commands
 
 
 def _in_app(spec: str) -> str:
@@ -269,8 +241,8 @@ def _final(plan: Plan) -> str:
         ),
     ]
     # COPY gives a folder that it makes 0755, whatever it was: the group must be able to write into the volume.
-    volume = f"install -d -m 775 -o {_OWNER.partition(':')[0]} -g 0 {DATA}"
-    then = [_UNSETUID, *([volume] if plan.state else []), *_links_outside(plan.state)]
+    volume = f"install -d -m 775 -o {links.OWNER.partition(':')[0]} -g 0 {DATA}"
+    then = [_UNSETUID, *([volume] if plan.state else []), *links.outside(plan.state)]
     blocks.append(apt(plan.run_packages, "run", then) if plan.run_packages else run((), then))
     # Packages of the project that are installed with their own dependencies change the environment.
     venv_from = "project" if plan.install.local and not plan.install.closed else "build"
@@ -290,7 +262,7 @@ def _final(plan: Plan) -> str:
         said = [f"  {path} → {stated.value}  {stated.origin}" for path, stated in sorted(plan.state.items())]
         blocks += [
             comment("Mount a volume here, or what is written is lost with the container:", *said),
-            f"COPY --from=project --chown={_OWNER} {DATA} {DATA}",
+            f"COPY --from=project --chown={links.OWNER} {DATA} {DATA}",
             f"VOLUME {DATA}",
         ]
     blocks.append(_environ(plan))
