@@ -190,7 +190,7 @@ def objections(each: Interpreter, needs: Needs) -> list[str]:
     if each.series < OLDEST:
         found.append("nuages")
     if needs.option:
-        # What the user asks for by hand beats what the project writes, never what Django supports below.
+        # What the user asks for by hand beats what the project writes and Django's table; uv refuses what cannot be.
         return found if SpecifierSet(needs.option).contains(full, prereleases=True) else [*found, "--python"]
     if needs.python and not SpecifierSet(needs.python.value).contains(full, prereleases=True):
         found.append("project")
