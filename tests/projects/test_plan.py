@@ -149,12 +149,18 @@ def test_folders_that_the_settings_make_are_links_to_the_volume(
 ) -> None:
     project = unpack("open-to-everybody", tmp_path)
     settings = project / "shop" / "settings.py"
-    made = 'import os\nfor each in ("/var/lib/shop/cache", "/data/exports", "logs"):\n    os.makedirs(each)\n'
-    settings.write_text(f"{settings.read_text()}\n{made}")
+    made = [
+        "import os",
+        'TEMPLATES = [{"DIRS": ["pages"]}]',
+        'for each in ("pages", "/var/lib/shop/cache", "/data/exports", "logs"):',
+        "    os.makedirs(each, exist_ok=True)",
+    ]
+    settings.write_text("\n".join([settings.read_text(), *made]))
     text = " ".join(_run(capsys, "dockerfile", str(project)).replace("\\\n", "").split())
     for command in (
         "mkdir -p /data/logs && ln -sfn /data/logs /app/logs",
         "&& mkdir -p /data/exports && mkdir -p /data/cache && chown -R 65532:0 /data",
+        "mkdir -p /app/pages && (/opt/venv/bin/python -m compileall",
         "mkdir -p /var/lib/shop && { [ -e /var/lib/shop/cache ] || ln -s /data/cache /var/lib/shop/cache; }",
     ):
         assert command in text

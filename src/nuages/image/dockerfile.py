@@ -164,6 +164,7 @@ def _project(plan: Plan) -> str:
             comment("What the project writes beside its code lies in the volume."),
             run((), links.inside(plan.state)),
         ]
+    commands += [f"mkdir -p {shlex.quote(each.value)}" for each in plan.folders]
     commands.append(f"({PYTHON} -m compileall -q --invalidation-mode unchecked-hash {APP} || true)")
     blocks += [
         *([comment("Message catalogues, compiled.")] if plan.messages else []),

@@ -124,6 +124,8 @@ class Plan:
     state: Mapping[str, Stated] = field(default_factory=dict)
     """What the project writes beside its code, by path in the image (an SQLite file, a folder of uploads; a folder
     ends with `/`), and its place in the volume."""
+    folders: tuple[Stated, ...] = ()
+    """Folders that the settings make when they load and that stay empty: for static files, templates, translations."""
     messages: bool = False
     """Whether message catalogues are compiled."""
     front_end: FrontEnd | None = None
@@ -183,7 +185,7 @@ _ONE: Mapping[str, Callable[..., Any]] = {
 }  # fmt: skip
 _MANY: Mapping[str, Callable[..., Any]] = {
     "build_packages": Package, "run_packages": Package, "processes": _process,
-    "variables": _variable, "apps": Stated, "required": Stated,
+    "variables": _variable, "apps": Stated, "required": Stated, "folders": Stated,
     "environ": Stated, "stand_ins": Stated, "state": Stated,
 }  # fmt: skip
 

@@ -13,7 +13,7 @@ from nuages.image import trial
 from nuages.image.options import NODE, SUITE, ImageOptions
 from nuages.image.plan import Base, FrontEnd, Install, Package, Plan, Runtime, Stated
 from nuages.image.stand_ins import stand_in
-from nuages.image.state import APP, place, state, written
+from nuages.image.state import APP, made, place, state, written
 from nuages.project.model import Fact, Project, Variable
 
 VENV = "/opt/venv"
@@ -66,6 +66,7 @@ def plan(project: Project, found: Findings, options: ImageOptions) -> Plan:
         stand_ins=_stand_ins(found),
         static_root=_static_root(project),
         state=state(project, found.absent),
+        folders=made(project, found.absent),
         messages=bool(project.catalogs),
         front_end=_front_end(project, found, options),
         required=tuple(Stated(value=each.name, origin=str(each.origin)) for each in found.unset),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Collection, Iterator
+from typing import Any
 
 from nuages.errors import Origin
 from nuages.image.plan import Stated
@@ -14,6 +15,7 @@ APP = "/app"
 DATA = "/data"
 """The volume of what the project writes."""
 
+_SOURCES = ("STATICFILES_DIRS", "TEMPLATES", "LOCALE_PATHS", "FIXTURE_DIRS")
 _SQLITE_URL = re.compile(r"sqlite:///.*?([\w-]+\.(?:db|sqlite3?))\b", re.DOTALL)
 
 
@@ -64,7 +66,9 @@ def state(project: Project, absent: Collection[str] = ()) -> dict[str, Stated]:
                 target = posixpath.join(DATA, posixpath.basename(folder))
                 found.setdefault(f"{folder}/", Stated(value=target, origin=str(logging.origin)))
     for path, origin in _made(project):
-        if path.startswith(f"{APP}/") and path.removeprefix(f"{APP}/") not in absent:
+        if path.startswith(f"{APP}/") and (
+            path.removeprefix(f"{APP}/") not in absent or _is_read(project, path)
+        ):
             continue  # it is in the image
         others = [f"{each.rstrip('/')}/" for each in found]
         if any(path.startswith(each) or each.startswith(f"{path}/") for each in others):
@@ -74,6 +78,15 @@ def state(project: Project, absent: Collection[str] = ()) -> dict[str, Stated]:
         else:
             _add(found, f"{path}/", origin)
     return found
+
+
+def made(project: Project, absent: Collection[str] = ()) -> tuple[Stated, ...]:
+    """Return the folders that the settings make and that only Django reads from, each in the image and empty."""
+    return tuple(
+        Stated(value=path, origin=str(origin))
+        for path, origin in _made(project)
+        if path.removeprefix(f"{APP}/") in absent and _is_read(project, path)
+    )
 
 
 def written(project: Project, absent: Collection[str] = ()) -> tuple[str, ...]:
@@ -103,6 +116,22 @@ def _made(project: Project) -> Iterator[tuple[str, Origin]]:
         aside = ("/tmp/", "/dev/", "/proc/", f"{static}/")
         if path.count("/") > 1 and not f"{path}/".startswith(aside):
             yield path, made.origin
+
+
+def _is_read(project: Project, path: str) -> bool:
+    """Return whether Django looks for static files, templates, translations or fixtures in a folder: it writes none."""
+    found = {each.name: each for each in project.assignments if each.name in _SOURCES}
+    values: list[tuple[Any, bool]] = []
+    for each in found.values():
+        rows = each.value if isinstance(each.value, list) else []
+        if each.name == "TEMPLATES":
+            rows = [row for engine in rows if isinstance(engine, dict) for row in engine.get("DIRS") or ()]
+        # Of STATICFILES_DIRS an entry may be a prefix and a folder.
+        values += [(row[-1] if isinstance(row, list) and row else row, each.is_literal) for row in rows]
+    folders = [
+        place(project, value, is_literal=literal) for value, literal in values if isinstance(value, str)
+    ]
+    return any(f"{path}/".startswith(f"{folder}/") for folder in folders)
 
 
 def _add(found: dict[str, Stated], path: str, origin: Origin) -> None:

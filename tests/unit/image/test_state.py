@@ -74,6 +74,10 @@ if not os.path.exists("/var/lib/shop"):
 os.makedirs("/data/exports", exist_ok=True)
 os.makedirs("/tmp/shop", exist_ok=True)
 os.makedirs(BASE_DIR / "shop", exist_ok=True)
+STATICFILES_DIRS = [BASE_DIR / "assets", ("theme", BASE_DIR / "theme")]
+TEMPLATES = [{"DIRS": [BASE_DIR / "pages"]}]
+for each in (BASE_DIR / "assets", BASE_DIR / "theme" / "new", BASE_DIR / "pages"):
+    each.mkdir(exist_ok=True)
 if os.path.exists(BASE_DIR / "manage.py"):
     pass
 else:
@@ -81,7 +85,11 @@ else:
 """
     )
     made = scan(folder, environ={})
-    assert state.folders(made) == ("logs", "logs/old", "spool/in")
+    assert state.folders(made) == ("assets", "logs", "logs/old", "pages", "spool/in", "theme/new")
+    # Where Django only looks for files, an empty folder is enough.
+    assert [each.value for each in state.made(made, state.folders(made))] == [
+        "/app/assets", "/app/pages", "/app/theme/new",
+    ]  # fmt: skip
     found = {path: stated.value for path, stated in state.state(made, state.folders(made)).items()}
     assert found == {
         "/app/logs/": "/data/logs",
