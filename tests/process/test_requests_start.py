@@ -92,6 +92,15 @@ def test_settings_that_django_does_not_accept(tmp_path: Path) -> None:
     assert "ImproperlyConfigured: Application labels aren't unique, duplicates: contenttypes" in said
 
 
+def test_a_database_whose_driver_is_not_there(tmp_path: Path) -> None:
+    said = refused(
+        write_project(tmp_path, settings='DATABASES = {"default": {"ENGINE": "django.db.backends.oracle"}}\n')
+    )
+    assert said.startswith("error: the database's driver is not installed\n")
+    assert "No module named 'oracledb'" in said
+    assert said.endswith("hint: add oracledb to the project's dependencies")
+
+
 def test_an_entry_module_that_fails(tmp_path: Path) -> None:
     said = refused(write_project(tmp_path, wsgi=WSGI + "\nraise RuntimeError('no licence')\n"))
     assert said.startswith("error: the entry module pages.wsgi cannot be loaded\n  pages/wsgi.py:8\n")
@@ -113,10 +122,18 @@ def test_an_entry_module_that_is_not_there(tmp_path: Path) -> None:
     assert said.startswith("error: there is no module pages.asgi\n")
 
 
-def test_urls_that_fail(tmp_path: Path) -> None:
-    said = refused(write_project(tmp_path, urls="from pages import nothing\n"))
+@pytest.mark.parametrize(
+    ("urls", "why"),
+    [
+        ("from pages import nothing\n", "ImportError: cannot import name 'nothing' from 'pages'"),
+        # Which is no attribute that a resolver lacks: it was «ready», and every page a 500.
+        ("QUEUE = None\nQUEUE.split('/')\n", "AttributeError: 'NoneType' object has no attribute 'split'"),
+    ],
+)
+def test_urls_that_fail(tmp_path: Path, urls: str, why: str) -> None:
+    said = refused(write_project(tmp_path, urls=urls))
     assert said.startswith("error: the project's URLs and middleware cannot be loaded\n  pages/urls.py:")
-    assert "ImportError: cannot import name 'nothing' from 'pages'" in said
+    assert why in said
 
 
 def test_middleware_that_is_not_there(tmp_path: Path) -> None:

@@ -23,6 +23,9 @@ _UNSET = re.compile(
     r"|^(?P<decouple>[A-Z]\w*) not found\. Declare it as envvar"
 )
 """What django-environ, environs and python-decouple say of a variable that has no value and no default."""
+_DRIVERS = {"psycopg2 or psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
+_DRIVER = re.compile(r"Error loading (\w+(?: or \w+)?) module")
+"""What Django's database backends say where the package is missing that they take."""
 
 
 def _is_loader(filename: str) -> bool:
@@ -173,6 +176,12 @@ def start_error(
         return StartError(
             f"the variable {name} is not set", where=place, why=why, hint=f"set {name} in the environment"
         )
+    driver = _DRIVER.match(str(error))
+    if driver and isinstance(error.__context__, ModuleNotFoundError):
+        return StartError(
+            "the database's driver is not installed", where=place, why=why,
+            hint=f"add {_DRIVERS.get(driver[1], driver[1])} to the project's dependencies",
+        )  # fmt: skip
     if kind == "ImproperlyConfigured":
         return StartError(
             "Django does not accept the settings", where=place, why=why,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from nuages.runtime import site as sites
+from nuages.runtime import views
 from nuages.runtime.application import Application
 from nuages.runtime.django import Report
 from nuages.runtime.settings import Settings
@@ -83,7 +84,7 @@ def _patterns(resolver: Any) -> Iterator[Any]:
         if id(entry) not in seen:
             seen.add(id(entry))
             yield entry
-            todo.extend(getattr(entry, "url_patterns", ()))
+            todo.extend(views.children(entry) or ())
 
 
 def _models() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nuages.errors import ProjectError
+from nuages.runtime import views
 from nuages.runtime.bucket import SCHEME
 from nuages.runtime.collected import url_prefixes
 from nuages.runtime.media import Media
@@ -192,8 +193,8 @@ def views_below(prefixes: tuple[str, ...]) -> Iterator[tuple[str, bool]]:
     seen: set[tuple[str, int]] = set()
     while todo:
         route, entry = todo.pop()
-        children = getattr(entry, "url_patterns", None)
-        if children is None:
+        included = views.children(entry)
+        if included is None:
             if route.startswith(starts):
                 view = entry.callback
                 name = (
@@ -201,7 +202,7 @@ def views_below(prefixes: tuple[str, ...]) -> Iterator[tuple[str, bool]]:
                 )
                 yield name, view is serve
             continue
-        for child in children:
+        for child in included:
             # A regular expression's beginning is read as the text that it most likely is.
             text = route + str(child.pattern).removeprefix("^").replace("\\", "").lstrip(
                 "/" if not route else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
@@ -73,6 +74,14 @@ class Views:
             return False
 
 
+def children(entry: Any) -> Sequence[Any] | None:
+    """Return what a URL resolver includes; None of a pattern, which is a view's.
+
+    Raises what importing the URLconf raises: an AttributeError of the project's is no attribute that is missing here.
+    """
+    return entry.url_patterns if hasattr(type(entry), "url_patterns") else None
+
+
 def has_async(resolver: Any) -> bool:
     """Return whether any view below a URL resolver is a coroutine function."""
     todo = [resolver]
@@ -82,9 +91,9 @@ def has_async(resolver: Any) -> bool:
         if id(entry) in seen:
             continue
         seen.add(id(entry))
-        children = getattr(entry, "url_patterns", None)
-        if children is not None:
-            todo.extend(children)
+        included = children(entry)
+        if included is not None:
+            todo.extend(included)
         elif is_coroutine_function(getattr(entry, "callback", None)):
             return True
     return False
