@@ -93,11 +93,13 @@ def test_settings_that_django_does_not_accept(tmp_path: Path) -> None:
 
 
 def test_a_database_whose_driver_is_not_there(tmp_path: Path) -> None:
-    said = refused(
-        write_project(tmp_path, settings='DATABASES = {"default": {"ENGINE": "django.db.backends.oracle"}}\n')
+    settings = (
+        'DATABASES = {"default": {"ENGINE": "django.db.backends.oracle"}}\n'
+        'INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth"]\n'
     )
+    said = refused(write_project(tmp_path, settings=settings))
     assert said.startswith("error: the database's driver is not installed\n")
-    assert "No module named 'oracledb'" in said
+    assert "Error loading oracledb module: No module named 'oracledb'" in said
     assert said.endswith("hint: add oracledb to the project's dependencies")
 
 
