@@ -94,13 +94,14 @@ def test_settings_that_django_does_not_accept(tmp_path: Path) -> None:
 
 def test_a_database_whose_driver_is_not_there(tmp_path: Path) -> None:
     settings = (
-        'DATABASES = {"default": {"ENGINE": "django.db.backends.oracle"}}\n'
+        "import sys\nsys.modules.update(psycopg=None, psycopg2=None)  # as if they were not installed\n"
+        'DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql"}}\n'
         'INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth"]\n'
     )
     said = refused(write_project(tmp_path, settings=settings))
     assert said.startswith("error: the database's driver is not installed\n")
-    assert "Error loading oracledb module: No module named 'oracledb'" in said
-    assert said.endswith("hint: add oracledb to the project's dependencies")
+    assert "Error loading psycopg2 or psycopg module" in said
+    assert said.endswith("hint: add psycopg[binary] to the project's dependencies")
 
 
 def test_an_entry_module_that_fails(tmp_path: Path) -> None:
