@@ -228,10 +228,12 @@ def test_who_takes_the_last_of_the_memory_is_ended_before_the_kernel_ends_anybod
             settings.write_text(settings.read_text() + TAKES.format(size=2048 * MB))
             server.signal(signal.SIGHUP)
             guarded = server.wait_for("memory-guard")
+            assert guarded["text"].startswith("the process that loads the code is killed: it took ")
             server.wait_for("reload-failed")
         elif what == "a program of a view":
             assert server.get(f"/huge-program/?bytes={2048 * MB}") == "-9"
             guarded = server.wait_for("memory-guard")
+            assert guarded["text"].startswith(f"process {guarded['pid']} (python")
         else:
             exchange = server.begin(f"/huge/?bytes={2048 * MB}")
             assert exchange.closed()

@@ -224,18 +224,21 @@ class Chronicle:
         self.log.event("error", "out-of-memory", text, limit=group.limit, origin=group.origin)
 
     def guarded(
-        self, pid: int, worker: Child | None, requests: Sequence[InFlight], group: Group, grown: int, seconds: float
-    ) -> None:  # fmt: skip
+        self, who: str, pid: int, requests: Sequence[InFlight], group: Group, grown: int, seconds: float
+    ) -> None:
         """A process was killed by us before the kernel would have killed all of them."""
-        who = f"worker {worker.id}" if worker else f"process {pid}"
-        text = (
-            f"{who} is killed: it took {grown >> 20} MB within {seconds:.1f} s, {group.left >> 20} of "
-            f"{group.limit >> 20} MB by {group.origin} were left, "
-            f"and {'with the last the kernel ends the whole container' if group.whole else 'it would have taken them'}"
-        )
         urls = [f"{request.method} {request.path}" for request in requests]
-        text += _at(urls)
-        self.log.event("error", "memory-guard", text, pid=pid, grown=grown, left=group.left, requests=urls)
+        left = f"{group.left >> 20} of {group.limit >> 20} MB by {group.origin} are left"
+        why = (
+            "with the last the kernel ends the whole container"
+            if group.whole
+            else "it was about to take them"
+        )
+        self.log.event(
+            "error", "memory-guard",
+            f"{who} is killed: it took {grown >> 20} MB within {seconds:.1f} s, {left}, and {why}{_at(urls)}",
+            pid=pid, grown=grown, left=group.left, requests=urls,
+        )  # fmt: skip
 
     def not_started(self, worker: int, error: OSError) -> None:
         """The kernel did not give us another process."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from nuages.runtime import child, messages, nursery, pool
+from nuages.runtime import child, kernel, messages, nursery, pool
 from nuages.runtime import settings as options
 from nuages.runtime.ledger import CRASH, Ledger
 from nuages.runtime.scoreboard import Figures, InFlight, Scoreboard, at_work
@@ -126,12 +126,16 @@ class Crew:
 
     def guarded(self, pid: int, group: Group, grown: int, seconds: float) -> None:
         """Note that a process was killed which was about to take the last of the memory: a worker, or another."""
-        process = next((one for one in self.children.values() if one.pid == pid), None)
-        self.say.guarded(
-            pid, process, self.board.in_flight(process.slot) if process else (), group, grown, seconds
+        worker = next((one for one in self.children.values() if one.pid == pid), None)
+        requests = self.board.in_flight(worker.slot) if worker else ()
+        who = (
+            f"worker {worker.id}" if worker else f"process {pid} ({kernel.read(f'/proc/{pid}/comm').strip()})"
         )
-        if process:
-            process.told_to_end = process.told_to_end or "it took the last of the memory"
+        if any(zygote.pid == pid for zygote in self.nursery.zygotes()):
+            who = "the process that loads the code"
+        self.say.guarded(who, pid, requests, group, grown, seconds)
+        if worker:
+            worker.told_to_end = worker.told_to_end or "it took the last of the memory"
 
     def _hear(self, process: child.Child) -> None:
         heard = process.messages()

@@ -24,6 +24,7 @@ FASTEST = 2 << 30  # bytes a second: no core fills new pages sooner
 LEAST, MOST = 0.02, 0.5  # seconds between two looks
 REACTION = 0.08  # seconds: two such looks, and twice as long until a signal has ended a process
 _ENDS = 0.1  # seconds in which a killed process gives back what it took; nobody else is to answer for it
+_PART = 0.125  # of what has gone: who has taken less is not to answer for it. What is in a tmpfs is nobody's
 _MEASURED_SECONDS = 1.0  # between two measurements of all processes: who has grown since is who takes it
 
 
@@ -55,7 +56,7 @@ class Guard:
         self._gauge: memory.Gauge | None = None
         self._before: Look | None = None
         self._sizes: dict[int, int] = {}
-        self._measured = -inf
+        self._measured, self._left = -inf, 0
         group = groups.tightest() if mode != "off" else None
         self._next = time.monotonic() if group and (group.whole or mode == "on") else inf
 
@@ -90,13 +91,13 @@ class Guard:
         self.close()
         self._gauge = memory.Gauge(group) if group else None
         self._sizes = {pid: memory.resident(pid) or 0 for pid in self._pids(group)}
-        self._measured = now
+        self._measured, self._left = now, group.left if group else 0
 
     def _end_who_takes_it(self, group: memory.Group) -> None:
         grown = {pid: self._growth(pid) for pid in self._pids(group)}
-        if not grown:
+        pid = max(grown, key=lambda one: grown[one], default=0)
+        if grown.get(pid, 0) < (self._left - group.left) * _PART:
             return
-        pid = max(grown, key=lambda one: grown[one])
         with suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
             self._crew.guarded(pid, group, grown[pid], time.monotonic() - self._measured)
