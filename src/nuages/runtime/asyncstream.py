@@ -73,40 +73,63 @@ def adapt(response: Any, loop: asyncio.AbstractEventLoop) -> AsyncStream | None:
     return stream
 
 
-async def send_stream(exchange: Sending, head: Head, result: Any) -> None:
-    """Send a sync chain's async stream, then close its response in a thread as Django's ASGI handler does."""
-    connection = exchange.connection
-    whole = False
+async def send_stream(exchange: Sending, head: Head) -> bool:
+    """Send a sync chain's async stream; return whether it came to its end, and the client has what its head says.
+
+    What goes beyond a Content-Length would be taken for the next answer: the stream ends there.
+    """
+    connection, left = exchange.connection, head.length
+    if exchange.lost:
+        return False
     source = exchange.stream.source
+    exchange.status = head.status
+    exchange.events_end = ends_with(head.data)
+    connection.transport.write(head.data)
     try:
-        if exchange.lost:
-            return
-        exchange.status = head.status
-        exchange.events_end = ends_with(head.data)
-        connection.transport.write(head.data)
-        async for chunk in source:
-            if not chunk:
-                continue
-            if exchange.lost:
-                return
-            exchange.sent += len(chunk)
-            data = b"%x\r\n%b\r\n" % (len(chunk), chunk) if head.chunked else bytes(chunk)
-            connection.transport.write(data)
-            await connection.flow.drain()
-        whole = True
-    except asyncio.CancelledError:
-        pass  # the client is gone: the task ends here
+        try:
+            async for chunk in source:
+                if not chunk:
+                    continue
+                if exchange.lost:
+                    return False
+                data = bytes(chunk)
+                if left is not None:
+                    data = data[:left]
+                    left -= len(data)
+                    if not data:
+                        break
+                exchange.sent += len(data)
+                connection.transport.write(b"%x\r\n%b\r\n" % (len(data), data) if head.chunked else data)
+                await connection.flow.drain()
+        finally:
+            close = getattr(source, "aclose", None)
+            if close is not None:
+                await close()
     except Exception as error:  # noqa: BLE001 - the project's generator failed; the head is out already
-        text = "".join(traceback.format_exception(error)).rstrip()
-        exchange.hub.log.event("error", "application", text, request_id=exchange.request_id)
-    finally:
-        close = getattr(source, "aclose", None)
-        if close is not None:
-            await close()
+        _log(exchange, error)
+        return False
+    return not left
+
+
+async def end_stream(exchange: Sending, head: Head, result: Any, *, whole: bool) -> None:
+    """Close the response of an async stream in a thread, as Django's ASGI handler does, and end the answer.
+
+    A client that leaves cancels what sends the stream, and never this.
+    """
+    connection = exchange.connection
+    try:
         await exchange.loop.run_in_executor(None, result.close)
+    except Exception as error:  # noqa: BLE001 - whatever the project does at its end
+        _log(exchange, error)
+    finally:
         if exchange.lost:
             exchange.end()
         else:
             if whole and head.chunked:
                 connection.transport.write(b"0\r\n\r\n")
             connection.done(exchange, keep_alive=head.keep_alive and whole)
+
+
+def _log(exchange: Sending, error: Exception) -> None:
+    text = "".join(traceback.format_exception(error)).rstrip()
+    exchange.hub.log.event("error", "application", text, request_id=exchange.request_id)

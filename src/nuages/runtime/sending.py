@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from nuages.runtime import shrinking
-from nuages.runtime.asyncstream import send_stream
+from nuages.runtime.asyncstream import end_stream, send_stream
 from nuages.runtime.dispatch import send_file
 from nuages.runtime.exchange import Exchange
 from nuages.runtime.handover import HandedOver, hand_over
@@ -30,7 +30,7 @@ class Sending(Exchange):
 
     flow: Flow | None = None
     unflushed = 0
-    task: asyncio.Task[None] | None = None
+    task: asyncio.Task[bool] | None = None
     inflow: Inflow | None = None
     thread = 0
     overrun: int | None = None
@@ -254,6 +254,16 @@ class Sending(Exchange):
 
     def _start_async(self, head: Head, result: Any, context: contextvars.Context) -> None:
         self.sees_end = True
-        self.task = context.run(self.loop.create_task, send_stream(self, head, result))
-        self.connection.server_state.tasks.add(self.task)
-        self.task.add_done_callback(self.connection.server_state.tasks.discard)
+        self.task = context.run(self.loop.create_task, send_stream(self, head))
+
+        def sent(task: asyncio.Task[bool]) -> None:
+            whole = not task.cancelled() and not task.exception() and task.result()
+            self._keep(self.loop.create_task(end_stream(self, head, result, whole=whole)))
+
+        self.task.add_done_callback(sent)
+        self._keep(self.task)
+
+    def _keep(self, task: asyncio.Task[Any]) -> None:
+        tasks = self.connection.server_state.tasks
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
