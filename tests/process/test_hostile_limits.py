@@ -241,5 +241,15 @@ def test_a_full_disk_is_507(project: Path, tmp_path: Path, path: str) -> None:
         with talking(server.address) as talk:
             talk.send(f"POST /count/ HTTP/1.1\r\nHost: a\r\nContent-Length: {2 * MB}\r\n\r\n", bytes(2 * MB))
             assert talk.answer().text == str(2 * MB)
+        # Of a disk that is full from the start not even the end of the file can be written.
+        with (
+            contextlib.suppress(OSError),
+            Path(f"/proc/{server.pid}/root{tmp_path}/rest").open("wb", buffering=0) as rest,
+        ):
+            while rest.write(bytes(4096)):
+                pass
+        with talking(server.address) as talk:
+            talk.send(f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {3 * MB}\r\n\r\n", bytes(3 * MB))
+            assert talk.answer().status == 507
         assert server.found("worker-died") == []
         assert json.loads(server.get("/seen/")) == []

@@ -5,6 +5,7 @@ The file is written by a thread of its own, never by the event loop, and has no 
 
 from __future__ import annotations
 
+import contextlib
 import io
 import tempfile
 from asyncio import AbstractEventLoop
@@ -81,7 +82,10 @@ class Body:
         self._closed = True
         self._chunks = []
         if self._file is not None and not self._writing:
-            self._file.close()
+            with contextlib.suppress(
+                OSError
+            ):  # on a full disk, of what could not be written; it is closed even so
+                self._file.close()
 
     def _write(self) -> None:
         self._writing = True
