@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from tests.process.corpus.echo import write_echo
-from tests.process.harness import DEADLINE, Server, serving, wait_until
+from tests.process.harness import DEADLINE, Server, serving, wait_until, write_project
 from tests.process.sites import talking
 
 from nuages.runtime.spool import give_back
@@ -215,6 +215,47 @@ def spooled(pid: int, folder: Path) -> int:
             if os.readlink(link).startswith(str(folder)):  # noqa: PTH115 - there is no such path to resolve
                 total += link.stat().st_blocks * 512
     return total
+
+
+NO_THREADS = """
+import threading
+
+from django.http import HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+
+
+def stack(request):
+    threading.stack_size(int(request.GET["size"]))
+    return HttpResponse("set")
+
+
+@csrf_exempt
+def count(request):
+    return HttpResponse(str(len(request.read())))
+
+
+urlpatterns += [path("stack/", stack), path("count/", count)]
+"""
+
+
+def test_a_body_that_no_thread_can_be_had_to_store_is_503_and_the_next_one_is_taken(tmp_path: Path) -> None:
+    project = write_project(tmp_path / "project", urls=NO_THREADS)
+    upload = f"POST /count/ HTTP/1.1\r\nHost: a\r\nContent-Length: {2 * MB}\r\n\r\n".encode() + bytes(2 * MB)
+    with serving(project, "--workers", "1") as server:
+        server.wait_for("ready")
+        server.get(
+            f"/stack/?size={1 << 47}"
+        )  # pthread_create(3) fails with EAGAIN where there is no room for it
+        with talking(server.address) as talk:
+            talk.send(upload)
+            answer = talk.answer()
+            assert (answer.status, answer.fields["retry-after"]) == (503, "1")
+        assert "can't start new thread" in server.wait_for("body")["text"]
+        server.get("/stack/?size=0")
+        with talking(server.address) as talk:
+            talk.send(upload)
+            assert talk.answer().text == str(2 * MB)
+        assert server.stop() == 0
 
 
 FULL = 'mount -t tmpfs -o size=3m none "$TMPDIR" && exec "$@"'

@@ -6,6 +6,7 @@ The file is written by a thread of its own, never by the event loop, and has no 
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import tempfile
 from asyncio import AbstractEventLoop
@@ -20,7 +21,8 @@ _writers = ThreadPoolExecutor(4, "nuages-body")
 
 
 class Body:
-    """Takes a body's pieces. `on_ready` is called on the loop once it is whole, `on_error` when the disk fails.
+    """Takes a body's pieces. `on_ready` is called on the loop once it is whole, `on_error` when the disk fails, or with
+    EAGAIN when no thread can be had to write.
 
     `pause` and `resume` stop and start the client while a piece is being written.
     """
@@ -91,7 +93,10 @@ class Body:
         self._writing = True
         self._pause()
         chunks, self._chunks, self._unwritten = self._chunks, [], 0
-        _writers.submit(self._write_out, chunks)
+        try:
+            _writers.submit(self._write_out, chunks)
+        except RuntimeError as error:  # a limit of threads; what it was given it may do later, for nobody
+            self._loop.call_soon(self._written, OSError(errno.EAGAIN, str(error)))
 
     def _write_out(self, chunks: list[bytes]) -> None:
         problem = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from nuages.runtime.scoreboard import InFlight
     from nuages.runtime.settings import Settings
 
+SEE_LIMITS = "see the limits of processes and memory: `ulimit -u`, pids.max, memory.max"
 _STAGES = {
     Stage.RUNNING: "running",
     Stage.DRAINING: "not ready any more; still accepting while balancers notice",
@@ -244,6 +246,8 @@ class Chronicle:
         """The kernel did not give us another process."""
         who = f"worker {worker}" if worker else "the process that workers are forked from"
         text = f"{who} could not be started: {error.strerror}"
+        if error.errno in {errno.EAGAIN, errno.ENOMEM}:
+            text += f"; {SEE_LIMITS}"
         self.log.event("error", "worker-start-failed", text, worker=worker)
 
     def lost(
@@ -285,7 +289,7 @@ def why_it_cannot_start(process: Child | None, start_seconds: float, refused: OS
     if process is None:
         return OutsideError(
             "no worker could be started", where="posix_spawn(3)", why=str(refused),
-            hint="see the limits of processes and memory: `ulimit -u`, pids.max, memory.max",
+            hint=SEE_LIMITS,
         )  # fmt: skip
     if process.error:
         return process.error

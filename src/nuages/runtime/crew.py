@@ -277,7 +277,7 @@ class Crew:
             self._not_started(
                 action,
                 OSError(
-                    errno.EAGAIN, f"the {self.board.slots} places are taken by workers that have not ended"
+                    errno.EBUSY, f"the {self.board.slots} places are taken by workers that have not ended"
                 ),
             )
             return

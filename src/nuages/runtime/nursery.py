@@ -19,14 +19,12 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nuages.errors import OutsideError
 from nuages.runtime import child, memory
 from nuages.runtime.child import Assignment, Child, Process
-
-if TYPE_CHECKING:
-    from nuages.runtime.chronicle import Chronicle
+from nuages.runtime.chronicle import SEE_LIMITS, Chronicle
 
 # glibc and OpenBLAS read these when a process starts, and only then (mallopt(3)). One arena for each of 64 threads
 # costs memory that is never given back; a thread pool inside a numeric library does not survive a fork, and every
@@ -302,7 +300,7 @@ class Nursery:
     def _refused(self, worker: Child, why: str) -> None:
         worker.error = OutsideError(
             "no worker could be started", where="fork(2)", why=why,
-            hint="see the limits of processes and memory: `ulimit -u`, pids.max, memory.max",
+            hint=SEE_LIMITS,
         )  # fmt: skip
         self._failed(worker)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from asyncio import AbstractEventLoop
 from typing import Any, ClassVar
 
@@ -122,9 +123,21 @@ class Reception:
             self._upgraded(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             if not self.refused:
+                cause = error.__context__
+                if isinstance(error, httptools.HttpParserCallbackError) and not isinstance(
+                    cause, BadRequestError
+                ):
+                    self._failed(cause or error)
+                    return
                 unknown = isinstance(error, httptools.HttpParserInvalidMethodError)
                 line = data if self._first_line else b""
                 self.refuse(self._status or status_of_line(line, unknown_method=unknown))
+
+    def _failed(self, error: BaseException) -> None:
+        """Say what went wrong here with a request that may be a good one."""
+        text = "".join(traceback.format_exception(error)).rstrip()
+        self.hub.log.event("error", "connection", text)
+        self.refuse(500)
 
     def _upgraded(self, rest: bytes) -> None:
         request, self.upgrading = self.upgrading, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import errno
 import sys
 import threading
 import time
@@ -93,7 +94,7 @@ class SyncExchange(Sending):
 
     def _disk_failed(self, error: OSError) -> None:
         self.hub.log.event("error", "body", f"a request's body cannot be stored: {error}")
-        self.connection.refuse(507)
+        self.connection.refuse(503 if error.errno == errno.EAGAIN else 507)
 
     def _start(self) -> None:
         self.begin()

@@ -50,6 +50,15 @@ def test_a_machine_that_gives_no_process() -> None:
     )
 
 
+def test_a_worker_for_which_the_machine_gives_no_process_says_where_to_look() -> None:
+    log = _Log()
+    Chronicle(log).not_started(2, BlockingIOError(11, "Resource temporarily unavailable"))  # type: ignore[arg-type]
+    assert log.texts == [
+        "error worker-start-failed: worker 2 could not be started: Resource temporarily unavailable; "
+        "see the limits of processes and memory: `ulimit -u`, pids.max, memory.max"
+    ]
+
+
 def test_the_projects_own_error_is_told_as_it_is_and_survives_the_way_from_the_worker() -> None:
     error = ProjectError("DEBUG is on", where="settings.py:3", why="DEBUG = True", hint="turn it off")
     same = error_from(error_fields(error))
