@@ -36,10 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that `argv` names and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    if sys.stdout is None or sys.stderr is None:
+        _open_what_is_closed()
     console = Console(as_json="--json" in own)
-    if sys.stdout is None:
-        # Closed by who started us (`>&-`): what is printed goes nowhere, and a new file must not take its number.
-        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     try:
         code = _run(arguments, dict(os.environ), console)
         sys.stdout.flush()
@@ -65,6 +64,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         failed = _outside(error)
         console.error(failed)
         return failed.exit_code
+
+
+def _open_what_is_closed() -> None:
+    """Let what is printed go nowhere where who started us has closed it (`>&-`): no new file must take its number,
+    here or in the processes that are started."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    nowhere = os.fdopen(number, "w")
+    sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
 
 
 def _without_extra(command: str) -> UsageError:

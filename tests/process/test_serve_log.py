@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.process.harness import APP, Lines, serving, wait_until
+from tests.process.harness import APP, DEADLINE, Lines, serving, wait_until
 
 # What a shell does with `nuages serve &` in a terminal that its user has told to stop who writes in the background.
 BACKGROUND = """
@@ -51,6 +54,39 @@ def test_no_line_is_lost_when_the_server_ends(project: Path) -> None:
             server.get("/")
         assert server.stop() == 0
         assert len(server.requests.objects()) == 20
+
+
+def test_where_stdout_is_closed_no_file_or_socket_takes_its_place_and_gets_the_access_log(
+    project: Path,
+) -> None:
+    closed = ("sh", "-c", 'exec "$@" >&-', "sh")
+    with serving(project, "--workers", "1", "--access-log", "json", wrapper=closed) as server:
+        server.wait_for("ready")
+        server.get("/")
+        (worker,) = server.workers()
+        assert os.readlink(f"/proc/{worker}/fd/1") == os.devnull  # noqa: PTH115
+        assert server.stop() == 0
+
+
+def test_a_server_whose_output_is_closed_serves(project: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    serve = f'exec "$@" --settings pages.settings --app {APP} --bind 127.0.0.1:{port} >&- 2>&- <&-'
+    command = ["sh", "-c", serve, "sh", sys.executable, "-m", "nuages", "serve", str(project)]
+    with subprocess.Popen(command, cwd=project) as process:
+        try:
+            wait_until(lambda: process.poll() is not None or _answers(port), "it answers, or has ended")
+        finally:
+            process.terminate()
+    assert process.returncode == 0
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
+    with contextlib.suppress(ConnectionRefusedError), contextlib.closing(connection):
+        connection.request("GET", "/")
+        return connection.getresponse().status == 200
+    return False
 
 
 def test_a_server_in_the_background_writes_to_a_terminal_that_would_stop_it(project: Path) -> None:
