@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.process.harness import APP, DEADLINE, Lines, serving, wait_until
+from tests.process.harness import APP, DEADLINE, Lines, named_pipe, serving, wait_until
 
 # What a shell does with `nuages serve &` in a terminal that its user has told to stop who writes in the background.
 BACKGROUND = """
@@ -54,6 +54,23 @@ def test_no_line_is_lost_when_the_server_ends(project: Path) -> None:
             server.get("/")
         assert server.stop() == 0
         assert len(server.requests.objects()) == 20
+
+
+def test_a_server_whose_access_log_nobody_reads_serves_and_ends(project: Path, tmp_path: Path) -> None:
+    pipe = named_pipe(tmp_path)
+    unread = ("sh", "-c", 'exec "$@" >"$PIPE"', "sh")
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    writer = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+    with os.fdopen(reader, "rb"), os.fdopen(writer, "wb", buffering=0) as full:
+        while full.write(bytes(4096)):
+            pass
+        options = ("--workers", "1", "--access-log", "json", "--grace", f"{int(DEADLINE)}s")
+        with serving(project, *options, wrapper=unread, environ={"PIPE": str(pipe)}) as server:
+            server.wait_for("ready")
+            assert server.get("/") == "hello"
+            server.signal(signal.SIGTERM)
+            assert server.wait(within=DEADLINE / 2) == 0
+            assert server.found("worker-killed") == []
 
 
 def test_where_stdout_is_closed_no_file_or_socket_takes_its_place_and_gets_the_access_log(

@@ -13,12 +13,16 @@ import os
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 from json.encoder import encode_basestring_ascii as quote
 from typing import Any
 
 from nuages.runtime.outbox import ATOMIC_BYTES, Outbox, write
 
 FLUSH_SECONDS = 0.2
+UNREAD_SECONDS = (
+    2.0  # without anything read of stdout, after which nobody is expected to read the rest at the end
+)
 _LONGEST_TEXTS = (
     2048,
     50,
@@ -37,7 +41,7 @@ class Log:
         self.worker = worker
         self._out, self._events = out, Outbox(err)
         self._records: deque[_Record] = deque()
-        self._dropped = 0
+        self._dropped = self._written = 0
         self._lost_events = 0
         self._wake = threading.Event()
         self._writing = threading.Lock()
@@ -101,8 +105,21 @@ class Log:
             self._lost_events += 1
 
     def close(self, most: float) -> None:
-        """Write all there is at the end of the process; events are waited for so many seconds at most."""
-        self.flush()
+        """Write all there is at the end of the process; events are waited for so many seconds at most.
+
+        The access log is written as long as somebody reads it: a full pipe would hold up the end of the server.
+        """
+        if self._records or self._writing.locked():
+            thread = threading.Thread(target=self.flush, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # a limit of threads
+                self.flush()
+            else:
+                seen = -1
+                while thread.is_alive() and seen != self._written:
+                    seen = self._written
+                    thread.join(UNREAD_SECONDS)
         self._events.close(most)
 
     def flush(self) -> None:
@@ -110,7 +127,9 @@ class Log:
         with self._writing:
             # The list is never swapped: a request may be appending in another thread at this very moment.
             records = [self._records.popleft() for _ in range(len(self._records))]
-            write_lines(self._out, [self._line(record) for record in records])
+            for batch in batches([self._line(record) for record in records]):
+                write(self._out, batch)
+                self._written += 1
             if self._dropped:
                 dropped, self._dropped = self._dropped, 0
                 self.event(
@@ -190,18 +209,18 @@ def open_log(access_log: str) -> Log:
     return Log(access=access, events=events)
 
 
-def write_lines(descriptor: int, lines: list[bytes]) -> None:
-    """Write whole lines in as few atomic writes as they fit; a line is at most ATOMIC_BYTES long by construction."""
+def batches(lines: list[bytes]) -> Iterator[bytes]:
+    """Yield whole lines in as few atomic writes as they fit; a line is at most ATOMIC_BYTES long by construction."""
     batch: list[bytes] = []
     length = 0
     for line in lines:
         if length + len(line) > ATOMIC_BYTES and batch:
-            write(descriptor, b"".join(batch))
+            yield b"".join(batch)
             batch, length = [], 0
         batch.append(line)
         length += len(line)
     if batch:
-        write(descriptor, b"".join(batch))
+        yield b"".join(batch)
 
 
 def _cut(value: Any, longest: int) -> Any:
