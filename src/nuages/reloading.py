@@ -71,6 +71,10 @@ def main(argv: list[str]) -> int:
 
     supervisor, folder = int(argv[0]), Path(argv[1])
     _end_with_parent()
+    for meant_for_the_server in (signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(
+            meant_for_the_server, signal.SIG_IGN
+        )  # they come to the whole group, and stop or end a process
     console = Console(as_json=not sys.stderr.isatty())
     changes = watchfiles.watch(
         folder, watch_filter=lambda _, path: matters(Path(path), folder), rust_timeout=_LOOK,

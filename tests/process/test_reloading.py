@@ -7,7 +7,8 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.process.harness import Server, alive, children, serving, wait_until, write_project
+import pytest
+from tests.process.harness import IN_A_GROUP, Server, alive, children, serving, wait_until, write_project
 
 SETTINGS = """
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True,
@@ -88,6 +89,31 @@ def test_changed_code_and_templates_are_served_and_broken_ones_are_not(tmp_path:
         server.signal(signal.SIGKILL)
         server.wait()
         wait_until(lambda: not alive(watching), "the watching process ends with its server")
+
+
+@pytest.mark.parametrize("name", ["SIGTTIN", "SIGTTOU", "SIGUSR1", "SIGUSR2"])
+def test_what_the_whole_group_is_signalled_neither_stops_nor_ends_the_watching(
+    tmp_path: Path, name: str
+) -> None:
+    project = write_project(tmp_path / "project")
+    urls = project / "pages" / "urls.py"
+    with serving(project, "--workers", "1", "--reload", wrapper=IN_A_GROUP) as server:
+        server.wait_for("ready")
+        watching = Path(f"/proc/{watcher(server)}/status")
+        number = signal.Signals[name]
+        wait_until(lambda: _ignores(watching, number), "it has begun to watch")
+        os.killpg(server.pid, number)
+        if name in {"SIGTTIN", "SIGUSR2"}:
+            server.wait_for("signal", signal=name)
+        save(urls, urls.read_text() + '\nurlpatterns += [path("new/", hello)]\n')
+        server.wait_for("changed")
+        assert server.stop() == 0
+
+
+def _ignores(status: Path, number: signal.Signals) -> bool:
+    """Whether a process ignores a signal; proc(5), SigIgn."""
+    (mask,) = (line.split()[1] for line in status.read_text().splitlines() if line.startswith("SigIgn:"))
+    return bool(int(mask, 16) >> (number - 1) & 1)
 
 
 def test_without_watchfiles_it_says_what_to_install(tmp_path: Path) -> None:
