@@ -95,6 +95,7 @@ class Cycle(RequestResponseCycle):
         """Have an answer without a length end with the connection."""
         if not any(name.lower() == b"content-length" for name, _ in headers):
             self.ends_with_connection, self.chunked_encoding = True, False
+            self.exchange.ends_with_connection(whole=False)
 
     def _note_piece(self, message: Any) -> None:
         if self.ends_with_connection:
@@ -102,6 +103,8 @@ class Cycle(RequestResponseCycle):
         if not message.get("more_body", False):
             # The connection closes itself: it knows what has come behind this request.
             self.exchange.keep_alive, self.keep_alive = self.keep_alive, True
+            if self.ends_with_connection:
+                self.exchange.ends_with_connection(whole=True)
 
     def _shrunk(self, message: Any) -> Any:
         """Return the start of an answer with the fields that it has when it is compressed."""

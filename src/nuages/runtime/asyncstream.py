@@ -85,6 +85,8 @@ async def send_stream(exchange: Sending, head: Head) -> bool:
     exchange.status = head.status
     exchange.events_end = ends_with(head.data)
     connection.transport.write(head.data)
+    if head.is_endless:
+        exchange.ends_with_connection(whole=False)
     try:
         try:
             async for chunk in source:
@@ -127,6 +129,8 @@ async def end_stream(exchange: Sending, head: Head, result: Any, *, whole: bool)
         else:
             if whole and head.chunked:
                 connection.transport.write(b"0\r\n\r\n")
+            elif whole and head.is_endless:
+                exchange.ends_with_connection(whole=True)
             connection.done(exchange, keep_alive=head.keep_alive and whole)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import struct
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -85,6 +88,17 @@ class Exchange:
 
     def writable(self) -> None:
         """Note that the client has taken what was written."""
+
+    def ends_with_connection(self, *, whole: bool) -> None:
+        """Say whether an answer is whole whose end is that of its connection, which is reset until then.
+
+        HTTP/1.0 has no chunks: an orderly end, as that of a process that is killed too, says that this was all (RFC
+        9112, section 6.3). A Unix socket cannot be reset.
+        """
+        sock = self.connection.transport.get_extra_info("socket")
+        if sock is not None:
+            with contextlib.suppress(OSError):  # the client is gone
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", not whole, 0))
 
     def begin(self) -> None:
         """Note on the board that the request is being answered."""

@@ -97,6 +97,8 @@ class Connection(Patience, asyncio.Protocol):
         """End the answer that is being sent if it is an event stream: its client connects again by itself."""
         end = self.exchanges[0].events_end if self.exchanges else None
         if end is not None and not self.transport.is_closing():
+            if not end:
+                self.exchanges[0].ends_with_connection(whole=True)
             self.transport.write(end)
             self.transport.close()
 

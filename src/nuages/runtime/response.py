@@ -43,6 +43,11 @@ class Head:
     keep_alive: bool
     file: tuple[str, str] | None = None
 
+    @property
+    def is_endless(self) -> bool:
+        """Whether only the connection's end tells that of the body: HTTP/1.0 has no chunks."""
+        return self.has_body and self.length is None and not self.chunked
+
 
 def render(  # noqa: C901 - one pass over the fields is what makes it fast
     status: str,

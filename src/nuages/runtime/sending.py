@@ -226,6 +226,8 @@ class Sending(Exchange):
             self.status = head.status
             self.events_end = ends_with(head.data)
             data = head.data + data
+            if head.is_endless:
+                self.ends_with_connection(whole=False)
         self.sent += size
         connection = self.connection
         connection.transport.write(data)
@@ -240,6 +242,8 @@ class Sending(Exchange):
             return
         if tail:
             self.connection.transport.write(tail)
+        elif not keep_alive:
+            self.ends_with_connection(whole=True)
         self.connection.done(self, keep_alive=keep_alive)
 
     def _send_file(self, head: Head, descriptor: int, start: int) -> None:
