@@ -50,7 +50,28 @@ def halves(request):
     return StreamingHttpResponse(pieces())
 
 
-urlpatterns += [path("hold/", hold), path("later/", later), path("block/", block), path("halves/", halves)]
+def beside(request):
+    """Answer, and go on in a thread until the named pipe is written to and closed."""
+    import threading
+
+    def send_mail():
+        with open(request.GET["pipe"], "rb") as pipe:
+            (HERE / "sent").write_bytes(pipe.read())
+
+    threading.Thread(target=send_mail, name="mail").start()
+    return HttpResponse("on its way")
+
+
+async def beside_async(request):
+    from asgiref.sync import sync_to_async
+
+    return await sync_to_async(beside)(request)
+
+
+urlpatterns += [
+    path("hold/", hold), path("later/", later), path("block/", block), path("halves/", halves),
+    path("beside/", beside), path("beside-async/", beside_async),
+]
 '''
 ASGI = """\
 import asyncio
@@ -350,6 +371,21 @@ def test_a_websocket_whose_client_reads_nothing_holds_a_stop_for_the_grace_and_i
     assert (lost["path"], lost["level"]) == ("/large/", "warning")
     assert "cut off: not finished within 2 s" in lost["text"]
     assert server.found("request-lost") == []
+
+
+@pytest.mark.parametrize("path", ["/beside/", "/beside-async/"])
+def test_threads_that_views_have_started_are_waited_for_and_named(site: Path, path: str) -> None:
+    pipe, sent = named_pipe(site), site / "pages" / "sent"
+    sent.unlink(missing_ok=True)
+    with serving(site, "--workers", "1") as server:
+        server.wait_for("ready")
+        assert server.get(f"{path}?pipe={pipe}") == "on its way"
+        with held(pipe) as release:
+            server.signal(signal.SIGTERM)
+            assert server.wait_for("exit")["text"] == "the process waits for its threads: mail"
+            os.write(release, b"the mail")
+        assert server.wait() == 0
+    assert sent.read_bytes() == b"the mail"
 
 
 def test_what_outlasts_the_grace_is_cut_and_named(site: Path) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nuages.runtime.log import Log
     from nuages.runtime.notes import Ending
 
+_WAITS_IN_SILENCE = 1.0  # seconds for the project's threads to end
 LAST_EVENTS = 0.3  # seconds for a worker's last events to be read
 _GIVES_UP = 0.5  # seconds for the project's own functions where it could not be loaded
 # Functions of the standard library that remove files; the last is what tempfile knows one of them as.
@@ -34,8 +35,13 @@ def leave(log: Log, *, is_forked: bool) -> NoReturn:
     Who shares nothing (not `is_forked`) removes the files as well that go when they are taken apart.
     """
     code = 0
+    teller = threading.Timer(_WAITS_IN_SILENCE, _tell_threads, (log,))
+    teller.daemon = True
+    with contextlib.suppress(RuntimeError):  # a limit of threads
+        teller.start()
     try:
         threading._shutdown()  # type: ignore[attr-defined]
+        teller.cancel()
         atexit._run_exitfuncs()
         if not is_forked:
             _close_named_files()
@@ -48,6 +54,17 @@ def leave(log: Log, *, is_forked: bool) -> NoReturn:
     ctypes.CDLL(None).fflush(None)
     log.close(LAST_EVENTS)
     os._exit(code)
+
+
+def _tell_threads(log: Log) -> None:
+    """Say which of the project's threads are waited for; who is killed in the end is so because of them."""
+    waits = [
+        one.name
+        for one in threading.enumerate()
+        if not one.daemon and one is not threading.main_thread() and not one.name.startswith("nuages-")
+    ]
+    if waits:
+        log.event("info", "exit", f"the process waits for its threads: {', '.join(waits)}")
 
 
 def give_up() -> None:

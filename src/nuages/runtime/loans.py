@@ -15,6 +15,7 @@ from concurrent.futures import Executor, Future
 from typing import Any
 
 from nuages.runtime.connections import active, are_settled, close_connections, left_open
+from nuages.runtime.poolthread import leave_heirs
 from nuages.runtime.proxies import Proxies
 from nuages.runtime.staff import COLD_SECONDS, IDLE_SECONDS, Staff
 
@@ -63,6 +64,7 @@ class LentThread(threading.Thread):
     def run(self) -> None:
         """Work until idle for long, then give back what the thread holds."""
         active.exchange = None
+        leave_heirs()
         while call := self._next():
             call.run()
             del call

@@ -29,6 +29,15 @@ class Task(Protocol):
         """Say that there is no thread to do it; any thread may call this, with the pool's lock held."""
 
 
+def leave_heirs() -> None:
+    """Have the process wait, at its end, for what the calling thread starts, and still not for itself.
+
+    Threads inherit from who starts them whether they are waited for. Those of other servers, in which views run, are:
+    a view that sends its mail in a thread of its own counts on that.
+    """
+    threading.current_thread()._daemonic = False  # type: ignore[attr-defined]
+
+
 class PoolThread(threading.Thread):
     """One thread of the pool. It sleeps on a lock of its own, so that the pool can wake exactly the one it wants."""
 
@@ -50,6 +59,7 @@ class PoolThread(threading.Thread):
     def run(self) -> None:
         """Work until idle for long, then give back what the thread holds."""
         pool = self.pool
+        leave_heirs()
         self.clock = ThreadClock()
         if pool.on_begin is not None:
             pool.on_begin()
