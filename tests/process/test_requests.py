@@ -19,7 +19,17 @@ async def async_pieces(request):
     return StreamingHttpResponse(pieces())
 
 
-urlpatterns += [path("async-pieces/", async_pieces)]
+def log_file(request):
+    return FileResponse(open(request.GET["file"], "rb"))
+
+
+async def log_file_async(request):
+    return log_file(request)
+
+
+urlpatterns += [
+    path("async-pieces/", async_pieces), path("log-file/", log_file), path("log-file-async/", log_file_async),
+]
 """
 
 
@@ -157,6 +167,22 @@ def test_a_file_is_sent_whole(talk: Talk) -> None:
     answer = talk.get("/download/")
     assert answer.body == bytes(range(256)) * 8192
     assert answer.fields["content-length"] == str(len(answer.body))
+    assert talk.get("/").text == "hello"
+
+
+@pytest.mark.parametrize("path", ["/log-file/", "/log-file-async/"])
+def test_a_file_that_is_appended_to_while_it_is_sent_is_sent_as_long_as_it_was(
+    talk: Talk, tmp_path: Path, path: str
+) -> None:
+    file, size = tmp_path / "log", 20_000_000
+    file.write_bytes(b"a" * size)
+    talk.send(GET.format(f"{path}?file={file}"))
+    while line := talk.line():
+        if line.lower().startswith(b"content-length:"):
+            assert int(line.partition(b":")[2]) == size
+    with file.open("ab") as log:
+        log.write(b"b" * size)
+    assert talk.take(size).count(b"a") == size
     assert talk.get("/").text == "hello"
 
 

@@ -138,7 +138,7 @@ class Handling:
                 await handler.send_response(response, send)
                 return
             await send(_start(response))
-            await _send_file(descriptor, send, exchange)
+            await _send_file(descriptor, send, exchange, response.headers.get("Content-Length", ""))
             return
         await send(_start(response))
         for chunk, last in handler.chunk_bytes(response.content):
@@ -269,19 +269,25 @@ def _descriptor(response: Any) -> int | None:
         return None
 
 
-async def _send_file(descriptor: int, send: Any, exchange: Any) -> None:
-    """Send a file from where it is, read by a thread; asgiref would collect the whole of it in memory."""
+async def _send_file(descriptor: int, send: Any, exchange: Any, length: str) -> None:
+    """Send a file from where it is, read by a thread; asgiref would collect the whole of it in memory.
+
+    What is written behind its `length` meanwhile, to a log for instance, is no part of the answer.
+    """
+    left = int(length) if length.isdecimal() else None
     loop = asyncio.get_running_loop()
     position = os.lseek(descriptor, 0, os.SEEK_CUR)
     own = os.dup(descriptor)
     reading: Any = None
     try:
         while exchange is None or exchange.request.method != "HEAD":
-            reading = loop.run_in_executor(None, os.pread, own, BLOCK_BYTES, position)
+            most = BLOCK_BYTES if left is None else min(BLOCK_BYTES, left)
+            reading = loop.run_in_executor(None, os.pread, own, most, position)
             block = await asyncio.shield(reading)
             if not block:
                 break
             position += len(block)
+            left = None if left is None else left - len(block)
             await send({"type": "http.response.body", "body": block, "more_body": True})
         await send({"type": "http.response.body"})
     finally:
