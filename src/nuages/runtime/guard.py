@@ -51,13 +51,13 @@ def is_last(before: Look, now: Look) -> bool:
 class Guard:
     """Watches what is left of a memory limit. `mode`: auto, on or off; auto: where the kernel would end everything."""
 
-    def __init__(self, mode: str, groups: memory.Groups, crew: Crew) -> None:
-        self._groups, self._crew = groups, crew
+    def __init__(self, mode: str, crew: Crew) -> None:
+        self._groups, self._crew = memory.Groups(), crew
         self._gauge: memory.Gauge | None = None
         self._before: Look | None = None
         self._sizes: dict[int, int] = {}
         self._measured, self._left = -inf, 0
-        group = groups.tightest() if mode != "off" else None
+        group = self._groups.tightest() if mode != "off" else None
         self._next = time.monotonic() if group and (group.whole or mode == "on") else inf
 
     def next_deadline(self) -> float:

@@ -21,7 +21,6 @@ from nuages.runtime import (
     child,
     chronicle,
     management,
-    memory,
     messages,
     multiprocess,
     observation,
@@ -133,9 +132,8 @@ class Supervisor:
 
         if self.metrics:
             self.crew.on_reaped = self.metrics.forget
-        groups = memory.Groups()
-        self._watch = Watch(settings, self.crew, groups)
-        self._guard = Guard(settings.memory_guard, groups, self.crew)
+        self._watch = Watch(settings, self.crew)
+        self._guard = Guard(settings.memory_guard, self.crew)
         self._observer = observation.Observer(self)
 
     def run(self) -> int:

@@ -53,8 +53,9 @@ class _Weighed:
 class Watch:
     """The eyes of the supervisor."""
 
-    def __init__(self, settings: Settings, crew: Crew, groups: memory.Groups) -> None:
-        self._settings, self._crew, self._groups = settings, crew, groups
+    def __init__(self, settings: Settings, crew: Crew) -> None:
+        self._settings, self._crew = settings, crew
+        self._groups = memory.Groups()
         self._looked = recycling.Looked()
         self._next = 0.0
         self._weighed: dict[int, _Weighed] = {}

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from nuages.runtime import memory
 from nuages.runtime.chronicle import Chronicle
 from nuages.runtime.memory import Group
 from nuages.runtime.messages import Room
@@ -29,7 +28,7 @@ def test_the_kills_of_a_cgroup_are_compared_with_its_own() -> None:
     say = SimpleNamespace(killed_by_limit=lambda group, number: said.append((group.origin, number)))
     crew: Any = SimpleNamespace(say=say)
     settings: Any = SimpleNamespace()
-    watch = Watch(settings, crew, memory.Groups())
+    watch = Watch(settings, crew)
     outer, inner = _group("", 7), _group("pod/", 1)
     for group in (inner, outer, inner, None, outer, inner):
         watch._note_kills(group)
@@ -91,7 +90,7 @@ def _told(phases: list[Phase], free: float, *, surge: int) -> tuple[tuple[object
     log: Any = SimpleNamespace(event=lambda _level, _event, text, **_fields: said.append(text))
     crew: Any = SimpleNamespace(say=Chronicle(log))
     settings: Any = SimpleNamespace()
-    watch = Watch(settings, crew, memory.Groups())
+    watch = Watch(settings, crew)
     watch._weighed[1] = _Weighed(fresh=2 * WORKER, own=WORKER)
     workers = tuple(
         Worker(id=number, generation=0, phase=phase, since=0.0) for number, phase in enumerate(phases, 1)
