@@ -18,6 +18,8 @@ from nuages.project.tree import Tree
 
 _BEAT_SETTINGS = ("CELERY_BEAT_SCHEDULE", "CELERYBEAT_SCHEDULE")
 _ADDS_PERIODIC = re.compile(r"add_periodic_task\(|\bbeat_schedule\b|@periodic_task\b")
+_TASKS = re.compile(r"(^|/)tasks(/.+)?\.py$")
+"""What Celery finds by itself: `app.autodiscover_tasks()`."""
 _MAKES_APP = re.compile(r"Celery\(|\.config_from_object\([\"']django\.conf")
 _MARGIN = 2
 """How often an idle process may miss its longest sleep before it counts as hanging."""
@@ -225,8 +227,8 @@ def _made_in(module: ast.Module | None) -> tuple[str, int] | None:
 
 
 def _adds_periodic(tree: Tree, app: Origin) -> Origin | None:
-    """Return where the app's own file, or a module called tasks, queues something by the clock."""
-    names = [app.place, *(path for path in tree.files if posixpath.basename(path) == "tasks.py")]
+    """Return where the app's own file, or a module or package called tasks, queues something by the clock."""
+    names = [app.place, *(path for path in tree.files if _TASKS.search(path))]
     for path in names:
         if _ADDS_PERIODIC.search(tree.text(path) or "") and not layout.is_aside(path):
             return tree.line_of(path, _ADDS_PERIODIC.pattern)

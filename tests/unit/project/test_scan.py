@@ -553,3 +553,13 @@ def test_the_project_s_own_console_scripts_are_known(shop: Shop) -> None:
     assert scan(shop({"pyproject.toml": text})).scripts == {
         "old": "shop.old:main", "shop": "shop.cli:main", "shop-admin": "shop.admin:Site.run",
     }  # fmt: skip
+@pytest.mark.parametrize("path", ["shop/tasks.py", "shop/tasks/__init__.py", "shop/tasks/nightly.py"])
+def test_a_schedule_that_is_made_among_the_tasks_needs_a_clock(shop: Shop, path: str) -> None:
+    files = {
+        "requirements.txt": "django==5.2.1\ncelery==5.4.0\n",
+        "shop/celery.py": "from celery import Celery\napp = Celery('shop', namespace='django.conf')\n",
+        path: "def setup(sender, **others):\n    sender.add_periodic_task(60, clean.s())\n",
+    }
+    found = {each.name: each.origin for each in scan(shop(files)).processes}
+    assert list(found) == ["worker", "beat"]
+    assert found["beat"] == Origin(path, 2)
