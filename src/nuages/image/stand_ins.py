@@ -64,6 +64,9 @@ _SHAPES = {
     Shape.SEARCH: "simple://", Shape.EMAIL: f"stand-in@{HOST}", Shape.LOG_LEVEL: "INFO",
 }  # fmt: skip
 
+_KEY_SETS = {Shape.JSON: '{"keys": []}', Shape.BASE64_JSON: "eyJrZXlzIjogW119"}
+"""A JSON Web Key Set without keys (RFC 7517, section 5): `{}` is none, and libraries refuse it."""
+
 
 def stand_in(variable: Variable, requirements: str) -> str:
     """Return a value of the shape that the variable's reader takes.
@@ -73,7 +76,8 @@ def stand_in(variable: Variable, requirements: str) -> str:
     name = variable.name.upper()
     if variable.shape is not None:
         is_hosts = variable.kind is VariableKind.HOSTS and variable.shape is Shape.JSON_LIST
-        return '["localhost"]' if is_hosts else _SHAPES[variable.shape]
+        shapes = {**_SHAPES, **_KEY_SETS} if "JWKS" in name else _SHAPES
+        return '["localhost"]' if is_hosts else shapes[variable.shape]
     match variable.kind:
         case VariableKind.SECRET:
             return _url(name, requirements) if name.endswith("DSN") or "_DSN_" in name else _SECRET

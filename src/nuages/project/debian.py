@@ -20,8 +20,9 @@ class Native:
 
     `build` and `run` are packages to compile it and to run what was compiled; `wheel`: there are wheels of it for Linux
     that carry what they need. `loads`: it loads a library by name (ctypes, cffi, an extension of SQLite) or runs a
-    program, so that it needs `run` even as a wheel, except beside one of `unless`, which carries that itself. `source`
-    is where we know it from.
+    program, so that it needs `run` even as a wheel, except beside one of `unless`, which carries that itself. `beside`
+    is what it needs in addition to run beside another distribution, by the other's name. `source` is where we know it
+    from.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Native:
     wheel: bool
     loads: bool
     unless: tuple[str, ...]
+    beside: dict[str, tuple[str, ...]]
     source: str
 
 
@@ -56,6 +58,7 @@ def table(suite: str) -> dict[str, Native]:
             wheel=row.get("wheel", False),
             loads=row.get("loads", False),
             unless=tuple(row.get("unless", ())),
+            beside={other: tuple(packages) for other, packages in row.get("beside", {}).items()},
             source=row["source"],
         )
         for name, row in rows.items()
@@ -84,7 +87,8 @@ def needs(
         if is_source and row.build:
             build += [Need(package=one, wanted_by=name) for one in ("build-essential", *row.build)]
         if is_source or (row.loads and not every.intersection(row.unless)):
-            run += [Need(package=one, wanted_by=name) for one in row.run]
+            beside = [one for other in row.beside if other in every for one in row.beside[other]]
+            run += [Need(package=one, wanted_by=name) for one in dict.fromkeys([*row.run, *beside])]
     return tuple(build), tuple(run)
 
 

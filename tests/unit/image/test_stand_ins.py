@@ -63,6 +63,7 @@ LOADED = (
     "serialization.load_pem_private_key(os.environ['OIDC_RSA_PRIVATE_KEY'].encode(), password=None)",
     "serialization.load_pem_public_key(os.environ['JWT_PUBLIC_KEY'].encode())",
     "Fernet(os.environ['FIELD_ENCRYPTION_KEY'])",
+    "json.loads(os.environ['JWKS'])['keys']", "json.loads(base64.b64decode(os.environ['JWKS_BASE64']))['keys']",
     "zoneinfo.ZoneInfo(os.environ['TIME_ZONE'])", "logging.Logger('a').setLevel(os.environ['DJANGO_LOG_LEVEL'])",
     "importlib.import_module(os.environ['DB_ENGINE'])", "import_string(os.environ['EMAIL_BACKEND'])",
 )  # fmt: skip

@@ -48,6 +48,17 @@ def test_a_binary_beside_it_carries_the_library() -> None:
     assert needs(["psycopg", "psycopg-binary"], [], known=True, suite="trixie") == ((), ())
 
 
+@pytest.mark.parametrize(
+    ("driver", "program"), [("mysqlclient", "default-mysql-client"), ("psycopg2-binary", "postgresql-client")]
+)
+def test_what_runs_the_database_s_programs_needs_those_of_the_driver_beside_it(
+    driver: str, program: str
+) -> None:
+    found = needs(["django-dbbackup", driver], [], known=True, suite="trixie")[1]
+    assert Need(package=program, wanted_by="django-dbbackup") in found
+    assert needs(["django-dbbackup"], [], known=True, suite="trixie")[1] == ()
+
+
 def test_an_unknown_source_needs_a_compiler() -> None:
     build, run = needs(["rcssmin"], ["rcssmin"], known=True, suite="trixie")
     assert (build, run) == ((Need(package="build-essential", wanted_by="rcssmin (source)"),), ())
@@ -93,9 +104,9 @@ def test_every_row_has_its_provenance_and_names_of_debian(suite: str) -> None:
     for name, row in rows.items():
         assert name == re.sub(r"[-_.]+", "-", name).lower()
         assert len(row.source) > 8, name
-        assert row.build or row.run, name
-        assert not (row.loads and not row.run), name
-        for package in (*row.build, *row.run):
+        assert row.build or row.run or row.beside, name
+        assert not (row.loads and not row.run and not row.beside), name
+        for package in (*row.build, *row.run, *(one for beside in row.beside.values() for one in beside)):
             assert re.fullmatch(r"[a-z0-9][a-z0-9.+-]+", package), package
 
 
