@@ -1,10 +1,12 @@
-"""What the project's own Dockerfile tells: the port, and the Debian packages that its last stage installs."""
+"""What the project's own Dockerfile tells: the port, the settings and the Debian packages of its last stage, and the
+requirements files that it installs."""
 
 from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,6 +17,15 @@ from nuages.project.tree import Tree
 
 _NAME = re.compile(r"^(Dockerfile|Containerfile)([.-][\w.-]+)?$|^[\w.-]+\.Dockerfile$")
 _INSTALL = re.compile(r"\b(apt(?:-get)?\s+(?:-\S+\s+)*install|apk\s+(?:-\S+\s+)*add)\s+([^&|;]*)")
+_REQUIRED = re.compile(r"\b(?:pip[\d.]*\s+(?:-\S+\s+)*(?:install|wheel|sync|download)|pip-sync)\s([^&|;]*)")
+_FILE = re.compile(r"(?<!\S)(?:-r\s*|--requirements?[ =])(\S+)")
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::-([^}]*))?\})")
+_ASIDE = re.compile(
+    r"(?:(?:config|etc|tools)/)?\.?(?:docker(?:[-_]?files?)?|containers?|compose|deploy(?:ment)?|build|infra|ops)"
+    r"(?:/(?:production|prod|docker|django|web|app|backend|api|server|python))*"
+)
+"""Folders, below one of the project's, that Dockerfiles are kept in."""
+_OF_PYTHON = re.compile(r"\b(python|pip|poetry|uv|pipenv|pdm|manage\.py|gunicorn|uvicorn|daphne)\b")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9.+-]+")
 _FROM = re.compile(r"FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
 _OTHER_SERVICES = re.compile(
@@ -41,8 +52,28 @@ ALPINE = {
     "icu-libs": "libicu76", "libmemcached": "libmemcached11t64", "libsodium": "libsodium23",
     "ttf-freefont": "fonts-freefont-ttf", "font-freefont": "fonts-freefont-ttf",
     "bind-tools": "bind9-dnsutils", "util-linux": "",
+    "font-noto-emoji": "fonts-noto-color-emoji", "font-noto-cjk": "fonts-noto-cjk", "ttf-opensans": "fonts-open-sans",
+    "openjdk8-jre": "default-jre-headless", "openjdk11-jre": "default-jre-headless",
+    "openjdk21-jre-headless": "default-jre-headless",
     "libgcc": "", "libstdc++": "", "musl": "", "musl-locales": "", "libc6-compat": "", "gcompat": "", "shadow": "",
     "busybox-suid": "", "busybox-extras": "", "python3": "", "py3-pip": "", "ca-certificates-bundle": "ca-certificates",
+}  # fmt: skip
+
+# Packages of older Debian releases and of Ubuntu that trixie has under another name; "" is part of every image.
+# What trixie's own packages provide (libmagic1, libxmlsec1) is not here.
+FORMER = {
+    "libgdk-pixbuf2.0-0": "libgdk-pixbuf-2.0-0", "libpcre3": "libpcre2-8-0", "libldap-2.4-2": "libldap2",
+    "libldap-2.5-0": "libldap2", "libtiff5": "libtiff6", "libwebp6": "libwebp7", "libicu67": "libicu76",
+    "libicu70": "libicu76", "libicu72": "libicu76", "libproj15": "libproj25", "libproj19": "libproj25",
+    "libproj22": "libproj25", "libgdal28": "libgdal36", "libgdal32": "libgdal36", "libodbc1": "libodbc2",
+    "libgl1-mesa-glx": "libgl1", "ttf-dejavu": "fonts-dejavu-core", "libmariadbclient18": "libmariadb3",
+    "openjdk-8-jre-headless": "default-jre-headless", "openjdk-11-jre-headless": "default-jre-headless",
+    "openjdk-11-jre": "default-jre-headless", "openjdk-17-jre-headless": "default-jre-headless",
+    "openjdk-17-jre": "default-jre-headless", "libffi6": "", "libffi7": "", "libssl1.1": "",
+    "libncurses5": "libncurses6", "libtinfo5": "libtinfo6",
+    "libpango1.0-0": "libpango-1.0-0", "libmagickwand-6.q16-6": "libmagickwand-7.q16-10",
+    "libspatialite7": "libspatialite8t64", "libavif15": "libavif16", "libxmlsec1": "libxmlsec1t64-openssl",
+    "libxmlsec1-openssl": "libxmlsec1t64-openssl",
 }  # fmt: skip
 
 
@@ -58,31 +89,84 @@ _Stage: TypeAlias = "tuple[str, str, list[_Instruction]]"
 
 def find(tree: Tree, folders: tuple[str, ...]) -> Hints:
     """Return what the Dockerfile nearest to the project tells; one for development tells nothing."""
-    for folder in folders:
-        names = [path for path in tree.below(folder) if _NAME.match(posixpath.basename(path))]
-        serious = [path for path in names if not role_of(posixpath.basename(path)).is_development]
-        # Of several the one whose packages have our names.
-        for path in sorted(serious, key=lambda path: ("alpine" in path, len(path), path)):
-            text = tree.text(path) or ""
-            found = None if "written by nuages" in text else _read(text, path)
-            if found is not None:
-                return found
+    for path in _paths(tree, folders):
+        found = _read(tree.text(path) or "", path)
+        if found is not None:
+            return found
     return Hints()
 
 
-def _read(text: str, path: str) -> Hints | None:
-    """Return what a Dockerfile tells; None where it makes the image of another service."""
-    stages: list[_Stage] = []
-    for each in _instructions(text):
-        if match := _FROM.match(each.text):
-            stages.append((match[1], (match[2] or "").lower(), []))
-        elif stages:
-            stages[-1][2].append(each)
-    chain = _last(stages)
+def settings(tree: Tree, folders: tuple[str, ...]) -> Fact[str] | None:
+    """Return what DJANGO_SETTINGS_MODULE is in the image of the Dockerfile nearest to the project."""
+    for path in _paths(tree, folders):
+        last = _served(tree.text(path) or "")
+        if last is not None:
+            found = [(each.line, _given(each.text).get("DJANGO_SETTINGS_MODULE", "")) for each in last]
+            return next((Fact(value, Origin(path, line)) for line, value in found[::-1] if value), None)
+    return None
+
+
+def installs(tree: Tree, folders: tuple[str, ...]) -> tuple[Fact[str], ...]:
+    """Return the requirements files that the Dockerfile nearest to the project names as pip's, as they stand there."""
+    for path in _paths(tree, folders):
+        stages = _stages(tree.text(path) or "")
+        serious = [stage for stage in stages if not _is_development(stage[1])] or stages
+        found = [
+            Fact(name.strip("\"'"), Origin(path, each.line))
+            for _, _, instructions in serious
+            for each in instructions
+            for listed in _REQUIRED.findall(each.text)
+            for name in _FILE.findall(listed)
+        ]
+        if found:
+            return tuple(found)
+    return ()
+
+
+def _paths(tree: Tree, folders: tuple[str, ...]) -> Iterator[str]:
+    """Yield the Dockerfiles of the project's folders, nearest first: the folder's own, then those of one for them."""
+    for folder in folders:
+        prefix = "" if folder == "." else f"{folder}/"
+        aside = [
+            inner
+            for inner in tree.folders
+            if inner.startswith(prefix) and _ASIDE.fullmatch(inner[len(prefix) :])
+        ]
+        yield from _serious(tree, tree.below(folder))
+        within = [path for inner in aside for path in tree.below(inner)]
+        yield from (path for path in _serious(tree, within) if _OF_PYTHON.search(tree.text(path) or ""))
+
+
+def _serious(tree: Tree, paths: Iterable[str]) -> list[str]:
+    """Return the Dockerfiles among some files that are not for development; for production before others."""
+    serious = [
+        path
+        for path in paths
+        if _NAME.match(posixpath.basename(path))
+        and not role_of(posixpath.basename(path)).is_development
+        and "written by nuages" not in (tree.text(path) or "")
+    ]
+    # Of several the one whose packages have our names.
+    return sorted(serious, key=lambda path: (not _is_production(path), "alpine" in path, len(path), path))
+
+
+def _is_production(path: str) -> bool:
+    return any(role_of(part) is Role.PRODUCTION for part in path.split("/"))
+
+
+def _served(text: str) -> list[_Instruction] | None:
+    """Return the instructions that make what a Dockerfile's image is; None where that is another service's."""
+    chain = _last(_stages(text))
     image = chain[0][0].partition("@")[0].rpartition("/")[2].partition(":")[0] if chain else ""
     if _OTHER_SERVICES.fullmatch(image):
         return None
-    last = [each for _, _, instructions in chain for each in instructions]
+    return [each for _, _, instructions in chain for each in instructions]
+
+
+def _read(text: str, path: str) -> Hints | None:
+    last = _served(text)
+    if last is None:
+        return None
     ports = [
         Fact(int(match[1]), Origin(path, each.line))
         for each in last
@@ -93,6 +177,41 @@ def _read(text: str, path: str) -> Hints | None:
         for name in _installed(each.text):
             packages.setdefault(name, Fact(name, Origin(path, each.line)))
     return Hints(port=ports[-1] if ports else None, packages=tuple(packages.values()))
+
+
+def _stages(text: str) -> list[_Stage]:
+    """Return the stages; variables that the file itself gives a value have it (Dockerfile reference, «ARG», «ENV»)."""
+    stages: list[_Stage] = []
+    known: dict[str, str] = {}
+
+    def value(match: re.Match[str]) -> str:
+        return known.get(match[1] or match[2], match[3] or match[0])
+
+    for each in _instructions(text):
+        line = _VARIABLE.sub(value, each.text)
+        if re.match("ARG|ENV", line, re.IGNORECASE):
+            known.update(_given(line))
+        if match := _FROM.match(line):
+            stages.append((match[1], (match[2] or "").lower(), []))
+        elif stages:
+            stages[-1][2].append(_Instruction(text=line, line=each.line))
+    return stages
+
+
+def _given(text: str) -> dict[str, str]:
+    """Return what an ARG or ENV sets: `NAME=value …`, or the older `NAME value`."""
+    match = re.match(r"(?:ARG|ENV)\s+(.*)", text, re.IGNORECASE)
+    if match is None:
+        return {}
+    first, _, rest = match[1].partition(" ")
+    if "=" not in first:
+        return {first: rest.strip()} if rest.strip() else {}
+    try:
+        words = shlex.split(match[1])
+    except ValueError:
+        return {}
+    pairs = (word.partition("=") for word in words)
+    return {name: value for name, equals, value in pairs if equals}
 
 
 def _last(stages: list[_Stage]) -> list[_Stage]:
@@ -136,5 +255,6 @@ def _installed(text: str) -> Iterator[str]:
             continue  # removed again when the build is over
         for word in words:
             name = re.split(r"[=<>~]", word)[0]
-            if _PACKAGE.fullmatch(name) and (debian := ALPINE.get(name, name) if is_alpine else name):
+            names = ALPINE if is_alpine else FORMER
+            if _PACKAGE.fullmatch(name) and (debian := names.get(name, name)):
                 yield debian

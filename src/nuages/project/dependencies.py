@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nuages.errors import Origin
-from nuages.project import declarations, locks, requirements, staleness
+from nuages.project import container_file, declarations, locks, requirement_choice, requirements, staleness
 from nuages.project.model import Dependencies, Distribution, Fact, Manager, Problem, normalized
 from nuages.project.requirements import Listing
-from nuages.project.roles import Role, role_of
 from nuages.project.tree import Tree, join
 
 _FOLDERS = (
@@ -25,8 +24,6 @@ _FOLDERS = (
     "dependencies",
     "pip",
 )
-_REQUIREMENTS = re.compile(r"(^|[-_.])(requirements?|reqs|requires)($|[-_.])", re.IGNORECASE)
-_ORDER = (Role.PRODUCTION, Role.BASE, Role.OTHER, Role.STAGING, Role.DEVELOPMENT, Role.TEST, Role.AUXILIARY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +65,8 @@ def find(tree: Tree, folders: tuple[str, ...]) -> Found | None:
     that declares anything. Within it a lock comes before a compiled file, that before a plain one, that before a
     declaration; a lock that does not hold Django is not this project's.
     """
-    per_folder = [list(_mechanisms(tree, folder)) for folder in folders]
+    told = container_file.installs(tree, folders)
+    per_folder = [list(_mechanisms(tree, folder, told)) for folder in folders]
     filled = [found for found in per_folder if found]
     if not filled:
         return None
@@ -112,13 +110,13 @@ def _empty_locks(tree: Tree, folders: tuple[str, ...]) -> Iterator[str]:
                 yield path
 
 
-def _mechanisms(tree: Tree, folder: str) -> Iterator[_Mechanism]:
+def _mechanisms(tree: Tree, folder: str, told: tuple[Fact[str], ...]) -> Iterator[_Mechanism]:
     for manager, lock_name, declaration in locks.LOCKS:
         path = join(folder, lock_name)
         lock = locks.read(tree, path, manager) if path in tree else None
         if lock is not None:
             yield _from_lock(tree, folder, manager, lock, (path, join(folder, declaration)))
-    plain = _plain(tree, folder)
+    plain = _plain(tree, folder, told)
     if plain is not None:
         yield plain
     for manager, name in ((Manager.PYPROJECT, "pyproject.toml"), (Manager.PIPFILE, "Pipfile")):
@@ -209,7 +207,7 @@ def _django(lines: list[requirements.Requirement], tree: Tree) -> Fact[str] | No
     return None
 
 
-def _plain(tree: Tree, folder: str) -> _Mechanism | None:
+def _plain(tree: Tree, folder: str, told: tuple[Fact[str], ...]) -> _Mechanism | None:
     candidates = list(_requirement_files(tree, folder))
     if not candidates:
         return None
@@ -217,7 +215,7 @@ def _plain(tree: Tree, folder: str) -> _Mechanism | None:
     listings = {path: listing for path, listing in listings.items() if listing.requirements}
     if not listings:
         return None
-    chosen, notes = _choose(folder, listings)
+    chosen, notes = requirement_choice.choose(folder, listings, told)
     merged = [line for path in chosen for line in listings[path].requirements]
     constraints = [line for path in chosen for line in listings[path].constraints]
     files = dict.fromkeys([*chosen, *(file for path in chosen for file in listings[path].files)])
@@ -250,7 +248,7 @@ def _source_of(tree: Tree, path: str) -> str | None:
 def _requirement_files(tree: Tree, folder: str) -> Iterator[str]:
     for path in tree.below(folder):
         stem, extension = posixpath.splitext(posixpath.basename(path))
-        if extension in {".txt", ".pip"} and _REQUIREMENTS.search(stem):
+        if extension in {".txt", ".pip"} and requirement_choice.NAME.search(stem):
             yield path
     for name in _FOLDERS:
         inner = join(folder, name)
@@ -261,54 +259,6 @@ def _requirement_files(tree: Tree, folder: str) -> Iterator[str]:
             for path in tree.below(place):
                 if path.endswith((".txt", ".pip")):
                     yield path
-
-
-def _role(path: str) -> Role:
-    stem = posixpath.splitext(posixpath.basename(path))[0]
-    rest = _REQUIREMENTS.sub(" ", stem).strip("-_. ")
-    if not rest:
-        return Role.BASE
-    return role_of(rest)
-
-
-def _choose(folder: str, listings: dict[str, Listing]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the files to install, and what to say about the choice."""
-    ranked = sorted(listings, key=lambda path: (_ORDER.index(_role(path)), path.count("/"), len(path), path))
-    with_django = [path for path in ranked if _holds_django(listings[path])] or ranked
-    root = join(folder, "requirements.txt")
-    first = with_django[0]
-    production = [path for path in ranked if _role(path) is Role.PRODUCTION]
-    if (
-        root in with_django
-        and _covers(listings[root], production)
-        and not _is_development(listings[root], root)
-    ):
-        first = root
-    chosen: tuple[str, ...] = (first,)
-    notes: list[str] = []
-    # A production file without Django of its own is installed on top of the file that has it.
-    additions = [path for path in production if path not in with_django and path not in listings[first].files]
-    if additions and _role(first) is not Role.PRODUCTION:
-        chosen = (first, additions[0])
-    unread = [path for path in ranked if not any(path in listings[one].files for one in chosen)]
-    rivals = [path for path in unread if not _role(path).is_development]
-    if rivals:
-        notes.append(f"requirements are taken from {' and '.join(chosen)}; not from {', '.join(rivals)}")
-    elif _role(first).is_development:
-        notes.append(f"requirements are taken from {first}, the only file there is")
-    return chosen, tuple(notes)
-
-
-def _covers(listing: Listing, production: list[str]) -> bool:
-    return not production or any(path in listing.files for path in production)
-
-
-def _is_development(listing: Listing, root: str) -> bool:
-    return any(_role(path).is_development for path in listing.files if path != root)
-
-
-def _holds_django(listing: Listing) -> bool:
-    return any(line.name == "django" for line in listing.requirements)
 
 
 def names(listing: Listing) -> frozenset[str]:

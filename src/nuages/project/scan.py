@@ -109,7 +109,7 @@ def examine(
     entry = tuple(point.settings for point in (*serving.points, wsgi, asgi) if point and point.settings)
     choice = settings_choice.choose(
         tree, bases, option=settings, environ=environ, entry=entry, manage=manage,
-        hints=named_settings.hints(tree, folders),
+        hints=named_settings.hints(tree, folders), image=container_file.settings(tree, folders),
         installed=[each.name for each in found.dependencies.distributions] if found else (),
     )  # fmt: skip
     path = modules.resolve(tree, choice.settings.value, bases) if choice.settings else None

@@ -34,10 +34,12 @@ def choose(
     entry: tuple[Fact[str], ...],
     manage: tuple[Fact[str], ...],
     hints: tuple[Fact[str], ...] = (),
+    image: Fact[str] | None = None,
     installed: Collection[str] = (),
 ) -> Choice:
     """Return the settings module. `entry` and `manage` are what asgi/wsgi and manage.py name, in order; `hints` what
-    deployment files set; `installed` the distributions that may bring one, by their normalized names.
+    deployment files set, `image` what the project's own image does; `installed` the distributions that may bring one,
+    by their normalized names.
     """
     asked = _asked(option, environ)
     named = [*entry, *manage]
@@ -64,7 +66,20 @@ def choose(
             return Choice(settings=chosen, candidates=candidates, notes=(note,), problems=problems)
         notes = _alternatives(first, there) + _production_beside(first, siblings)
         return Choice(settings=first, candidates=candidates, notes=notes, problems=problems)
+    if image is not None and modules.resolve(tree, image.value, bases) and _serves(image):
+        note = f"settings are {image.value} ({image.origin}), not {first.value} ({first.origin}), a development module"
+        return Choice(
+            settings=image,
+            candidates=_candidates([image, *facts.values(), *siblings]),
+            notes=(note,),
+            problems=problems,
+        )
     return _instead_of_development(first, there, siblings, hints, candidates, problems)
+
+
+def _serves(image: Fact[str]) -> bool:
+    """Whether an image's variable names what it serves: a base may be meant for one of the build's commands."""
+    return not role(image.value).is_development and role(image.value) is not Role.BASE
 
 
 def _first_of(named: list[Fact[str]]) -> list[Fact[str]]:
@@ -254,9 +269,14 @@ def _undecided(found: list[Fact[str]], why: str) -> Problem:
         what=f"there are {len(found)} settings modules, and nothing says which one is meant",
         where="\n".join(f"{fact.value} ({fact.origin})" for fact in found[:12]),
         why=why,
-        hint=f"--settings {found[0].value}",
+        hint=f"--settings {min(found, key=_likeliest).value}",
         is_error=True,
     )
+
+
+def _likeliest(fact: Fact[str]) -> tuple[bool, int]:
+    """Production before others; of several the one that is not of one platform: `production`, `heroku_production`."""
+    return role(fact.value) is not Role.PRODUCTION, len(fact.value)
 
 
 def _no_settings(named: list[Fact[str]]) -> Problem:

@@ -438,6 +438,33 @@ def test_the_dockerfile_of_a_proxy_tells_nothing_of_the_application(shop: Shop) 
     assert _hinted(root)[0] == 8001
 
 
+def test_dockerfiles_are_found_in_a_folder_for_them(shop: Shop) -> None:
+    for path in ("docker/Dockerfile", "docker/app.Dockerfile", "compose/production/django/Dockerfile"):
+        root = shop({
+            path: DOCKERFILE, "docker/web/Dockerfile": "FROM node:24\nEXPOSE 9\n",
+            "docker/Dockerfile.dev": "FROM python\nEXPOSE 1\n", "front/Dockerfile": "FROM python\nEXPOSE 2\n",
+        })  # fmt: skip
+        assert _hinted(root) == (8001, ["ghostscript", "poppler-utils"]), path
+        (root / path).unlink()
+    assert _hinted(root) == (None, [])
+
+
+def test_of_several_dockerfiles_in_one_folder_that_for_production_tells(shop: Shop) -> None:
+    root = shop({"docker/Dockerfile": "FROM python\nEXPOSE 1\n", "docker/prod.Dockerfile": DOCKERFILE})
+    assert _hinted(root)[0] == 8001
+
+
+def test_packages_are_told_by_variables_and_by_their_names_in_older_releases(shop: Shop) -> None:
+    text = """
+        ARG TOOLS=ffmpeg
+        FROM python:3.13-slim-bullseye
+        ARG UNSET
+        ENV RUN="$TOOLS libgdk-pixbuf2.0-0" MORE='a b'
+        RUN apt-get install -y $RUN ${FONTS:-fonts-noto-core} $UNSET libffi7
+        """
+    assert _hinted(shop({"Dockerfile": text}))[1] == ["ffmpeg", "libgdk-pixbuf-2.0-0", "fonts-noto-core"]
+
+
 def test_of_two_dockerfiles_that_of_debian_tells(shop: Shop) -> None:
     alpine = "FROM python:3.13-alpine\nRUN apk add bind-tools\n"
     assert _hinted(shop({"Dockerfile.alpine": alpine, "Dockerfile.on-debian": DOCKERFILE}))[0] == 8001
@@ -563,3 +590,57 @@ def test_a_schedule_that_is_made_among_the_tasks_needs_a_clock(shop: Shop, path:
     found = {each.name: each.origin for each in scan(shop(files)).processes}
     assert list(found) == ["worker", "beat"]
     assert found["beat"] == Origin(path, 2)
+
+
+@pytest.mark.parametrize(
+    ("line", "base", "chosen"),
+    [
+        ("pip3 install --pre -r requirements/mysql.txt -r requirements/postgres.txt", "base", ["mysql", "postgres"]),
+        ("pip install -r /tmp/postgres.txt && rm -r /tmp", "base", ["postgres"]),
+        ("uv pip install --system --requirement=requirements/postgres.txt", "base", ["postgres"]),
+        # A file that includes the other says it all; one for development, and what is not there, say nothing.
+        ("pip install -r requirements/base.txt -r requirements/mysql.txt", "base", ["mysql"]),
+        ("pip install -r requirements/mysql.txt -r requirements/test.txt", "base", ["base"]),
+        ("pip install -r requirements/${KIND}.txt", "base", ["base"]),
+        ("apt-get install -r requirements/mysql.txt", "base", ["base"]),
+        # What is named for production is not given up for less.
+        ("pip install -r requirements/mysql.txt", "production", ["production"]),
+    ],
+)  # fmt: skip
+def test_the_requirements_that_the_dockerfile_installs_are_installed(
+    shop: Shop, line: str, base: str, chosen: list[str]
+) -> None:
+    including = {
+        f"requirements/{name}.txt": f"-r {base}.txt\n{name}==1\n" for name in ("mysql", "postgres", "test")
+    }
+    root = shop({
+        "requirements.txt": None, f"requirements/{base}.txt": "django==5.2.1\n", **including,
+        "Dockerfile": f"FROM python:3.13\nRUN {line}\n",
+    })  # fmt: skip
+    project = scan(root)
+    assert list(project.dependencies.files) == [f"requirements/{name}.txt" for name in chosen]
+    said = "requirements are taken from requirements/mysql.txt and requirements/postgres.txt, as Dockerfile:2 does"
+    assert (said in " ".join(project.notes)) == (len(chosen) == 2)
+
+
+def test_the_settings_of_the_project_s_own_image_come_before_a_guess(shop: Shop) -> None:
+    files = {**PACKAGE, "shop/settings/docker.py": "from .base import *\nA = 1\n",
+             "shop/settings/production.py": "from .base import *\nA = 1\n"}  # fmt: skip
+    docker = "FROM python\nENV A=1 DJANGO_SETTINGS_MODULE=shop.settings.{}\n"
+    for name, chosen in (
+        ("docker", "docker"),
+        ("base", "production"),
+        ("dev", "production"),
+        ("none", "production"),
+    ):
+        root = shop({**files, "Dockerfile": docker.format(name)}, settings="shop.settings.dev")
+        settings = scan(root).settings
+        assert settings is not None
+        assert settings.value == f"shop.settings.{chosen}", name
+
+
+def test_of_several_settings_the_likeliest_is_proposed(shop: Shop) -> None:
+    files = {**PACKAGE, "manage.py": BARE, "shop/wsgi.py": None, "shop/asgi.py": None}
+    for name in ("heroku_production", "production"):
+        files[f"shop/settings/{name}.py"] = "from .base import *\nA = 1\n"
+    assert "hint: --settings shop.settings.production" in error(shop(files))
