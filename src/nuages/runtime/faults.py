@@ -26,6 +26,8 @@ _UNSET = re.compile(
 _DRIVERS = {"psycopg2 or psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
 _DRIVER = re.compile(r"Error loading (\w+(?: or \w+)?) module")
 """What Django's database backends say where the package is missing that they take."""
+_LIBRARY = re.compile(r"((lib[\w.+-]+?)\.so(?:\.(\d+))?[\d.]*): cannot open shared object file")
+"""What the dynamic linker says of a library that it does not find (ld.so(8))."""
 
 
 def _is_loader(filename: str) -> bool:
@@ -123,6 +125,21 @@ def _denied(error: BaseException | None) -> OSError | None:
     return None
 
 
+def _absent_library(error: BaseException | None) -> tuple[str, str]:
+    """Return the shared library that the dynamic linker did not find, and the Debian package that its name tells.
+
+    The package is called after the soname (Debian Policy, 8.1): libvoikko.so.1 is in libvoikko1, libicuuc.so.76 in one
+    that is not; where a package was renamed for its 64-bit time, it provides the former name.
+    """
+    while error is not None:
+        match = _LIBRARY.search(str(error)) if isinstance(error, OSError | ImportError) else None
+        if match:
+            dash = "-" if match[2][-1:].isdigit() and match[3] else ""
+            return match[1], f"{match[2]}{dash}{match[3] or ''}".lower().replace("_", "-")
+        error = error.__cause__ or error.__context__
+    return "", ""
+
+
 def _own_file(name: str, directories: Iterable[str]) -> str:
     """Return the file that a module would be in, where its package is the project's own; else an empty text."""
     top, *rest = name.split(".")
@@ -168,6 +185,13 @@ def start_error(
             f"{loading} cannot be loaded: {denied.filename} may not be opened", where=place, why=why,
             hint=f"give user {os.geteuid()} that place: a volume in a container, chown elsewhere; or have the settings "
             "name one below /tmp",
+        )  # fmt: skip
+    library, package = _absent_library(error)
+    if library:
+        return StartError(
+            f"{loading} cannot be loaded: the shared library {library} is not there", where=place, why=why,
+            hint=f"install the Debian package that has it, {package} by its name: nuages build --apt {package} does so "
+            "in an image",
         )  # fmt: skip
     kind = type(error).__name__
     unset = _UNSET.search(str(error))

@@ -75,3 +75,21 @@ def test_what_an_error_was_raised_from_is_told(tmp_path: Path) -> None:
         f"because of FileNotFoundError: [Errno 2] No such file or directory: '{log}'",
     ]
     assert found.hint.startswith("correct what the last line names")
+
+
+@pytest.mark.parametrize(
+    ("library", "package"),
+    [("libvoikko.so.1", "libvoikko1"), ("libpng16.so.16", "libpng16-16"), ("libGL.so.1.0.0", "libgl1"),
+     ("libfoo.so", "libfoo"), ("libfoo_bar-2.0.so.0", "libfoo-bar-2.0-0")],
+)  # fmt: skip
+def test_a_library_that_is_not_there_is_named_with_its_package(library: str, package: str) -> None:
+    said = f"{library}: cannot open shared object file: No such file or directory"
+    wrapped = RuntimeError("no speller")
+    wrapped.__cause__ = OSError(said)
+    for one in (OSError(said), ImportError(said), wrapped):
+        error = start_error(one, directories=(), settings="shop.settings", loading="the URLs")
+        assert error.what == f"the URLs cannot be loaded: the shared library {library} is not there"
+        assert error.hint == (
+            f"install the Debian package that has it, {package} by its name: nuages build --apt {package} does so in "
+            "an image"
+        )
