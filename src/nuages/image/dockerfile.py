@@ -101,30 +101,34 @@ def _front_end(plan: Plan) -> str:
     manifest = [
         posixpath.normpath(posixpath.join(end.directory, name)) for name in ("package.json", end.lock) if name
     ]
+    moved = ["mv node_modules /node_modules"]
+    has = "a build script" if end.script else "libraries that are served as they are"
     return "\n".join(
         [
-            comment(
-                f"The front end: {end.origin} has a build script. Node stays in this stage.", rule="front end"
-            ),
+            comment(f"The front end: {end.origin} has {has}. Node stays in this stage.", rule="front end"),
             f"FROM {end.image} AS front-end",
             f"WORKDIR {folder}",
             f"COPY {' '.join(manifest)} ./",
             comment("Private registries: `--secret id=npmrc,src=FILE`; their certificates: `--secret id=ca,src=FILE`."),
             run(_NODE_MOUNTS, [_CERTIFICATES, _node_install(end)]),
             f"COPY . {APP}",
-            run(_NODE_MOUNTS, [_CERTIFICATES, _node_run(end), "mv node_modules /node_modules"]),
+            run(_NODE_MOUNTS, [_CERTIFICATES, _node_run(end), *moved]) if end.script else run((), moved),
         ]
     )  # fmt: skip
 
 
 def _node_install(end: FrontEnd) -> str:
-    if end.manager == "pnpm":
-        return "corepack enable && COREPACK_ENABLE_DOWNLOAD_PROMPT=0 pnpm install --frozen-lockfile"
-    if end.manager == "yarn":
-        return "corepack enable && COREPACK_ENABLE_DOWNLOAD_PROMPT=0 yarn install --frozen-lockfile"
-    if end.manager == "bun":
-        return "npm install --global --no-audit --no-fund bun@1 && bun install --frozen-lockfile"
-    return "npm ci --no-audit --no-fund" if end.lock else "npm install --no-audit --no-fund"
+    """Return the command; without a build nobody needs what is for development."""
+    ready = "corepack enable && COREPACK_ENABLE_DOWNLOAD_PROMPT=0 "
+    command, served = {
+        "pnpm": (f"{ready}pnpm install --frozen-lockfile", " --prod"),
+        "yarn": (f"{ready}yarn install --frozen-lockfile", ""),
+        "bun": (
+            "npm install --global --no-audit --no-fund bun@1 && bun install --frozen-lockfile", " --production",
+        ),
+        "npm": (f"npm {'ci' if end.lock else 'install'} --no-audit --no-fund", " --omit=dev"),
+    }[end.manager]  # fmt: skip
+    return command if end.script else command + served
 
 
 def _node_run(end: FrontEnd) -> str:

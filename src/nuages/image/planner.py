@@ -92,7 +92,7 @@ def _front_end(project: Project, found: Findings, options: ImageOptions) -> Fron
         origin=str(end.origin),
         serves_modules=any(
             (each.name == "STATICFILES_DIRS" and "node_modules" in each.text)
-            or (each.name == "STATICFILES_FINDERS" and "npm.finders" in each.text)
+            or (each.name == "STATICFILES_FINDERS" and re.search(r"(npm|node_assets)\.finders", each.text))
             for each in project.assignments
         ),
     )  # fmt: skip

@@ -1,13 +1,15 @@
-"""The front-end build: package.json with a build script, its lock file and the manager that reads it."""
+"""The front end: package.json with a build script, or with libraries that are served as they are; its lock file and the
+manager that reads it."""
 
 from __future__ import annotations
 
+import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nuages.node import LOCKS, build_scripts, manager_of
-from nuages.project.model import FrontEnd
+from nuages.project.model import Assignment, FrontEnd
 from nuages.project.tree import Tree, join
 
 _CONFIGURATION = re.compile(
@@ -16,28 +18,47 @@ _CONFIGURATION = re.compile(
 _OUTWARD = re.compile(r"outDir:\s*[\"']\.\./|(?:outfile|outdir|output|dist)\S*[=:, (\"'.]+\.\./|-o \.\./")
 
 
-def find(tree: Tree, folders: tuple[str, ...]) -> FrontEnd | None:
+_FINDERS = re.compile(r"(npm|node_assets)\.finders")
+"""Of django-npm and django-node-assets: they serve node_modules."""
+_FINDERS_PLACES = ("NODE_MODULES_ROOT", "NODE_PACKAGE_JSON", "NPM_ROOT_PATH")
+_BUNDLERS = {"webpack": "webpack", "vite": "vite build", "rollup": "rollup --config", "gulpfile": "gulp"}
+
+
+def find(tree: Tree, folders: tuple[str, ...], assignments: Sequence[Assignment] = ()) -> FrontEnd | None:
     """Return the build in the project's folder, one above it, or one below that writes into the project.
 
-    One elsewhere, or a workspace of several packages above the project, is a front end of its own.
+    One elsewhere, or a workspace of several packages above the project, is a front end of its own. Where static files
+    come out of a node_modules, its package.json counts too: without a build script it is installed only.
     """
-    for folder, path, document in _packages(tree, folders):
+    served = _served(tree, folders, assignments)
+    for folder, path, document in _packages(tree, folders, served):
         scripts = build_scripts(document)
-        if len(scripts) != 1:
+        script = scripts[0] if len(scripts) == 1 else ""
+        if not script and (folder not in served or not document.get("dependencies")):
             continue
         prefix = "" if folder == "." else f"{folder}/"
         manager, lock = manager_of(document, {name for name in LOCKS if prefix + name in tree})
         return FrontEnd(
-            directory=folder, manager=manager, lock=lock, script=scripts[0], node=_node(tree, prefix, document),
-            origin=tree.line_of(path, rf'"{re.escape(scripts[0])}"\s*:\s*"'),
+            directory=folder, manager=manager, lock=lock, script=script, node=_node(tree, prefix, document),
+            origin=tree.line_of(path, rf'"{re.escape(script or "dependencies")}"\s*:'),
         )  # fmt: skip
     return None
 
 
-def undecided(tree: Tree, folders: tuple[str, ...]) -> str | None:
-    """Return the note on a package.json where several scripts build something and none is the whole build."""
-    for _, path, document in _packages(tree, folders):
+def undecided(tree: Tree, folders: tuple[str, ...], assignments: Sequence[Assignment] = ()) -> str | None:
+    """Return the note on a package.json where several scripts build something and none is the whole build, or where
+    none runs the bundler whose configuration lies beside it."""
+    for folder, path, document in _packages(tree, folders, _served(tree, folders, assignments)):
         parts = build_scripts(document)
+        if len(parts) == 1:
+            return None
+        bundler = next(_bundlers(tree, folder), None)
+        if not parts and bundler is not None:
+            configuration, command = bundler
+            return (
+                f"no script of {path} runs {configuration}: what it makes is missing where nobody has committed it; "
+                f"npm pkg set scripts.build={command!r} beside it has nuages build it"
+            )
         if len(parts) > 1:
             origin = tree.line_of(path, rf'"{re.escape(parts[0])}"\s*:\s*"')
             return (
@@ -47,16 +68,48 @@ def undecided(tree: Tree, folders: tuple[str, ...]) -> str | None:
     return None
 
 
-def _packages(tree: Tree, folders: tuple[str, ...]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+def _bundlers(tree: Tree, folder: str) -> Iterator[tuple[str, str]]:
+    for path in tree.below(folder):
+        match = _CONFIGURATION.search(posixpath.basename(path))
+        command = _BUNDLERS.get(match[1].partition(".")[0]) if match else None
+        if command:
+            yield path, command
+
+
+def serves(assignments: Sequence[Assignment]) -> Assignment | None:
+    """Return the setting by which static files come out of node_modules: a folder of them, or a finder for them."""
+    last = {each.name: each for each in assignments}
+    for name, pattern in (("STATICFILES_FINDERS", _FINDERS.pattern), ("STATICFILES_DIRS", "node_modules")):
+        if name in last and re.search(pattern, last[name].text):
+            return last[name]
+    return None
+
+
+def _served(tree: Tree, folders: tuple[str, ...], assignments: Sequence[Assignment]) -> tuple[str, ...]:
+    """Return the folders whose node_modules is served, as far as the settings tell; else the project's."""
+    setting = serves(assignments)
+    if setting is None:
+        return ()
+    values = [each.value for each in assignments if each.name in _FINDERS_PLACES]
+    values += setting.value if isinstance(setting.value, list) else []
+    texts = [str(value[-1] if isinstance(value, (list, tuple)) and value else value) for value in values]
+    found = [re.split(r"/?(?:node_modules|package\.json)(?:/|$)", text)[0] or "." for text in texts]
+    return tuple(dict.fromkeys(one for one in (*found, *folders) if join(one, "package.json") in tree))
+
+
+def _packages(
+    tree: Tree, folders: tuple[str, ...], served: tuple[str, ...] = ()
+) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """Yield folder, path and content of each package.json that may be the project's front end."""
-    for folder in (*folders, *_below(tree, folders[0])):
+    for folder in dict.fromkeys((*folders, *_below(tree, folders[0]), *served)):
         path = join(folder, "package.json")
         if path not in tree:
             continue
         document = tree.json(path)
         if folder != folders[0] and ("workspaces" in document or join(folder, "pnpm-workspace.yaml") in tree):
             continue
-        yield folder, path, document
+        if isinstance(document.get("scripts"), Mapping) or folder in served:
+            yield folder, path, document
 
 
 def _below(tree: Tree, folder: str) -> tuple[str, ...]:

@@ -135,8 +135,8 @@ def examine(
         )
         serving = entrypoints.serving(wsgi, asgi)
     notes += serving.notes
-    built = front_end.find(tree, folders)
-    undecided = front_end.undecided(tree, folders) if built is None else None
+    built = front_end.find(tree, folders, source.assignments)
+    undecided = None if built and built.script else front_end.undecided(tree, folders, source.assignments)
     notes += [undecided] if undecided else []
     running = processes.find(
         tree,

@@ -43,3 +43,52 @@ def test_a_lock_of_bun_is_installed_from_by_bun(lock: str, tmp_path: Path) -> No
     )
     assert _node_install(made).endswith(" bun@1 && bun install --frozen-lockfile")
     assert _node_run(made) == "bun run build"
+
+
+SERVED = """
+STATICFILES_DIRS = [BASE_DIR / "static", ("fonts", BASE_DIR / "{folder}node_modules/somebody/fonts")]
+"""
+
+
+@pytest.mark.parametrize("folder", ["", "front/"])
+def test_libraries_that_are_served_out_of_node_modules_are_installed_without_a_build(
+    folder: str, tmp_path: Path
+) -> None:
+    project(tmp_path, "db.sqlite3")
+    with (tmp_path / "shop/settings.py").open("a") as settings:
+        settings.write(SERVED.format(folder=folder))
+    (tmp_path / "front").mkdir()
+    (tmp_path / folder / "package.json").write_text('{"dependencies": {"jquery": "3.7.1"}}')
+    (tmp_path / folder / "package-lock.json").write_text("{}")
+    end = scan(tmp_path, environ={}).front_end
+    assert end is not None
+    assert (end.directory, end.script) == (folder.rstrip("/") or ".", "")
+    assert str(end.origin) == f"{folder}package.json:1"
+    made = FrontEnd(directory=".", manager="npm", lock=end.lock, script="", image="node:22-slim", origin="")
+    assert _node_install(made) == "npm ci --no-audit --no-fund --omit=dev"
+    # A build that somebody has added is made there too.
+    (tmp_path / folder / "package.json").write_text('{"scripts": {"build": "webpack"}}')
+    end = scan(tmp_path, environ={}).front_end
+    assert end is not None
+    assert end.script == "build"
+
+
+def test_a_package_json_whose_modules_nobody_serves_is_nobodys(tmp_path: Path) -> None:
+    project(tmp_path, "db.sqlite3")
+    (tmp_path / "package.json").write_text('{"dependencies": {"jquery": "3.7.1"}}')
+    (tmp_path / "package-lock.json").write_text("{}")
+    assert scan(tmp_path, environ={}).front_end is None
+
+
+def test_a_bundler_that_no_script_runs_is_told(tmp_path: Path) -> None:
+    project(tmp_path, "db.sqlite3")
+    (tmp_path / "package.json").write_text(
+        '{"devDependencies": {"webpack": "5"}, "scripts": {"lint": "eslint"}}'
+    )
+    assert "webpack" not in str(scan(tmp_path, environ={}).notes)
+    (tmp_path / "webpack.config.js").write_text("")
+    note = (
+        "no script of package.json runs webpack.config.js: what it makes is missing where nobody has committed it; "
+        "npm pkg set scripts.build='webpack' beside it has nuages build it"
+    )
+    assert note in scan(tmp_path, environ={}).notes
