@@ -108,7 +108,7 @@ class Evaluator(Calls):
         if isinstance(owner, Missing):
             self.need([owner.variable])
             return UNKNOWN
-        if isinstance(owner, (list, tuple, str, dict)) and is_known(key):
+        if isinstance(owner, (list, tuple, str, dict)) and (is_known(key) or isinstance(key, slice)):
             return owner[key]
         return UNKNOWN
 

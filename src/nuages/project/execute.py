@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ from nuages.project.values import (
     Function,
     Missing,
     Module,
+    Reader,
     Scope,
     copied,
     truth,
@@ -97,6 +99,9 @@ class Executor(Branches):
             owner = self.evaluate(target.value)
             if isinstance(owner, (Module, Class)) and not self.is_dead:
                 owner.scope.names[target.attr] = value
+            # django-environ's `env.prefix = "SHOP_"`: all names that are read from here on begin so.
+            if isinstance(owner, Reader) and (target.attr, type(value)) == ("prefix", str):
+                self.store(target.value, dataclasses.replace(owner, prefix=value), touched, node)
 
     def _store_item(self, target: ast.Subscript, value: Any, touched: set[str]) -> None:
         owner = self.evaluate(target.value)

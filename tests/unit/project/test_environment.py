@@ -112,6 +112,10 @@ OPTIONAL = [
     ),
     ("import environ\nenv = environ.Env(X=(bool, False))\nX = env('X')", "False"),
     ("import environ\nenv = environ.Env()\nX = env('X', default='i')", "'i'"),
+    ("import environ as e\nenv = e.Env()\nenv.prefix = 'NO_'\nA = env('B', default=1)\nenv.prefix = ''\n"
+     "A = env('X', default=1)",
+     "1"),
+    ("import os, sys\nif sys.argv[1:2] == ['test']:\n    A = os.environ['X']\nX = os.environ.get('X', 'i')", "'i'"),
     ("import environ\nenv = environ.Env()\nX = env.bool('X', True)", "True"),
     ("import environ\nenv = environ.Env()\nX = env.list('X', default=['a'])", "['a']"),
     ("from decouple import config\nX = config('X', default=5, cast=int)", "5"),
