@@ -54,13 +54,13 @@ def wanted(plan: Plan) -> Services:
     kinds = [kind for kind, drivers in DRIVERS.items() if installed.intersection(drivers)]
     database = None
     if kinds and naming:
-        kind = _kind(kinds, naming)
+        kind = _kind(kinds, naming, plan.engine)
         database = Database(
             kind=kind, variables=tuple(urls[:1] or naming), switches=_switches(kind, plan.variables)
         )
     return Services(
         database=database,
-        unnamed=kinds[0] if kinds and not naming else "",
+        unnamed=_kind(kinds, (), plan.engine) if kinds and not naming else "",
         redis=bool(installed & _REDIS),
         bucket=bool(installed & {"boto3", "django-storages"}),
     )
@@ -68,6 +68,7 @@ def wanted(plan: Plan) -> Services:
 
 # `os.getenv("DB") == "postgres"`, `os.environ["DB"] == "postgres"` around the read of a variable.
 _COMPARED = re.compile(r"""\(?["'](\w+)["'][^=]*== *["']([\w.+-]+)["']""")
+_ENGINES = {"PostgreSQL": "postg", "MariaDB": "mysql"}
 _KINDS = {"PostgreSQL": re.compile("postgres|^pgs?q?l?$"), "MariaDB": re.compile("mysql|maria")}
 
 
@@ -89,7 +90,11 @@ def _says_where(variable: Variable) -> bool:
     )
 
 
-def _kind(kinds: list[str], variables: Iterable[Variable]) -> str:
+def _kind(kinds: list[str], variables: Iterable[Variable], engine: str) -> str:
+    """Return the kind of the server among those that a driver is installed for: what the settings take by default."""
+    told = [kind for kind in kinds if re.search(_ENGINES[kind], engine)]
+    if told:
+        return told[0]
     if len(kinds) > 1 and any(
         re.search(r"mysql|mariadb", f"{one.name} {one.default}".lower()) for one in variables
     ):

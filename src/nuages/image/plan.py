@@ -145,6 +145,8 @@ class Plan:
     """What runs in containers of its own from this image: workers, schedulers, scheduled commands."""
     variables: tuple[Variable, ...] = ()
     """The environment variables that the settings read."""
+    engine: str = ""
+    """ENGINE of the default database, where the settings tell it."""
     format: int = FORMAT
 
 

@@ -78,6 +78,7 @@ def plan(project: Project, found: Findings, options: ImageOptions) -> Plan:
         notes=(*project.notes, *_left_undone(project, options)),
         processes=project.processes,
         variables=project.variables,
+        engine=next((one.engine for one in project.databases if one.alias == "default"), ""),
     )
 
 

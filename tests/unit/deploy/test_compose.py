@@ -72,6 +72,19 @@ def test_a_project_of_mysqlclient_gets_mariadb_and_its_own_variables() -> None:
     assert "redis" not in services
 
 
+@pytest.mark.parametrize(
+    ("engine", "image"),
+    [("django.db.backends.mysql", "mariadb:11"), ("django.contrib.gis.db.backends.postgis", "postgres:17"),
+     ("", "postgres:17"), ("django.db.backends.sqlite3", "postgres:17")],
+)  # fmt: skip
+def test_of_two_drivers_that_of_the_default_database_tells_the_server(engine: str, image: str) -> None:
+    plan = plans.plan(
+        variables=(plans.variable("DB_HOST", VariableKind.TEXT, default="db"),), engine=engine,
+        install=Install(origin="x", requirements="mysqlclient==2.2\npsycopg2==2.9\n", closed=True, hashed=True),
+    )  # fmt: skip
+    assert made(plans.workload(plan))["services"]["db"]["image"].startswith(image.partition(":")[0])
+
+
 def test_all_that_finds_a_database_has_to_be_given() -> None:
     names = ("DB_HOST", "DB_PORT", "DB_USER", "DB_PASSWORD", "DB_NAME", "DB_SSLMODE", "DB")
     variables = tuple(plans.variable(name, VariableKind.TEXT, default="''") for name in names)
