@@ -28,6 +28,9 @@ _NEEDY = frozenset(
 )  # fmt: skip
 
 
+_TYPES = {each.__name__: each for each in (bool, int, float, str, bytes, list, tuple, dict, set)}
+
+
 class Calls(Requests):
     """Calls; those of the project's own functions are followed elsewhere."""
 
@@ -115,6 +118,8 @@ class Calls(Requests):
             return {**start, **keywords}
         if name in {"getattr", "hasattr"} and len(arguments) >= 2:
             return self._getattr(name, arguments)
+        if name == "isinstance" and len(arguments) == 2:
+            return _is_instance(*arguments)
         if name == "platform.system":
             return "Linux"
         if name in {"decouple.Csv", "starlette.datastructures.CommaSeparatedStrings"}:
@@ -139,3 +144,13 @@ class Calls(Requests):
                 return owner.scope.names[attribute] if name == "getattr" else True
             return False if name == "hasattr" else arguments[2] if len(arguments) > 2 else UNKNOWN
         return UNKNOWN
+
+
+def _is_instance(value: Any, kinds: Any) -> Any:
+    """Return whether plain data is of a builtin type, or one of several: `isinstance(value, (bool, str))`."""
+    every = kinds if isinstance(kinds, tuple) else (kinds,)
+    types = [_TYPES.get(kind.name) if isinstance(kind, Dotted) else None for kind in every]
+    known = tuple(each for each in types if each is not None)
+    if not isinstance(value, tuple(_TYPES.values())) and value is not None:
+        return UNKNOWN
+    return True if isinstance(value, known) else False if len(known) == len(every) else UNKNOWN

@@ -288,6 +288,16 @@ def test_the_kind_is_told_by_the_reader_and_then_by_the_name(
         ("os.environ.get('STAGE', 'dev') == 'dev'", "STAGE", "False"),
         ("not os.environ.get('PRODUCTION')", "PRODUCTION", "True"),
         ("config('DEBUG', default=True, cast=bool)", "DEBUG", "False"),
+        (
+            "(lambda a: a if isinstance(a, (bool, int)) else a == 'True')(os.getenv('DEBUG', True))",
+            "DEBUG",
+            "False",
+        ),
+        (
+            "(lambda a: a == 'True' if isinstance(a, str) else a)(os.getenv('DEBUG', 'True'))",
+            "DEBUG",
+            "False",
+        ),
     ],
 )
 def test_what_turns_debug_off_is_found_out(
