@@ -20,6 +20,8 @@ RULES = (ENV_FILE, PRIVATE_KEY, CLOUD_KEY, SETTING)
 _ENV_NAME = re.compile(r"^\.env(\.(prod|production|live|staging|deploy))?$|^(prod|production)\.env$")
 _LINE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*[\"']?([^\"'#\s]+)", re.MULTILINE)
 # «changeme», «your-key-here», «<secret>», «xxx», «example» … and values that only a local machine has.
+# What bundlers write into the scripts that every browser gets (Vite, Create React App, Next, Nuxt, Vue, Gatsby, Expo).
+_FOR_BROWSERS = re.compile(r"(VITE|REACT_APP|VUE_APP|GATSBY|PUBLIC|(NEXT|NUXT|EXPO)_PUBLIC)_")
 _EMPTY_WORDS = re.compile(
     r"chang|replace|your|example|sample|dummy|secret|password|passwd|placeholder|insert|todo|fixme|test|local|dev|debug|"
     r"default|postgres|django|redis|admin|guest|foo|bar|fake|mock|none|null|undefined|<|\$\{|\{\{|\*{3}|x{3}|\.{3}|1234|abcd?|qwert",
@@ -57,7 +59,9 @@ def _env_files(facts: Facts) -> Iterator[Finding]:
 
 
 def _is_secret(name: str, value: str) -> bool:
-    return kind_of(name, None, None) is VariableKind.SECRET and _is_real(value)
+    return (
+        kind_of(name, None, None) is VariableKind.SECRET and not _FOR_BROWSERS.match(name) and _is_real(value)
+    )
 
 
 def _is_real(value: str) -> bool:
