@@ -12,6 +12,7 @@ from nuages.project import (
 )
 from nuages.project import (
     catalogs,
+    compose_file,
     container_file,
     databases,
     dependencies,
@@ -148,6 +149,7 @@ def examine(
         declared.dependencies,
         listed,
     )  # fmt: skip
+    notes += compose_file.notes(tree, folders, running.processes)
     problems += [*choice.problems, *source.problems, *running.problems]
     return Project(
         root=tree.root,

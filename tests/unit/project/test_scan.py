@@ -644,3 +644,39 @@ def test_of_several_settings_the_likeliest_is_proposed(shop: Shop) -> None:
     for name in ("heroku_production", "production"):
         files[f"shop/settings/{name}.py"] = "from .base import *\nA = 1\n"
     assert "hint: --settings shop.settings.production" in error(shop(files))
+
+
+COMPOSE = """
+services:
+  web:
+    command: bash -c "python manage.py wait_for_db && python manage.py runserver"
+  setup:
+    command: >
+      bash -c "manage.py migrate
+      && manage.py load_samples"
+  listen:
+    {command}
+    environment: ["A=manage.py other"]
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "command: ./manage.py listen --follow",
+        'command: ["python", "manage.py", "listen"]',
+        "command: |\n      python manage.py wait_for_db\n      exec python manage.py listen",
+        "command:\n      - ./manage.py\n      - listen",
+    ],
+)
+def test_a_command_that_only_the_compose_file_keeps_running_is_told(shop: Shop, command: str) -> None:
+    names = ("wait_for_db", "load_samples", "listen", "other")
+    own = {f"shop/management/commands/{name}.py": "" for name in names}
+    root = shop({"docker/docker-compose.yml": COMPOSE.format(command=command), **own})
+    notes = [note for note in scan(root).notes if "manage.py" in note]
+    assert notes == [
+        "docker/docker-compose.yml:9 runs manage.py listen, and no process here does: "
+        '[tool.nuages.processes] listen = "python manage.py listen" adds it'
+    ]
+    (root / "nuages.toml").write_text('[processes]\nlisten = "python manage.py listen"\n')
+    assert not [note for note in scan(root).notes if "manage.py" in note]
