@@ -25,7 +25,7 @@ _BUNDLERS = {"webpack": "webpack", "vite": "vite build", "rollup": "rollup --con
 
 
 def find(tree: Tree, folders: tuple[str, ...], assignments: Sequence[Assignment] = ()) -> FrontEnd | None:
-    """Return the build in the project's folder, one above it, or one below that writes into the project.
+    """Return the build in the project's folder, one above it, or one below or beside it that writes into the project.
 
     One elsewhere, or a workspace of several packages above the project, is a front end of its own. Where static files
     come out of a node_modules, its package.json counts too: without a build script it is installed only.
@@ -101,7 +101,7 @@ def _packages(
     tree: Tree, folders: tuple[str, ...], served: tuple[str, ...] = ()
 ) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """Yield folder, path and content of each package.json that may be the project's front end."""
-    for folder in dict.fromkeys((*folders, *_below(tree, folders[0]), *served)):
+    for folder in dict.fromkeys((*folders, *_below(tree, folders[0]), *_beside(tree, folders[0]), *served)):
         path = join(folder, "package.json")
         if path not in tree:
             continue
@@ -126,11 +126,33 @@ def _below(tree: Tree, folder: str) -> tuple[str, ...]:
     )
 
 
+def _beside(tree: Tree, folder: str) -> tuple[str, ...]:
+    """Return the folders beside the project's whose build names a place in the project: `../backend/static`."""
+    if folder == ".":
+        return ()
+    parent, name = posixpath.split(folder)
+    inward = re.compile(rf"\.\./{re.escape(name)}/")
+    found = [posixpath.dirname(path) for path in tree.files if path.endswith("/package.json")]
+    return tuple(
+        one
+        for one in found
+        if one != folder
+        and posixpath.dirname(one) == parent
+        and any(inward.search(text) for text in _building(tree, one))
+    )
+
+
 def _writes_outward(tree: Tree, folder: str) -> bool:
+    return any(_OUTWARD.search(text) for text in _building(tree, folder))
+
+
+def _building(tree: Tree, folder: str) -> Iterator[str]:
+    """Yield what says how a package is built: its scripts, the bundlers' configuration, the programs beside it."""
     scripts = tree.json(f"{folder}/package.json").get("scripts")
-    texts = [str(text) for text in scripts.values()] if isinstance(scripts, Mapping) else []
-    texts += [tree.text(path) or "" for path in tree.below(folder) if _CONFIGURATION.search(path)]
-    return any(_OUTWARD.search(text) for text in texts)
+    yield from (str(text) for text in scripts.values()) if isinstance(scripts, Mapping) else ()
+    yield from (tree.text(path) or "" for path in tree.below(folder) if _CONFIGURATION.search(path))
+    for inner in (f"{folder}/bin", f"{folder}/scripts"):
+        yield from (tree.text(path) or "" for path in (tree.below(inner) if inner in tree.folders else ()))
 
 
 def _node(tree: Tree, prefix: str, document: Mapping[str, object]) -> str:

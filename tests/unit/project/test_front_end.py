@@ -92,3 +92,25 @@ def test_a_bundler_that_no_script_runs_is_told(tmp_path: Path) -> None:
         "npm pkg set scripts.build='webpack' beside it has nuages build it"
     )
     assert note in scan(tmp_path, environ={}).notes
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "is_ours"),
+    [
+        ("vite.config.ts", "export default { build: { outDir: '../backend/shop/static' } }", True),
+        ("bin/mjml", "mjml mjml/*.mjml -o ../backend/shop/templates/mail", True),
+        ("vite.config.ts", "export default { build: { outDir: 'dist' } }", False),
+        ("vite.config.ts", "export default { build: { outDir: '../other/static' } }", False),
+    ],
+)
+def test_a_build_beside_the_project_that_writes_into_it_is_its_own(
+    path: str, text: str, is_ours: bool, tmp_path: Path
+) -> None:
+    project(tmp_path / "src/backend", "db.sqlite3")
+    front = tmp_path / "src/front"
+    (front / path).parent.mkdir(parents=True)
+    (front / path).write_text(text)
+    (front / "package.json").write_text('{"scripts": {"build": "make it"}}')
+    (front / "yarn.lock").write_text("")
+    end = scan(tmp_path, environ={}).front_end
+    assert (end.directory if end else None) == ("src/front" if is_ours else None)
