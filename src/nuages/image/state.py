@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Collection, Iterator
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
 
 from nuages.errors import Origin
 from nuages.image.plan import Stated
@@ -17,6 +16,12 @@ DATA = "/data"
 
 _SOURCES = ("STATICFILES_DIRS", "TEMPLATES", "LOCALE_PATHS", "FIXTURE_DIRS")
 _SQLITE_URL = re.compile(r"sqlite:///.*?([\w-]+\.(?:db|sqlite3?))\b", re.DOTALL)
+
+_UPLOADS = re.compile(
+    r"(PRIVATE|PROTECTED|SECURE)_?(MEDIA|STORAGE|FILES?|UPLOADS?)_ROOT|SENDFILE_ROOT|FILE_UPLOAD_TEMP_DIR|DJANGO_DRF_FILEPOND_\w+"
+)
+"""Settings that name a folder which files are uploaded to, beside MEDIA_ROOT: those of Django, django-private-storage,
+django-privates, django-sendfile2, django-drf-filepond."""
 
 
 def place(project: Project, path: str, *, is_literal: bool) -> str:
@@ -57,6 +62,17 @@ def state(project: Project, absent: Collection[str] = ()) -> dict[str, Stated]:
         path = place(project, str(media.value), is_literal=media.is_literal)
         if path.startswith(f"{APP}/"):
             found[f"{path}/"] = Stated(value=f"{DATA}/media", origin=str(media.origin))
+    for each, folder in _uploads(last):
+        if not folder or "://" in folder:
+            continue
+        path = place(project, folder, is_literal=each.is_literal)
+        is_known = any(f"{path}/".startswith(one) for one in found)
+        if (
+            path.startswith(f"{APP}/")
+            and not is_known
+            and not _holds_code(project, path.removeprefix(f"{APP}/"))
+        ):
+            _add(found, f"{path}/", each)
     if logging := last.get("LOGGING"):
         for path in _logs(project, logging):
             folder = posixpath.dirname(path)
@@ -87,6 +103,23 @@ def made(project: Project, absent: Collection[str] = ()) -> tuple[Stated, ...]:
         for path, origin in _made(project)
         if path.removeprefix(f"{APP}/") in absent and _is_read(project, path)
     )
+
+
+def _uploads(last: Mapping[str, Assignment]) -> Iterator[tuple[Assignment, str]]:
+    """Yield the folders of uploads beside MEDIA_ROOT: by settings for one, of STORAGES, of django-dbbackup."""
+    for name, each in last.items():
+        if _UPLOADS.fullmatch(name):
+            yield each, each.value if isinstance(each.value, str) else ""
+        elif name in {"STORAGES", "DBBACKUP_STORAGE_OPTIONS"} and isinstance(each.value, dict):
+            entries = (
+                [entry for alias, entry in each.value.items() if alias != "staticfiles"]
+                if name == "STORAGES"
+                else [{"OPTIONS": each.value}]
+            )
+            for entry in entries:
+                options = entry.get("OPTIONS") if isinstance(entry, dict) else None
+                location = options.get("location") if isinstance(options, dict) else None
+                yield each, location if isinstance(location, str) else ""
 
 
 def written(project: Project, absent: Collection[str] = ()) -> tuple[str, ...]:

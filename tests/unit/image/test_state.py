@@ -100,3 +100,26 @@ else:
     assert state.written(made, state.folders(made)) == ("logs", "spool/in")
     # What holds files of the project is in the image, where making it again does no harm.
     assert "/app/logs/" not in state.state(made, {"spool/in"})
+
+
+def test_uploads_beside_the_media_lie_in_the_volume_too(tmp_path: Path) -> None:
+    project(tmp_path, "db.sqlite3")
+    with (tmp_path / "shop/settings.py").open("a") as settings:
+        settings.write(
+            "MEDIA_ROOT = BASE_DIR / 'media'\n"
+            "STORAGES = {'default': {'BACKEND': 'a', 'OPTIONS': {'location': BASE_DIR / 'media'}},\n"
+            "            'private': {'BACKEND': 'a', 'OPTIONS': {'location': BASE_DIR / 'vault'}},\n"
+            "            'remote': {'BACKEND': 'a', 'OPTIONS': {'bucket_name': 'b'}},\n"
+            "            'staticfiles': {'BACKEND': 'a', 'OPTIONS': {'location': BASE_DIR / 'collected'}}}\n"
+            "SENDFILE_ROOT = STORAGES['private']['OPTIONS']['location']\n"
+            "FILE_UPLOAD_TEMP_DIR = '/tmp/uploads'\n"
+            "PRIVATE_STORAGE_ROOT = BASE_DIR / 'shop'\n"
+            "DBBACKUP_STORAGE_OPTIONS = {'location': 'backup'}\n"
+        )
+    found = state.state(scan(tmp_path, environ={}))
+    assert {path: stated.value for path, stated in found.items()} == {
+        "/app/db.sqlite3": "/data/db.sqlite3",
+        "/app/media/": "/data/media",
+        "/app/vault/": "/data/vault",
+        "/app/backup/": "/data/backup",
+    }

@@ -580,6 +580,8 @@ def test_the_project_s_own_console_scripts_are_known(shop: Shop) -> None:
     assert scan(shop({"pyproject.toml": text})).scripts == {
         "old": "shop.old:main", "shop": "shop.cli:main", "shop-admin": "shop.admin:Site.run",
     }  # fmt: skip
+
+
 @pytest.mark.parametrize("path", ["shop/tasks.py", "shop/tasks/__init__.py", "shop/tasks/nightly.py"])
 def test_a_schedule_that_is_made_among_the_tasks_needs_a_clock(shop: Shop, path: str) -> None:
     files = {
