@@ -174,7 +174,14 @@ def _media(facts: Facts) -> Iterator[Finding]:
     root = facts.setting("MEDIA_ROOT")
     if root is None or not root.is_known or not root.value or storage(facts, "default") != _FILE_SYSTEM:
         return
-    if str(root.value).startswith("/") or root.variables:
+    if root.variables or re.match(r"/(data|tmp|var/tmp|mnt|srv)(/|$)", str(root.value)):
+        return
+    if str(root.value).startswith("/"):
+        yield LOCAL_MEDIA.found(
+            f"uploads lie in {root.value}, outside of the project", root.origin,
+            why="the image puts a volume in the place of a folder of the project only: elsewhere its root is read-only",
+            fix=f"mount a volume at {root.value}, or MEDIA_ROOT = {_beside(facts, 'media')}",
+        )  # fmt: skip
         return
     yield LOCAL_MEDIA.found(
         f"uploads lie in {root.value}, on the disk of the container", root.origin,

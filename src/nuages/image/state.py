@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 from nuages.errors import Origin
 from nuages.image.plan import Stated
@@ -57,30 +58,38 @@ def state(project: Project, absent: Collection[str] = ()) -> dict[str, Stated]:
         for path in _databases(project, databases):
             folder = posixpath.dirname(path)
             _add(found, f"{folder}/" if folder.removeprefix(f"{APP}/") in absent else path, databases.origin)
+    _add_uploads(found, project, last)
+    if logging := last.get("LOGGING"):
+        _add_logs(found, project, logging)
+    _add_made(found, project, absent)
+    return found
+
+
+def _add_uploads(found: dict[str, Stated], project: Project, last: Mapping[str, Assignment]) -> None:
     media = last.get("MEDIA_ROOT")
     if media and media.is_known and media.value:
         path = place(project, str(media.value), is_literal=media.is_literal)
         if path.startswith(f"{APP}/"):
             found[f"{path}/"] = Stated(value=f"{DATA}/media", origin=str(media.origin))
     for each, folder in _uploads(last):
-        if not folder or "://" in folder:
-            continue
         path = place(project, folder, is_literal=each.is_literal)
         is_known = any(f"{path}/".startswith(one) for one in found)
-        if (
-            path.startswith(f"{APP}/")
-            and not is_known
-            and not _holds_code(project, path.removeprefix(f"{APP}/"))
-        ):
-            _add(found, f"{path}/", each)
-    if logging := last.get("LOGGING"):
-        for path in _logs(project, logging):
-            folder = posixpath.dirname(path)
-            if folder == APP or _holds_code(project, folder.removeprefix(f"{APP}/")):
-                _add(found, path, logging.origin)
-            else:
-                target = posixpath.join(DATA, posixpath.basename(folder))
-                found.setdefault(f"{folder}/", Stated(value=target, origin=str(logging.origin)))
+        is_inside = bool(folder) and "://" not in folder and path.startswith(f"{APP}/")
+        if is_inside and not is_known and not _holds_code(project, path.removeprefix(f"{APP}/")):
+            _add(found, f"{path}/", each.origin)
+
+
+def _add_logs(found: dict[str, Stated], project: Project, logging: Assignment) -> None:
+    for path in _logs(project, logging):
+        folder = posixpath.dirname(path)
+        if folder == APP or _holds_code(project, folder.removeprefix(f"{APP}/")):
+            _add(found, path, logging.origin)
+        else:
+            target = posixpath.join(DATA, posixpath.basename(folder))
+            found.setdefault(f"{folder}/", Stated(value=target, origin=str(logging.origin)))
+
+
+def _add_made(found: dict[str, Stated], project: Project, absent: Collection[str]) -> None:
     for path, origin in _made(project):
         if path.startswith(f"{APP}/") and (
             path.removeprefix(f"{APP}/") not in absent or _is_read(project, path)
@@ -93,7 +102,6 @@ def state(project: Project, absent: Collection[str] = ()) -> dict[str, Stated]:
             found[f"{path}/"] = Stated(value=path, origin=str(origin))
         else:
             _add(found, f"{path}/", origin)
-    return found
 
 
 def made(project: Project, absent: Collection[str] = ()) -> tuple[Stated, ...]:

@@ -87,6 +87,8 @@ class Calls(Requests):
             return value
         if function.name in readers.MAKERS:
             return self._make_reader(readers.MAKERS[function.name], node)
+        if function.name in {"os.makedirs", "os.mkdir"}:
+            return self._make_folder(next(iter(self.values_of(node.args)), None), node)
         effect = self.call_outside(function, node)
         if effect is not None:
             return effect
@@ -100,8 +102,6 @@ class Calls(Requests):
         if name in {"pathlib.Path", "pathlib.PurePath", "Path"}:
             texts = [str(one) for one in arguments if isinstance(one, (str, PurePosixPath))]
             return PurePosixPath(*texts) if len(texts) == len(arguments) else UNKNOWN
-        if name in {"os.makedirs", "os.mkdir"}:
-            return self._make_folder(next(iter(arguments), None), node)
         if name == "environ.Path":
             return EnvironPath(PurePosixPath(str(arguments[0])))
         if name.startswith("os.path."):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.unit.image import test_state
 
 from nuages import cli
 from nuages.check.uploads import fix, lacking
@@ -122,3 +123,23 @@ def test_what_decides_the_image_warns_and_goes_on(
         "hint: add this line to requirements.txt:\n"
         "      django-storages[s3]\n"
     ) in shown.err
+
+
+@pytest.mark.parametrize(
+    ("root", "said"),
+    [
+        ('"/shop/uploads"', "uploads lie in /shop/uploads, outside of the project"),
+        ('"/data/uploads"', ""),
+        ('BASE_DIR / "media"', "uploads lie in media, on the disk of the container"),
+    ],
+)
+def test_uploads_that_the_image_has_no_volume_for_are_told(
+    root: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    test_state.project(tmp_path, "db.sqlite3")
+    with (tmp_path / "shop/settings.py").open("a") as settings:
+        settings.write(f"MEDIA_ROOT = {root}\n")
+    cli.main(["check", str(tmp_path)])
+    out = capsys.readouterr().out
+    assert ("N027" in out) == bool(said)
+    assert said in out
