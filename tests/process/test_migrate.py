@@ -376,3 +376,29 @@ def test_an_unknown_database_is_named(small: Shop) -> None:
         "\n"
         "hint: --database default\n"
     )
+
+
+CACHES = """
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "shop_cache"},
+    "elsewhere": {"BACKEND": "no.such.Cache", "LOCATION": "redis://nowhere"},
+}
+"""
+
+
+def test_the_table_of_a_cache_in_the_database_is_made_once(any_shop: Shop) -> None:
+    settings = any_shop.folder / "config.py"
+    settings.write_text(settings.read_text() + CACHES)
+
+    told = any_shop.migrate("--dry-run")
+    assert "would make the cache's table shop_cache in " in told.err
+    answers = [any_shop.start() for _ in range(3)]
+    said = [ended(each) for each in answers]
+    assert [each.code for each in said] == [0, 0, 0], said
+    assert sum("making the cache's table shop_cache in " in each.err for each in said) == 1
+    assert (
+        any_shop.python(
+            "from django.core.cache import cache\ncache.set('a', 1)\nprint(json.dumps(cache.get('a')))"
+        )
+        == 1
+    )

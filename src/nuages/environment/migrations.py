@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nuages.environment.errand import failed, run
 from nuages.environment.home import Report
-from nuages.environment.prepared import Prepared, migrate_command
+from nuages.environment.prepared import Prepared, manage_command, migrate_command
 from nuages.errors import NuagesError, OutsideError, ProjectError
 
 
@@ -26,18 +26,30 @@ def migrate(prepared: Prepared, database: Mapping[str, Any], report: Report, whe
     place = describe(database)
     if "failed" in database:
         raise _no_plan(place, database["failed"], prepared)
-    plan = database["plan"]
-    if not plan:
+    plan, tables = database["plan"], database.get("cache_tables", [])
+    if not plan and not tables:
         return True
     if not is_local(database) and when != "on":
+        lacks = f"{_count(plan)} not applied to {place}" if plan else f"{place} lacks {_named(tables)}"
         raise ProjectError(
-            f"{_count(plan)} not applied to {place}",
+            lacks,
             where="`default` in DATABASES",
             why="\n".join(
-                ["it is not on this machine, so nuages does not migrate it unasked:", *_listed(plan)]
+                [
+                    "it is not on this machine, so nuages does not migrate it unasked:",
+                    *_listed([*plan, *tables]),
+                ]
             ),
             hint="--migrate on applies them, --migrate off serves without",
         )
+    if tables:
+        report("migrate", f"making {_named(tables)} in {place}", plan=[])
+        code, said = run(manage_command(prepared, ["createcachetable", *tables]))
+        if code:
+            hint = "run it by hand: nuages run -- createcachetable"
+            raise failed("the cache's table cannot be made", "manage.py createcachetable", code, said, hint)
+    if not plan:
+        return True
     report("migrate", f"applying {len(plan)} migration{'' if len(plan) == 1 else 's'} to {place}", plan=plan)
     done = 0
 
@@ -69,6 +81,10 @@ def is_local(database: Mapping[str, Any]) -> bool:
 
 def _count(plan: list[str]) -> str:
     return f"{len(plan)} migration{' is' if len(plan) == 1 else 's are'}"
+
+
+def _named(tables: Sequence[str]) -> str:
+    return f"the cache's table{'' if len(tables) == 1 else 's'} {', '.join(tables)}"
 
 
 def _listed(plan: list[str], most: int = 20) -> list[str]:

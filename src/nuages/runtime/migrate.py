@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nuages.errors import NuagesError, OutsideError, ProjectError, UsageError
-from nuages.runtime import faults, mutex, schema
+from nuages.runtime import cachetables, faults, mutex, schema
 from nuages.runtime.application import Application
 from nuages.runtime.bucket import bucket_of
 from nuages.runtime.django import Bringer, Report, import_django
@@ -80,6 +80,12 @@ class _Migration:
                 does = "would apply" if self.options.dry_run else "applying"
                 names = "".join(f"\n  {name}" for name in plan)
                 self.report("plan", f"{does} {_count(len(plan))} to {where}{names}")
+            # Before the migrations, for one of them may read or empty a cache.
+            if tables := cachetables.missing(self.connection):
+                does = "would make" if self.options.dry_run else "making"
+                self.report("cache", f"{does} {cachetables.describe(tables)} in {where}")
+                if not self.options.dry_run:
+                    cachetables.make(self.connection, tables)
             if not self.options.dry_run:
                 # Without a plan too: what follows migrations (content types, permissions) may not have been reached.
                 self._apply(said)

@@ -70,6 +70,7 @@ def _database(made: list[str]) -> dict[str, Any]:
     """Return the default database and the migrations that it lacks; nothing where the project has none."""
     from django.db import DEFAULT_DB_ALIAS, connections
 
+    from nuages.runtime import cachetables
     from nuages.runtime.migrate import host_of, port_of
 
     row = connections.settings.get(DEFAULT_DB_ALIAS) or {}
@@ -87,6 +88,7 @@ def _database(made: list[str]) -> dict[str, Any]:
     }
     try:
         facts["plan"] = _plan(connection)
+        facts["cache_tables"] = cachetables.missing(connection)
     except Exception as error:  # noqa: BLE001 - each driver and each migration raises its own kind
         facts["failed"] = {
             "kind": type(error).__name__,
