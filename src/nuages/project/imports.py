@@ -73,10 +73,20 @@ _SINCE = (
 _LAST_OF = {"2.0": "1.11", "4.0": "3.2", "5.0": "4.2"}
 
 
-def guess(tree: Tree, settings_file: str | None, apps: tuple[str, ...] = ()) -> Found:
+# What a database's engine loads; the first is taken where nothing imports one (Django, «Databases»).
+_DRIVERS = {
+    "postg": ("psycopg2-binary", "psycopg[binary]"),
+    "mysql": ("mysqlclient", "pymysql"),
+    "oracle": ("oracledb", "cx-Oracle"),
+}
+
+
+def guess(
+    tree: Tree, settings_file: str | None, apps: tuple[str, ...] = (), engines: tuple[str, ...] = ()
+) -> Found:
     """Return the dependencies of a project that declares none, by its imports and the age of its code.
 
-    `apps` are its INSTALLED_APPS.
+    `apps` are its INSTALLED_APPS, `engines` those of its DATABASES, which Django imports a driver for.
     """
     files = [path for path in tree.files if path.endswith(".py") and not layout.is_aside(path)][:MAX_FILES]
     django, reason = django_of(tree, files, settings_file)
@@ -102,10 +112,14 @@ def guess(tree: Tree, settings_file: str | None, apps: tuple[str, ...] = ()) -> 
         ):
             continue
         lines.append(known or top.replace("_", "-"))
+    for engine in engines:
+        choices = next((those for word, those in _DRIVERS.items() if word in engine), ())
+        if choices and not any(line in lines for line in choices):
+            lines.append(choices[0])
     lines = list(dict.fromkeys(lines))
     notes = [f"no dependencies are declared: Django{django.value} is guessed, {reason}"]
     if len(lines) > 1:
-        notes.append(f"the imports ask for {', '.join(lines[1:])}; declare them in requirements.txt")
+        notes.append(f"the code asks for {', '.join(lines[1:])}; declare them in requirements.txt")
     dependencies = Dependencies(
         manager=Manager.IMPORTS, files=(), origin=django.origin, requirements=tuple(lines)
     )  # fmt: skip

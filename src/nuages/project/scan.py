@@ -122,7 +122,8 @@ def examine(
         else settings_source.Source()
     )
     listed = installed_apps.installed(tree, source.assignments, source.files)
-    declared = found or imports.guess(tree, path, listed)
+    stored = databases.find(source.assignments, source.variables, str(tree.root))
+    declared = found or imports.guess(tree, path, listed, tuple(one.engine for one in stored))
     notes += [*choice.notes, *(() if found else declared.notes)]
     if not asked:
         applications = {
@@ -176,7 +177,7 @@ def examine(
         apps=listed,
         hints=container_file.find(tree, folders),
         processes=running.processes,
-        databases=databases.find(source.assignments, source.variables, str(tree.root)),
+        databases=stored,
         made=_made(source, place),
         scripts=scripts.find(tree, folders),
     )
@@ -253,9 +254,10 @@ def _single(
                 hint="add `application = get_wsgi_application()` below settings.configure()", is_error=True,
             )
         )  # fmt: skip
-    declared = found or imports.guess(tree, path)
-    notes += () if found else declared.notes
     source = settings_source.read(tree, path, (place.directory,), environ)
+    stored = databases.find(source.assignments, source.variables, str(tree.root))
+    declared = found or imports.guess(tree, path, engines=tuple(one.engine for one in stored))
+    notes += () if found else declared.notes
     return Project(
         variables=source.variables,
         debug=source.debug,
@@ -277,7 +279,7 @@ def _single(
         front_end=front_end.find(tree, (place.directory,)),
         assignments=source.assignments,
         hints=container_file.find(tree, (place.directory,)),
-        databases=databases.find(source.assignments, source.variables, str(tree.root)),
+        databases=stored,
         made=_made(source, place),
         scripts=scripts.find(tree, layout.upwards(place.directory)),
     )

@@ -195,7 +195,24 @@ def test_without_any_declaration_the_imports_are_read_and_django_is_guessed(shop
         "no dependencies are declared: Django==4.2.* is guessed, "
         "the release that shop/settings.py:2 says startproject was"
     )
-    assert project.notes[1] == "the imports ask for pillow, requests; declare them in requirements.txt"
+    assert project.notes[1] == "the code asks for pillow, requests; declare them in requirements.txt"
+
+
+@pytest.mark.parametrize(
+    ("engine", "code", "driver"),
+    [
+        ("django.db.backends.postgresql", "", "psycopg2-binary"),
+        ("django.contrib.gis.db.backends.postgis", "import psycopg", "psycopg[binary]"),
+        ("django.db.backends.mysql", "", "mysqlclient"),
+        ("django.db.backends.mysql", "import pymysql", "pymysql"),
+    ],
+)
+def test_without_any_declaration_the_databases_driver_is_guessed_from_its_engine(
+    engine: str, code: str, driver: str, shop: Shop
+) -> None:
+    settings = f"DATABASES = {{'default': {{'ENGINE': '{engine}', 'NAME': 'shop'}}}}\n"
+    project = found(shop, {"shop/settings.py": settings, "shop/__init__.py": code + "\n"})
+    assert project.dependencies.requirements[1:] == (driver,)
 
 
 @pytest.mark.parametrize(
