@@ -77,6 +77,16 @@ def test_a_missing_package(tmp_path: Path) -> None:
     )
 
 
+def test_a_submodule_that_was_not_cloned(tmp_path: Path) -> None:
+    project = write_project(tmp_path, settings="INSTALLED_APPS += ['house_style.django']\n")
+    (project / "house_style").mkdir()
+    said = refused(project)
+    assert said.startswith("error: the folder house_style is empty in the project\n")
+    assert said.endswith(
+        "hint: fill it: `git submodule update --init`, if it is a submodule that was not cloned too"
+    )
+
+
 def test_a_syntax_error(tmp_path: Path) -> None:
     said = refused(write_project(tmp_path, settings="A = (\n"))
     assert said.startswith(
@@ -92,16 +102,27 @@ def test_settings_that_django_does_not_accept(tmp_path: Path) -> None:
     assert "ImproperlyConfigured: Application labels aren't unique, duplicates: contenttypes" in said
 
 
-def test_a_database_whose_driver_is_not_there(tmp_path: Path) -> None:
-    settings = (
-        "import sys\nsys.modules.update(psycopg=None, psycopg2=None)  # as if they were not installed\n"
-        'DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql"}}\n'
-        'INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth"]\n'
-    )
-    said = refused(write_project(tmp_path, settings=settings))
-    assert said.startswith("error: the database's driver is not installed\n")
-    assert "Error loading psycopg2 or psycopg module" in said
-    assert said.endswith("hint: add psycopg[binary] to the project's dependencies")
+@pytest.mark.parametrize(
+    ("engine", "packages", "package"),
+    [
+        ("mysql", ("MySQLdb",), "mysqlclient"),
+        ("postgresql", ("psycopg", "psycopg2"), "psycopg[binary]"),
+    ],
+)
+def test_a_database_whose_driver_is_not_installed(
+    tmp_path: Path, engine: str, packages: tuple[str, ...], package: str
+) -> None:
+    absent = f"import sys
+sys.modules.update(dict.fromkeys({packages}))
+INSTALLED_APPS += ['django.contrib.auth']
+"
+    database = f"DATABASES = {{'default': {{'ENGINE': 'django.db.backends.{engine}', 'NAME': 'shop'}}}}
+"
+    said = refused(write_project(tmp_path, settings=absent + database))
+    assert said.startswith("error: the database's driver is not installed here
+")
+    assert "Error loading " in said
+    assert said.endswith(f"hint: add {package} to the project's dependencies and lock, and install them")
 
 
 def test_an_entry_module_that_fails(tmp_path: Path) -> None:

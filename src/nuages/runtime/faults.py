@@ -150,6 +150,16 @@ def _own_file(name: str, directories: Iterable[str]) -> str:
     return name.replace(".", "/") + ".py" if is_own else ""
 
 
+def _empty_folder(own: str, directories: Iterable[str]) -> str:
+    """Return the folder of the project's own that a missing file would be in, if it is empty.
+
+    git keeps no empty folders; what it leaves so is a submodule that nobody has fetched (git-submodule(1)).
+    """
+    folder = own.partition("/")[0]
+    places = (Path(directory, folder) for directory in directories)
+    return folder if any(place.is_dir() and not any(place.iterdir()) for place in places) else ""
+
+
 def start_error(
     error: BaseException, *, directories: tuple[str, ...], settings: str | None, loading: str
 ) -> StartError:
@@ -168,6 +178,11 @@ def start_error(
                 hint="name the right one with --settings MODULE, or set DJANGO_SETTINGS_MODULE",
             )  # fmt: skip
         own = _own_file(error.name, directories)
+        if own and (empty := _empty_folder(own, directories)):
+            return StartError(
+                f"the folder {empty} is empty in the project", where=place, why=why,
+                hint="fill it: `git submodule update --init`, if it is a submodule that was not cloned too",
+            )  # fmt: skip
         if own:
             return StartError(
                 f"the file {own} is missing in the project", where=place, why=why,
@@ -203,8 +218,8 @@ def start_error(
     driver = _DRIVER.match(str(error))
     if driver and isinstance(error.__context__, ModuleNotFoundError):
         return StartError(
-            "the database's driver is not installed", where=place, why=why,
-            hint=f"add {_DRIVERS.get(driver[1], driver[1])} to the project's dependencies",
+            "the database's driver is not installed here", where=place, why=why,
+            hint=f"add {_DRIVERS.get(driver[1], driver[1])} to the project's dependencies and lock, and install them",
         )  # fmt: skip
     if kind == "ImproperlyConfigured":
         return StartError(
