@@ -112,15 +112,10 @@ def test_settings_that_django_does_not_accept(tmp_path: Path) -> None:
 def test_a_database_whose_driver_is_not_installed(
     tmp_path: Path, engine: str, packages: tuple[str, ...], package: str
 ) -> None:
-    absent = f"import sys
-sys.modules.update(dict.fromkeys({packages}))
-INSTALLED_APPS += ['django.contrib.auth']
-"
-    database = f"DATABASES = {{'default': {{'ENGINE': 'django.db.backends.{engine}', 'NAME': 'shop'}}}}
-"
+    absent = f"import sys\nsys.modules.update(dict.fromkeys({packages}))\nINSTALLED_APPS += ['django.contrib.auth']\n"
+    database = f"DATABASES = {{'default': {{'ENGINE': 'django.db.backends.{engine}', 'NAME': 'shop'}}}}\n"
     said = refused(write_project(tmp_path, settings=absent + database))
-    assert said.startswith("error: the database's driver is not installed here
-")
+    assert said.startswith("error: the database's driver is not installed here\n")
     assert "Error loading " in said
     assert said.endswith(f"hint: add {package} to the project's dependencies and lock, and install them")
 

@@ -7,7 +7,7 @@ from datetime import date
 
 from nuages.check.facts import Facts
 from nuages.check.finding import Finding, notice, warning
-from nuages.project.pythons_of_django import Series, pythons_for
+from nuages.project.pythons_of_django import Series, pythons_for, release_for
 from nuages.project.specifier import one_series
 
 OLD_PYTHON = warning(50, "Python gets no security fixes any more")
@@ -81,7 +81,9 @@ def _advice(facts: Facts, fix: str, above: Series) -> str:
     suited = min(next_, range_[1]) if range_ else next_
     if django and suited <= above:
         newest = ".".join(map(str, suited))
-        return f"upgrade Django first: {django.value.lstrip('=')} runs on no newer Python than {newest}"
+        later = release_for(django.value, (suited[0], suited[1] + 1))
+        to = f", to {later} or a later release of its series" if later else ""
+        return f"upgrade Django first{to}: {django.value.lstrip('=')} runs on no newer Python than {newest}"
     return fix.replace("{}", ".".join(map(str, suited)))
 
 

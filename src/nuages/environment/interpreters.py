@@ -14,7 +14,7 @@ from pathlib import Path
 
 from nuages.errors import Origin, ProjectError, UsageError
 from nuages.project.model import Fact
-from nuages.project.pythons_of_django import OPEN
+from nuages.project.pythons_of_django import OPEN, release_for
 from nuages.project.specifier import minors, one_series
 
 OLDEST = (3, 10)
@@ -243,6 +243,11 @@ def _hint(found: Sequence[Interpreter], needs: Needs) -> str:
             return f"--python {dotted(max(others))}, or leave it out"
     if needs.django and needs.django[1] < OLDEST:
         version = needs.django[2].value
+        if later := release_for(version, OLDEST):
+            return (
+                f"take Django {later} or a later release of its series, which run on Python {dotted(OLDEST)};\n"
+                f"--python {dotted(OLDEST)} tries it with {version}"
+            )
         return f"Django {version} is too old to be served here: upgrade the project to Django 3.2 or newer"
     series = _wanted_series(needs)
     if series and series < OLDEST:

@@ -50,6 +50,20 @@ def pythons_for(django: str) -> tuple[Series, Series] | None:
     return _range_of_requirement(django)
 
 
+def release_for(django: str, python: Series) -> str | None:
+    """Return the first release of the series of a version of Django that runs on a Python which this one does not.
+
+    `3.2.6` and Python 3.10 → `3.2.9`: an upgrade that changes nothing but mistakes.
+    """
+    version = re.fullmatch(r"\s*(?:==\s*)?(\d+)\.(\d+)(?:\.\d+)?\s*", django)
+    _, newest, since = DJANGO.get(
+        (int(version[1]), int(version[2])) if version else (0, 0), (None, (0, 0), {})
+    )
+    if not version or newest < python or python not in since:
+        return None
+    return f"{version[1]}.{version[2]}.{since[python]}"
+
+
 def _range(series: Series, patch: int) -> tuple[Series, Series] | None:
     row = DJANGO.get(series)
     if row is None:

@@ -10,7 +10,7 @@ from nuages.environment.compatibility import series_of
 from nuages.environment.interpreters import Interpreter, Needs, choose, wanted
 from nuages.errors import Origin, ProjectError, UsageError
 from nuages.project.model import Fact
-from nuages.project.pythons_of_django import DJANGO, pythons_for
+from nuages.project.pythons_of_django import DJANGO, pythons_for, release_for
 
 
 def python(version: str, path: str = "") -> Interpreter:
@@ -83,6 +83,19 @@ def test_nothing_that_fits_names_what_is_there_and_what_is_needed() -> None:
         "\n"
         "hint: install Python 3.14 (apt, pyenv or `uv python install 3.14`), or name one: --python PATH"
     )
+
+
+def test_a_django_whose_later_releases_run_on_what_we_need_is_not_called_too_old() -> None:
+    with pytest.raises(ProjectError) as caught:
+        choose(MACHINE, Needs(django=(*pythons_for("3.2.6"), Fact("3.2.6", Origin("requirements.txt", 3)))))
+
+    assert caught.value.hint == (
+        "take Django 3.2.9 or a later release of its series, which run on Python 3.10;\n"
+        "--python 3.10 tries it with 3.2.6"
+    )
+    assert release_for("3.1.14", (3, 10)) is None
+    assert release_for("4.2.1", (3, 12)) == "4.2.8"
+    assert release_for(">=3.2", (3, 10)) is None
 
 
 @pytest.mark.parametrize("specifier", ["==3.12.4", "~=3.12.4", ">=3.12.4,<3.13"])
