@@ -93,6 +93,14 @@ def test_who_could_not_open_the_page_on_this_machine_is_told(tmp_path: Path) -> 
         assert not [seen for seen in server.found("warning") if "ALLOWED_HOSTS" in seen["text"]]
 
 
+def test_a_site_that_answers_nobody_is_told_so_at_its_start(tmp_path: Path) -> None:
+    project = write_project(tmp_path, settings="ALLOWED_HOSTS = []\n")
+    with serving(project, "--local-hosts", "off") as server:
+        server.wait_for("ready")
+        said = [seen["text"] for seen in server.found("warning")]
+        assert "ALLOWED_HOSTS is empty: every request is answered 400" in said
+
+
 def test_a_reload_serves_the_new_code_without_losing_a_request(project: Path) -> None:
     with serving(project, "--workers", "2") as server:
         server.wait_for("worker-ready", count=2)

@@ -15,7 +15,7 @@ from nuages.deploy.services import Services
 from nuages.errors import Origin, UsageError
 from nuages.image.plan import Plan, Stated
 from nuages.options import Resolved, options_of
-from nuages.project.model import VariableKind
+from nuages.project.model import Variable, VariableKind
 from nuages.runtime.settings import Settings
 
 MARGIN = 5
@@ -234,15 +234,23 @@ def _hosts(plan: Plan, hosts: tuple[str, ...]) -> dict[str, str]:
 
 
 def _required(plan: Plan, wanted: Services, known: Mapping[str, str]) -> tuple[Stated, ...]:
-    """Return the variables that somebody has to give: those without a default, the key, and where the database is.
+    """Return the variables that somebody has to give: those without a default, the key, the site's names, and where the
+    database is.
 
-    A key that has a default has one that everybody can read.
+    A key that has a default has one that everybody can read; with no names every request is answered 400.
     """
     found = {stated.value: stated for stated in plan.required if stated.value not in known}
     keys = [variable for variable in plan.variables if re.fullmatch(r"(DJANGO_)?SECRET_KEY", variable.name)]
-    for variable in (*keys, *(wanted.database.variables if wanted.database else ())):
+    hosts = [one for one in plan.variables if one.name not in known and _holds_no_host(one)]
+    for variable in (*keys, *hosts, *(wanted.database.variables if wanted.database else ())):
         found.setdefault(variable.name, Stated(value=variable.name, origin=str(variable.origin)))
     return tuple(found.values())
+
+
+def _holds_no_host(variable: Variable) -> bool:
+    """Return whether a variable is what ALLOWED_HOSTS is made of, and its default names nobody."""
+    nothing = (variable.default or "").strip("'\"[]() ") == ""
+    return variable.kind is VariableKind.HOSTS and "ALLOWED_HOST" in variable.name and nothing
 
 
 def _check_hosts(wish: ManifestOptions, proxies: tuple[str, ...]) -> None:

@@ -174,13 +174,15 @@ class Bringer:
                 setattr(settings, one.name, one.value)
             for line in one.line.splitlines():
                 self.report("settings", f"settings: {line}")
-        self._look_at_hosts(settings.ALLOWED_HOSTS)
+        self._look_at_hosts(settings.ALLOWED_HOSTS, debug=bool(settings.DEBUG))
 
-    def _look_at_hosts(self, allowed: Sequence[str]) -> None:
+    def _look_at_hosts(self, allowed: Sequence[str], *, debug: bool) -> None:
         """Say it where nobody on this machine would get a page, and would wonder why."""
         from django.http.request import validate_host
 
         here = self.wish.local_hosts
+        if self.wish.who == "serve" and not any(allowed) and not debug:
+            self.report("warning", "ALLOWED_HOSTS is empty: every request is answered 400")
         if here and allowed and not any(validate_host(host, allowed) for host in here):
             self.report(
                 "warning",

@@ -96,6 +96,18 @@ def test_all_that_finds_a_database_has_to_be_given() -> None:
     ].items()
 
 
+@pytest.mark.parametrize("nobody", ["[]", "''", None])
+def test_without_the_sites_names_every_request_would_be_answered_400(nobody: str | None) -> None:
+    """As with `ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])`, which no start fails for."""
+    hosts = plans.variable("ALLOWED_HOSTS", VariableKind.HOSTS, default=nobody)
+    found = plans.workload(plans.plan(variables=(hosts,), required=()))
+    assert [stated.value for stated in found.required] == ["ALLOWED_HOSTS"]
+    assert made(found)["services"]["web"]["environment"]["ALLOWED_HOSTS"] == "localhost,127.0.0.1"
+
+    some = plans.variable("ALLOWED_HOSTS", VariableKind.HOSTS, default="'.shop.example'")
+    assert plans.workload(plans.plan(variables=(some,), required=())).required == ()
+
+
 def test_what_the_settings_compare_chooses_the_server() -> None:
     """As where SQLite is the default, and `if os.getenv("DB") == "postgres":` stands around the rest."""
     compared = "os.getenv('DB') == '{}'"

@@ -239,7 +239,9 @@ def test_variables_come_from_a_secret_and_never_with_values() -> None:
     container = by_kind(found, "Deployment", "shop")["spec"]["template"]["spec"]["containers"][0]
     template = config.secret_template(plans.workload(), plans.options())
 
-    assert [one["name"] for one in container["env"]] == ["SECRET_KEY", "DATABASE_URL"]
+    assert [one["name"] for one in container["env"]] == ["SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL"]
+    named = by_kind(made(server=PROXIES, **EVERYTHING), "Deployment", "shop")["spec"]["template"]["spec"]
+    assert "ALLOWED_HOSTS" not in [one["name"] for one in named["containers"][0]["env"]]
     assert not [one for one in found if one["kind"] == "Secret"]
     assert all(line.startswith("#") for line in template.splitlines())
     assert '#   SECRET_KEY: ""\n' in template
