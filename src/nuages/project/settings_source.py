@@ -74,6 +74,13 @@ def read(
     if switch is not None and switch.off is not None and switch.variable not in environ:
         run = _Run(tree, path, bases, {**environ, switch.variable: switch.off})
     executor = run.executor
+    if (
+        switch is not None
+        and run is not first
+        and any(each.name == switch.variable for each in _required(first))
+    ):
+        # With a value for it, nothing failed: `environ.get("DEBUG").lower()`.
+        executor.require(switch.variable)
     executor.follows = False
     for entry in entries:
         if entry not in executor.scopes:
@@ -118,6 +125,10 @@ class _Run:
         if "DEBUG" not in self.scope.names:
             return False
         return None if self.executor.guessed_debug else truth(self.scope.names["DEBUG"])
+
+
+def _required(run: _Run) -> list[Read]:
+    return [read for read in run.executor.reads if read.is_required]
 
 
 def _switch(run: _Run) -> Switch | None:

@@ -81,6 +81,13 @@ def test_a_variable_without_which_the_settings_fail_is_required(
     assert found["X"].reader == reader
 
 
+def test_the_variable_that_turns_debug_off_is_required_where_nothing_loads_without_it(tree: MakeTree) -> None:
+    source = "import os\nDEBUG = os.environ.get('X').lower() == 'true'\n"
+    assert variables(tree({"settings.py": source}))["X"].required
+    source = "import os\nDEBUG = os.environ.get('X', 'true').lower() == 'true'\n"
+    assert not variables(tree({"settings.py": source}))["X"].required
+
+
 OPTIONAL = [
     ("import os\nX = os.environ.get('X', 'a')", "'a'"),
     ("import os\nX = os.getenv('X')", None),
