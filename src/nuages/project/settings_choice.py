@@ -74,7 +74,7 @@ def choose(
             notes=(note,),
             problems=problems,
         )
-    return _instead_of_development(first, there, siblings, hints, candidates, problems)
+    return _instead_of_development(tree, bases, first, there, siblings, hints, candidates, problems)
 
 
 def _serves(image: Fact[str]) -> bool:
@@ -94,6 +94,8 @@ def _asked(option: str | None, environ: Mapping[str, str]) -> Fact[str] | None:
 
 
 def _instead_of_development(
+    tree: Tree,
+    bases: tuple[str, ...],
     first: Fact[str],
     there: list[Fact[str]],
     siblings: list[Fact[str]],
@@ -124,9 +126,16 @@ def _instead_of_development(
         f"settings are {chosen.value} ({chosen.origin}), not {first.value} ({first.origin}), a development module"
         if other
         else f"settings are {first.value} ({first.origin}), a development module by its name: "
-        "no production one stands beside it"
+        f"no production one stands beside it{_called_otherwise(tree, bases, first)}"
     )
     return Choice(settings=chosen, candidates=candidates, notes=(note,), problems=problems)
+
+
+def _called_otherwise(tree: Tree, bases: tuple[str, ...], first: Fact[str]) -> str:
+    """Return what to say of the modules beside it that turn DEBUG off: production's may be called after its host."""
+    found = settings_modules.without_debug(tree, bases, first.value)
+    does = "turns" if len(found) == 1 else "turn"
+    return f"; {' and '.join(found)} {does} DEBUG off, and --settings takes another" if found else ""
 
 
 def _instead_of_gathered(

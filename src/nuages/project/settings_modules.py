@@ -14,6 +14,7 @@ from nuages.project.tree import Tree
 _MAKES_SETTINGS = re.compile(
     r"^(INSTALLED_APPS|ROOT_URLCONF)\b|^\s{4}(INSTALLED_APPS|ROOT_URLCONF)\s*=", re.MULTILINE
 )
+_TURNS_DEBUG_OFF = re.compile(r"^DEBUG\b[^\n]*=\s*False\s*(#|$)", re.MULTILINE)
 _BUILDS_ON = re.compile(
     r"^\s*(from\s+\.[\w.]*\s+import\s+\*|from\s+[\w.]+\s+import\s+\*|include\(|import\s)", re.MULTILINE
 )
@@ -62,6 +63,18 @@ def siblings(tree: Tree, bases: tuple[str, ...], named: list[str]) -> list[Fact[
             if name and is_settings(tree, path) and posixpath.basename(path) != "__init__.py":
                 found.append(Fact(name, Origin(path)))
     return found
+
+
+def without_debug(tree: Tree, bases: tuple[str, ...], module: str) -> list[str]:
+    """Return the modules beside a settings module that build on one and turn DEBUG off; their names tell nothing."""
+    path = modules.resolve(tree, module, bases)
+    found = []
+    for beside in tree.below(posixpath.dirname(path) or ".") if path else ():
+        name, text = modules.name_of(beside, bases), tree.text(beside) or ""
+        builds = _BUILDS_ON.search(text) or _MAKES_SETTINGS.search(text)
+        if name and name != module and builds and _TURNS_DEBUG_OFF.search(text) and role(name) is Role.OTHER:
+            found.append(name)
+    return found[:4]
 
 
 def every(tree: Tree, bases: tuple[str, ...]) -> list[Fact[str]]:

@@ -208,6 +208,15 @@ def test_a_development_module_alone_is_taken_and_said(shop: Shop) -> None:
     )
 
 
+def test_beside_a_development_module_those_that_turn_debug_off_are_named(shop: Shop) -> None:
+    hosted = "from shop.settings.base import *\nDEBUG = TEMPLATE_DEBUG = False\n"
+    files = {**PACKAGE, "shop/settings/production.py": None, "shop/settings/cloudhost.py": hosted}
+    project = scan(shop({**files, "shop/settings/pipeline.py": "A = 1\n"}, settings="shop.settings.dev"))
+    assert project.notes[0].endswith(
+        "no production one stands beside it; shop.settings.cloudhost turns DEBUG off, and --settings takes another"
+    )
+
+
 def test_a_module_that_is_not_for_development_is_taken_and_the_production_one_named(shop: Shop) -> None:
     project = scan(shop(PACKAGE, settings="shop.settings.base"))
     assert project.notes[0] == (
