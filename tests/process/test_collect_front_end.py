@@ -37,7 +37,7 @@ def test_where_pages_would_fail_for_it_it_is_an_error_with_its_command(tmp_path:
         f"  STATICFILES_DIRS names {project}/front/dist, which is missing or empty; {project}/front/package.json has "
         "the script build, which may make it\n"
         "\n"
-        "hint: (cd front && pnpm install && pnpm run build)\n"
+        f"hint: (cd {project}/front && pnpm install && pnpm run build)\n"
     )
     assert not (project / "collected").exists()
     (project / "front" / "dist").mkdir()
@@ -52,7 +52,7 @@ def test_where_they_only_lack_a_file_it_is_a_warning(tmp_path: Path) -> None:
     done = collect(project)
     assert done.returncode == 0
     assert "warning: the front end is not built: nobody has the static file made/app.js\n" in done.stderr
-    assert "  (cd front && pnpm install && pnpm run build)\n" in done.stderr
+    assert f"  (cd {project}/front && pnpm install && pnpm run build)\n" in done.stderr
 
 
 @pytest.mark.parametrize("without", ["front/package.json", "templates/page.html"])

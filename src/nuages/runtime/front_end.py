@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -28,8 +27,8 @@ class Missing:
 
     @property
     def command(self) -> str:
-        """What makes it, from the project's folder."""
-        return build_command(os.path.relpath(self.package.parent), self.manager, self.scripts)
+        """What makes it, wherever it is typed."""
+        return build_command(str(self.package.parent), self.manager, self.scripts)
 
 
 def missing_builds(folders: Iterable[Any], root: Path) -> Iterator[Missing]:
