@@ -84,6 +84,7 @@ def test_the_second_run_installs_nothing(home: Path, links: Path, tmp_path: Path
 
     assert (first.code, second.code) == (0, 0), first.err
     assert len(first.named("install")) == 1
+    assert first.named("python")[0]["text"].endswith(", as --python says")
     assert [event["event"] for event in second.events] == []
     assert first.out == second.out
 

@@ -143,7 +143,7 @@ def _made(
     for _ in range(_TRIES):
         interpreter = fitting[0]
         try:
-            return _one(project, interpreter, source, home, ours, uv, report)
+            return _one(project, interpreter, source, home, ours, uv, report, is_asked=bool(options.python))
         except (BuildError, WheelError) as error:
             first = first or error
             name = error.package
@@ -195,13 +195,15 @@ def _one(
     ours: bundle.Bundle,
     uv: installer.Uv,
     report: Report,
+    *,
+    is_asked: bool,
 ) -> Environment:
     wanted = source.select(interpreter.markers)
     place = project.dependencies.files[0] if project.dependencies.files else str(project.dependencies.origin)
     context = Context(where=place, python=dotted(interpreter.series), home=str(home.root))
     report(
         "python",
-        f"Python {interpreter}{_because(project)}",
+        f"Python {interpreter}{', as --python says' if is_asked else _because(project)}",
         version=interpreter.markers["python_full_version"],
     )
     packages = local.read(project.root, wanted.local)
