@@ -19,7 +19,8 @@ _SERVES = re.compile(
 )
 _FOREIGN = re.compile(
     r"^\s*(npm|npx|yarn|pnpm|node|webpack|vite|gulp|bun|redis-server|postgres|memcached|mailhog|mailpit"
-    r"|maildev|rabbitmq-server|docker(-compose)?)\b|\btailwind\s+(start|dev)\b"
+    r"|maildev|rabbitmq-server|docker(-compose)?)\b|\btailwind\s+(start|dev)\b|\bmake\s+(watch\b|\S+[-_]watch\b)"
+    r"|\bsass\b.*--watch\b"
 )
 _SHELL = re.compile(r"[|&;<>$`*?(){}~#]|^\w+=")
 _NOT_RUNNING = frozenset({"web", "release", "postdeploy"})
