@@ -89,7 +89,7 @@ def examine(facts: Facts) -> Iterator[Finding]:
         make = "it makes" if len(tools) == 1 else "they make"
         yield DEVELOPMENT.found(
             f"{some(tools_named, 5)} {are(tools_named)} installed in production",
-            *(each.origin for each in tools[:4]),
+            *dict.fromkeys(each.origin for each in tools[:4]),
             why=f"{make} the image larger, and what reads the code of a running site should not be there",
             fix=_elsewhere(dependencies, tools_named),
         )
@@ -157,7 +157,7 @@ def _lock(facts: Facts) -> Iterator[Finding]:
         if loose:
             yield NO_LOCK.found(
                 f"{some(names)} {are(names)} not pinned",
-                *(each.origin for each in loose[:4]),
+                *dict.fromkeys(each.origin for each in loose[:4]),
                 why="each build installs what is newest that day",
                 fix=f"mv {plain} {source} && uv pip compile {source} -o {plain} --generate-hashes",
             )
@@ -218,7 +218,7 @@ def _moving(direct: Sequence[Distribution]) -> Iterator[Finding]:
     if moving:
         yield MOVING.found(
             f"{some(names)} {are(names)} taken from a branch",
-            *(each.origin for each in moving[:4]),
+            *dict.fromkeys(each.origin for each in moving[:4]),
             why="each build takes what was pushed last, and needs git and the code host to answer",
             fix=f"{moving[0].name} @ {moving[0].version.partition('@')[0].partition('#')[0]}@<commit>",
         )
