@@ -93,6 +93,19 @@ def test_who_could_not_open_the_page_on_this_machine_is_told(tmp_path: Path) -> 
         assert not [seen for seen in server.found("warning") if "ALLOWED_HOSTS" in seen["text"]]
 
 
+def test_a_site_that_sends_everybody_to_https_is_told_so_on_this_machine(tmp_path: Path) -> None:
+    project = write_project(tmp_path, settings="SECURE_SSL_REDIRECT = True\n")
+    with serving(project, "--local-hosts", "on") as server:
+        server.wait_for("ready")
+        said = [seen["text"] for seen in server.found("warning")]
+        assert any(
+            text.startswith("SECURE_SSL_REDIRECT is on, and nothing here speaks HTTPS") for text in said
+        )
+    with serving(project) as server:
+        server.wait_for("ready")
+        assert not [seen for seen in server.found("warning") if "SECURE_SSL_REDIRECT" in seen["text"]]
+
+
 def test_a_site_that_answers_nobody_is_told_so_at_its_start(tmp_path: Path) -> None:
     project = write_project(tmp_path, settings="ALLOWED_HOSTS = []\n")
     with serving(project, "--local-hosts", "off") as server:

@@ -175,6 +175,7 @@ class Bringer:
             for line in one.line.splitlines():
                 self.report("settings", f"settings: {line}")
         self._look_at_hosts(settings.ALLOWED_HOSTS, debug=bool(settings.DEBUG))
+        self._look_at_redirect(is_on=bool(settings.SECURE_SSL_REDIRECT))
 
     def _look_at_hosts(self, allowed: Sequence[str], *, debug: bool) -> None:
         """Say it where nobody on this machine would get a page, and would wonder why."""
@@ -188,6 +189,15 @@ class Bringer:
                 "warning",
                 f"ALLOWED_HOSTS holds {', '.join(allowed)}, and none of {', '.join(here)}: pages that are asked for by "
                 "these names are answered 400; add the one that you use",
+            )
+
+    def _look_at_redirect(self, *, is_on: bool) -> None:
+        """Say it where every page of this machine leads to HTTPS, which nothing here speaks."""
+        if is_on and self.wish.local_hosts and not self.wish.speaks_tls:
+            self.report(
+                "warning",
+                "SECURE_SSL_REDIRECT is on, and nothing here speaks HTTPS: every page is a redirect to where nobody "
+                "answers; --tls-cert serves HTTPS, --debug on takes what the settings have for development",
             )
 
     def _with_bucket(self, snapshot: Snapshot, bucket: Bucket) -> Snapshot:

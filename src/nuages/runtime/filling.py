@@ -43,7 +43,7 @@ class Wish:
     """Who asks: `serve`, `collect`, `migrate` or `run`, the static root to use when there is none.
 
     `moves_static`: it is used also where the project sets one. `local_hosts` are the names that `up` may allow,
-    `bucket` is where uploads are to go.
+    `speaks_tls` tells whether it serves HTTPS itself, `bucket` is where uploads are to go.
     """
 
     who: str
@@ -51,6 +51,7 @@ class Wish:
     debug: bool | None = None
     moves_static: bool = False
     local_hosts: tuple[str, ...] = ()
+    speaks_tls: bool = False
     bucket: Bucket | None = None
 
 

@@ -79,6 +79,7 @@ def load(application: Application, settings: Settings, report: Report, *, first:
         debug=settings.debug,
         moves_static=settings.static_root_always,
         local_hosts=_names(settings) if application.local else (),
+        speaks_tls=settings.tls_cert is not None,
         bucket=bucket_of(settings.media),
     )
     bringer = Bringer(version=version, wish=wish, fills=settings.fill_settings, report=report)
