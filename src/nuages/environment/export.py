@@ -13,7 +13,7 @@ from nuages.environment.locks.graph import Requirements, compiled_ones, lacking_
 from nuages.environment.virtual import OWN
 from nuages.errors import Origin, ProjectError, UsageError
 from nuages.project.model import Project, normalized
-from nuages.project.pythons_of_django import pythons_for
+from nuages.project.pythons_of_django import pythons_for, release_for
 from nuages.project.specifier import one_series
 
 SERIES = ((3, 10), (3, 11), (3, 12), (3, 13), (3, 14))
@@ -171,9 +171,14 @@ def _none_fits(project: Project, needs: Needs, python: str | None, given_by: str
         reasons.append(f"Django {fact.value} runs on Python {between(oldest, newest)} ({fact.origin})")
         where = where or fact.origin
     reasons.append(f"images are made with Python {dotted(SERIES[0])} to {dotted(SERIES[-1])}")
+    hint = "upgrade the project to a Django and a Python that get security fixes"
+    if needs.django and (later := release_for(needs.django[2].value, SERIES[0])):
+        hint = (
+            f"take Django {later} or a later release of its series, which run on Python {dotted(SERIES[0])};\n"
+            f"--image-python {dotted(SERIES[0])} tries it with {needs.django[2].value}"
+        )
     return ProjectError(
-        "no image's Python fits the project", where=where, why="\n".join(reasons),
-        hint="upgrade the project to a Django and a Python that get security fixes",
+        "no image's Python fits the project", where=where, why="\n".join(reasons), hint=hint,
     )  # fmt: skip
 
 

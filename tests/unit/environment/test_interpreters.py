@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from nuages.environment.compatibility import series_of
 from nuages.environment.interpreters import Interpreter, Needs, choose, wanted
+from nuages.environment.export import export
+from nuages.environment.interpreters import Interpreter, Needs, choose, pins_series, wanted
 from nuages.errors import Origin, ProjectError, UsageError
 from nuages.project.model import Fact
 from nuages.project.pythons_of_django import DJANGO, pythons_for, release_for
+from nuages.project.scan import scan
 
 
 def python(version: str, path: str = "") -> Interpreter:
@@ -85,13 +89,23 @@ def test_nothing_that_fits_names_what_is_there_and_what_is_needed() -> None:
     )
 
 
-def test_a_django_whose_later_releases_run_on_what_we_need_is_not_called_too_old() -> None:
+def test_a_django_whose_later_releases_run_on_what_we_need_is_not_called_too_old(tmp_path: Path) -> None:
     with pytest.raises(ProjectError) as caught:
         choose(MACHINE, Needs(django=(*pythons_for("3.2.6"), Fact("3.2.6", Origin("requirements.txt", 3)))))
 
     assert caught.value.hint == (
         "take Django 3.2.9 or a later release of its series, which run on Python 3.10;\n"
         "--python 3.10 tries it with 3.2.6"
+    )
+    (tmp_path / "manage.py").write_text('os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")\n')
+    (tmp_path / "settings.py").write_text("INSTALLED_APPS = []\n")
+    (tmp_path / "requirements.txt").write_text("django==3.2.6\n")
+    with pytest.raises(ProjectError) as caught:
+        export(scan(tmp_path), {})
+
+    assert caught.value.hint == (
+        "take Django 3.2.9 or a later release of its series, which run on Python 3.10;\n"
+        "--image-python 3.10 tries it with 3.2.6"
     )
     assert release_for("3.1.14", (3, 10)) is None
     assert release_for("4.2.1", (3, 12)) == "4.2.8"
