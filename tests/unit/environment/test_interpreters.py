@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from nuages.environment.compatibility import series_of
-from nuages.environment.interpreters import Interpreter, Needs, choose, wanted
 from nuages.environment.export import export
-from nuages.environment.interpreters import Interpreter, Needs, choose, pins_series, wanted
+from nuages.environment.interpreters import Interpreter, Needs, choose, wanted
 from nuages.errors import Origin, ProjectError, UsageError
 from nuages.project.model import Fact
 from nuages.project.pythons_of_django import DJANGO, pythons_for, release_for
