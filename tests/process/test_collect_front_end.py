@@ -74,4 +74,4 @@ def test_the_command_is_that_of_production_where_the_package_lies_in_the_project
     (project / "package.json").write_text('{"scripts": {"build": "webpack", "build:prod": "webpack -p"}}')
     done = collect(project)
     assert f"{project}/package.json has the script build:prod, which may make it\n" in done.stderr
-    assert "\n  npm install && npm run build:prod\n" in done.stderr
+    assert f"\n  (cd {project} && npm install && npm run build:prod)\n" in done.stderr
