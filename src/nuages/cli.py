@@ -143,7 +143,7 @@ def repository(folder: Path) -> Path | None:
 def _reads(command: commands.Command, invocation: Invocation) -> bool:
     """Return whether a command looks into the project's files: not where options say all that is to be loaded."""
     if command.name not in {"serve", "collect", "migrate"}:
-        return command.name != "status"
+        return command.name != "status" and not command.of_file
     settings = invocation.resolve(Settings).value
     return not (settings.settings and settings.app)
 
@@ -226,7 +226,7 @@ class Help(argparse.HelpFormatter):
 def parser_for(command: commands.Command) -> argparse.ArgumentParser:
     """Return the parser of one command; every option's value stays the text that was typed."""
     target = f" [{'|'.join(command.targets)}]" if command.targets else ""
-    project = "[PROJECT …]" if command.several else "[PROJECT]"
+    project = "FILE" if command.of_file else "[PROJECT …]" if command.several else "[PROJECT]"
     width = max(30, min(WIDTH, shutil.get_terminal_size((WIDTH, 0)).columns))
     usage = f"nuages {command.name}{target} {project} [OPTIONS]{command.takes_rest}"
     parser = _Parser(
@@ -238,7 +238,8 @@ def parser_for(command: commands.Command) -> argparse.ArgumentParser:
         formatter_class=lambda prog: Help(prog, max_help_position=min(30, width // 3), width=width),
     )
     count = "*" if command.several else "?"
-    parser.add_argument("project", nargs=count, default=None, help="the project's folder (default: this one)")
+    what = "the file to read" if command.of_file else "the project's folder (default: this one)"
+    parser.add_argument("project", nargs=count, default=None, help=what)
     groups: dict[str, Any] = {}
     rare: list[str] = []
     for option in command.options():
@@ -283,6 +284,20 @@ def _no_folder(project: Path, command: commands.Command) -> ProjectError | Usage
     )
 
 
+def _of_file(command: commands.Command, named: str, invocation: Invocation) -> Invocation:
+    """Return the call with the file that it reads; raise for one that is none."""
+    path = Path(named)
+    if invocation.rest or named == ".":
+        return invocation
+    if not path.is_file():
+        raise ProjectError(
+            f"{named!r} is a folder" if path.is_dir() else f"there is no file {named!r}",
+            where="given on the command line", why=f"`nuages {command.name}` reads one file",
+            hint=f"nuages {command.name} {path / 'Dockerfile' if path.is_dir() else 'PATH'}",
+        )  # fmt: skip
+    return replace(invocation, project=path.resolve().parent, source=path)
+
+
 def parse(
     command: commands.Command, arguments: Sequence[str], environ: Mapping[str, str], console: Console
 ) -> Invocation:
@@ -302,7 +317,7 @@ def parse(
     parser = parser_for(command)
     namespace, unknown = parser.parse_known_args(own)
     process = ""
-    if command.takes_rest and not rest:
+    if command.takes_rest and not rest and not command.of_file:
         # Without a command behind --, the last word is a process, and the one before it the project.
         words = [word for word in (getattr(namespace, "project", None), *unknown) if word and word[0] != "-"]
         if words and len(words) <= 2 and ("/" not in words[-1] or Path(words[-1]).is_dir()):
@@ -319,11 +334,15 @@ def parse(
         raise UsageError(
             f"{word!r} is one argument too many",
             where="given on the command line",
-            why=f"`nuages {command.name}` takes one project",
+            why=f"`nuages {command.name}` takes one {'file' if command.of_file else 'project'}",
             hint=f"see `nuages {command.name} --help`",
         )
     values = dict(vars(namespace))
     named = values.pop("project") or "."
+    if command.of_file:
+        return _of_file(command, named, Invocation(
+            command=command.name, project=Path.cwd(), rest=tuple(rest), flags=values, environ=environ, console=console,
+        ))  # fmt: skip
     projects = [Path(each) for each in (named if isinstance(named, list) else [named])]
     for project in projects:
         if not project.is_dir():

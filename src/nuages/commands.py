@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from nuages.apart import apart
 from nuages.errors import NuagesError, StartError
-from nuages.kinds import choice, flag, text
+from nuages.kinds import flag
 from nuages.options import Option, declare, options_of
-from nuages.runtime.bucket import bucket
+from nuages.runtime.collect_options import CollectOptions
 from nuages.runtime.settings import APPLICATION, FILES, SERVER_GROUPS, Settings
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Command:
 
     `classes` gives the option classes it reads; of these it takes the options in `groups` or with these `names`, all
     where both are empty. Those in the groups `unlisted` are taken, but not shown in its help. `targets` are the words
-    of which one may stand before the project; `several`: it takes several projects at once.
+    of which one may stand before the project; `several`: it takes several projects at once; `of_file`: one file.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Command:
     takes_rest: str = ""
     targets: tuple[str, ...] = ()
     several: bool = False
+    of_file: bool = False
 
     def options(self) -> tuple[Option, ...]:
         """Return the options it takes, in the order of their declaration."""
@@ -66,32 +67,6 @@ class Talk:
     """How a command answers."""
 
     json: bool = declare(flag, default=False, default_text="", help="answer in JSON", group=TALK)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CollectOptions:
-    """Where `collect` writes."""
-
-    output: str | None = declare(
-        text("DIR"),
-        default=None,
-        default_text="STATIC_ROOT, or --static-root where that is unset",
-        group=FILES,
-        help="where to write the collected files",
-    )
-    to: str | None = declare(
-        bucket, default=None, default_text="none", group=FILES,
-        help="upload them to a bucket too, as far as it does not hold them: s3://BUCKET/PREFIX?endpoint_url=…",
-    )  # fmt: skip
-    effort: str = declare(
-        choice("best", "fast"), default="best", group=FILES, rare=True,
-        help="how well files are compressed: best takes 1.6 s of a processor for a megabyte, fast 0.1 s and makes them "
-        "an eighth larger (nuages up)",
-    )  # fmt: skip
-    sealed: bool = declare(
-        flag, default=False, default_text="", group=FILES, rare=True,
-        help="refuse network and databases and name who asks for them, as building an image does",
-    )  # fmt: skip
 
 
 def read(invocation: Invocation) -> Project:
@@ -347,5 +322,13 @@ COMMANDS = (
         names=("image", "replicas", "workers", "volume", "drain", "grace"),
         unlisted=("Image", "Deployment", APPLICATION, *SERVER_GROUPS),
         several=True,
+    ),
+    Command(
+        name="explain",
+        summary="Say what each line of another server's configuration becomes here, and why.",
+        function="nuages.explaining:explain",
+        classes=lambda: (Talk,),
+        takes_rest=" | -- COMMAND …",
+        of_file=True,
     ),
 )

@@ -34,6 +34,8 @@ class Invocation:
     environ: Mapping[str, str]
     process: str = ""
     """The process of the project that `run` names instead of a command."""
+    source: Path | None = None
+    """The file that `explain` reads."""
     file: Mapping[str, Given] = field(default_factory=dict)
     console: Console
 

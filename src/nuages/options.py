@@ -29,7 +29,6 @@ _SERVICE_LINK = re.compile(
 # Words that people know from other servers, and what says the same here.
 KNOWN_ELSEWHERE: Mapping[str, str] = {
     "access-logfile": "access-log",
-    "buffer-size": "max-body",
     "die-on-term": "grace",
     "disable-lifespan": "app",
     "ds": "settings",
@@ -45,7 +44,6 @@ KNOWN_ELSEWHERE: Mapping[str, str] = {
     "keepalive": "keep-alive",
     "limit-concurrency": "threads",
     "limit-max-requests": "recycle-requests",
-    "limit-request-line": "header-timeout",
     "listen": "bind",
     "master": "workers",
     "max-requests": "recycle-requests",

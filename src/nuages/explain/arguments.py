@@ -1,0 +1,256 @@
+"""A server's command line as it stands in a Procfile, a Dockerfile, a unit or a script: words, wrappers, options."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from nuages.errors import Origin
+from nuages.explain.facts import Outcome, Row, Setting, drop, normal, nothing, undecided
+from nuages.explain.servers import TABLES, known, takes_value
+
+# Programs that start another one: how many words of their own stand before it, and which options take a value.
+_NO_WORDS = (
+    "exec env nohup dumb-init tini catatonit nice ionice time stdbuf setpriv sudo ddtrace-run opentelemetry-instrument "
+    "start-nginx start-pgbouncer xvfb-run command chpst"
+)
+_ONE_WORD = (
+    "timeout gosu su-exec newrelic-admin doppler dotenv wait-for-it wait-for-it.sh wait-for poetry pipenv pdm rye uv "
+    "hatch envdir"
+)
+_TWO_WORDS = "chamber aws-vault"
+_WRAPPERS = {
+    name: count for count, names in enumerate((_NO_WORDS, _ONE_WORD, _TWO_WORDS)) for name in names.split()
+}
+_VALUED = {
+    "exec": "-a", "env": "-u -C", "dumb-init": "-r --rewrite", "tini": "-p -e", "nice": "-n", "ionice": "-c -n",
+    "timeout": "-k -s", "stdbuf": "-o -e -i", "chpst": "-u", "sudo": "-u -g", "doppler": "-p -c", "dotenv": "-f --file",
+    "wait-for-it": "-t", "wait-for-it.sh": "-t", "wait-for": "-t",
+    "uv": "--extra --group --project --with --python --env-file",
+}  # fmt: skip
+_WRAPPED_HERE = {
+    "newrelic-admin": "stays: newrelic-admin run-program nuages serve",
+    "ddtrace-run": "stays: ddtrace-run nuages serve",
+    "opentelemetry-instrument": "stays: opentelemetry-instrument nuages serve",
+}
+_PID_1 = frozenset({"dumb-init", "tini", "catatonit"})
+_TOOLS = frozenset({"poetry", "pipenv", "pdm", "rye", "uv", "hatch"})
+_UNKNOWN_WORD = re.compile("\x00(\\d+)\x00")
+_SUBSTITUTION = re.compile(r"\$\(\([^()]*(?:\([^()]*\)[^()]*)*\)\)|\$\([^()]*\)|`[^`]*`")
+_ENTRYPOINT = re.compile(r"\.(sh|bash)$|entrypoint")
+_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
+_PLAIN_VARIABLE = re.compile(r"\$([A-Za-z_]\w*)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A simple command: its variables, the wrappers around it, its own words; `unknown` are substitutions in them."""
+
+    variables: tuple[tuple[str, str], ...]
+    wrappers: tuple[str, ...]
+    words: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def program(self) -> str:
+        """The program's own name."""
+        return self.words[0].rpartition("/")[2] if self.words else ""
+
+    @property
+    def server(self) -> str:
+        """The server that it starts, "" for any other program."""
+        return self.program if self.program in TABLES else ""
+
+    @property
+    def text(self) -> str:
+        """The command as a person would write it."""
+        return self.restored(" ".join(self.words))
+
+    def restored(self, text: str) -> str:
+        """Return a text with the substitutions that were taken out of it."""
+        return _UNKNOWN_WORD.sub(lambda match: self.unknown[int(match[1])], text)
+
+
+def split(text: str) -> list[Command]:
+    """Return the simple commands of a line of shell; raise ValueError where its quotes do not match."""
+    taken: list[str] = []
+
+    def take(match: re.Match[str]) -> str:
+        taken.append(match[0])
+        return f"\x00{len(taken) - 1}\x00"
+
+    plain = _SUBSTITUTION.sub(take, text.replace("\x00", "").replace("\\\n", " "))
+    lexer = shlex.shlex(plain, posix=True, punctuation_chars=";&|()\n")
+    lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t\r", True, "#"
+    commands: list[Command] = []
+    words: list[str] = []
+    for word in [*lexer, ";"]:
+        if word and set(word) <= set(";&|()\n"):
+            commands += _of_words(words, tuple(taken))
+            words = []
+        else:
+            words.append(word)
+    return commands
+
+
+def of_vector(words: Sequence[str]) -> list[Command]:
+    """Return the simple commands that an argument vector runs: one, or those that it gives to a shell."""
+    return list(_of_words(list(words), ()))
+
+
+def _of_words(words: list[str], taken: tuple[str, ...]) -> Iterator[Command]:
+    variables: list[tuple[str, str]] = []
+    wrappers: list[str] = []
+    rest = words
+    while rest:
+        name = rest[0].rpartition("/")[2]
+        if match := _ASSIGNMENT.fullmatch(rest[0]):
+            variables.append((match[1], match[2]))
+            rest = rest[1:]
+        elif name in _WRAPPERS:
+            wrappers.append(name)
+            rest = _behind(rest[1:], _WRAPPERS[name], _VALUED.get(name, "").split())
+        elif name in {"sh", "bash", "ash", "dash"} and (line := _line_of_shell(rest[1:])) is not None:
+            try:
+                inner = split(Command(variables=(), wrappers=(), words=(), unknown=taken).restored(line))
+            except ValueError:
+                break
+            yield from inner
+            return
+        elif _ENTRYPOINT.search(name) and len(rest) > 1 and rest[1].rpartition("/")[2] in TABLES:
+            wrappers.append(name)
+            rest = rest[1:]
+        elif re.fullmatch(r"python[\d.]*", name) and len(rest) > 2 and rest[1] in {"-m", "-um"}:
+            rest = rest[2:]
+        elif (
+            re.fullmatch(r"python[\d.]*", name)
+            and len(rest) > 3
+            and rest[1] in {"-u", "-O"}
+            and rest[2] == "-m"
+        ):
+            rest = rest[3:]
+        else:
+            break
+    if rest or variables:
+        yield Command(variables=tuple(variables), wrappers=tuple(wrappers), words=tuple(rest), unknown=taken)
+
+
+def _line_of_shell(words: list[str]) -> str | None:
+    """Return what `sh -c` runs, None where it runs no line."""
+    for at, word in enumerate(words):
+        if re.fullmatch(r"-[a-z]*c", word):
+            return words[at + 1] if at + 1 < len(words) else None
+        if not word.startswith("-"):
+            return None
+    return None
+
+
+def _behind(words: list[str], own: int, with_value: Sequence[str]) -> list[str]:
+    """Return the words behind a wrapper's options and its `own` arguments."""
+    rest = list(words)
+    while rest and (own or rest[0].startswith("-")):
+        word = rest.pop(0)
+        if word == "--":
+            break
+        if word in with_value and rest:
+            rest.pop(0)
+        elif not word.startswith("-"):
+            own -= 1
+    return rest[1:] if rest[:1] == ["--"] else rest
+
+
+def settings(command: Command, origin: Origin, *, rank: int = 2) -> Iterator[Setting | Row]:
+    """Yield the settings of a server's command line, in the order of its words."""
+    yield from wrappers(command, origin)
+    server = command.server
+    yield from parse(server, command.words[1:], origin, rank=rank, unknown=command.unknown)
+
+
+def wrappers(command: Command, origin: Origin) -> Iterator[Row]:
+    """Yield a row for each program around the server that means something to nuages."""
+    for name in dict.fromkeys(command.wrappers):
+        if name in _PID_1:
+            yield Row(
+                origin=origin,
+                name=name,
+                text="",
+                outcome=nothing("nuages is PID 1 itself: it passes signals on and reaps"),
+            )
+        elif name in _WRAPPED_HERE:
+            yield Row(
+                origin=origin,
+                name=name,
+                text="",
+                outcome=Outcome(fate=undecided("").fate, why=_WRAPPED_HERE[name]),
+            )
+        elif name in _TOOLS:
+            yield Row(origin=origin, name=f"{name} run", text="", outcome=drop(
+                "nuages is started from the environment that the tool has made, without the tool"))  # fmt: skip
+        elif name.startswith("wait-for"):
+            yield Row(origin=origin, name=name, text="", outcome=drop(
+                "`nuages migrate` waits for the database; the server starts without one"))  # fmt: skip
+
+
+def parse(
+    server: str, words: Sequence[str], origin: Origin, *, rank: int = 2, unknown: tuple[str, ...] = ()
+) -> Iterator[Setting]:
+    """Yield the settings in a server's arguments; never raises."""
+    rest = list(words)
+    holder = Command(variables=(), wrappers=(), words=(), unknown=unknown)
+
+    def setting(name: str, value: str) -> Setting:
+        found = known(server, name)
+        shown, inner = holder.restored(value), "".join(unknown)
+        is_unknown = bool(_UNKNOWN_WORD.search(value))
+        return Setting(
+            server=server, name=name, key=found.key if found else normal(name), text=shown, origin=origin, rank=rank,
+            values=() if is_unknown else (_PLAIN_VARIABLE.sub(r"${\1}", value),),
+            counts_cpus=is_unknown and ("nproc" in inner or "cpu" in inner.lower()),
+        )  # fmt: skip
+
+    has_application = False
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            continue
+        if word.startswith("--"):
+            name, equals, value = word.partition("=")
+            # An unknown option's value would else be taken for the application.
+            wants = takes_value(server, name) or (known(server, name) is None and has_application)
+            if not equals and wants and rest and (takes_value(server, name) or not rest[0].startswith("-")):
+                value = rest.pop(0)
+            yield setting(name, value if equals or value else "true" if _is_switch(server, name) else "")
+        elif len(word) > 1 and word[0] == "-" and not word[1].isdigit():
+            short, behind = word[:2], word[2:]
+            if not takes_value(server, short) and behind and known(server, short):
+                yield setting(short, "true")
+                rest.insert(0, f"-{behind}")
+            else:
+                value = behind.removeprefix("=") or (
+                    rest.pop(0) if takes_value(server, short) and rest else ""
+                )
+                yield setting(short, value or ("true" if _is_switch(server, short) else ""))
+        else:
+            has_application = True
+            yield from _positional(server, word, setting)
+
+
+def _is_switch(server: str, name: str) -> bool:
+    found = known(server, name)
+    return found is not None and not takes_value(server, name)
+
+
+def _positional(server: str, word: str, setting: object) -> Iterator[Setting]:
+    assert callable(setting)
+    if server != "uwsgi":
+        yield setting("app", word)
+    elif re.search(r"\.(ini|ya?ml|json|xml)(:\w+)?$", word):
+        yield setting("ini" if ".ini" in word else "yaml", word)
+    elif word.endswith((".py", ".wsgi")):
+        yield setting("wsgi-file", word)
+    elif re.search(r":\d+$|\.sock$|^/", word):
+        yield setting("socket", word)
+    else:
+        yield setting("module", word)

@@ -1,0 +1,227 @@
+"""gunicorn.conf.py, read by its syntax tree and never executed: what it sets, and the hooks that it defines."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nuages.errors import Origin
+from nuages.explain.facts import Row, Setting, drop, normal, nothing
+from nuages.explain.gunicorn_options import HOOKS
+from nuages.explain.servers import known
+
+_CPUS = frozenset({"cpu_count", "sched_getaffinity", "process_cpu_count"})
+_GETTERS = frozenset({"os.environ.get", "os.getenv", "environ.get", "getenv", "env.get", "env", "config"})
+_CASTS = frozenset({"int", "str", "float", "bool"})
+_LOGS = frozenset({"info", "debug", "warning", "error", "critical", "exception", "print", "log"})
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What an expression gives: texts that may name variables, none where only running it would tell."""
+
+    texts: tuple[str, ...] = ()
+    counts_cpus: bool = False
+
+
+def read(text: str, path: str, *, rank: int = 0) -> list[Setting | Row]:
+    """Return the settings of the file in the order of its lines; raises SyntaxError."""
+    tree = ast.parse(text)
+    names: dict[str, Value] = {}
+    found: list[Setting | Row] = []
+    _body(tree.body, text, path, names, found, rank)
+    return found
+
+
+def _body(
+    statements: list[ast.stmt],
+    text: str,
+    path: str,
+    names: dict[str, Value],
+    found: list[Setting | Row],
+    rank: int,
+) -> None:
+    for node in statements:
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for target in targets:
+                if isinstance(target, ast.Name):
+                    value = _value(node.value, names)
+                    if isinstance(node.value, ast.Lambda):
+                        value = Value()
+                    names[target.id] = value
+                    found += _setting(target.id, node.value, value, text, Origin(path, node.lineno), rank)
+        elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+            value = Value(counts_cpus=names.get(node.target.id, Value()).counts_cpus)
+            names[node.target.id] = value
+            found += _setting(node.target.id, node.value, value, text, Origin(path, node.lineno), rank)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            if node.name in HOOKS:
+                found.append(_hook(node, Origin(path, node.lineno), rank))
+        elif isinstance(node, ast.If):
+            _branches(node, text, path, names, found, rank)
+        elif isinstance(node, (ast.Try, ast.With)):
+            _body(node.body, text, path, names, found, rank)
+            for handler in getattr(node, "handlers", ()):
+                _body(handler.body, text, path, dict(names), found, rank)
+
+
+def _branches(
+    node: ast.If, text: str, path: str, names: dict[str, Value], found: list[Setting | Row], rank: int
+) -> None:
+    """Read both branches; what they set depends on a condition that only running it would tell."""
+    inside: list[Setting | Row] = []
+    for branch in (node.body, node.orelse):
+        _body(branch, text, path, dict(names), inside, rank)
+    condition = ast.get_source_segment(text, node.test) or "a condition"
+    for item in inside:
+        if isinstance(item, Setting) and item.key not in {normal(hook) for hook in HOOKS}:
+            item = Setting(
+                server=item.server, name=item.name, key=item.key, origin=item.origin, values=(), rank=rank,
+                text=f"{item.text} if {condition}", counts_cpus=item.counts_cpus,
+            )  # fmt: skip
+            names[item.name] = Value(counts_cpus=item.counts_cpus)
+        found.append(item)
+
+
+def _setting(
+    name: str, node: ast.expr, value: Value, text: str, origin: Origin, rank: int
+) -> Iterator[Setting | Row]:
+    source = " ".join((ast.get_source_segment(text, node) or "").split())
+    fact = known("gunicorn", name)
+    shown = value.texts[0] if isinstance(node, ast.Constant) and value.texts else source
+    if fact is None or name != name.lower() or name.startswith("_"):
+        why = "no setting of gunicorn's; a variable of this file, or read by nobody"
+        yield Row(origin=origin, name=name, text=shown, outcome=drop(why))
+        return
+    if isinstance(node, ast.Constant) and node.value is None and fact.key != "accesslog":
+        yield Row(origin=origin, name=name, text="None", outcome=nothing("as if it were not set"))
+        return
+    yield Setting(
+        server="gunicorn", name=name, key=fact.key, text=shown, values=value.texts, origin=origin,
+        counts_cpus=value.counts_cpus, rank=rank,
+    )  # fmt: skip
+
+
+def _hook(node: ast.FunctionDef | ast.AsyncFunctionDef, origin: Origin, rank: int) -> Setting | Row:
+    source = ast.dump(node)
+    if not [line for line in node.body if not _does_nothing(line)]:
+        return Row(
+            origin=origin,
+            name=f"def {node.name}",
+            text="",
+            outcome=drop("it only writes to the log, or nothing"),
+        )
+    if "mark_process_dead" in source:
+        why = "metrics of ended workers are taken over by themselves, and counted once"
+        return Row(origin=origin, name=f"def {node.name}", text="", outcome=nothing(why))
+    if "patch_psycopg" in source or "patch_all" in source:
+        why = "patches for greenlets: here threads are real, and it must go"
+        return Row(origin=origin, name=f"def {node.name}", text="", outcome=drop(why))
+    key = normal(node.name)
+    return Setting(
+        server="gunicorn", name=f"def {node.name}", key=key, text="", values=("",), origin=origin, rank=rank
+    )
+
+
+def _does_nothing(node: ast.stmt) -> bool:
+    """Whether a statement of a hook only logs."""
+    if isinstance(node, (ast.Pass, ast.Import, ast.ImportFrom, ast.Assign)):
+        return not any(isinstance(each, ast.Call) for each in ast.walk(node))
+    if not isinstance(node, ast.Expr):
+        return False
+    call = node.value
+    if isinstance(call, ast.Constant):
+        return True
+    return isinstance(call, ast.Call) and ast.unparse(call.func).rpartition(".")[2] in _LOGS
+
+
+def _value(node: ast.expr, names: dict[str, Value]) -> Value:
+    """Return what an expression gives, as far as its form tells."""
+    if isinstance(node, ast.Constant):
+        return Value((str(node.value) if node.value is not None else "None",))
+    if isinstance(node, ast.Name):
+        return names.get(node.id, Value())
+    if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
+        parts = [_value(each, names) for each in node.elts]
+        return (
+            Value(tuple(text for part in parts for text in part.texts))
+            if all(part.texts for part in parts)
+            else Value()
+        )
+    if isinstance(node, ast.JoinedStr):
+        return _joined([_value(each, names) for each in node.values])
+    if isinstance(node, ast.FormattedValue):
+        return _value(node.value, names)
+    if isinstance(node, ast.Call):
+        return _call(node, names)
+    if isinstance(node, ast.Subscript) and ast.unparse(node.value) in {"os.environ", "environ"}:
+        variable = _value(node.slice, names)
+        return Value((f"${{{variable.texts[0]}}}",)) if variable.texts else Value()
+    if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
+        return _either([_value(each, names) for each in node.values])
+    if isinstance(node, ast.BinOp):
+        return _binary(node, names)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        inner = _value(node.operand, names)
+        return Value((f"-{inner.texts[0]}",)) if len(inner.texts) == 1 else Value()
+    return Value(counts_cpus=_counts(node))
+
+
+def _counts(node: ast.AST) -> bool:
+    called = (each.func for each in ast.walk(node) if isinstance(each, ast.Call))
+    return any(ast.unparse(function).rpartition(".")[2] in _CPUS for function in called)
+
+
+def _joined(parts: list[Value]) -> Value:
+    if all(len(part.texts) == 1 for part in parts):
+        return Value(("".join(part.texts[0] for part in parts),))
+    return Value(counts_cpus=any(part.counts_cpus for part in parts))
+
+
+def _either(parts: list[Value]) -> Value:
+    """Return the value of `a or b`: a variable, and its default."""
+    first, second = parts[0], parts[-1]
+    if len(first.texts) == 1 and len(second.texts) == 1 and first.texts[0].startswith("${"):
+        return Value((_with_default(first.texts[0], second.texts[0]),))
+    return Value(counts_cpus=any(part.counts_cpus for part in parts))
+
+
+def _with_default(variable: str, default: str) -> str:
+    name = variable[2:-1].partition(":-")[0]
+    return f"${{{name}:-{default}}}" if "$" not in default else variable
+
+
+def _call(node: ast.Call, names: dict[str, Value]) -> Value:
+    function = ast.unparse(node.func)
+    arguments = [_value(each, names) for each in node.args]
+    arguments += [_value(each.value, names) for each in node.keywords if each.arg == "default"]
+    if function in _CASTS and len(arguments) == 1:
+        return arguments[0]
+    if function in _GETTERS and arguments and arguments[0].texts:
+        name = arguments[0].texts[0]
+        if len(arguments) < 2 or not arguments[1].texts or arguments[1].texts[0] == "None":
+            return Value((f"${{{name}}}",) if len(arguments) < 2 or arguments[1].texts else (), _counts(node))
+        return Value((_with_default(f"${{{name}}}", arguments[1].texts[0]),))
+    if function in {"max", "min"} or _counts(node):
+        return Value(counts_cpus=_counts(node) or any(each.counts_cpus for each in arguments))
+    return Value()
+
+
+def _binary(node: ast.BinOp, names: dict[str, Value]) -> Value:
+    left, right = _value(node.left, names), _value(node.right, names)
+    counts = _counts(node) or left.counts_cpus or right.counts_cpus
+    if len(left.texts) != 1 or len(right.texts) != 1 or counts:
+        return Value(counts_cpus=counts)
+    one, two = left.texts[0], right.texts[0]
+    if isinstance(node.op, ast.Add) and not (one.isdigit() and two.isdigit()):
+        return Value((one + two,))
+    if isinstance(node.op, ast.Mod) and one.count("%s") == 1:
+        return Value((one.replace("%s", two),))
+    if one.isdigit() and two.isdigit() and len(one) < 10 and len(two) < 10:
+        if isinstance(node.op, ast.Add):
+            return Value((str(int(one) + int(two)),))
+        if isinstance(node.op, ast.Mult):
+            return Value((str(int(one) * int(two)),))
+    return Value()

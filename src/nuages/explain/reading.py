@@ -1,0 +1,178 @@
+"""A file → what it is, and its parts; other files that it names are read where they lie beside it."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from nuages.errors import Origin, ProjectError
+from nuages.explain import conf, dockerfile, ini, scripts
+from nuages.explain.facts import Row, Setting, normal
+from nuages.explain.gunicorn_options import HOOKS
+from nuages.explain.scripts import Part
+from nuages.explain.servers import TABLES, known
+
+Beside = Callable[[str], "tuple[str, str] | None"]
+"""A name, perhaps a path of the image → the shown name and the text of the file beside; None where it is not there."""
+
+KINDS = (
+    "uwsgi.ini or uwsgi.yaml, gunicorn.conf.py, a Procfile, a Dockerfile, a systemd unit, a shell script, and "
+    "supervisor's and Compose's files"
+)
+_SERVERS = "|".join(TABLES)
+_SERVER_WORD = re.compile(rf"(?<![\w.-])(?:{_SERVERS})(?![\w.-])")
+_MOST_FILES = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a file is, and its parts in the order of its lines."""
+
+    kind: str
+    parts: tuple[Part, ...]
+
+
+def read(text: str, path: str, beside: Beside) -> Reading:
+    """Return what a file says; raises ProjectError where it is nothing that is known, or cannot be read."""
+    kind = recognised(text, path)
+    if not kind:
+        raise ProjectError(
+            f"{path} configures no server that is known", where=path,
+            why=f"by its name and its lines it is none of {KINDS}",
+            hint="nuages explain -- COMMAND explains a command line: nuages explain -- gunicorn shop.wsgi -w 4",
+        )  # fmt: skip
+    parts = _parts(kind, text, path)
+    if kind == "Dockerfile":
+        parts = _with_scripts(parts, text, beside)
+    return Reading(kind=kind, parts=tuple(_followed(part, beside, {path}) for part in parts))
+
+
+def recognised(text: str, path: str) -> str:
+    """Return what a file is, by its name and else by its lines; "" for none of them."""
+    name = posixpath.basename(path).lower()
+    if name.startswith(("dockerfile", "containerfile")) or name.endswith((".dockerfile", ".containerfile")):
+        return "Dockerfile"
+    if name.startswith("procfile"):
+        return "Procfile"
+    if name.endswith((".yml", ".yaml")):
+        if re.search(r"^uwsgi\s*:", text, re.MULTILINE):
+            return "uwsgi.yaml"
+        return "Compose" if re.search(r"^services\s*:", text, re.MULTILINE) else ""
+    if re.search(r"^\s*\[uwsgi\]", text, re.MULTILINE) or (name.endswith(".ini") and "uwsgi" in name):
+        return "uwsgi.ini"
+    if re.search(r"^\s*\[Service\]", text, re.MULTILINE):
+        return "unit"
+    if re.search(r"^\s*\[(program|supervisord)[\]:]", text, re.MULTILINE):
+        return "supervisor"
+    if name.endswith(".py"):
+        return "gunicorn.conf.py" if "gunicorn" in name or _sets(text) else ""
+    if text.startswith("#!") and re.match(r"#!\s*\S*(?:/env\s+)?\S*sh\b", text):
+        return "script"
+    if re.search(r"^FROM\s+\S+", text, re.MULTILINE) and re.search(
+        r"^(CMD|ENTRYPOINT|RUN|COPY)\s", text, re.MULTILINE
+    ):
+        return "Dockerfile"
+    if name.endswith((".sh", ".bash")) or "entrypoint" in name:
+        return "script"
+    return "Procfile" if re.search(rf"^[\w-]+:\s.*{_SERVER_WORD.pattern}", text, re.MULTILINE) else ""
+
+
+def _sets(text: str) -> int:
+    """Whether a Python file sets at least two of gunicorn's settings at its top."""
+    names = {normal(match) for match in re.findall(r"^([a-z_]+)\s*(?::[^=\n]+)?=(?!=)", text, re.MULTILINE)}
+    names |= {hook for hook in HOOKS if re.search(rf"^def {hook}\b", text, re.MULTILINE)}
+    return sum(known("gunicorn", name) is not None for name in names) >= 2
+
+
+def _parts(kind: str, text: str, path: str) -> list[Part]:
+    if kind in {"uwsgi.ini", "uwsgi.yaml"}:
+        return [Part(name="", items=tuple(ini.read(text, path, is_yaml=kind == "uwsgi.yaml")))]
+    if kind == "gunicorn.conf.py":
+        return [Part(name="", items=tuple(_conf(text, path)))]
+    if kind == "Dockerfile":
+        return dockerfile.read(text, path)
+    if kind == "unit":
+        return scripts.unit(text, path)
+    if kind == "script":
+        return scripts.script(text, path)
+    if kind in {"supervisor", "Compose"}:
+        return scripts.values_of_key(text, path, "command")
+    return scripts.procfile(text, path)
+
+
+def _conf(text: str, path: str, rank: int = 0) -> list[Setting | Row]:
+    try:
+        return conf.read(text, path, rank=rank)
+    except (SyntaxError, ValueError, RecursionError) as error:
+        raise ProjectError(
+            f"{path} is not Python", where=Origin(path, getattr(error, "lineno", None)), why=str(error),
+            hint="see whether gunicorn itself reads it: gunicorn --check-config -c FILE MODULE:NAME",
+        ) from None  # fmt: skip
+
+
+def _with_scripts(parts: list[Part], text: str, beside: Beside) -> list[Part]:
+    """Add the parts of the scripts that an image starts, where its Dockerfile has no server of its own."""
+    found = list(parts)
+    for name in dockerfile.scripts_started(text):
+        script = beside(name)
+        if script is not None:
+            found += [part for part in scripts.script(script[1], script[0]) if part.items]
+    if any(part.server for part in found[1:]) and not found[0].server:
+        return found
+    return found
+
+
+def _followed(part: Part, beside: Beside, seen: set[str]) -> Part:
+    """Return a part with what the files say that it names: gunicorn's -c, uWSGI's ini."""
+    items: list[Setting | Row] = []
+    for item in part.items:
+        items.append(item)
+        if isinstance(item, Setting) and item.values and len(seen) < _MOST_FILES:
+            items += _named(item, beside, seen)
+    is_named = any(isinstance(item, Setting) and item.key == "config" for item in items)
+    if part.server == "gunicorn" and not is_named and not any(path.endswith(".py") for path in seen):
+        items += _named(_default_file(part), beside, seen)
+    return replace(part, items=tuple(items))
+
+
+def _default_file(part: Part) -> Setting:
+    return Setting(
+        server="gunicorn",
+        name="",
+        key="config",
+        text="",
+        values=("./gunicorn.conf.py",),
+        origin=part.items[0].origin,
+    )
+
+
+def _named(item: Setting, beside: Beside, seen: set[str]) -> list[Setting | Row]:
+    value = item.values[0]
+    if item.server == "gunicorn" and item.key == "config":
+        name = value.removeprefix("file:")
+        if name.startswith("python:"):
+            name = name.removeprefix("python:").replace(".", "/") + ".py"
+        found = beside(name)
+        if found is None or found[0] in seen:
+            return []
+        seen.add(found[0])
+        return _conf(found[1], found[0])
+    if item.server == "uwsgi" and item.key in {"ini", "include", "inherit", "yaml", "yml", "y"}:
+        name, _, section = value.partition(":")
+        found = beside(name)
+        if found is None or found[0] in seen:
+            return []
+        seen.add(found[0])
+        is_yaml = item.key.startswith("y") or name.endswith((".yml", ".yaml"))
+        items = ini.read(
+            found[1], found[0], section or "uwsgi", is_yaml=is_yaml, rank=0 if item.rank else item.rank
+        )
+        more: list[Setting | Row] = []
+        for one in items:
+            more.append(one)
+            if isinstance(one, Setting) and one.values and len(seen) < _MOST_FILES:
+                more += _named(one, beside, seen)
+        return more
+    return []

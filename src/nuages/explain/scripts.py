@@ -1,0 +1,249 @@
+"""Files with command lines in them: Procfile, systemd units, shell scripts, supervisor's and Compose's files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from nuages.errors import Origin
+from nuages.explain import arguments
+from nuages.explain.arguments import Command
+from nuages.explain.facts import Fate, Outcome, Row, Setting, drop, keep, nothing
+from nuages.explain.servers import known, of_variable
+from nuages.explain.translation import PROJECT
+
+_PROCFILE = re.compile(r"([A-Za-z0-9_-]+)\s*:\s*(.+)")
+_MANAGE = re.compile(r"(?:manage\.py|django-admin)\s+(\w+)")
+_SYNTAX = re.compile(
+    r"^(if|then|else|elif|fi|for|while|do|done|case|esac|set|function|\{|\}|\[|\[\[|:|trap|local|source|\.|return|shift|true|exit)$"
+)
+_BESIDE = (
+    "[tool.nuages.processes] names it where it is not found; `nuages manifests` and `nuages up --all` run it"
+)
+_UNIT = {
+    "User": "`nuages manifests systemd` writes DynamicUser or the user that you give the unit; nuages changes none",
+    "Group": "belongs to the unit, and stays in it",
+    "Restart": "`nuages manifests systemd` writes it; workers that die are replaced by the supervisor",
+    "ExecReload": "stays: SIGHUP loads the new code beside the old",
+    "KillSignal": "SIGTERM, SIGQUIT and SIGINT all stop in order",
+    "KillMode": "mixed: the supervisor stops the workers",
+    "Type": "notify: systemd is told of readiness, reloads and the end",
+    "PIDFile": "Type=notify needs none",
+    "TimeoutStopSec": "longer than --grace; `nuages manifests systemd` computes it",
+    "WatchdogSec": "the supervisor answers systemd's watchdog",
+    "EnvironmentFile": "stays in the unit",
+    "RuntimeDirectory": "stays in the unit; `nuages status` finds the server there",
+    "LimitNOFILE": "the soft limit is raised to the hard one by the server where that is allowed",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What belongs to one server, or to none: its settings and rows in the order of the file."""
+
+    name: str
+    items: tuple[Setting | Row, ...]
+    wrappers: tuple[str, ...] = ()
+
+    @property
+    def server(self) -> str:
+        """The server whose settings these are, "" for none."""
+        return next((item.server for item in self.items if isinstance(item, Setting)), "")
+
+
+def row(origin: Origin, name: str, text: str, outcome: Outcome) -> Row:
+    """Return a row that needs no table."""
+    return Row(origin=origin, name=name, text=" ".join(text.split()), outcome=outcome)
+
+
+def line(text: str, origin: Origin, name: str, *, variables: Sequence[Setting] = ()) -> Part:
+    """Return what a command line becomes: a server's settings, or a row for what else it runs. Never raises."""
+    try:
+        commands = arguments.split(text)
+    except ValueError as error:
+        return Part(
+            name=name, items=(row(origin, name, text, drop(f"cannot be read as a command line: {error}")),)
+        )
+    return of_commands(commands, origin, name, variables=variables)
+
+
+def of_commands(
+    commands: Iterable[Command], origin: Origin, name: str, *, variables: Sequence[Setting | Row] = ()
+) -> Part:
+    """Return what simple commands become; the first server among them is the one that counts."""
+    items: list[Setting | Row] = list(variables)
+    wrappers: tuple[str, ...] = ()
+    serving = ""
+    for command in commands:
+        items += environment(command.variables, origin, command.server or serving)
+        if command.server and not serving:
+            serving, wrappers = command.server, command.wrappers
+            items += arguments.settings(command, origin)
+        elif command.words:
+            items += [*arguments.wrappers(command, origin), _other(command, origin, name)]
+    if not serving:
+        items = [item if isinstance(item, Row) else _unused(item) for item in items]
+    return Part(name=name, items=tuple(items), wrappers=wrappers)
+
+
+def _unused(setting: Setting) -> Row:
+    return row(setting.origin, setting.name, setting.text, drop("stays in the environment"))
+
+
+def environment(variables: Iterable[tuple[str, str]], origin: Origin, server: str) -> Iterator[Setting | Row]:
+    """Yield what variables mean: a server's options, what nuages reads itself, or nothing."""
+    for name, value in variables:
+        own = of_variable(name)
+        if name == "GUNICORN_CMD_ARGS":
+            try:
+                words = arguments.split(value)
+            except ValueError:
+                words = []
+            for command in words:
+                yield from arguments.parse("gunicorn", command.words, origin, rank=1, unknown=command.unknown)
+        elif own:
+            found = known(*own)
+            yield Setting(
+                server=own[0], name=name, key=found.key if found else own[1], text=value, values=(value,),
+                origin=origin, rank=1,
+            )  # fmt: skip
+        elif name in {"WEB_CONCURRENCY", "PORT"}:
+            read = {"WEB_CONCURRENCY": "workers", "PORT": "bind, as 0.0.0.0:$PORT"}[name]
+            yield row(origin, name, value, nothing(f"read here too: {read}"))
+        elif name == "DJANGO_SETTINGS_MODULE":
+            yield row(origin, name, value, nothing("read here too: the settings module"))
+        elif name == "FORWARDED_ALLOW_IPS" and server in {"gunicorn", "uvicorn"}:
+            yield Setting(
+                server=server, name=name, key="forwarded-allow-ips", text=value, values=(value,), origin=origin, rank=1,
+            )  # fmt: skip
+        else:
+            yield row(origin, name, "…", drop("stays in the environment"))
+
+
+def _other(command: Command, origin: Origin, name: str) -> Row:
+    """Return the row of a command that is no server."""
+    text = command.text
+    managed = _MANAGE.search(text)
+    if managed and managed[1] == "migrate":
+        outcome = nothing(
+            "`nuages migrate`, a step of its own: once for all replicas, under a lock; `nuages up` does it"
+        )
+    elif managed and managed[1] in {"collectstatic", "compress", "compilemessages"}:
+        outcome = nothing("done when the image is built, and by `nuages up`; alone: `nuages collect`")
+    elif managed and managed[1] in {"runserver", "runserver_plus", "testserver"}:
+        outcome = nothing("nuages serve, or nuages up --reload while you write code")
+    elif managed and managed[1] == "check":
+        outcome = nothing("`nuages check --run` runs Django's checks too")
+    elif command.program == "cd":
+        folder = command.words[1] if len(command.words) > 1 else "."
+        outcome = (
+            keep(PROJECT, folder)
+            if "$" not in folder and "\x00" not in folder
+            else drop("name the project's folder")
+        )
+    elif command.program == "nuages":
+        outcome = nothing("it is nuages already")
+    elif command.program in {"nginx", "redis-server", "postgres", "memcached"}:
+        outcome = drop("another service, in a container or a unit of its own")
+    elif name in {"release", "postdeploy"}:
+        outcome = drop("stays a step before the release, beside `nuages migrate`: nuages run -- COMMAND")
+    else:
+        outcome = Outcome(fate=Fate.DECIDE, why=f"no server: a process or a step of its own. {_BESIDE}")
+    return row(origin, name, text, outcome)
+
+
+def procfile(text: str, path: str) -> list[Part]:
+    """Return the parts of a Procfile: one a line."""
+    found = []
+    for number, raw in enumerate(text.splitlines(), 1):
+        if match := _PROCFILE.fullmatch(raw.strip()):
+            found.append(line(match[2], Origin(path, number), match[1]))
+    return found
+
+
+def joined(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a text by the number of their first, continued ones joined at their backslashes."""
+    parts: list[str] = []
+    start = 0
+    for number, raw in enumerate(text.splitlines(), 1):
+        if parts and raw.lstrip().startswith("#"):
+            continue
+        start = start if parts else number
+        parts.append(raw.rstrip().removesuffix("\\"))
+        if not raw.rstrip().endswith("\\"):
+            yield start, " ".join(part.strip() for part in parts) if len(parts) > 1 else parts[0]
+            parts = []
+    if parts:
+        yield start, " ".join(part.strip() for part in parts)
+
+
+def unit(text: str, path: str) -> list[Part]:
+    """Return the parts of a systemd unit: what the commands of its section [Service] become."""
+    items: list[Setting | Row] = []
+    variables: list[tuple[int, tuple[str, str]]] = []
+    serving: tuple[int, str] | None = None
+    for number, raw in joined(text):
+        key, equals, value = raw.strip().partition("=")
+        origin = Origin(path, number)
+        if not equals or key.startswith(("#", ";")):
+            continue
+        if key == "Environment":
+            found = re.findall(
+                r"(?:\"([A-Za-z_]\w*)=([^\"]*)\"|'([A-Za-z_]\w*)=([^']*)'|([A-Za-z_]\w*)=(\S*))", value
+            )
+            variables += [(number, (one[0] or one[2] or one[4], one[1] or one[3] or one[5])) for one in found]
+        elif key == "ExecStart":
+            serving = (number, value.lstrip("-@:+!"))
+        elif key.startswith("Exec") and key != "ExecReload":
+            items += line(value.lstrip("-@:+!"), origin, key).items
+        elif key == "WorkingDirectory":
+            outcome = keep(PROJECT, value.lstrip("-").rstrip("/"), why="or it stays in the unit")
+            items.append(row(origin, key, value, outcome))
+        elif key in _UNIT:
+            items.append(row(origin, key, value, nothing(_UNIT[key])))
+    if serving:
+        start = line(serving[1], Origin(path, serving[0]), "ExecStart")
+        for number, pair in variables:
+            items += environment([pair], Origin(path, number), start.server)
+        items += start.items
+        return [Part(name="service", items=tuple(items), wrappers=start.wrappers)]
+    return [Part(name="service", items=tuple(item for item in items if isinstance(item, Row)))]
+
+
+def script(text: str, path: str) -> list[Part]:
+    """Return the parts of a shell script: its servers, and a row for each command that means something here."""
+    found: list[Part] = []
+    for number, raw in joined(text):
+        stripped = raw.strip()
+        if not stripped or stripped.startswith("#"):
+            continue
+        part = line(re.sub(r"^(then|else|do|exec)\s+", "", stripped), Origin(path, number), "")
+        items = [item for item in part.items if isinstance(item, Setting) or _speaks(item)]
+        if items:
+            found.append(Part(name="", items=tuple(items), wrappers=part.wrappers))
+    return found
+
+
+def _speaks(item: Row) -> bool:
+    """Whether a row of a script says more than that the line stays."""
+    first = item.text.split(" ")[0] if item.text else ""
+    return (
+        not _SYNTAX.match(first)
+        and (item.outcome.fate is not Fate.DROPPED or not item.text.startswith("…"))
+        and first != "echo"
+    )
+
+
+def values_of_key(text: str, path: str, key: str) -> list[Part]:
+    """Return the parts of a file whose lines `command=…` or `command: …` start something (supervisor, Compose)."""
+    found = []
+    pattern = re.compile(rf"\s*(?:-\s+)?({key})\s*[=:]\s*(.*)$")
+    for number, raw in joined(text):
+        match = pattern.match(raw)
+        if match and match[2].strip():
+            value = match[2].strip().strip("\"'")
+            if value.startswith("["):
+                value = " ".join(word.strip().strip("\"'") for word in value.strip("[]").split(","))
+            found.append(line(value, Origin(path, number), match[1]))
+    return found

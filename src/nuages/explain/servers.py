@@ -1,0 +1,81 @@
+"""The servers whose options are known: their tables, their names, and the variables that they read."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nuages.explain.asgi_options import DAPHNE, GRANIAN, HYPERCORN, UVICORN
+from nuages.explain.facts import Fact, find, normal
+from nuages.explain.gunicorn_options import GUNICORN
+from nuages.explain.uwsgi_names import NAMES, OPTIONAL, SWITCHES
+from nuages.explain.uwsgi_options import UWSGI
+
+TABLES: Mapping[str, tuple[Fact, ...]] = {
+    "uwsgi": UWSGI,
+    "gunicorn": GUNICORN,
+    "uvicorn": UVICORN,
+    "daphne": DAPHNE,
+    "hypercorn": HYPERCORN,
+    "granian": GRANIAN,
+}
+
+TITLES = {"uwsgi": "uWSGI"}
+"""Where a name is not written as its program's is."""
+
+# uvicorn: click's auto_envvar_prefix. granian: its --help. uWSGI: core/config.c, uwsgi_opt_load_env.
+_PREFIXES = {"UWSGI_": "uwsgi", "UVICORN_": "uvicorn", "GRANIAN_": "granian"}
+_GRANIAN = {
+    "websockets": "ws",
+    "log-enabled": "log",
+    "log-access-enabled": "access-log",
+    "log-access-fmt": "access-log-fmt",
+}
+_OF_UWSGI_ITSELF = {"reloads", "original-proc-name", "plugins"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a table says of one name: its fact, and what its settings are called by."""
+
+    fact: Fact
+    key: str
+
+
+def known(server: str, name: str) -> Known | None:
+    """Return what is known of an option that somebody has written as `name`; None for one that the server lacks."""
+    key = normal(name)
+    fact = find(TABLES[server], key)
+    if fact is None or (server == "uwsgi" and key not in NAMES and key not in fact.names):
+        return None
+    return Known(fact=fact, key=fact.names[0] if key in fact.names and fact.convert is not None else key)
+
+
+def takes_value(server: str, name: str) -> bool:
+    """Return whether the next word of a command line is this option's value."""
+    key = normal(name)
+    if server == "uwsgi" and key in NAMES:
+        return key not in SWITCHES and key not in OPTIONAL
+    found = known(server, name)
+    return found is not None and not found.fact.is_switch
+
+
+def similar(server: str, name: str) -> str:
+    """Return the option that was probably meant, "" where none is near."""
+    words = [
+        each for fact in TABLES[server] for each in fact.names if len(each) > 2 and not each.endswith("*")
+    ]
+    words += sorted(NAMES) if server == "uwsgi" else []
+    near = difflib.get_close_matches(normal(name), words, n=1, cutoff=0.75)
+    return near[0] if near else ""
+
+
+def of_variable(name: str) -> tuple[str, str] | None:
+    """Return the server and the option that an environment variable gives; None for any other variable."""
+    for prefix, server in _PREFIXES.items():
+        if name.startswith(prefix):
+            key = normal(name.removeprefix(prefix).lower())
+            key = _GRANIAN.get(key, key) if server == "granian" else key
+            return None if server == "uwsgi" and key in _OF_UWSGI_ITSELF else (server, key)
+    return None

@@ -1,0 +1,165 @@
+"""Settings of one server → rows: what each becomes, looked up in the tables, with the values that nuages would read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from nuages.explain.facts import Context, Fact, Fate, Outcome, Row, Setting, drop, keep, nothing, undecided
+from nuages.explain.servers import TITLES, Known, known, similar
+from nuages.options import Option, options_of
+from nuages.runtime.settings import Settings
+
+OPTIONS: Mapping[str, Option] = {option.name: option for option in options_of(Settings)}
+PROJECT = "project"
+"""What stands for the argument PROJECT among the options that settings become."""
+
+_VARIABLE = re.compile(r"\$\{(\w+)(?::?-([^{}]*))?\}")
+_EVERYWHERE = re.compile(r"(?:0\.0\.0\.0|\[::\]|\*)?:?\$\{PORT(?::?-\d*)?\}")
+_LISTS = frozenset({"env", "raw-env"})
+_BY_CPUS = (
+    "the default counts the CPUs too, those that the container may use and not the machine's; several workers for each "
+    "are for servers whose workers take one request at a time"
+)
+
+
+def rows(items: Iterable[Setting | Row]) -> list[Row]:
+    """Return a row for each setting of one server; those that are rows already stay as they are."""
+    given = list(items)
+    settings = [item for item in given if isinstance(item, Setting)]
+    context = _context(settings)
+    found = []
+    for item in given:
+        if isinstance(item, Row):
+            found.append(item)
+        else:
+            text = item.text if item.key not in _LISTS else _masked(item.text)
+            outcome = _overridden(item, settings) or _outcome(item, context)
+            found.append(Row(origin=item.origin, name=item.name, text=text, outcome=outcome))
+    return found
+
+
+def _masked(text: str) -> str:
+    """Return `NAME=value` without a value that may be secret."""
+    name, equals, _ = text.partition("=")
+    return text if name.strip("\"' ") == "DJANGO_SETTINGS_MODULE" or not equals else f"{name}=…"
+
+
+def _context(settings: Sequence[Setting]) -> Context:
+    server = settings[0].server if settings else ""
+    ordered = sorted(settings, key=lambda one: one.rank)
+    return Context(server=server, values={one.key: _filled(one.values[0]) for one in ordered if one.values})
+
+
+def _filled(text: str) -> str:
+    """Return a text with the defaults of the variables that it names."""
+    return _VARIABLE.sub(lambda match: match[2] or "", text)
+
+
+def _overridden(setting: Setting, settings: Sequence[Setting]) -> Outcome | None:
+    """Return the outcome of a setting that another one takes the place of."""
+    rivals = [one for one in settings if one.key == setting.key and one is not setting]
+    higher = [one for one in rivals if one.rank > setting.rank]
+    if higher:
+        return drop(f"{higher[-1].origin} says {higher[-1].text or higher[-1].name}, and that counts")
+    found = known(setting.server, setting.key)
+    is_list = setting.key in _LISTS or (
+        found and found.fact.option in OPTIONS and OPTIONS[found.fact.option].repeatable
+    )
+    later = [
+        one for one in settings[settings.index(setting) + 1 :] if one in rivals and one.rank == setting.rank
+    ]
+    if later and not is_list and found and found.fact.fate is Fate.KEPT:
+        return drop(f"{later[-1].origin} says {later[-1].text}, and the last one counts")
+    return None
+
+
+def _outcome(setting: Setting, context: Context) -> Outcome:
+    found = known(setting.server, setting.key)
+    if found is None:
+        return unknown(setting.server, setting.name)
+    fact = found.fact
+    if fact.convert is None:
+        return Outcome(fate=fact.fate, why=fact.why, decision=fact.why if fact.fate is Fate.DECIDE else "")
+    outcome = _converted(setting, found, context)
+    why = "; ".join(filter(None, (outcome.why, fact.why)))
+    return _checked(replace(outcome, why=why))
+
+
+def unknown(server: str, name: str) -> Outcome:
+    """Return the outcome of an option that the server does not have."""
+    title, meant = TITLES.get(server, server), similar(server, name)
+    why = f"{title} has no such option" + (f": did you mean {meant}?" if meant else "")
+    if server == "uwsgi":
+        why += "; uWSGI takes it from a file without a word (unless `strict` is set), and it does nothing"
+    return Outcome(fate=Fate.UNKNOWN, why=why, decision=why)
+
+
+def _converted(setting: Setting, found: Known, context: Context) -> Outcome:
+    fact = found.fact
+    assert fact.convert is not None
+    if not setting.values:
+        return _computed(setting, fact)
+    outcomes = []
+    for value in setting.values:
+        outcome = _of_the_environment(value, fact)
+        try:
+            outcomes.append(outcome or fact.convert(fact.option, _filled(value), context))
+        except ValueError as error:
+            return undecided(f"{setting.text or setting.name} cannot be read: {error}")
+        if outcome is None and (names := _VARIABLE.findall(value)):
+            outcomes[-1] = _named_variables(outcomes[-1], names, fact)
+    pairs = tuple(dict.fromkeys(pair for outcome in outcomes for pair in outcome.pairs))
+    return replace(outcomes[0], pairs=pairs)
+
+
+def _computed(setting: Setting, fact: Fact) -> Outcome:
+    if setting.counts_cpus and fact.option == "workers":
+        return nothing(_BY_CPUS)
+    flag = f"--{fact.option}" if fact.option in OPTIONS else "the project's folder"
+    return undecided(
+        f"{setting.name} is computed ({_short(setting.text)}): give {flag} its value where it differs from the default"
+    )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else text[:39] + "…"
+
+
+def _of_the_environment(value: str, fact: Fact) -> Outcome | None:
+    """Return what becomes of a value that the environment gives, by a variable that nuages reads too."""
+    if fact.option == "bind" and _EVERYWHERE.fullmatch(value):
+        default = (_VARIABLE.search(value) or [""] * 3)[2]
+        port = f"${{PORT:-{default}}}" if default else ""
+        if not port:
+            return nothing("where PORT is set, nuages listens on 0.0.0.0:$PORT too")
+        return keep("bind", f"0.0.0.0:{port}", why="where PORT is always set, nuages listens there by itself")
+    if fact.option == "workers" and re.fullmatch(r"\$\{WEB_CONCURRENCY(:?-\d*)?\}", value):
+        return nothing(
+            "WEB_CONCURRENCY is read here too; without it, the CPUs that the container may use are counted"
+        )
+    return None
+
+
+def _named_variables(outcome: Outcome, names: Sequence[tuple[str, str]], fact: Fact) -> Outcome:
+    """Return the outcome of a default that variables may change: nuages has variables of its own."""
+    said = ", ".join(f"${name}" for name, _ in names)
+    if fact.option not in OPTIONS:
+        return outcome
+    ours = f"{OPTIONS[fact.option].variable}, not {said}, changes it"
+    if any(not default for _, default in names):
+        return undecided(f"{said} says it: {ours}")
+    return replace(outcome, decision=outcome.decision or ours)
+
+
+def _checked(outcome: Outcome) -> Outcome:
+    """Return the outcome, or what is wrong with it where nuages would not read its values."""
+    for name, text in outcome.pairs:
+        if name == PROJECT or "${" in text:
+            continue
+        try:
+            OPTIONS[name].kind.parse(text)
+        except ValueError as error:
+            return undecided(f"--{name} cannot be {text}: {error}")
+    return outcome

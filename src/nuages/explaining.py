@@ -1,0 +1,70 @@
+"""The command `explain`: what each line of another server's configuration becomes here, what is dropped, and why."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from nuages.errors import Origin, UsageError
+from nuages.explain import arguments, conclusion, report, scripts
+from nuages.explain.reading import Reading, read
+from nuages.explain.servers import TABLES
+from nuages.invocation import Invocation
+
+_LARGEST = 1 << 20  # bytes of a configuration file
+_COMMAND_LINE = "command line"
+
+
+def explain(invocation: Invocation) -> int:
+    """Print what the file, or the command behind `--`, becomes; nothing of it is executed."""
+    from nuages.commands import Talk
+
+    reading = _command_line(invocation.rest) if invocation.rest else _file(invocation)
+    found, summed = conclusion.explained(reading.parts)
+    if invocation.resolve(Talk).value.json:
+        answer = report.to_json(reading.kind, found, summed)
+        sys.stdout.write(json.dumps(answer, indent=2, ensure_ascii=False) + "\n")
+    else:
+        sys.stdout.write(report.text(reading.kind, found, summed))
+    return 0
+
+
+def _command_line(words: tuple[str, ...]) -> Reading:
+    commands = arguments.of_vector(words)
+    if not any(command.server for command in commands):
+        raise UsageError(
+            f"{words[0]!r} is no server that is known", where="given on the command line behind --",
+            why=f"known are {', '.join(TABLES)}", hint="nuages explain -- gunicorn shop.wsgi --workers 4",
+        )  # fmt: skip
+    return Reading(kind=_COMMAND_LINE, parts=(scripts.of_commands(commands, Origin("command"), ""),))
+
+
+def _file(invocation: Invocation) -> Reading:
+    path = invocation.source
+    if path is None:
+        raise UsageError(
+            "there is no file to explain", where="given on the command line", why="`nuages explain` reads one file",
+            hint="nuages explain uwsgi.ini, or nuages explain -- gunicorn shop.wsgi --workers 4",
+        )  # fmt: skip
+    folder = path.parent
+
+    def beside(name: str) -> tuple[str, str] | None:
+        return _beside(folder, name)
+
+    return read(_text(path), path.name, beside)
+
+
+def _beside(folder: Path, name: str) -> tuple[str, str] | None:
+    """Return a file that another one names: by its path, or by the end of a path that it has in an image."""
+    parts = [part for part in Path(name).parts if part not in {"/", ".", ".."}]
+    for at in range(len(parts)):
+        shown = Path(*parts[at:])
+        if (folder / shown).is_file():
+            return str(shown), _text(folder / shown)
+    return None
+
+
+def _text(path: Path) -> str:
+    with path.open("rb") as stream:
+        return stream.read(_LARGEST).decode("utf-8-sig", "replace")
