@@ -238,8 +238,12 @@ def parser_for(command: commands.Command) -> argparse.ArgumentParser:
         formatter_class=lambda prog: Help(prog, max_help_position=min(30, width // 3), width=width),
     )
     count = "*" if command.several else "?"
-    what = "the file to read" if command.of_file else "the project's folder (default: this one)"
-    parser.add_argument("project", nargs=count, default=None, help=what)
+    what = (
+        ("FILE", "the file to read")
+        if command.of_file
+        else ("project", "the project's folder (default: this one)")
+    )
+    parser.add_argument("project", nargs=count, default=None, metavar=what[0], help=what[1])
     groups: dict[str, Any] = {}
     rare: list[str] = []
     for option in command.options():
@@ -284,20 +288,6 @@ def _no_folder(project: Path, command: commands.Command) -> ProjectError | Usage
     )
 
 
-def _of_file(command: commands.Command, named: str, invocation: Invocation) -> Invocation:
-    """Return the call with the file that it reads; raise for one that is none."""
-    path = Path(named)
-    if invocation.rest or named == ".":
-        return invocation
-    if not path.is_file():
-        raise ProjectError(
-            f"{named!r} is a folder" if path.is_dir() else f"there is no file {named!r}",
-            where="given on the command line", why=f"`nuages {command.name}` reads one file",
-            hint=f"nuages {command.name} {path / 'Dockerfile' if path.is_dir() else 'PATH'}",
-        )  # fmt: skip
-    return replace(invocation, project=path.resolve().parent, source=path)
-
-
 def parse(
     command: commands.Command, arguments: Sequence[str], environ: Mapping[str, str], console: Console
 ) -> Invocation:
@@ -340,9 +330,10 @@ def parse(
     values = dict(vars(namespace))
     named = values.pop("project") or "."
     if command.of_file:
-        return _of_file(command, named, Invocation(
-            command=command.name, project=Path.cwd(), rest=tuple(rest), flags=values, environ=environ, console=console,
-        ))  # fmt: skip
+        return Invocation(
+            command=command.name, project=Path.cwd(), source=Path(named), rest=tuple(rest), flags=values,
+            environ=environ, console=console,
+        )  # fmt: skip
     projects = [Path(each) for each in (named if isinstance(named, list) else [named])]
     for project in projects:
         if not project.is_dir():

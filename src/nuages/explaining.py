@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from nuages.errors import Origin, UsageError
+from nuages.errors import Origin, ProjectError, UsageError
 from nuages.explain import arguments, conclusion, report, scripts
 from nuages.explain.reading import Reading, read
 from nuages.explain.servers import TABLES
@@ -41,11 +41,17 @@ def _command_line(words: tuple[str, ...]) -> Reading:
 
 
 def _file(invocation: Invocation) -> Reading:
-    path = invocation.source
-    if path is None:
+    path = invocation.source or Path()
+    if path == Path():
         raise UsageError(
             "there is no file to explain", where="given on the command line", why="`nuages explain` reads one file",
             hint="nuages explain uwsgi.ini, or nuages explain -- gunicorn shop.wsgi --workers 4",
+        )  # fmt: skip
+    if not path.exists() or path.is_dir():
+        raise ProjectError(
+            f"{str(path)!r} is a folder" if path.is_dir() else f"there is no file {str(path)!r}",
+            where="given on the command line", why="`nuages explain` reads one file",
+            hint=f"nuages explain {path / 'Dockerfile' if path.is_dir() else 'PATH'}",
         )  # fmt: skip
     folder = path.parent
 

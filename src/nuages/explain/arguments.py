@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nuages.errors import Origin
-from nuages.explain.facts import Outcome, Row, Setting, drop, normal, nothing, undecided
+from nuages.explain.facts import Fate, Outcome, Row, Setting, drop, normal, nothing
 from nuages.explain.servers import TABLES, known, takes_value
 
 # Programs that start another one: how many words of their own stand before it, and which options take a value.
 _NO_WORDS = (
-    "exec env nohup dumb-init tini catatonit nice ionice time stdbuf setpriv sudo ddtrace-run opentelemetry-instrument "
-    "start-nginx start-pgbouncer xvfb-run command chpst"
+    "exec export env nohup dumb-init tini catatonit nice ionice time stdbuf setpriv sudo ddtrace-run "
+    "opentelemetry-instrument start-nginx start-pgbouncer xvfb-run command chpst"
 )
 _ONE_WORD = (
     "timeout gosu su-exec newrelic-admin doppler dotenv wait-for-it wait-for-it.sh wait-for poetry pipenv pdm rye uv "
@@ -31,14 +31,15 @@ _VALUED = {
     "uv": "--extra --group --project --with --python --env-file",
 }  # fmt: skip
 _WRAPPED_HERE = {
-    "newrelic-admin": "stays: newrelic-admin run-program nuages serve",
-    "ddtrace-run": "stays: ddtrace-run nuages serve",
-    "opentelemetry-instrument": "stays: opentelemetry-instrument nuages serve",
+    "newrelic-admin": "newrelic-admin run-program nuages serve",
+    "ddtrace-run": "ddtrace-run nuages serve",
+    "opentelemetry-instrument": "opentelemetry-instrument nuages serve",
 }
 _PID_1 = frozenset({"dumb-init", "tini", "catatonit"})
 _TOOLS = frozenset({"poetry", "pipenv", "pdm", "rye", "uv", "hatch"})
 _UNKNOWN_WORD = re.compile("\x00(\\d+)\x00")
 _SUBSTITUTION = re.compile(r"\$\(\([^()]*(?:\([^()]*\)[^()]*)*\)\)|\$\([^()]*\)|`[^`]*`")
+_SHELLS = frozenset({"sh", "bash", "ash", "dash"})
 _ENTRYPOINT = re.compile(r"\.(sh|bash)$|entrypoint")
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _PLAIN_VARIABLE = re.compile(r"\$([A-Za-z_]\w*)")
@@ -112,7 +113,9 @@ def _of_words(words: list[str], taken: tuple[str, ...]) -> Iterator[Command]:
         elif name in _WRAPPERS:
             wrappers.append(name)
             rest = _behind(rest[1:], _WRAPPERS[name], _VALUED.get(name, "").split())
-        elif name in {"sh", "bash", "ash", "dash"} and (line := _line_of_shell(rest[1:])) is not None:
+        elif name in _SHELLS and len(rest) > 2 and _ENTRYPOINT.search(rest[1]):
+            rest = rest[1:]
+        elif name in _SHELLS and (line := _line_of_shell(rest[1:])) is not None:
             try:
                 inner = split(Command(variables=(), wrappers=(), words=(), unknown=taken).restored(line))
             except ValueError:
@@ -179,12 +182,8 @@ def wrappers(command: Command, origin: Origin) -> Iterator[Row]:
                 outcome=nothing("nuages is PID 1 itself: it passes signals on and reaps"),
             )
         elif name in _WRAPPED_HERE:
-            yield Row(
-                origin=origin,
-                name=name,
-                text="",
-                outcome=Outcome(fate=undecided("").fate, why=_WRAPPED_HERE[name]),
-            )
+            outcome = Outcome(fate=Fate.KEPT, why=_WRAPPED_HERE[name])
+            yield Row(origin=origin, name=name, text="", outcome=outcome)
         elif name in _TOOLS:
             yield Row(origin=origin, name=f"{name} run", text="", outcome=drop(
                 "nuages is started from the environment that the tool has made, without the tool"))  # fmt: skip
@@ -195,7 +194,7 @@ def wrappers(command: Command, origin: Origin) -> Iterator[Row]:
 
 def parse(
     server: str, words: Sequence[str], origin: Origin, *, rank: int = 2, unknown: tuple[str, ...] = ()
-) -> Iterator[Setting]:
+) -> Iterator[Setting | Row]:
     """Yield the settings in a server's arguments; never raises."""
     rest = list(words)
     holder = Command(variables=(), wrappers=(), words=(), unknown=unknown)
@@ -218,7 +217,9 @@ def parse(
         if word.startswith("--"):
             name, equals, value = word.partition("=")
             # An unknown option's value would else be taken for the application.
-            wants = takes_value(server, name) or (known(server, name) is None and has_application)
+            wants = takes_value(server, name)
+            if known(server, name) is None:
+                wants = bool(rest) and (has_application or rest[0].replace(".", "").isdigit())
             if not equals and wants and rest and (takes_value(server, name) or not rest[0].startswith("-")):
                 value = rest.pop(0)
             yield setting(name, value if equals or value else "true" if _is_switch(server, name) else "")
@@ -233,6 +234,10 @@ def parse(
                 )
                 yield setting(short, value or ("true" if _is_switch(server, short) else ""))
         else:
+            if word in {"$@", "$*"}:
+                why = "what the script itself is started with: give it to nuages serve in our words"
+                yield Row(origin=origin, name="", text=word, outcome=drop(why))
+                continue
             has_application = True
             yield from _positional(server, word, setting)
 

@@ -141,7 +141,10 @@ HYPERCORN: tuple[Fact, ...] = (
     kept("graceful-timeout", values.seconds),
     itself("read-timeout", "a client that stalls is answered 408 (--header-timeout, --body-timeout)"),
     kept("max-requests", values.requests),
-    itself("max-requests-jitter", "each worker draws its own limit, give or take a tenth, anew each time"),
+    itself(
+        "max-requests-jitter",
+        "each worker draws its own limit, give or take a tenth; hypercorn 0.18 reads --max-requests in its place",
+    ),
     dropped("group g user u umask m", _USER),
     itself("worker-class k", _ENGINE),
     kept("keep-alive keep-alive-timeout", values.keep_alive, "keep-alive"),

@@ -143,6 +143,11 @@ def _sum(
     return options, tuple(name for name, _ in options if name in advised)
 
 
+def is_default(name: str, text: str) -> bool:
+    """Return whether an option with this one value says what is so without it."""
+    return name in OPTIONS and _is_default(OPTIONS[name], (text,))
+
+
 def _is_default(option: Option, texts: Sequence[str]) -> bool:
     if any("${" in text for text in texts):
         return False

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from nuages.errors import Origin
-from nuages.explain.facts import Row, Setting, drop, normal, nothing
+from nuages.explain.facts import Row, Setting, drop, normal, nothing, undecided
 from nuages.explain.gunicorn_options import HOOKS
 from nuages.explain.servers import known
 
@@ -45,13 +45,10 @@ def _body(
     for node in statements:
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            for target in targets:
-                if isinstance(target, ast.Name):
-                    value = _value(node.value, names)
-                    if isinstance(node.value, ast.Lambda):
-                        value = Value()
-                    names[target.id] = value
-                    found += _setting(target.id, node.value, value, text, Origin(path, node.lineno), rank)
+            for name, given in _pairs(targets, node.value):
+                value = _value(given, names)
+                names[name] = value
+                found += _setting(name, given, value, text, Origin(path, node.lineno), rank)
         elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
             value = Value(counts_cpus=names.get(node.target.id, Value()).counts_cpus)
             names[node.target.id] = value
@@ -61,10 +58,31 @@ def _body(
                 found.append(_hook(node, Origin(path, node.lineno), rank))
         elif isinstance(node, ast.If):
             _branches(node, text, path, names, found, rank)
+        elif isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
+            outcome = undecided("what that module sets is not read: explain its file as well")
+            found.append(
+                Row(origin=Origin(path, node.lineno), name=ast.unparse(node), text="", outcome=outcome)
+            )
+        elif isinstance(node, (ast.For, ast.While)):
+            _branches(ast.If(test=node.test if isinstance(node, ast.While) else node.iter, body=node.body, orelse=[]),
+                      text, path, names, found, rank)  # fmt: skip
         elif isinstance(node, (ast.Try, ast.With)):
             _body(node.body, text, path, names, found, rank)
             for handler in getattr(node, "handlers", ()):
                 _body(handler.body, text, path, dict(names), found, rank)
+
+
+def _pairs(targets: Iterable[ast.expr], value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
+    """Yield each name that an assignment sets, and what it is set to; a call of the whole where that cannot be told."""
+    for target in targets:
+        if isinstance(target, ast.Name):
+            yield target.id, value
+        elif isinstance(target, (ast.Tuple, ast.List)):
+            parts = value.elts if isinstance(value, (ast.Tuple, ast.List)) else []
+            is_even = len(parts) == len(target.elts)
+            for at, each in enumerate(target.elts):
+                if isinstance(each, ast.Name):
+                    yield each.id, parts[at] if is_even else ast.Call(func=value, args=[], keywords=[])
 
 
 def _branches(
@@ -97,6 +115,14 @@ def _setting(
         return
     if isinstance(node, ast.Constant) and node.value is None and fact.key != "accesslog":
         yield Row(origin=origin, name=name, text="None", outcome=nothing("as if it were not set"))
+        return
+    if isinstance(node, (ast.List, ast.Tuple)) and fact.key == "raw-env":
+        for at, each in enumerate(node.elts):
+            values = value.texts[at : at + 1] if len(value.texts) == len(node.elts) else ()
+            yield Setting(
+                server="gunicorn", name=name, key=fact.key, text=values[0] if values else ast.unparse(each),
+                origin=Origin(origin.place, each.lineno), values=values, rank=rank,
+            )  # fmt: skip
         return
     yield Setting(
         server="gunicorn", name=name, key=fact.key, text=shown, values=value.texts, origin=origin,

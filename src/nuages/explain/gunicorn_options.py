@@ -21,14 +21,6 @@ def _worker_class(_option: str, value: str, _context: Context) -> Outcome:
     )
 
 
-def _sendfile(_option: str, _value: str, _context: Context) -> Outcome:
-    return nothing("files are sent by the kernel where that is safe")
-
-
-def _jitter(_option: str, _value: str, _context: Context) -> Outcome:
-    return nothing("each worker draws its own limit, give or take a tenth, anew each time")
-
-
 def _preload(_option: str, value: str, _context: Context) -> Outcome:
     if value.lower() in values.TRUE:
         return nothing(
@@ -74,7 +66,7 @@ GUNICORN: tuple[Fact, ...] = (
     itself("worker-connections",
            "a worker takes what its file descriptors allow; beyond its queue of sync views clients get 503"),
     kept("max-requests", values.requests),
-    kept("max-requests-jitter", _jitter),
+    itself("max-requests-jitter", "each worker draws its own limit, give or take a tenth, anew each time"),
     kept("timeout t", values.worker_silence, "timeout"),
     kept("graceful-timeout", values.seconds),
     kept("keepalive keep-alive", values.keep_alive),
@@ -84,7 +76,7 @@ GUNICORN: tuple[Fact, ...] = (
     dropped("reload-engine reload-extra-files reload-extra-file", _RELOAD),
     dropped("spew check-config print-config", "says something about gunicorn itself", is_switch=True),
     kept("preload-app preload", _preload, "preload", is_switch=True),
-    kept("sendfile no-sendfile", _sendfile, "sendfile", is_switch=True),
+    itself("sendfile no-sendfile", "files are sent without holding a view's thread", is_switch=True),
     itself("reuse-port", "the socket is inherited and shared; SO_REUSEPORT would lose queued connections",
            is_switch=True),
     kept("chdir", values.folder, "project"),

@@ -39,9 +39,8 @@ def lines(text: str) -> list[Line]:
             section = line[1:].partition("]")[0].strip()
         elif line and line[0] not in ";#":
             key, _, value = line.partition("=")
-            found.append(
-                Line(number=number, section=section, key=key.strip(), value=_COMMENT.sub("", value).strip())
-            )
+            text = _COMMENT.sub("", value).strip()
+            found.append(Line(number=number, section=section, key=key.strip() or line, value=text))
     return found
 
 

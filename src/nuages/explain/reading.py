@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from nuages.errors import Origin, ProjectError
 from nuages.explain import conf, dockerfile, ini, scripts
-from nuages.explain.facts import Row, Setting, normal
+from nuages.explain.facts import Row, Setting, normal, nothing, undecided
 from nuages.explain.gunicorn_options import HOOKS
 from nuages.explain.scripts import Part
 from nuages.explain.servers import TABLES, known
@@ -24,6 +24,7 @@ KINDS = (
 _SERVERS = "|".join(TABLES)
 _SERVER_WORD = re.compile(rf"(?<![\w.-])(?:{_SERVERS})(?![\w.-])")
 _MOST_FILES = 8
+_CONFIG = frozenset({"config", "c"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,12 +129,12 @@ def _followed(part: Part, beside: Beside, seen: set[str]) -> Part:
     """Return a part with what the files say that it names: gunicorn's -c, uWSGI's ini."""
     items: list[Setting | Row] = []
     for item in part.items:
-        items.append(item)
-        if isinstance(item, Setting) and item.values and len(seen) < _MOST_FILES:
-            items += _named(item, beside, seen)
-    is_named = any(isinstance(item, Setting) and item.key == "config" for item in items)
+        named = isinstance(item, Setting) and item.values and len(seen) < _MOST_FILES
+        more = _named(item, beside, seen) if named and isinstance(item, Setting) else None
+        items += [item] if more is None else [_told(item, more), *more]
+    is_named = any(isinstance(item, Setting) and item.key in _CONFIG for item in part.items)
     if part.server == "gunicorn" and not is_named and not any(path.endswith(".py") for path in seen):
-        items += _named(_default_file(part), beside, seen)
+        items += _named(_default_file(part), beside, seen) or ()
     return replace(part, items=tuple(items))
 
 
@@ -148,9 +149,20 @@ def _default_file(part: Part) -> Setting:
     )
 
 
-def _named(item: Setting, beside: Beside, seen: set[str]) -> list[Setting | Row]:
+def _told(item: Setting | Row, more: list[Setting | Row]) -> Row:
+    """Return the row of a line that names a file: it is read, or is not there."""
+    if more:
+        outcome = nothing("read with this, below")
+    else:
+        outcome = undecided("the file is not beside this one, or has no lines: explain it as well")
+    text = item.text if isinstance(item, Setting) else ""
+    return Row(origin=item.origin, name=item.name, text=text, outcome=outcome)
+
+
+def _named(item: Setting, beside: Beside, seen: set[str]) -> list[Setting | Row] | None:
+    """Return what the file says that a setting names; empty where it is not there, None where it names none."""
     value = item.values[0]
-    if item.server == "gunicorn" and item.key == "config":
+    if item.server == "gunicorn" and item.key in _CONFIG:
         name = value.removeprefix("file:")
         if name.startswith("python:"):
             name = name.removeprefix("python:").replace(".", "/") + ".py"
@@ -173,6 +185,6 @@ def _named(item: Setting, beside: Beside, seen: set[str]) -> list[Setting | Row]
         for one in items:
             more.append(one)
             if isinstance(one, Setting) and one.values and len(seen) < _MOST_FILES:
-                more += _named(one, beside, seen)
+                more += _named(one, beside, seen) or ()
         return more
-    return []
+    return None

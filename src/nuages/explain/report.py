@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from nuages.explain.conclusion import Conclusion, shell
+from nuages.explain.conclusion import Conclusion, is_default, shell
 from nuages.explain.facts import Fate, Row
 from nuages.explain.scripts import Part
 from nuages.explain.translation import PROJECT
@@ -74,6 +74,10 @@ def _outcome(row: Row, told: dict[str, str], place: str) -> list[str]:
         )
 
     outcome = row.outcome
+    if outcome.pairs and all(is_default(*pair) for pair in outcome.pairs):
+        return [f"nothing: {' '.join(f'--{name} {text}' for name, text in outcome.pairs)} is the default"]
+    if outcome.fate is Fate.KEPT and not outcome.pairs:
+        return [_ARROW + outcome.why]
     if outcome.pairs:
         options = [text if name == PROJECT else f"--{name} {text}" for name, text in outcome.pairs]
         why = [outcome.why] if outcome.why else []

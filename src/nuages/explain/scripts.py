@@ -9,28 +9,35 @@ from dataclasses import dataclass
 from nuages.errors import Origin
 from nuages.explain import arguments
 from nuages.explain.arguments import Command
-from nuages.explain.facts import Fate, Outcome, Row, Setting, drop, keep, nothing
+from nuages.explain.facts import Fate, Outcome, Row, Setting, drop, keep, nothing, undecided
 from nuages.explain.servers import known, of_variable
 from nuages.explain.translation import PROJECT
 
 _PROCFILE = re.compile(r"([A-Za-z0-9_-]+)\s*:\s*(.+)")
 _MANAGE = re.compile(r"(?:manage\.py|django-admin)\s+(\w+)")
-_SYNTAX = re.compile(
-    r"^(if|then|else|elif|fi|for|while|do|done|case|esac|set|function|\{|\}|\[|\[\[|:|trap|local|source|\.|return|shift|true|exit)$"
-)
+_WAITS = re.compile(r"\b(pg_isready|mysqladmin|wait[-_]for[-_\w]*|nc\s+-z\w*|sleep)\b")
+_KEYWORDS = re.compile(r"^((then|else|do|exec|until|while|if|!)\s+)+")
+_KEYWORDS_ALONE = """
+if then else elif fi for while until do done case esac set function { } [ [[ : trap local source . return shift true
+exit echo printf unset
+"""
+_SYNTAX = frozenset(_KEYWORDS_ALONE.split())
 _BESIDE = (
     "[tool.nuages.processes] names it where it is not found; `nuages manifests` and `nuages up --all` run it"
 )
+_STOPPING = (
+    "has to be longer than --drain and --grace (30s), or systemd cuts requests off; `nuages manifests systemd` "
+    "writes what fits"
+)
 _UNIT = {
-    "User": "`nuages manifests systemd` writes DynamicUser or the user that you give the unit; nuages changes none",
-    "Group": "belongs to the unit, and stays in it",
+    "User": "stays in the unit; nuages changes no user",
+    "Group": "stays in the unit",
     "Restart": "`nuages manifests systemd` writes it; workers that die are replaced by the supervisor",
     "ExecReload": "stays: SIGHUP loads the new code beside the old",
     "KillSignal": "SIGTERM, SIGQUIT and SIGINT all stop in order",
-    "KillMode": "mixed: the supervisor stops the workers",
+    "KillMode": "with any: the supervisor stops the workers",
     "Type": "notify: systemd is told of readiness, reloads and the end",
     "PIDFile": "Type=notify needs none",
-    "TimeoutStopSec": "longer than --grace; `nuages manifests systemd` computes it",
     "WatchdogSec": "the supervisor answers systemd's watchdog",
     "EnvironmentFile": "stays in the unit",
     "RuntimeDirectory": "stays in the unit; `nuages status` finds the server there",
@@ -57,7 +64,7 @@ def row(origin: Origin, name: str, text: str, outcome: Outcome) -> Row:
     return Row(origin=origin, name=name, text=" ".join(text.split()), outcome=outcome)
 
 
-def line(text: str, origin: Origin, name: str, *, variables: Sequence[Setting] = ()) -> Part:
+def line(text: str, origin: Origin, name: str, *, is_procfile: bool = False) -> Part:
     """Return what a command line becomes: a server's settings, or a row for what else it runs. Never raises."""
     try:
         commands = arguments.split(text)
@@ -65,11 +72,16 @@ def line(text: str, origin: Origin, name: str, *, variables: Sequence[Setting] =
         return Part(
             name=name, items=(row(origin, name, text, drop(f"cannot be read as a command line: {error}")),)
         )
-    return of_commands(commands, origin, name, variables=variables)
+    return of_commands(commands, origin, name, is_procfile=is_procfile)
 
 
 def of_commands(
-    commands: Iterable[Command], origin: Origin, name: str, *, variables: Sequence[Setting | Row] = ()
+    commands: Iterable[Command],
+    origin: Origin,
+    name: str,
+    *,
+    variables: Sequence[Setting | Row] = (),
+    is_procfile: bool = False,
 ) -> Part:
     """Return what simple commands become; the first server among them is the one that counts."""
     items: list[Setting | Row] = list(variables)
@@ -81,7 +93,7 @@ def of_commands(
             serving, wrappers = command.server, command.wrappers
             items += arguments.settings(command, origin)
         elif command.words:
-            items += [*arguments.wrappers(command, origin), _other(command, origin, name)]
+            items.append(_other(command, origin, name, is_procfile=is_procfile))
     if not serving:
         items = [item if isinstance(item, Row) else _unused(item) for item in items]
     return Part(name=name, items=tuple(items), wrappers=wrappers)
@@ -121,7 +133,7 @@ def environment(variables: Iterable[tuple[str, str]], origin: Origin, server: st
             yield row(origin, name, "…", drop("stays in the environment"))
 
 
-def _other(command: Command, origin: Origin, name: str) -> Row:
+def _other(command: Command, origin: Origin, name: str, *, is_procfile: bool = False) -> Row:
     """Return the row of a command that is no server."""
     text = command.text
     managed = _MANAGE.search(text)
@@ -144,8 +156,16 @@ def _other(command: Command, origin: Origin, name: str) -> Row:
         )
     elif command.program == "nuages":
         outcome = nothing("it is nuages already")
+    elif _WAITS.search(text):
+        outcome = nothing("`nuages migrate` waits for the database; the server starts without one")
+    elif managed and managed[1] == "makemigrations":
+        outcome = drop("migrations are made where code is written, and committed with it")
     elif command.program in {"nginx", "redis-server", "postgres", "memcached"}:
         outcome = drop("another service, in a container or a unit of its own")
+    elif is_procfile and name not in {"release", "postdeploy", "web"}:
+        outcome = nothing(
+            f"a process beside the server, found here: nuages up --all, nuages run {name}, nuages manifests"
+        )
     elif name in {"release", "postdeploy"}:
         outcome = drop("stays a step before the release, beside `nuages migrate`: nuages run -- COMMAND")
     else:
@@ -158,7 +178,7 @@ def procfile(text: str, path: str) -> list[Part]:
     found = []
     for number, raw in enumerate(text.splitlines(), 1):
         if match := _PROCFILE.fullmatch(raw.strip()):
-            found.append(line(match[2], Origin(path, number), match[1]))
+            found.append(line(match[2], Origin(path, number), match[1], is_procfile=True))
     return found
 
 
@@ -196,10 +216,11 @@ def unit(text: str, path: str) -> list[Part]:
         elif key == "ExecStart":
             serving = (number, value.lstrip("-@:+!"))
         elif key.startswith("Exec") and key != "ExecReload":
-            items += line(value.lstrip("-@:+!"), origin, key).items
+            items.append(row(origin, key, value, nothing("stays in the unit")))
         elif key == "WorkingDirectory":
-            outcome = keep(PROJECT, value.lstrip("-").rstrip("/"), why="or it stays in the unit")
-            items.append(row(origin, key, value, outcome))
+            items.append(row(origin, key, value, nothing("stays in the unit: the project is found there")))
+        elif key == "TimeoutStopSec":
+            items.append(row(origin, key, value, undecided(_STOPPING)))
         elif key in _UNIT:
             items.append(row(origin, key, value, nothing(_UNIT[key])))
     if serving:
@@ -207,7 +228,8 @@ def unit(text: str, path: str) -> list[Part]:
         for number, pair in variables:
             items += environment([pair], Origin(path, number), start.server)
         items += start.items
-        return [Part(name="service", items=tuple(items), wrappers=start.wrappers)]
+        ordered = sorted(items, key=lambda item: item.origin.line or 0)
+        return [Part(name="service", items=tuple(ordered), wrappers=start.wrappers)]
     return [Part(name="service", items=tuple(item for item in items if isinstance(item, Row)))]
 
 
@@ -218,7 +240,7 @@ def script(text: str, path: str) -> list[Part]:
         stripped = raw.strip()
         if not stripped or stripped.startswith("#"):
             continue
-        part = line(re.sub(r"^(then|else|do|exec)\s+", "", stripped), Origin(path, number), "")
+        part = line(_KEYWORDS.sub("", stripped), Origin(path, number), "")
         items = [item for item in part.items if isinstance(item, Setting) or _speaks(item)]
         if items:
             found.append(Part(name="", items=tuple(items), wrappers=part.wrappers))
@@ -228,11 +250,8 @@ def script(text: str, path: str) -> list[Part]:
 def _speaks(item: Row) -> bool:
     """Whether a row of a script says more than that the line stays."""
     first = item.text.split(" ")[0] if item.text else ""
-    return (
-        not _SYNTAX.match(first)
-        and (item.outcome.fate is not Fate.DROPPED or not item.text.startswith("…"))
-        and first != "echo"
-    )
+    is_said = item.outcome.fate is not Fate.DROPPED or not item.text.startswith("…")
+    return is_said and first not in _SYNTAX
 
 
 def values_of_key(text: str, path: str, key: str) -> list[Part]:

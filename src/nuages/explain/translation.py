@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from nuages.explain import values
 from nuages.explain.facts import Context, Fact, Fate, Outcome, Row, Setting, drop, keep, nothing, undecided
 from nuages.explain.servers import TITLES, Known, known, similar
 from nuages.options import Option, options_of
@@ -49,7 +50,7 @@ def _masked(text: str) -> str:
 def _context(settings: Sequence[Setting]) -> Context:
     server = settings[0].server if settings else ""
     ordered = sorted(settings, key=lambda one: one.rank)
-    return Context(server=server, values={one.key: _filled(one.values[0]) for one in ordered if one.values})
+    return Context(server=server, values={one.key: one.values[0] for one in ordered if one.values})
 
 
 def _filled(text: str) -> str:
@@ -59,7 +60,8 @@ def _filled(text: str) -> str:
 
 def _overridden(setting: Setting, settings: Sequence[Setting]) -> Outcome | None:
     """Return the outcome of a setting that another one takes the place of."""
-    rivals = [one for one in settings if one.key == setting.key and one is not setting]
+    # What only running the code would tell takes the place of nothing for certain.
+    rivals = [one for one in settings if one.key == setting.key and one is not setting and one.values]
     higher = [one for one in rivals if one.rank > setting.rank]
     if higher:
         return drop(f"{higher[-1].origin} says {higher[-1].text or higher[-1].name}, and that counts")
@@ -79,6 +81,8 @@ def _outcome(setting: Setting, context: Context) -> Outcome:
     found = known(setting.server, setting.key)
     if found is None:
         return unknown(setting.server, setting.name)
+    if found.fact.convert is values.host_and_port:
+        setting = replace(setting, values=(values.joined(context),))
     fact = found.fact
     if fact.convert is None:
         return Outcome(fate=fact.fate, why=fact.why, decision=fact.why if fact.fate is Fate.DECIDE else "")
@@ -90,9 +94,11 @@ def _outcome(setting: Setting, context: Context) -> Outcome:
 def unknown(server: str, name: str) -> Outcome:
     """Return the outcome of an option that the server does not have."""
     title, meant = TITLES.get(server, server), similar(server, name)
-    why = f"{title} has no such option" + (f": did you mean {meant}?" if meant else "")
+    said = f": did you mean {meant}?" if meant else ""
     if server == "uwsgi":
-        why += "; uWSGI takes it from a file without a word (unless `strict` is set), and it does nothing"
+        why = f"uWSGI has no such option{said or '.'} It takes any name from a file as a placeholder, without a word"
+        return Outcome(fate=Fate.UNKNOWN, why=why, decision=why if meant else "")
+    why = f"{title} has no such option{said}"
     return Outcome(fate=Fate.UNKNOWN, why=why, decision=why)
 
 
@@ -104,12 +110,16 @@ def _converted(setting: Setting, found: Known, context: Context) -> Outcome:
     outcomes = []
     for value in setting.values:
         outcome = _of_the_environment(value, fact)
+        named = _VARIABLE.findall(value)
         try:
-            outcomes.append(outcome or fact.convert(fact.option, _filled(value), context))
+            text = value if fact.option == PROJECT else _filled(value)
+            outcomes.append(outcome or fact.convert(fact.option, text, context))
         except ValueError as error:
+            if not all(default for _, default in named):
+                return _named_variables(keep(fact.option, ""), named, fact)
             return undecided(f"{setting.text or setting.name} cannot be read: {error}")
-        if outcome is None and (names := _VARIABLE.findall(value)):
-            outcomes[-1] = _named_variables(outcomes[-1], names, fact)
+        if outcome is None and named:
+            outcomes[-1] = _named_variables(outcomes[-1], named, fact)
     pairs = tuple(dict.fromkeys(pair for outcome in outcomes for pair in outcome.pairs))
     return replace(outcomes[0], pairs=pairs)
 
@@ -145,7 +155,7 @@ def _of_the_environment(value: str, fact: Fact) -> Outcome | None:
 def _named_variables(outcome: Outcome, names: Sequence[tuple[str, str]], fact: Fact) -> Outcome:
     """Return the outcome of a default that variables may change: nuages has variables of its own."""
     said = ", ".join(f"${name}" for name, _ in names)
-    if fact.option not in OPTIONS:
+    if fact.option not in OPTIONS or not outcome.pairs:
         return outcome
     ours = f"{OPTIONS[fact.option].variable}, not {said}, changes it"
     if any(not default for _, default in names):

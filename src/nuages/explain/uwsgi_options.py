@@ -89,7 +89,7 @@ UWSGI: tuple[Fact, ...] = (
     kept("socket s uwsgi-socket", _socket),
     kept("http-socket http11-socket", _http),
     kept("http httprouter", _http),
-    kept("https https-socket", _https, "bind"),
+    kept("https https-socket", _https),
     itself("protocol socket-protocol", "nuages speaks HTTP/1.1 and WebSockets"),
     itself("shared-socket undeferred-shared-socket", "sockets are bound once and inherited by the workers"),
     dropped("https2 ssl-* sni sni-*", "TLS 1.2 or newer with --tls-cert; more of TLS belongs to the proxy in front"),

@@ -92,7 +92,13 @@ def timeout(option: str, value: str, _context: Context) -> Outcome:
             "--timeout-path /slow/=10m for what takes longer"
         )
     text = duration(seconds)
-    return keep(option, text, advice=LONG_TIMEOUT + text if seconds > _LONG else "")
+    if seconds <= _LONG:
+        return keep(option, text)
+    return keep(
+        option, text, advice=LONG_TIMEOUT + text,
+        decision=f"which views take longer than 30 s? --timeout-path /reports/={text} is for a path and all below it; "
+        f"where nobody knows, keep --timeout {text}",
+    )  # fmt: skip
 
 
 def worker_silence(option: str, value: str, context: Context) -> Outcome:
@@ -179,14 +185,20 @@ def bind(option: str, value: str, _context: Context) -> Outcome:
     """One or several places to listen, as gunicorn and hypercorn write them."""
     if value.startswith("fd://"):
         return nothing("a socket that systemd hands over is taken as it is")
-    return keep(option, *(place(each) for each in value.split(",") if each.strip()))
+    places = [place(each) for each in value.split(",") if each.strip()]
+    return keep(option, *places) if places else nothing("it names no place to listen")
 
 
-def host_and_port(option: str, _value: str, context: Context) -> Outcome:
-    """An address of which host and port stand in two options."""
+def joined(context: Context) -> str:
+    """Return the address of which host and port stand in two options."""
     host = context.get("host", "bind", default="127.0.0.1").split(",")[0]
     port = context.get("port", default="8000")
-    return keep(option, place(f"{f'[{host}]' if ':' in host else host}:{port}"))
+    return f"{f'[{host}]' if ':' in host and '$' not in host else host}:{port}"
+
+
+def host_and_port(option: str, value: str, _context: Context) -> Outcome:
+    """An address of which host and port stand in two options; `value` is what `joined` made of them."""
+    return keep(option, place(value))
 
 
 def unix_socket(option: str, value: str, _context: Context) -> Outcome:
@@ -218,7 +230,7 @@ def callable_name(_option: str, value: str, context: Context) -> Outcome:
     return nothing("part of the application's name, see module or wsgi-file")
 
 
-def proxies(option: str, value: str, _context: Context) -> Outcome:
+def proxies(option: str, value: str, context: Context) -> Outcome:
     """Addresses of proxies, with commas."""
     found, unfit = [], []
     for word in (word.strip() for word in value.split(",")):
@@ -237,6 +249,8 @@ def proxies(option: str, value: str, _context: Context) -> Outcome:
         return keep(option, "127.0.0.0/8", why="nobody is believed but this machine")
     if set(found) <= {"127.0.0.1/32", "::1/128"}:
         return nothing("this machine is believed by default")
+    if "0.0.0.0/0" in found and context.get("bind", "uds", "unix-socket").startswith(("unix:", "/")):
+        return nothing("peers on a Unix socket are believed by default")
     if "0.0.0.0/0" in found:
         return keep(
             option, *found,

@@ -1,0 +1,82 @@
+"""Lines of uwsgi.ini and uwsgi.yaml → settings."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nuages.explain import ini
+from nuages.explain.facts import Fate, Row, Setting
+from nuages.explain.translation import rows
+
+
+def settings(text: str, path: str = "uwsgi.ini", **more: bool) -> dict[str, tuple[str, ...]]:
+    found = ini.read(text, path, **more)  # type: ignore[arg-type]
+    return {item.name: item.values for item in found if isinstance(item, Setting)}
+
+
+def test_lines_comments_and_sections_are_read_as_uwsgi_does() -> None:
+    text = "[uwsgi]\n; no\n# no\nprocesses=4\n  threads = 2 ; two\nmaster\n[other]\nprocesses = 9\n"
+    assert settings(text) == {"processes": ("4",), "threads": ("2",), "master": ("",)}
+
+
+def test_placeholders_are_filled_in_and_variables_keep_their_names() -> None:
+    text = (
+        "[uwsgi]\nset-placeholder = site=shop\nbase = /srv/%(site)\nchdir = %(base)/app\nlogto = %d/%n.log\n"
+        "http = :$(PORT)\nlisten = $(BACKLOG:100)\n"
+    )
+    found = settings(text, "deploy/shop.ini")
+    assert found["chdir"] == ("/srv/shop/app",)
+    assert found["logto"] == ("deploy//shop.log",)
+    assert found["http"] == (":${PORT}",)
+    assert found["listen"] == ("${BACKLOG:-100}",)
+
+
+def test_what_only_uwsgi_knows_is_not_known_and_processors_are_counted() -> None:
+    items = ini.read("[uwsgi]\nprocesses = %k\nlogto = %(nobody).log\nprocname = @(exec://date)\n", "u.ini")
+    workers, logto, name = items
+    assert isinstance(workers, Setting)
+    assert (workers.values, workers.counts_cpus) == ((), True)
+    assert isinstance(logto, Setting)
+    assert isinstance(name, Setting)
+    assert logto.values == name.values == ()
+    assert rows([workers])[0].outcome.fate is Fate.ITSELF
+
+
+def test_placeholders_that_name_each_other_end() -> None:
+    assert settings("[uwsgi]\na = %(b)%(b)\nb = %(a)%(a)\nchdir = %(a)\n")["chdir"] == ()
+
+
+def test_a_placeholder_is_told_from_a_misspelt_option() -> None:
+    items = ini.read("[uwsgi]\nhome_dir = /srv\nharakri = 30\nchdir = %(home_dir)\n", "u.ini")
+    fates = {item.name: item.outcome.fate for item in items if isinstance(item, Row)}
+    assert fates == {"home_dir": Fate.DROPPED, "harakri": Fate.UNKNOWN}
+
+
+def test_yaml_has_sections_values_and_lists() -> None:
+    text = 'uwsgi:\n  processes: 4 # four\n  env:\n    - A=b\n    - "C=d"\n  "module": x\n  http: ":8000"\n'
+    found = [(one.key, one.value) for one in ini.yaml_lines(text)]
+    assert ("processes", "4") in found
+    assert ("env", "A=b") in found
+    assert ("env", "C=d") in found
+    assert settings(text, "uwsgi.yaml", is_yaml=True)["http"] == (":8000",)
+
+
+LINES = st.lists(
+    st.sampled_from([
+        "[uwsgi]", "[x]", "processes = %(a)", "a = %(b)", "b = %(a)", "%d", "=", "= 4", "ini = %p", "env = =",
+        "static-map = /=", "http = [", "chdir = $(", "threads = -", "timeout", "mount = /x=y",
+    ]) | st.text(max_size=30)
+)  # fmt: skip
+
+
+@given(LINES)
+def test_no_file_gives_a_traceback(lines: list[str]) -> None:
+    for is_yaml in (False, True):
+        assert rows(ini.read("\n".join(lines), "uwsgi.ini", is_yaml=is_yaml)) is not None
+
+
+@given(st.text())
+def test_no_text_gives_a_traceback(text: str) -> None:
+    rows(ini.read(f"[uwsgi]\n{text}", "uwsgi.ini"))
+    rows(ini.read(text, "uwsgi.yaml", is_yaml=True))

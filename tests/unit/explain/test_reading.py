@@ -1,0 +1,206 @@
+"""What a file is, the files that it names, Dockerfiles, and the command `nuages explain` itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nuages.cli import main
+from nuages.errors import ProjectError
+from nuages.explain import conclusion
+from nuages.explain.facts import Row
+from nuages.explain.reading import Reading, read, recognised
+
+
+def reading(text: str, path: str, **others: str) -> Reading:
+    """Read a file beside others, whose names are written with `_` for what no name of Python's may have."""
+    files = {name.replace("__", "/").replace("_py", ".py").replace("_ini", ".ini").replace("_sh", ".sh"): body
+             for name, body in others.items()}  # fmt: skip
+    return read(text, path, lambda name: _beside(files, name))
+
+
+def _beside(files: Mapping[str, str], name: str) -> tuple[str, str] | None:
+    base = name.rpartition("/")[2]
+    return (base, files[base]) if base in files else None
+
+
+def ours(text: str, path: str, **others: str) -> str:
+    _, summed = conclusion.explained(reading(text, path, **others).parts)
+    return conclusion.shell(summed.command()) if summed.is_serving else ""
+
+
+def said(text: str, path: str, **others: str) -> list[Row]:
+    found, _ = conclusion.explained(reading(text, path, **others).parts)
+    return [row for _, rows in found for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "kind"),
+    [
+        ("Dockerfile", "", "Dockerfile"),
+        ("web.Dockerfile", "", "Dockerfile"),
+        ("build/prod", "FROM python\nCMD gunicorn a.wsgi\n", "Dockerfile"),
+        ("Procfile.prod", "", "Procfile"),
+        ("app.ini", "[uwsgi]\n", "uwsgi.ini"),
+        ("uwsgi_prod.ini", "", "uwsgi.ini"),
+        ("tox.ini", "[tox]\n", ""),
+        ("app.yaml", "uwsgi:\n  master: true\n", "uwsgi.yaml"),
+        ("compose.yaml", "services:\n  web:\n    command: gunicorn a.wsgi\n", "Compose"),
+        ("values.yaml", "a: b\n", ""),
+        ("gunicorn.py", "", "gunicorn.conf.py"),
+        ("conf/prod.py", "bind = ':80'\nworkers = 4\n", "gunicorn.conf.py"),
+        ("manage.py", "import os\n", ""),
+        ("web.service", "[Service]\nExecStart=gunicorn a.wsgi\n", "unit"),
+        ("site.conf", "[program:web]\ncommand=gunicorn a.wsgi\n", "supervisor"),
+        ("start", "#!/bin/sh\ngunicorn a.wsgi\n", "script"),
+        ("start", "#!/usr/bin/env bash\n", "script"),
+        ("run.sh", "gunicorn a.wsgi\n", "script"),
+        ("README.md", "# Shop\n", ""),
+    ],
+)
+def test_a_file_is_recognised_by_its_name_and_its_lines(path: str, text: str, kind: str) -> None:
+    assert recognised(text, path) == kind
+
+
+def test_what_is_nothing_known_is_an_error_in_four_parts() -> None:
+    with pytest.raises(ProjectError) as caught:
+        reading("# Shop\n", "README.md")
+    assert caught.value.render() == (
+        "error: README.md configures no server that is known\n"
+        "  README.md\n"
+        "  by its name and its lines it is none of uwsgi.ini or uwsgi.yaml, gunicorn.conf.py, a Procfile, a "
+        "Dockerfile, a systemd unit, a shell script, and supervisor's and Compose's files\n"
+        "\n"
+        "hint: nuages explain -- COMMAND explains a command line: nuages explain -- gunicorn shop.wsgi -w 4"
+    )
+
+
+def test_files_that_a_command_line_names_are_read_and_give_way_to_it() -> None:
+    conf = "workers = 9\nbind = ':80'\n"
+    assert ours("web: gunicorn shop.wsgi -c /app/g.py -w 3\n", "Procfile", g_py=conf) == (
+        "nuages serve --bind 0.0.0.0:80 --workers 3"
+    )
+    assert ours("web: gunicorn shop.wsgi\n", "Procfile", **{"gunicorn.conf.py": conf}) == (
+        "nuages serve --bind 0.0.0.0:80 --workers 9"
+    )
+    ini = "[uwsgi]\nhttp = :80\nini = more.ini\n[other]\nprocesses = 2\n"
+    assert ours(
+        "CMD uwsgi --ini /etc/app.ini\n", "Dockerfile", app_ini=ini, more_ini="[uwsgi]\nthreads = 3\n"
+    ) == ("nuages serve --bind 0.0.0.0:80 --threads 3")
+    assert ours("CMD uwsgi --ini app.ini:other\n", "Dockerfile", app_ini=ini) == "nuages serve --workers 2"
+
+
+def test_files_that_name_each_other_end_and_one_that_is_missing_is_named() -> None:
+    rows = said("[uwsgi]\nini = a.ini\nini = b.ini\n", "a.ini", a_ini="[uwsgi]\nini = a.ini\n")
+    assert [(row.name, row.outcome.fate.value) for row in rows][-1] == ("ini", "to decide")
+
+
+def test_a_script_that_an_image_starts_is_read() -> None:
+    script = "#!/bin/sh\npython manage.py migrate\nexec gunicorn shop.wsgi -w 3\n"
+    text = 'FROM python:3.13\nENTRYPOINT ["/app/entrypoint.sh"]\n'
+    assert ours(text, "Dockerfile", entrypoint_sh=script) == "nuages serve --workers 3"
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ('CMD ["gunicorn", "-b", ":80", "shop.wsgi"]', "nuages serve --bind 0.0.0.0:80"),
+        ("CMD exec gunicorn -b :80 \\\n   shop.wsgi", "nuages serve --bind 0.0.0.0:80"),
+        ('ENTRYPOINT ["gunicorn"]\nCMD ["-b", ":80", "shop.wsgi"]', "nuages serve --bind 0.0.0.0:80"),
+        ('ENTRYPOINT ["sh", "entrypoint.sh"]\nCMD ["gunicorn", "shop.wsgi"]', "nuages serve"),
+        ('ENV GUNICORN_CMD_ARGS="-w 5"\nCMD gunicorn shop.wsgi', "nuages serve --workers 5"),
+        ("ENV UVICORN_PORT 80\nCMD uvicorn a.asgi:application", "nuages serve --bind 127.0.0.1:80"),
+        ("CMD gunicorn a.wsgi -w 2\nFROM python\nCMD gunicorn b.wsgi -w 3", "nuages serve --workers 3"),
+        ("CMD python manage.py runserver 0.0.0.0:8000", ""),
+        ("RUN <<EOF\nCMD no\nEOF\nCMD gunicorn a.wsgi", "nuages serve"),
+        ("CMD [gunicorn", ""),
+    ],
+)
+def test_a_dockerfile_starts_what_its_last_stage_says(text: str, command: str) -> None:
+    assert ours(f"FROM python:3.13\n{text}\n", "Dockerfile") == command
+
+
+def test_a_file_without_a_server_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "Procfile").write_text("worker: celery -A shop worker\n")
+    assert main(["explain", str(tmp_path / "Procfile")]) == 0
+    assert capsys.readouterr().out.endswith("\nNo server is started here.\n")
+
+
+def test_json_has_every_row_and_both_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "uwsgi.ini").write_text("[uwsgi]\nhttp = :80\nprocesses = 4\nharakri = 9\n")
+    assert main(["explain", str(tmp_path / "uwsgi.ini"), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["kind"] == "uwsgi.ini"
+    assert [(row["line"], row["option"], row["fate"]) for row in answer["rows"]] == [
+        (2, "http", "kept"), (3, "processes", "kept"), (4, "harakri", "unknown"),
+    ]  # fmt: skip
+    assert answer["command"] == ["nuages", "serve", "--bind", "0.0.0.0:80", "--workers", "4"]
+    assert answer["recommended"] == ["nuages", "serve", "--bind", "0.0.0.0:80"]
+    assert answer["left_out"] == ["workers"]
+
+
+def test_the_command_that_is_recommended_is_one_that_nuages_takes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = Path(__file__).parent / "files"
+    for path in files.iterdir():
+        (tmp_path / path.name).write_text(path.read_text())
+        main(["explain", str(tmp_path / path.name), "--json"])
+        answer = json.loads(capsys.readouterr().out)
+        for option, texts in answer["options"].items():
+            assert all(text for text in texts), option
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "error"),
+    [
+        ([], 2, "error: there is no file to explain\n  given on the command line\n"),
+        (["nothing.ini"], 1, "error: there is no file 'nothing.ini'\n  given on the command line\n"),
+        (["."], 2, "error: there is no file to explain\n"),
+        (["/"], 1, "error: '/' is a folder\n"),
+        (["--", "foo", "bar"], 2, "error: 'foo' is no server that is known\n"),
+        (["a", "b"], 2, "error: 'b' is one argument too many\n"),
+        (["--workers", "4"], 2, "error: unknown option --workers\n"),
+    ],
+)
+def test_wrong_usage_is_told(
+    arguments: list[str], code: int, error: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", *arguments]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(error)
+
+
+def test_a_command_line_is_explained_behind_two_dashes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "--", "gunicorn", "shop.wsgi", "--workers", "4"]) == 0
+    out = capsys.readouterr().out
+    assert "command  --workers=4  → --workers 4\n" in out
+    assert "\nBetter, without what is better left out:\n\n    nuages serve\n" in out
+
+
+LINES = st.lists(
+    st.sampled_from([
+        "FROM python", "FROM a AS b", "CMD [", 'CMD ["gunicorn", "a.wsgi"]', "CMD gunicorn $(", "ENTRYPOINT", "ENV",
+        "ENV =", "ENV A", 'ENV A="b', "ENV UWSGI_= x", "RUN <<EOF", "RUN \\", "EXPOSE", "\\", "services:", "[uwsgi]",
+        "[Service]", "Environment=A", "ExecStart=", "ExecStart=gunicorn '", "web: gunicorn", "web: uwsgi --ini x.ini",
+        "command=uwsgi", "#!/bin/sh",
+    ]) | st.text(max_size=20)
+)  # fmt: skip
+NAMES = st.sampled_from(
+    ["Dockerfile", "Procfile", "uwsgi.ini", "a.yaml", "web.service", "run.sh", "x", "site.conf"]
+)
+
+
+@given(NAMES, LINES)
+def test_no_file_gives_a_traceback(path: str, lines: list[str]) -> None:
+    text = "\n".join(lines)
+    try:
+        conclusion.explained(read(text, path, lambda _name: ("x.ini", text)).parts)
+    except ProjectError as error:
+        assert error.hint  # noqa: PT017 - what is known of it is all that is asked
