@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nuages.errors import Origin
 from nuages.explain.facts import Fate, Outcome, Row, Setting, drop, normal, nothing
@@ -40,6 +40,11 @@ _TOOLS = frozenset({"poetry", "pipenv", "pdm", "rye", "uv", "hatch"})
 _UNKNOWN_WORD = re.compile("\x00(\\d+)\x00")
 _SUBSTITUTION = re.compile(r"\$\(\([^()]*(?:\([^()]*\)[^()]*)*\)\)|\$\([^()]*\)|`[^`]*`")
 _SHELLS = frozenset({"sh", "bash", "ash", "dash"})
+APPLICATION = "APP"
+"""What a row calls a word of a command line that is no option: the application, or uWSGI's file."""
+
+_REDIRECTION = re.compile(r"(?<!\S)\d*(?:>>?|<)&[\d-]|&>>?\s*\S+")
+_TO_A_FILE = re.compile(r"\d*(?:>>?|<<?-?|<<<)(.*)", re.DOTALL)
 _ENTRYPOINT = re.compile(r"\.(sh|bash)$|entrypoint")
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _PLAIN_VARIABLE = re.compile(r"\$([A-Za-z_]\w*)")
@@ -83,17 +88,42 @@ def split(text: str) -> list[Command]:
         return f"\x00{len(taken) - 1}\x00"
 
     plain = _SUBSTITUTION.sub(take, text.replace("\x00", "").replace("\\\n", " "))
+    plain = _REDIRECTION.sub(" ", plain)
     lexer = shlex.shlex(plain, posix=True, punctuation_chars=";&|()\n")
     lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t\r", True, "#"
     commands: list[Command] = []
     words: list[str] = []
     for word in [*lexer, ";"]:
         if word and set(word) <= set(";&|()\n"):
-            commands += _of_words(words, tuple(taken))
+            commands += _of_words(_without_files(words), tuple(taken))
             words = []
         else:
             words.append(word)
     return commands
+
+
+def is_whole(text: str) -> bool:
+    """Return whether the quotes of a text match."""
+    try:
+        split(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _without_files(words: Sequence[str]) -> list[str]:
+    """Return words without the files that output goes to and input comes from."""
+    found: list[str] = []
+    is_file = False
+    for word in words:
+        match = _TO_A_FILE.fullmatch(word)
+        if match:
+            is_file = not match[1]
+        elif is_file:
+            is_file = False
+        else:
+            found.append(word)
+    return found
 
 
 def of_vector(words: Sequence[str]) -> list[Command]:
@@ -125,6 +155,8 @@ def _of_words(words: list[str], taken: tuple[str, ...]) -> Iterator[Command]:
         elif _ENTRYPOINT.search(name) and len(rest) > 1 and rest[1].rpartition("/")[2] in TABLES:
             wrappers.append(name)
             rest = rest[1:]
+        elif re.fullmatch(r"python[\d.]*", name) and rest[1:] and _is_program(rest[1].rpartition("/")[2]):
+            rest = rest[1:]
         elif re.fullmatch(r"python[\d.]*", name) and len(rest) > 2 and rest[1] in {"-m", "-um"}:
             rest = rest[2:]
         elif (
@@ -138,6 +170,10 @@ def _of_words(words: list[str], taken: tuple[str, ...]) -> Iterator[Command]:
             break
     if rest or variables:
         yield Command(variables=tuple(variables), wrappers=tuple(wrappers), words=tuple(rest), unknown=taken)
+
+
+def _is_program(name: str) -> bool:
+    return name in TABLES or name in _WRAPPERS
 
 
 def _line_of_shell(words: list[str]) -> str | None:
@@ -250,12 +286,12 @@ def _is_switch(server: str, name: str) -> bool:
 def _positional(server: str, word: str, setting: object) -> Iterator[Setting]:
     assert callable(setting)
     if server != "uwsgi":
-        yield setting("app", word)
+        yield replace(setting("app", word), name=APPLICATION)
     elif re.search(r"\.(ini|ya?ml|json|xml)(:\w+)?$", word):
-        yield setting("ini" if ".ini" in word else "yaml", word)
+        yield replace(setting("ini" if ".ini" in word else "yaml", word), name=APPLICATION)
     elif word.endswith((".py", ".wsgi")):
-        yield setting("wsgi-file", word)
+        yield replace(setting("wsgi-file", word), name=APPLICATION)
     elif re.search(r":\d+$|\.sock$|^/", word):
-        yield setting("socket", word)
+        yield replace(setting("socket", word), name=APPLICATION)
     else:
-        yield setting("module", word)
+        yield replace(setting("module", word), name=APPLICATION)

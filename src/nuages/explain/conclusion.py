@@ -92,7 +92,7 @@ def explained(parts: Iterable[Part]) -> tuple[list[tuple[Part, list[Row]]], Conc
         )
         return found, empty
     part, given = main
-    others = [row for other, lines in found if not other.server for row in lines]
+    others = [row for other, lines in found if not (other.server or other.name) for row in lines]
     pairs = [(pair, row) for row in [*others, *given] for pair in row.outcome.pairs]
     options, left_out = _sum(pairs)
     project = next((text for (name, text), _ in reversed(pairs) if name == PROJECT), "")
@@ -115,7 +115,7 @@ def _decisions(given: Iterable[Row]) -> list[str]:
 
 
 def _places(rows: Sequence[Row]) -> str:
-    names = ", ".join(dict.fromkeys(row.name for row in rows))
+    names = ", ".join(dict.fromkeys(row.name or row.text for row in rows))
     return f"{names} ({', '.join(dict.fromkeys(str(row.origin) for row in rows))})"
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from nuages.errors import Origin
 from nuages.explain.facts import Row, Setting, drop, normal, nothing, undecided
 from nuages.explain.gunicorn_options import HOOKS
-from nuages.explain.servers import known
+from nuages.explain.servers import known, similar
+from nuages.explain.translation import unknown
 
 _CPUS = frozenset({"cpu_count", "sched_getaffinity", "process_cpu_count"})
 _GETTERS = frozenset({"os.environ.get", "os.getenv", "environ.get", "getenv", "env.get", "env", "config"})
 _CASTS = frozenset({"int", "str", "float", "bool"})
+_VARIABLE = re.compile(r"\$\{\w+(?::-([^{}]*))?\}")
 _LOGS = frozenset({"info", "debug", "warning", "error", "critical", "exception", "print", "log"})
 
 
@@ -110,8 +113,10 @@ def _setting(
     fact = known("gunicorn", name)
     shown = value.texts[0] if isinstance(node, ast.Constant) and value.texts else source
     if fact is None or name != name.lower() or name.startswith("_"):
-        why = "no setting of gunicorn's; a variable of this file, or read by nobody"
-        yield Row(origin=origin, name=name, text=shown, outcome=drop(why))
+        outcome = drop("no setting of gunicorn's; a variable of this file, or read by nobody")
+        if similar("gunicorn", name, 0.85) and not re.search(rf"\b{name}\b.*\b{name}\b", text, re.DOTALL):
+            outcome = unknown("gunicorn", name)
+        yield Row(origin=origin, name=name, text=shown, outcome=outcome)
         return
     if isinstance(node, ast.Constant) and node.value is None and fact.key != "accesslog":
         yield Row(origin=origin, name=name, text="None", outcome=nothing("as if it were not set"))
@@ -216,7 +221,7 @@ def _either(parts: list[Value]) -> Value:
 
 def _with_default(variable: str, default: str) -> str:
     name = variable[2:-1].partition(":-")[0]
-    return f"${{{name}:-{default}}}" if "$" not in default else variable
+    return f"${{{name}:-{_VARIABLE.sub(lambda match: match[1] or '', default)}}}"
 
 
 def _call(node: ast.Call, names: dict[str, Value]) -> Value:
@@ -228,7 +233,8 @@ def _call(node: ast.Call, names: dict[str, Value]) -> Value:
     if function in _GETTERS and arguments and arguments[0].texts:
         name = arguments[0].texts[0]
         if len(arguments) < 2 or not arguments[1].texts or arguments[1].texts[0] == "None":
-            return Value((f"${{{name}}}",) if len(arguments) < 2 or arguments[1].texts else (), _counts(node))
+            counts = any(each.counts_cpus for each in arguments)
+            return Value((f"${{{name}}}",) if len(arguments) < 2 or arguments[1].texts else (), counts)
         return Value((_with_default(f"${{{name}}}", arguments[1].texts[0]),))
     if function in {"max", "min"} or _counts(node):
         return Value(counts_cpus=_counts(node) or any(each.counts_cpus for each in arguments))

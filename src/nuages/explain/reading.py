@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from nuages.errors import Origin, ProjectError
-from nuages.explain import conf, dockerfile, ini, scripts
+from nuages.explain import conf, dockerfile, ini, scripts, units
 from nuages.explain.facts import Row, Setting, normal, nothing, undecided
 from nuages.explain.gunicorn_options import HOOKS
 from nuages.explain.scripts import Part
@@ -60,7 +60,11 @@ def recognised(text: str, path: str) -> str:
     if name.endswith((".yml", ".yaml")):
         if re.search(r"^uwsgi\s*:", text, re.MULTILINE):
             return "uwsgi.yaml"
-        return "Compose" if re.search(r"^services\s*:", text, re.MULTILINE) else ""
+        return (
+            "YAML"
+            if re.search(rf"\b(command|startCommand|entrypoint)\s*:[^:]*?{_SERVER_WORD.pattern}", text)
+            else ""
+        )
     if re.search(r"^\s*\[uwsgi\]", text, re.MULTILINE) or (name.endswith(".ini") and "uwsgi" in name):
         return "uwsgi.ini"
     if re.search(r"^\s*\[Service\]", text, re.MULTILINE):
@@ -95,11 +99,13 @@ def _parts(kind: str, text: str, path: str) -> list[Part]:
     if kind == "Dockerfile":
         return dockerfile.read(text, path)
     if kind == "unit":
-        return scripts.unit(text, path)
+        return units.unit(text, path)
     if kind == "script":
         return scripts.script(text, path)
-    if kind in {"supervisor", "Compose"}:
-        return scripts.values_of_key(text, path, "command")
+    if kind == "supervisor":
+        return units.supervisor(text, path)
+    if kind == "YAML":
+        return units.yaml(text, path)
     return scripts.procfile(text, path)
 
 

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from nuages.explain.arguments import APPLICATION
 from nuages.explain.conclusion import Conclusion, is_default, shell
 from nuages.explain.facts import Fate, Row
 from nuages.explain.scripts import Part
@@ -48,7 +49,7 @@ def _rows(rows: Sequence[Row]) -> str:
 
 def _name(row: Row) -> str:
     """Return what stands there: as a word of a command line, an instruction, or a line of a file."""
-    if row.name == "app" and row.text:
+    if row.name == APPLICATION:
         return row.text
     if row.name.startswith("-") or row.outcome.fate is Fate.IMAGE or row.name.isupper():
         between = "=" if row.name.startswith("--") else " "

@@ -1,4 +1,4 @@
-"""Files with command lines in them: Procfile, systemd units, shell scripts, supervisor's and Compose's files."""
+"""Command lines in files: what each becomes; Procfile and shell scripts."""
 
 from __future__ import annotations
 
@@ -16,33 +16,19 @@ from nuages.explain.translation import PROJECT
 _PROCFILE = re.compile(r"([A-Za-z0-9_-]+)\s*:\s*(.+)")
 _MANAGE = re.compile(r"(?:manage\.py|django-admin)\s+(\w+)")
 _WAITS = re.compile(r"\b(pg_isready|mysqladmin|wait[-_]for[-_\w]*|nc\s+-z\w*|sleep)\b")
+_LONGEST_QUOTATION = 60  # lines
+_HEREDOC = re.compile(r"<<-?\s*[\"']?(\w+)")
+_ASSIGNED = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)=(?:\"([^\"`]*)\"|'([^']*)'|([^\s\"'`;&|()]*))")
+_NAMED = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _KEYWORDS = re.compile(r"^((then|else|do|exec|until|while|if|!)\s+)+")
 _KEYWORDS_ALONE = """
 if then else elif fi for while until do done case esac set function { } [ [[ : trap local source . return shift true
-exit echo printf unset
+exit echo printf unset cat mkdir chown chmod cp mv rm ln touch sed which
 """
 _SYNTAX = frozenset(_KEYWORDS_ALONE.split())
 _BESIDE = (
     "[tool.nuages.processes] names it where it is not found; `nuages manifests` and `nuages up --all` run it"
 )
-_STOPPING = (
-    "has to be longer than --drain and --grace (30s), or systemd cuts requests off; `nuages manifests systemd` "
-    "writes what fits"
-)
-_UNIT = {
-    "User": "stays in the unit; nuages changes no user",
-    "Group": "stays in the unit",
-    "Restart": "`nuages manifests systemd` writes it; workers that die are replaced by the supervisor",
-    "ExecReload": "stays: SIGHUP loads the new code beside the old",
-    "KillSignal": "SIGTERM, SIGQUIT and SIGINT all stop in order",
-    "KillMode": "with any: the supervisor stops the workers",
-    "Type": "notify: systemd is told of readiness, reloads and the end",
-    "PIDFile": "Type=notify needs none",
-    "WatchdogSec": "the supervisor answers systemd's watchdog",
-    "EnvironmentFile": "stays in the unit",
-    "RuntimeDirectory": "stays in the unit; `nuages status` finds the server there",
-    "LimitNOFILE": "the soft limit is raised to the hard one by the server where that is allowed",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +56,8 @@ def line(text: str, origin: Origin, name: str, *, is_procfile: bool = False) -> 
         commands = arguments.split(text)
     except ValueError as error:
         return Part(
-            name=name, items=(row(origin, name, text, drop(f"cannot be read as a command line: {error}")),)
+            name=name,
+            items=(row(origin, name, text, undecided(f"cannot be read as a command line: {error}")),),
         )
     return of_commands(commands, origin, name, is_procfile=is_procfile)
 
@@ -147,13 +134,6 @@ def _other(command: Command, origin: Origin, name: str, *, is_procfile: bool = F
         outcome = nothing("nuages serve, or nuages up --reload while you write code")
     elif managed and managed[1] == "check":
         outcome = nothing("`nuages check --run` runs Django's checks too")
-    elif command.program == "cd":
-        folder = command.words[1] if len(command.words) > 1 else "."
-        outcome = (
-            keep(PROJECT, folder)
-            if "$" not in folder and "\x00" not in folder
-            else drop("name the project's folder")
-        )
     elif command.program == "nuages":
         outcome = nothing("it is nuages already")
     elif _WAITS.search(text):
@@ -166,10 +146,17 @@ def _other(command: Command, origin: Origin, name: str, *, is_procfile: bool = F
         outcome = nothing(
             f"a process beside the server, found here: nuages up --all, nuages run {name}, nuages manifests"
         )
+    elif command.program == "cd":
+        folder = command.words[1] if len(command.words) > 1 else "."
+        outcome = (
+            keep(PROJECT, folder)
+            if "$" not in folder and "\x00" not in folder
+            else drop("name the project's folder")
+        )
     elif name in {"release", "postdeploy"}:
         outcome = drop("stays a step before the release, beside `nuages migrate`: nuages run -- COMMAND")
     else:
-        outcome = Outcome(fate=Fate.DECIDE, why=f"no server: a process or a step of its own. {_BESIDE}")
+        outcome = undecided(f"no server: a process or a step of its own. {_BESIDE}")
     return row(origin, name, text, outcome)
 
 
@@ -198,48 +185,24 @@ def joined(text: str) -> Iterator[tuple[int, str]]:
         yield start, " ".join(part.strip() for part in parts)
 
 
-def unit(text: str, path: str) -> list[Part]:
-    """Return the parts of a systemd unit: what the commands of its section [Service] become."""
-    items: list[Setting | Row] = []
-    variables: list[tuple[int, tuple[str, str]]] = []
-    serving: tuple[int, str] | None = None
-    for number, raw in joined(text):
-        key, equals, value = raw.strip().partition("=")
-        origin = Origin(path, number)
-        if not equals or key.startswith(("#", ";")):
-            continue
-        if key == "Environment":
-            found = re.findall(
-                r"(?:\"([A-Za-z_]\w*)=([^\"]*)\"|'([A-Za-z_]\w*)=([^']*)'|([A-Za-z_]\w*)=(\S*))", value
-            )
-            variables += [(number, (one[0] or one[2] or one[4], one[1] or one[3] or one[5])) for one in found]
-        elif key == "ExecStart":
-            serving = (number, value.lstrip("-@:+!"))
-        elif key.startswith("Exec") and key != "ExecReload":
-            items.append(row(origin, key, value, nothing("stays in the unit")))
-        elif key == "WorkingDirectory":
-            items.append(row(origin, key, value, nothing("stays in the unit: the project is found there")))
-        elif key == "TimeoutStopSec":
-            items.append(row(origin, key, value, undecided(_STOPPING)))
-        elif key in _UNIT:
-            items.append(row(origin, key, value, nothing(_UNIT[key])))
-    if serving:
-        start = line(serving[1], Origin(path, serving[0]), "ExecStart")
-        for number, pair in variables:
-            items += environment([pair], Origin(path, number), start.server)
-        items += start.items
-        ordered = sorted(items, key=lambda item: item.origin.line or 0)
-        return [Part(name="service", items=tuple(ordered), wrappers=start.wrappers)]
-    return [Part(name="service", items=tuple(item for item in items if isinstance(item, Row)))]
-
-
 def script(text: str, path: str) -> list[Part]:
     """Return the parts of a shell script: its servers, and a row for each command that means something here."""
     found: list[Part] = []
-    for number, raw in joined(text):
+    variables: dict[str, str] = {}
+    ends: list[str] = []
+    for number, raw in _whole(text):
         stripped = raw.strip()
+        if ends:
+            ends = ends[1:] if stripped == ends[0] else ends
+            continue
         if not stripped or stripped.startswith("#"):
             continue
+        ends = _HEREDOC.findall(stripped)
+        stripped = _NAMED.sub(lambda match: variables.get(match[1] or match[2], match[0]), stripped)
+        if assigned := _ASSIGNED.fullmatch(stripped):
+            variables[assigned[1]] = assigned[2] or assigned[3] or assigned[4] or ""
+            if not stripped.startswith("export"):
+                continue
         part = line(_KEYWORDS.sub("", stripped), Origin(path, number), "")
         items = [item for item in part.items if isinstance(item, Setting) or _speaks(item)]
         if items:
@@ -247,22 +210,22 @@ def script(text: str, path: str) -> list[Part]:
     return found
 
 
+def _whole(text: str) -> Iterator[tuple[int, str]]:
+    """Yield lines, those together between which a quotation goes on."""
+    held: list[str] = []
+    start = 0
+    for number, raw in joined(text):
+        start = start if held else number
+        held.append(raw)
+        whole = "\n".join(held)
+        if len(held) > _LONGEST_QUOTATION or raw.lstrip().startswith("#") or arguments.is_whole(whole):
+            yield start, whole
+            held = []
+    yield from ((start, line) for line in held)
+
+
 def _speaks(item: Row) -> bool:
     """Whether a row of a script says more than that the line stays."""
     first = item.text.split(" ")[0] if item.text else ""
     is_said = item.outcome.fate is not Fate.DROPPED or not item.text.startswith("…")
     return is_said and first not in _SYNTAX
-
-
-def values_of_key(text: str, path: str, key: str) -> list[Part]:
-    """Return the parts of a file whose lines `command=…` or `command: …` start something (supervisor, Compose)."""
-    found = []
-    pattern = re.compile(rf"\s*(?:-\s+)?({key})\s*[=:]\s*(.*)$")
-    for number, raw in joined(text):
-        match = pattern.match(raw)
-        if match and match[2].strip():
-            value = match[2].strip().strip("\"'")
-            if value.startswith("["):
-                value = " ".join(word.strip().strip("\"'") for word in value.strip("[]").split(","))
-            found.append(line(value, Origin(path, number), match[1]))
-    return found

@@ -61,13 +61,13 @@ def takes_value(server: str, name: str) -> bool:
     return found is not None and not found.fact.is_switch
 
 
-def similar(server: str, name: str) -> str:
+def similar(server: str, name: str, cutoff: float = 0.75) -> str:
     """Return the option that was probably meant, "" where none is near."""
     words = [
         each for fact in TABLES[server] for each in fact.names if len(each) > 2 and not each.endswith("*")
     ]
     words += sorted(NAMES) if server == "uwsgi" else []
-    near = difflib.get_close_matches(normal(name), words, n=1, cutoff=0.75)
+    near = difflib.get_close_matches(normal(name), words, n=1, cutoff=cutoff)
     return near[0] if near else ""
 
 

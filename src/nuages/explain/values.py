@@ -11,6 +11,7 @@ TRUE = frozenset({"true", "1", "yes", "on", "y", "", "t"})
 _CONVENTIONAL = re.compile(r"(?:[\w.]+\.)?(?:wsgi|asgi|routing):application")
 _LONG = 60.0  # seconds; a view that may take longer is one of few, and has a path
 _LEAST_MEGABYTES = 16
+_SMALL_MEGABYTES = 100
 
 _LEAVE = "better left out: "
 AUTO_WORKERS = (
@@ -31,6 +32,11 @@ RECYCLING = (
 SHORT_KEEP_ALIVE = (
     _LEAVE
     + "75s outlives the 60 s of the usual balancers; a server that closes first has requests answered 502"
+)
+SMALL_WORKER = (
+    _LEAVE
+    + "a worker that has loaded a large project takes as much, and would be replaced all the time; auto looks at "
+    "the container's limit"
 )
 LONG_TIMEOUT = _LEAVE + "30s for all, and more for the slow paths alone: --timeout-path /reports/="
 
@@ -148,7 +154,8 @@ def megabytes(option: str, value: str, _context: Context) -> Outcome:
         return drop(
             f"no worker is smaller than {_LEAST_MEGABYTES} MB: it would be replaced as soon as it is there"
         )
-    return keep(option, f"{size}M", why="measured as PSS: what workers share is counted once")
+    advice = SMALL_WORKER if size < _SMALL_MEGABYTES else ""
+    return keep(option, f"{size}M", why="measured as PSS: what workers share is counted once", advice=advice)
 
 
 def size(option: str, value: str, _context: Context) -> Outcome:
@@ -225,9 +232,9 @@ def application(option: str, value: str, context: Context) -> Outcome:
 
 def callable_name(_option: str, value: str, context: Context) -> Outcome:
     """The name of the application in its module, which stands in another option."""
-    if not context.get("module", "wsgi-file", "file"):
+    if not context.get("module", "wsgi-file", "file", "mount"):
         return undecided(f"{value} of which module? nuages takes --app MODULE:{value}")
-    return nothing("part of the application's name, see module or wsgi-file")
+    return nothing("part of the application's name, which another line gives")
 
 
 def proxies(option: str, value: str, context: Context) -> Outcome:

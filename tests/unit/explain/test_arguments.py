@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nuages.errors import Origin
-from nuages.explain import arguments, conclusion, scripts
+from nuages.explain import arguments, conclusion, scripts, units
 from nuages.explain.facts import Setting
 from nuages.explain.servers import TABLES
 from nuages.explain.translation import rows
@@ -60,6 +60,8 @@ def served(text: str) -> str:
          "nuages serve --bind unix:/a.sock --app app:site"),
         ("UWSGI_WORKERS=3 uwsgi --http :80 --module shop.wsgi:application",
          "nuages serve --bind 0.0.0.0:80 --workers 3"),
+        ("/venv/bin/python /venv/bin/newrelic-admin run-program gunicorn shop.wsgi",
+         "newrelic-admin run-program nuages serve"),
         ("celery -A shop worker", ""),
         ("gunicorn 'shop.wsgi", ""),
         ("", ""),
@@ -82,7 +84,7 @@ def test_a_configuration_file_gives_way_to_the_environment_and_that_to_the_comma
 def test_the_value_of_an_unknown_option_is_not_the_application() -> None:
     part = scripts.line("gunicorn --timout 300 shop.wsgi", Origin("f", 1), "")
     names = [(item.name, item.text) for item in part.items if isinstance(item, Setting)]
-    assert names == [("--timout", "300"), ("app", "shop.wsgi")]
+    assert names == [("--timout", "300"), ("APP", "shop.wsgi")]
 
 
 WORDS = st.sampled_from([
@@ -105,6 +107,7 @@ def test_no_arguments_of_a_server_give_a_traceback(server: str, words: list[str]
 
 @given(st.text())
 def test_no_text_gives_a_traceback(text: str) -> None:
-    for read in (scripts.procfile, scripts.unit, scripts.script):
+    for read in (scripts.procfile, scripts.script, units.unit, units.supervisor, units.yaml):
         conclusion.explained(read(f"[Service]\nExecStart=gunicorn {text}", "f"))
         conclusion.explained(read(f"web: uvicorn {text}", "f"))
+        conclusion.explained(read(f"web:\n  command: uvicorn {text}\n  command:\n  - {text}", "f"))

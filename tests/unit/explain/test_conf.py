@@ -32,6 +32,7 @@ def only(text: str) -> Setting:
         ("workers = 2 * 3 + 1", ("7",)),
         ("a, workers = 1, 5", ("5",)),
         ("workers = a = 4", ("4",)),
+        ("host = os.getenv('H', '0.0.0.0')\nbind = os.getenv('B', f'{host}:80')", ("${B:-0.0.0.0:80}",)),
         ("timeout = compute()", ()),
         ("timeout = {}['a']", ()),
         ("workers, threads = compute()", ()),
@@ -48,6 +49,7 @@ def test_what_an_expression_gives(source: str, values: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     "source",
     ["multiprocessing.cpu_count() * 2 + 1", "max(2, cpu_count())", "len(os.sched_getaffinity(0))",
+     "int(os.getenv('A', os.getenv('B', cpu_count() * 2 + 1)))",
      "int(os.environ.get('WEB_CONCURRENCY', multiprocessing.cpu_count() * 2 + 1))", "(os.cpu_count() or 1) * 2"],
 )  # fmt: skip
 def test_workers_by_the_processors_are_the_default(source: str) -> None:

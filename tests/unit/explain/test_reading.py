@@ -50,7 +50,7 @@ def said(text: str, path: str, **others: str) -> list[Row]:
         ("uwsgi_prod.ini", "", "uwsgi.ini"),
         ("tox.ini", "[tox]\n", ""),
         ("app.yaml", "uwsgi:\n  master: true\n", "uwsgi.yaml"),
-        ("compose.yaml", "services:\n  web:\n    command: gunicorn a.wsgi\n", "Compose"),
+        ("compose.yaml", "services:\n  web:\n    command: gunicorn a.wsgi\n", "YAML"),
         ("values.yaml", "a: b\n", ""),
         ("gunicorn.py", "", "gunicorn.conf.py"),
         ("conf/prod.py", "bind = ':80'\nworkers = 4\n", "gunicorn.conf.py"),
