@@ -70,7 +70,7 @@ UVICORN: tuple[Fact, ...] = (
     dropped("log-level", _LOG_LEVEL),
     itself("access-log", "requests are logged on stdout, as JSON where it is no terminal", is_switch=True),
     kept("no-access-log", values.off_when_set, "access-log", is_switch=True),
-    dropped("use-colors no-use-colors", "colours only on a terminal; NO_COLOR", is_switch=True),
+    dropped("use-colors no-use-colors", "the log is JSON, and text on a terminal", is_switch=True),
     itself("proxy-headers", "X-Forwarded-* of --trusted-proxies are believed", is_switch=True),
     dropped("no-proxy-headers", "only --trusted-proxies are believed: by default this machine and Unix sockets",
             is_switch=True),

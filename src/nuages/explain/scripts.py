@@ -144,7 +144,7 @@ def _other(command: Command, origin: Origin, name: str, *, is_procfile: bool = F
         outcome = drop("another service, in a container or a unit of its own")
     elif is_procfile and name not in {"release", "postdeploy", "web"}:
         outcome = nothing(
-            f"a process beside the server, found here: nuages up --all, nuages run {name}, nuages manifests"
+            f"a process beside the server, found here: nuages up --all, nuages run {_label(name)}, nuages manifests"
         )
     elif command.program == "cd":
         folder = command.words[1] if len(command.words) > 1 else "."
@@ -158,6 +158,11 @@ def _other(command: Command, origin: Origin, name: str, *, is_procfile: bool = F
     else:
         outcome = undecided(f"no server: a process or a step of its own. {_BESIDE}")
     return row(origin, name, text, outcome)
+
+
+def _label(name: str) -> str:
+    """Return what nuages calls a process of this name (RFC 1123)."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def procfile(text: str, path: str) -> list[Part]:
