@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nuages.errors import Origin
@@ -47,6 +47,7 @@ _REDIRECTION = re.compile(r"(?<!\S)\d*(?:>>?|<)&[\d-]|&>>?\s*\S+")
 _TO_A_FILE = re.compile(r"\d*(?:>>?|<<?-?|<<<)(.*)", re.DOTALL)
 _ENTRYPOINT = re.compile(r"\.(sh|bash)$|entrypoint")
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
+_NAMED = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _PLAIN_VARIABLE = re.compile(r"\$([A-Za-z_]\w*)")
 
 
@@ -73,6 +74,15 @@ class Command:
     def text(self) -> str:
         """The command as a person would write it."""
         return self.restored(" ".join(self.words))
+
+    def filled(self, variables: Mapping[str, str]) -> Command:
+        """Return the command with defaults for variables that are set elsewhere."""
+
+        def fill(match: re.Match[str]) -> str:
+            name = match[1] or match[2]
+            return f"${{{name}:-{variables[name]}}}" if name in variables else match[0]
+
+        return replace(self, words=tuple(_NAMED.sub(fill, word) for word in self.words))
 
     def restored(self, text: str) -> str:
         """Return a text with the substitutions that were taken out of it."""

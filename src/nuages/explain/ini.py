@@ -88,12 +88,18 @@ def read(
     used = {normal(name) for line in own for name, _ in _PLACEHOLDER.findall(line.value) if name}
     found: list[Setting | Row] = []
     foreign: dict[str, Line] = {}
+    condition = ""
     for line in given:
         origin = Origin(path, line.number)
         if line.section != section:
             foreign.setdefault(line.section, line)
             continue
+        if line.key.startswith("if"):
+            condition = f"{line.key} = {line.value}"
+        elif line.key in {"endif", "end-if"}:
+            condition = ""
         value, is_known, counts_cpus = _expanded(line.value, defined, path)
+        is_sure = is_known and (not condition or line.key.startswith("if"))
         fact = known("uwsgi", line.key)
         if fact is None:
             if normal(line.key) in used:
@@ -104,8 +110,9 @@ def read(
             continue
         found.append(
             Setting(
-                server="uwsgi", name=line.key, key=fact.key, text=line.value, origin=origin,
-                values=(value,) if is_known else (), counts_cpus=counts_cpus, rank=rank,
+                server="uwsgi", name=line.key, key=fact.key, origin=origin, rank=rank, counts_cpus=counts_cpus,
+                text=line.value if is_sure or not condition else f"{line.value}, {condition}",
+                values=(value,) if is_sure else (),
             )
         )  # fmt: skip
     for name, line in foreign.items():

@@ -107,11 +107,16 @@ def _sum(kind: str, conclusion: Conclusion) -> str:
             "",
             "In this Dockerfile, after RUN pip install nuages:",
             "",
-            f"    CMD {json.dumps([word for word in lean if word != conclusion.project])}",
+            f"    CMD {json.dumps(_vector([word for word in lean if word != conclusion.project]))}",
             "",
             "«image» is what `nuages dockerfile` writes instead; its image listens on 0.0.0.0 by itself.",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _vector(words: Sequence[str]) -> list[str]:
+    """Return the exec form of a command; what names variables goes through a shell."""
+    return ["sh", "-c", f"exec {shell(words)}"] if any("${" in word for word in words) else list(words)
 
 
 def _table(lines: Iterable[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from nuages.errors import Origin
@@ -23,7 +23,7 @@ _NAMED = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _KEYWORDS = re.compile(r"^((then|else|do|exec|until|while|if|!)\s+)+")
 _KEYWORDS_ALONE = """
 if then else elif fi for while until do done case esac set function { } [ [[ : trap local source . return shift true
-exit echo printf unset cat mkdir chown chmod cp mv rm ln touch sed which
+exit echo printf unset cat mkdir chown chmod cp mv rm ln touch sed which umask
 """
 _SYNTAX = frozenset(_KEYWORDS_ALONE.split())
 _BESIDE = (
@@ -195,6 +195,7 @@ def script(text: str, path: str) -> list[Part]:
     found: list[Part] = []
     variables: dict[str, str] = {}
     ends: list[str] = []
+    functions = set(re.findall(r"^\s*(?:function\s+)?(\w+)\s*\(\)", text, re.MULTILINE))
     for number, raw in _whole(text):
         stripped = raw.strip()
         if ends:
@@ -209,7 +210,7 @@ def script(text: str, path: str) -> list[Part]:
             if not stripped.startswith("export"):
                 continue
         part = line(_KEYWORDS.sub("", stripped), Origin(path, number), "")
-        items = [item for item in part.items if isinstance(item, Setting) or _speaks(item)]
+        items = [item for item in part.items if isinstance(item, Setting) or _speaks(item, functions)]
         if items:
             found.append(Part(name="", items=tuple(items), wrappers=part.wrappers))
     return found
@@ -229,8 +230,8 @@ def _whole(text: str) -> Iterator[tuple[int, str]]:
     yield from ((start, line) for line in held)
 
 
-def _speaks(item: Row) -> bool:
+def _speaks(item: Row, functions: Collection[str]) -> bool:
     """Whether a row of a script says more than that the line stays."""
     first = item.text.split(" ")[0] if item.text else ""
     is_said = item.outcome.fate is not Fate.DROPPED or not item.text.startswith("…")
-    return is_said and first not in _SYNTAX
+    return is_said and first not in _SYNTAX and first not in functions

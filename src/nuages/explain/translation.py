@@ -80,7 +80,7 @@ def _overridden(setting: Setting, settings: Sequence[Setting]) -> Outcome | None
 def _outcome(setting: Setting, context: Context) -> Outcome:
     found = known(setting.server, setting.key)
     if found is None:
-        return unknown(setting.server, setting.name)
+        return unknown(setting.server, setting.name, is_in_file=setting.rank == 0)
     if found.fact.convert is values.host_and_port:
         setting = replace(setting, values=(values.joined(context),))
     fact = found.fact
@@ -91,11 +91,11 @@ def _outcome(setting: Setting, context: Context) -> Outcome:
     return _checked(replace(outcome, why=why))
 
 
-def unknown(server: str, name: str) -> Outcome:
+def unknown(server: str, name: str, *, is_in_file: bool = True) -> Outcome:
     """Return the outcome of an option that the server does not have."""
     title, meant = TITLES.get(server, server), similar(server, name)
     said = f": did you mean {meant}?" if meant else ""
-    if server == "uwsgi":
+    if server == "uwsgi" and is_in_file:
         why = f"uWSGI has no such option{said or '.'} It takes any name from a file as a placeholder, without a word"
         return Outcome(fate=Fate.UNKNOWN, why=why, decision=why if meant else "")
     why = f"{title} has no such option{said}"

@@ -53,6 +53,12 @@ def _lifetime_limit(option: str, value: str, context: Context) -> Outcome:
     return limited if limited.pairs else nothing("0 means none")
 
 
+def _hook(_option: str, value: str, _context: Context) -> Outcome:
+    if "migrate" in value:
+        return nothing("`nuages migrate` is a step of its own: once for all replicas, under a lock")
+    return undecided(_HOOKS)
+
+
 def _mount(option: str, value: str, context: Context) -> Outcome:
     place, equals, target = value.partition("=")
     if equals and place == "/":
@@ -249,7 +255,8 @@ UWSGI: tuple[Fact, ...] = (
     decide("cache cache2 cache-* load-file-in-cache* add-cache-item check-cache", _CACHE),
     decide("emperor* vassal* imperial-* zerg* vhost vhost-host subscribe* subscription* fastrouter-sub* "
            "legion* unsubscribe-* early-emperor", _MANY),
-    decide("hook-* exec-* call-* mount-* umount-* after-request-* before-request-* master-as-root refork* "
+    kept("hook-* exec-*", _hook, "before-fork"),
+    decide("call-* mount-* umount-* after-request-* before-request-* master-as-root refork* "
            "re-fork*", _HOOKS),
     dropped("if-* ifenv ifdir ifexists ifplugin endif end-if for for-* endfor end-for set S set-ph "
             "set-placeholder include inherit ini config fallback-config inject-* whitelist end-whitelist "

@@ -215,6 +215,8 @@ def unix_socket(option: str, value: str, _context: Context) -> Outcome:
 
 def application(option: str, value: str, context: Context) -> Outcome:
     """What is imported: `shop.wsgi:application`, `shop.wsgi`, a path of a file."""
+    if not value.strip():
+        raise ValueError("it names no module")
     module, _, name = value.strip().partition(":")
     if module.endswith(".py") or "/" in module:
         module = re.sub(r"^(\.?/)+", "", module).removesuffix(".py").replace("/", ".")

@@ -62,6 +62,20 @@ def test_yaml_has_sections_values_and_lists() -> None:
     assert settings(text, "uwsgi.yaml", is_yaml=True)["http"] == (":8000",)
 
 
+def test_what_a_condition_sets_takes_the_place_of_nothing() -> None:
+    text = "[uwsgi]\nharakiri = 20\nif-env = LIMIT\nharakiri = %(_)\nendif =\nthreads = 2\n"
+    first, condition, second, _, threads = rows(ini.read(text, "u.ini"))
+    assert first.outcome.pairs == (("timeout", "20s"),)
+    assert (condition.outcome.fate, second.outcome.fate) == (Fate.DROPPED, Fate.DECIDE)
+    assert second.text == "%(_), if-env = LIMIT"
+    assert threads.outcome.pairs == (("threads", "2"),)
+
+
+def test_a_hook_that_migrates_is_the_migration() -> None:
+    text = "[uwsgi]\nhook-pre-app = exec:./manage.py migrate\nhook-post-app = exec:./warm\n"
+    assert [row.outcome.fate for row in rows(ini.read(text, "u.ini"))] == [Fate.ITSELF, Fate.DECIDE]
+
+
 LINES = st.lists(
     st.sampled_from([
         "[uwsgi]", "[x]", "processes = %(a)", "a = %(b)", "b = %(a)", "%d", "=", "= 4", "ini = %p", "env = =",

@@ -114,6 +114,7 @@ def test_a_script_that_an_image_starts_is_read() -> None:
         ('ENTRYPOINT ["gunicorn"]\nCMD ["-b", ":80", "shop.wsgi"]', "nuages serve --bind 0.0.0.0:80"),
         ('ENTRYPOINT ["sh", "entrypoint.sh"]\nCMD ["gunicorn", "shop.wsgi"]', "nuages serve"),
         ('ENV GUNICORN_CMD_ARGS="-w 5"\nCMD gunicorn shop.wsgi', "nuages serve --workers 5"),
+        ('ENV N=5\nCMD ["gunicorn", "-w", "${N}", "a.wsgi"]', "nuages serve --workers 5"),
         ("ENV UVICORN_PORT 80\nCMD uvicorn a.asgi:application", "nuages serve --bind 127.0.0.1:80"),
         ("CMD gunicorn a.wsgi -w 2\nFROM python\nCMD gunicorn b.wsgi -w 3", "nuages serve --workers 3"),
         ("CMD python manage.py runserver 0.0.0.0:8000", ""),
@@ -123,6 +124,30 @@ def test_a_script_that_an_image_starts_is_read() -> None:
 )
 def test_a_dockerfile_starts_what_its_last_stage_says(text: str, command: str) -> None:
     assert ours(f"FROM python:3.13\n{text}\n", "Dockerfile") == command
+
+
+def test_a_script_is_read_with_its_variables_functions_and_quotations() -> None:
+    text = (
+        "warn() {\n  echo no\n}\nport=${P:-80}\nwarn 'it''s\n\nnot'\ncat > x <<EOF\nuvicorn b.asgi:a\nEOF\n"
+        "exec gunicorn -b :$port shop.wsgi > log 2>&1\n"
+    )
+    assert ours(text, "run.sh") == "nuages serve --bind 0.0.0.0:80"
+    assert [row.name for row in said(text, "run.sh")] == ["-b", "APP"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "command: gunicorn shop.wsgi -w 3",
+        'command: ["gunicorn", "shop.wsgi", "-w", "3"]',
+        'command: >\n      sh -c "python manage.py migrate &&\n      gunicorn shop.wsgi -w 3"',
+        "command:\n      - gunicorn\n      - shop.wsgi\n      - '-w'\n      - '3'",
+        "startCommand: gunicorn shop.wsgi -w 3",
+    ],
+)
+def test_a_command_in_yaml_is_read_in_each_of_its_forms(command: str) -> None:
+    text = f"services:\n  web:\n    {command}\n  other:\n    image: redis\n"
+    assert ours(text, "compose.yaml") == "nuages serve --workers 3"
 
 
 def test_a_file_without_a_server_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
