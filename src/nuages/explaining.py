@@ -12,7 +12,7 @@ from nuages.explain.reading import Reading, read
 from nuages.explain.servers import TABLES
 from nuages.invocation import Invocation
 
-_LARGEST = 1 << 20  # bytes of a configuration file
+_LARGEST = 1 << 18  # bytes of a configuration file
 _COMMAND_LINE = "command line"
 
 
@@ -73,4 +73,10 @@ def _beside(folder: Path, name: str) -> tuple[str, str] | None:
 
 def _text(path: Path) -> str:
     with path.open("rb") as stream:
-        return stream.read(_LARGEST).decode("utf-8-sig", "replace")
+        content = stream.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise ProjectError(
+            f"{path.name} is too large", where=str(path), why=f"no server's configuration has {_LARGEST >> 10} KB",
+            hint="nuages explain -- COMMAND explains a command line: nuages explain -- gunicorn shop.wsgi -w 4",
+        )  # fmt: skip
+    return content.decode("utf-8-sig", "replace")

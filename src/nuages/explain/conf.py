@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from nuages.errors import Origin
 from nuages.explain.facts import Row, Setting, drop, normal, nothing, undecided
@@ -95,7 +96,7 @@ def _branches(
     inside: list[Setting | Row] = []
     for branch in (node.body, node.orelse):
         _body(branch, text, path, dict(names), inside, rank)
-    condition = ast.get_source_segment(text, node.test) or "a condition"
+    condition = _source(text, node.test)
     for item in inside:
         if isinstance(item, Setting) and item.key not in {normal(hook) for hook in HOOKS}:
             item = Setting(
@@ -106,10 +107,26 @@ def _branches(
         found.append(item)
 
 
+@lru_cache(maxsize=2)
+def _lines(text: str) -> tuple[bytes, ...]:
+    return tuple(line.encode() for line in text.split("\n"))
+
+
+def _source(text: str, node: ast.expr) -> str:
+    """Return an expression as it stands in the file, on one line; `ast.get_source_segment` splits it each time."""
+    lines = _lines(text)[node.lineno - 1 : node.end_lineno] if hasattr(node, "lineno") else ()
+    if not lines:
+        return ast.unparse(node)
+    last = lines[-1][: node.end_col_offset]
+    whole = [*lines[:-1], last]
+    whole[0] = whole[0][node.col_offset :]
+    return " ".join(b" ".join(whole).decode("utf-8", "replace").split())
+
+
 def _setting(
     name: str, node: ast.expr, value: Value, text: str, origin: Origin, rank: int
 ) -> Iterator[Setting | Row]:
-    source = " ".join((ast.get_source_segment(text, node) or "").split())
+    source = _source(text, node)
     fact = known("gunicorn", name)
     shown = value.texts[0] if isinstance(node, ast.Constant) and value.texts else source
     if fact is None or name != name.lower() or name.startswith("_"):

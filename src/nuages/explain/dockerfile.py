@@ -31,6 +31,7 @@ _STEPS: tuple[tuple[str, str], ...] = (
     (r"\bmkdir\b", "folders that the settings make are there; what is written lies in the volume /data"),
     (r"\blocale-gen\b|\bln\s+-sf?\b.*\.so", "C.UTF-8 is there, and libraries are found by their packages"),
 )  # fmt: skip
+_LONGEST = 4000  # characters of a RUN that are looked at
 _SIMPLE = {
     "FROM": "python:X.Y-slim on Debian, the Python that project, Django and wheels agree on; --base takes another",
     "COPY": "the project is copied without what .dockerignore and the list of secrets keep out",
@@ -173,7 +174,7 @@ def _pairs(text: str) -> Iterator[tuple[str, str]]:
 def _run(each: _Instruction, origin: Origin) -> Iterator[Row]:
     found = False
     for pattern, why in _STEPS:
-        if match := re.search(pattern, each.text):
+        if match := re.search(pattern, each.text[:_LONGEST]):
             found = True
             yield row(origin, "RUN", match[0], in_image(why))
     if not found:

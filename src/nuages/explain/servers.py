@@ -32,6 +32,7 @@ _GRANIAN = {
     "log-access-enabled": "access-log",
     "log-access-fmt": "access-log-fmt",
 }
+_MOST_LETTERS = 4  # by which a misspelt name is longer or shorter
 _OF_UWSGI_ITSELF = {"reloads", "original-proc-name", "plugins"}
 
 
@@ -67,6 +68,7 @@ def similar(server: str, name: str, cutoff: float = 0.75) -> str:
         each for fact in TABLES[server] for each in fact.names if len(each) > 2 and not each.endswith("*")
     ]
     words += sorted(NAMES) if server == "uwsgi" else []
+    words = [word for word in words if abs(len(word) - len(name.lstrip("-"))) <= _MOST_LETTERS]
     near = difflib.get_close_matches(normal(name), words, n=1, cutoff=cutoff)
     return near[0] if near else ""
 

@@ -30,13 +30,14 @@ def rows(items: Iterable[Setting | Row]) -> list[Row]:
     given = list(items)
     settings = [item for item in given if isinstance(item, Setting)]
     context = _context(settings)
+    winners = _winners(settings)
     found = []
     for item in given:
         if isinstance(item, Row):
             found.append(item)
         else:
             text = item.text if item.key not in _LISTS else _masked(item.text)
-            outcome = _overridden(item, settings) or _outcome(item, context)
+            outcome = _overridden(item, winners) or _outcome(item, context)
             found.append(Row(origin=item.origin, name=item.name, text=text, outcome=outcome))
     return found
 
@@ -58,22 +59,30 @@ def _filled(text: str) -> str:
     return _VARIABLE.sub(lambda match: match[2] or "", text)
 
 
-def _overridden(setting: Setting, settings: Sequence[Setting]) -> Outcome | None:
+def _winners(settings: Sequence[Setting]) -> dict[str, Setting]:
+    """Return what counts of each key: the last of the highest rank.
+
+    What only running the code would tell (a condition, a call) takes the place of nothing for certain in its own file.
+    """
+    found: dict[str, Setting] = {}
+    for one in settings:
+        before = found.get(one.key)
+        if before is None or one.rank > before.rank or (one.rank == before.rank and one.values):
+            found[one.key] = one
+    return found
+
+
+def _overridden(setting: Setting, winners: Mapping[str, Setting]) -> Outcome | None:
     """Return the outcome of a setting that another one takes the place of."""
-    # What only running the code would tell takes the place of nothing for certain.
-    rivals = [one for one in settings if one.key == setting.key and one is not setting and one.values]
-    higher = [one for one in rivals if one.rank > setting.rank]
-    if higher:
-        return drop(f"{higher[-1].origin} says {higher[-1].text or higher[-1].name}, and that counts")
+    winner = winners.get(setting.key, setting)
+    if winner.rank > setting.rank:
+        return drop(f"{winner.origin} says {winner.text or winner.name}, and that counts")
     found = known(setting.server, setting.key)
     is_list = setting.key in _LISTS or (
         found and found.fact.option in OPTIONS and OPTIONS[found.fact.option].repeatable
     )
-    later = [
-        one for one in settings[settings.index(setting) + 1 :] if one in rivals and one.rank == setting.rank
-    ]
-    if later and not is_list and found and found.fact.fate is Fate.KEPT:
-        return drop(f"{later[-1].origin} says {later[-1].text}, and the last one counts")
+    if winner is not setting and setting.values and not is_list and found and found.fact.fate is Fate.KEPT:
+        return drop(f"{winner.origin} says {winner.text}, and the last one counts")
     return None
 
 

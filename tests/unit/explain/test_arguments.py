@@ -81,6 +81,17 @@ def test_a_configuration_file_gives_way_to_the_environment_and_that_to_the_comma
     assert [row.outcome.pairs for row in rows([high, low])] == [(("workers", "2"),), ()]
 
 
+def test_a_value_that_is_computed_gives_way_to_none_below_it() -> None:
+    low = Setting(
+        server="gunicorn", name="workers", key="workers", text="9", values=("9",), origin=Origin("f")
+    )
+    high = Setting(
+        server="gunicorn", name="-w", key="workers", text="$(nproc)", values=(), origin=Origin("c"), rank=2,
+        counts_cpus=True,
+    )  # fmt: skip
+    assert [row.outcome.pairs for row in rows([high, low])] == [(), ()]
+
+
 def test_the_value_of_an_unknown_option_is_not_the_application() -> None:
     part = scripts.line("gunicorn --timout 300 shop.wsgi", Origin("f", 1), "")
     names = [(item.name, item.text) for item in part.items if isinstance(item, Setting)]

@@ -202,6 +202,14 @@ def test_wrong_usage_is_told(
     assert err.startswith(error)
 
 
+def test_a_file_that_is_no_configuration_is_too_large(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "uwsgi.ini").write_text("[uwsgi]\n" + "#" * (1 << 18))
+    assert main(["explain", str(tmp_path / "uwsgi.ini")]) == 1
+    assert capsys.readouterr().err.startswith("error: uwsgi.ini is too large\n")
+
+
 def test_a_command_line_is_explained_behind_two_dashes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "--", "gunicorn", "shop.wsgi", "--workers", "4"]) == 0
     out = capsys.readouterr().out
