@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nuages.cli import main
+from nuages.cli import main, parse
+from nuages.commands import COMMANDS
+from nuages.configuration import read_file
+from nuages.console import Console
 from nuages.errors import ProjectError
 from nuages.explain import conclusion
 from nuages.explain.facts import Row
 from nuages.explain.reading import Reading, read, recognised
+from nuages.options import resolve
+from nuages.runtime.settings import Settings
 
 
 def reading(text: str, path: str, **others: str) -> Reading:
@@ -169,16 +175,24 @@ def test_json_has_every_row_and_both_commands(tmp_path: Path, capsys: pytest.Cap
     assert answer["left_out"] == ["workers"]
 
 
-def test_the_command_that_is_recommended_is_one_that_nuages_takes(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    files = Path(__file__).parent / "files"
-    for path in files.iterdir():
-        (tmp_path / path.name).write_text(path.read_text())
-        main(["explain", str(tmp_path / path.name), "--json"])
-        answer = json.loads(capsys.readouterr().out)
-        for option, texts in answer["options"].items():
-            assert all(text for text in texts), option
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parent / "files").iterdir()), ids=lambda path: path.name
+)
+def test_the_command_and_the_table_are_read_by_nuages_and_say_the_same(path: Path, tmp_path: Path) -> None:
+    _, summed = conclusion.explained(read(path.read_text(), path.name, lambda _name: None).parts)
+    serve = next(command for command in COMMANDS if command.name == "serve")
+    for is_lean in (False, True):
+        words = list(summed.command(is_lean=is_lean))
+        words = [word.replace("${PORT:-8000}", "8000") for word in words[words.index("serve") + 1 :]]
+        (tmp_path / "pyproject.toml").unlink(missing_ok=True)
+        if summed.project:
+            words[0] = str(tmp_path)
+        by_flags = parse(serve, words, {}, Console()).resolve(Settings).value
+        (tmp_path / "pyproject.toml").write_text("\n".join(summed.table(is_lean=is_lean)))
+        by_file = resolve(Settings, flags={}, environ={"PORT": "8000"}, file=read_file(tmp_path)).value
+        if "--bind" not in words:
+            by_file = replace(by_file, bind=by_flags.bind)
+        assert by_file == by_flags
 
 
 @pytest.mark.parametrize(
