@@ -19,7 +19,7 @@ from nuages import __version__, commands
 from nuages.__main__ import INTERRUPTED
 from nuages.apart import apart
 from nuages.configuration import read_file
-from nuages.console import Console
+from nuages.console import Console, open_what_is_closed
 from nuages.errors import NuagesError, OutsideError, ProjectError, UsageError
 from nuages.invocation import Invocation
 from nuages.options import Option, check_keys, check_variables, options_of, unknown_flag
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
     if sys.stdout is None or sys.stderr is None:
-        _open_what_is_closed()
+        open_what_is_closed()
     console = Console(as_json="--json" in own)
     try:
         code = _run(arguments, dict(os.environ), console)
@@ -64,15 +64,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         failed = _outside(error)
         console.error(failed)
         return failed.exit_code
-
-
-def _open_what_is_closed() -> None:
-    """Let what is printed go nowhere where who started us has closed it (`>&-`): no new file must take its number,
-    here or in the processes that are started."""
-    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
-        os.set_inheritable(number, True)
-    nowhere = os.fdopen(number, "w")
-    sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
 
 
 def _without_extra(command: str) -> UsageError:

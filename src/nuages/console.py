@@ -90,3 +90,12 @@ def _wants_colour(environ: Mapping[str, str], stream: TextIO) -> bool:
     if environ.get("FORCE_COLOR"):
         return True
     return stream.isatty() and environ.get("TERM") != "dumb"
+
+
+def open_what_is_closed() -> None:
+    """Let what is printed go nowhere where who started us has closed it (`>&-`): no new file must take its number,
+    here or in the processes that are started."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    nowhere = os.fdopen(number, "w")
+    sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere

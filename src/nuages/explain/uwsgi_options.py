@@ -154,7 +154,10 @@ UWSGI: tuple[Fact, ...] = (
     itself("max-worker-lifetime-delta min-worker-lifetime",
            "ages differ by a tenth, and one worker is replaced at a time"),
     kept("reload-on-rss evil-reload-on-rss", _lifetime_limit),
-    dropped("reload-on-as evil-reload-on-as limit-as",
+    dropped("limit-as",
+            "counts reserved addresses, not memory; the container's limit counts, and in Kubernetes who takes "
+            "the last of it is ended alone (--memory-guard)"),
+    dropped("reload-on-as evil-reload-on-as",
             "counts reserved addresses, not memory; --recycle-memory auto looks at what a worker takes of "
             "the container's limit"),
     itself("never-swap ksm", "workers share what was loaded once"),
