@@ -61,19 +61,31 @@ def _is_open(descriptor: int) -> bool:
 def _threads(notes: Notes) -> Iterator[Thread]:
     """Every thread but this one: those that Python knows, and by proc_pid_task(5) the others."""
     known = {thread.native_id: thread for thread in threading.enumerate()}
-    for task in sorted(Path("/proc/self/task").iterdir(), key=lambda path: int(path.name)):
-        number = int(task.name)
-        if number == threading.get_native_id():
-            continue
+    for number in sorted(_tasks() - {threading.get_native_id()}):
         thread = known.get(number)
         if thread is not None:
             yield Thread(name=thread.name, module=_module_of(thread), starter=notes.starters.get(number, ""))
             continue
         try:
-            name = (task / "comm").read_text().strip()
+            name = Path(f"/proc/self/task/{number}/comm").read_text().strip()
         except OSError:
             continue  # it has ended in the meantime
         yield Thread(name=name)
+
+
+def _tasks() -> set[int]:
+    """The numbers of this process's threads.
+
+    The kernel ends the list at a thread that ends while it is read, and those behind it are missing (next_tid in
+    fs/proc/base.c). The next list has no such thread any more: two that are the same are whole.
+    """
+    until = time.monotonic() + _ENDING_SECONDS
+    last: set[int] = set()
+    while True:
+        found = {int(entry.name) for entry in Path("/proc/self/task").iterdir()}
+        if found == last or time.monotonic() > until:
+            return found
+        last = found
 
 
 def _module_of(thread: threading.Thread) -> str:
