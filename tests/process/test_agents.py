@@ -331,10 +331,15 @@ def test_nothing_of_one_request_reaches_another(watched: Watched) -> None:
                 assert answer.status == 200
                 if page.endswith("stream"):
                     first, second = (json.loads(line) for line in answer.text.splitlines())
-                    assert (first["before"], second["after"]) == (nothing, user)
+                    assert (page, number, first["before"], second["after"]) == (page, number, nothing, user)
                 else:
                     found = json.loads(answer.text)
-                    assert (found["before"], found["after"]) == (nothing, [user, user, user])
+                    assert (page, number, found["before"], found["after"]) == (
+                        page,
+                        number,
+                        nothing,
+                        [user] * 3,
+                    )
                     threads[found["thread"]] += 1
             with talking(watched.server.address) as talk:
                 assert json.loads(talk.get("/bare/").text)["before"] == nothing
