@@ -8,6 +8,8 @@ TESTS ?= tests/process tests/projects tests/unit
 ONLY ?= not long
 # How many test files run at a time.
 JOBS ?= 2
+# What is given to each of them at a time: a file, or a test (load).
+DIST ?= loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-all lint format bench lock clean
@@ -22,7 +24,7 @@ up: ## Serve the example shop in production mode at http://127.0.0.1:8000
 
 test: ## The tests: unit, process, projects (a part of them: make test TESTS=tests/unit)
 	@$(PYTHON) scripts/bootstrap.py test
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "$(ONLY)" $(TESTS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist $(DIST) --no-loadscope-reorder -m "$(ONLY)" $(TESTS)
 
 test-all: ## The same, and images and newer Pythons in Debian roots
 	@$(PYTHON) scripts/bootstrap.py test test-more test-all

@@ -6,6 +6,7 @@ from. A Python that this machine lacks is skipped, and said.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
@@ -21,7 +22,8 @@ from nuages.environment.uv import Uv
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nuages-tests"
-# The ends of the range, and what lies between: `long`, so that `make test` stays quick; .ci/run runs them too.
+# The ends of the range, and what lies between: `long`, as forking is with each, so that `make test` stays quick;
+# .ci/run runs them too.
 ENDS = (("3.10", "3.2"), ("3.11", "4.2"), ("3.13", "6.1"))
 BETWEEN = (("3.10", "5.2"), ("3.11", "5.2"), ("3.12", "5.2"), ("3.12", "6.1"), ("3.13", "5.2"))
 TOGETHER = [
@@ -60,12 +62,15 @@ def environment(python: str, *requirements: str) -> Path:
     digest = hashlib.sha256("\n".join((python, *requirements)).encode()).hexdigest()[:16]
     folder = CACHE / digest
     program = folder / "bin" / "python"
-    if not (folder / "complete").is_file():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        uv = installer.find(os.environ, indexes.uv_variables(indexes.read(os.environ), os.environ), CACHE)
-        _run(uv, "venv", "--clear", "--python", python, str(folder))
-        _run(uv, "pip", "install", "--python", str(program), *requirements)
-        (folder / "complete").touch()
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / f"{digest}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another test may want it at the same time
+        if not (folder / "complete").is_file():
+            variables = indexes.uv_variables(indexes.read(os.environ), os.environ)
+            uv = installer.find(os.environ, variables, CACHE)
+            _run(uv, "venv", "--clear", "--python", python, str(folder))
+            _run(uv, "pip", "install", "--python", str(program), *requirements)
+            (folder / "complete").touch()
     return program
 
 
@@ -80,8 +85,15 @@ def test_requests_are_answered(python: str, django: str) -> None:
     program = environment(interpreter(python), f"django=={django}.*", *RUNTIME, *TOOLS)
     run_with(program, "tests/unit/runtime/test_django_contract.py", "tests/unit/runtime/test_receivers.py")
     run_with(program, "tests/process/chains.py", "tests/unit/runtime/test_immortal.py")
-    run_with(program, "-k", "not postgresql and not loading_has_opened", "tests/process/test_preload.py")
     run_with(program)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("python", "django"), [*ENDS, *BETWEEN])
+def test_workers_are_forked(python: str, django: str) -> None:
+    program = environment(interpreter(python), f"django=={django}.*", *RUNTIME, *TOOLS)
+    run_with(program, "-k", "not postgresql and not loading_has_opened", "tests/process/test_preload.py")
 
 
 @pytest.mark.timeout(600)

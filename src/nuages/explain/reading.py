@@ -84,7 +84,7 @@ def recognised(text: str, path: str) -> str:
     return "Procfile" if re.search(rf"^[\w-]+:\s.*{_SERVER_WORD.pattern}", text, re.MULTILINE) else ""
 
 
-def _sets(text: str) -> int:
+def _sets(text: str) -> bool:
     """Whether a Python file sets at least two of gunicorn's settings at its top."""
     names = {normal(match) for match in re.findall(r"^([a-z_]+)\s*(?::[^=\n]+)?=(?!=)", text, re.MULTILINE)}
     names |= {hook for hook in HOOKS if re.search(rf"^def {hook}\b", text, re.MULTILINE)}
