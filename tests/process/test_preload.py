@@ -482,7 +482,7 @@ def test_what_code_has_made_that_a_reload_gives_up_is_removed(project: Path, how
         server.signal(signal.SIGHUP)
         begun = time.monotonic()
         server.wait_for("reload-failed")
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < 60  # the start timeout would be 120
         assert "ZeroDivisionError" in server.wait_for("worker-start-failed")["text"]
         if not hangs:
             wait_until(lambda: _folders(project) == ["made", "own"], "the new code has cleaned up")
