@@ -1,4 +1,4 @@
-"""What a process has mapped and will not use soon, given back until it does: libraries' code, and freed memory.
+"""What a process has mapped and will not use soon, given back until it does: the code of libraries.
 
 Loading a project runs much code once: initialisers, symbol tables, whole libraries that only some pages use. Those
 pages of files stay mapped in the process that touched them first, and count as its memory. A zygote that has loaded
@@ -49,9 +49,3 @@ def give_back() -> None:
     ):
         for start, end in of_files(lines):
             advise(start, end - start, _MADV_DONTNEED)
-
-
-def trim_heap() -> None:
-    """Return to the kernel what malloc keeps of freed memory for later; malloc_trim(3), which only glibc has."""
-    with contextlib.suppress(AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)

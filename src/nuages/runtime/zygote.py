@@ -27,6 +27,7 @@ from nuages.runtime import (
     belongings,
     child,
     departure,
+    heap,
     immortal,
     mappings,
     obstacles,
@@ -86,7 +87,9 @@ class Zygote:
         if not why and immortal.is_possible():
             immortal.keep()
         self._forks = Forks()
-        mappings.trim_heap()
+        heap.trim()
+        if not why:
+            heap.fill()
         self.has_loaded = True
         self.say(loaded=round(time.monotonic() - begun, 3), why=why, owns=departure.owns(notes.endings))
 
