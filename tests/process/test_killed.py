@@ -91,6 +91,33 @@ def test_what_a_worker_was_at_is_named_when_it_is_killed_or_for_its_silence(
         assert len(server.found("websocket-lost")) == len(server.found("request-lost")) == 1
 
 
+def test_uploads_that_were_coming_in_are_named_when_their_worker_is_killed(tmp_path: Path) -> None:
+    """They had no thread yet. One that came whole is none, nor is one whose client had gone."""
+    project = write_site(tmp_path / "site", urls=STOPPING_URLS)
+    (project / "pages" / "asgi.py").write_text(ASGI)
+    options = ("--app", "pages.asgi:application", "--workers", "1")
+    head = "POST {} HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n{}\r\n"
+    with serving(project, *options) as server:
+        killed = server.wait_for("worker-ready")["pid"]
+        gone, whole, cut = (server.connect().socket for _ in range(3))
+        gone.sendall(head.format("/gone/", "Expect: 100-continue\r\n").encode())
+        assert gone.recv(100).startswith(b"HTTP/1.1 100 ")
+        gone.close()
+        server.wait_for_request(path="/gone/", status=499)
+        whole.sendall(head.format("/size/", "").encode() + b"a")
+        whole.sendall(b"a" * 89_999)
+        assert Exchange(whole).answer().text == "90000"  # type: ignore[attr-defined]
+        cut.sendall(head.format("/size/", "Expect: 100-continue\r\nX-Request-ID: cut-off\r\n").encode())
+        assert cut.recv(100).startswith(b"HTTP/1.1 100 ")
+        os.kill(killed, signal.SIGKILL)
+        lost = server.wait_for("request-lost")
+        assert (lost["method"], lost["path"], lost["request_id"]) == ("POST", "/size/", "cut-off")
+        assert lost["text"].startswith("POST /size/ had not come whole when its worker died, after ")
+        server.wait_for("worker-ready", count=2)
+        assert server.stop() == 0
+    assert len(server.found("request-lost")) == 1
+
+
 @pytest.mark.long
 def test_a_killed_worker_is_replaced_within_200_ms(tmp_path: Path) -> None:
     """On a machine that has time: whoever was ready for long enough is replaced at once, however often that happens."""

@@ -157,7 +157,7 @@ class Child(Process):
         self.id = worker
         self.slot = slot
         self.ready_after = 0.0
-        self.lost_told = False
+        self.lost_told = self.unbegun_told = False
         self.asked_at = 0.0
         self.doomed = False
 

@@ -122,6 +122,9 @@ class Crew:
             self.ledger.replaced(process.id, f"{CRASH}: it {process.ending()}")
         if phase is not pool.Phase.STARTING:
             self._tell_lost(process, "lost with its worker")
+        if not process.unbegun_told and (phase is pool.Phase.READY or process.status):
+            uploads, more = self.board.coming(process.slot)
+            self._note_lost(process, uploads, "had not come whole when its worker died", more=more)
         self._happen(messages.Exited(process.id, reported=process.error is not None))
 
     def guarded(self, pid: int, group: Group, grown: int, seconds: float) -> None:
@@ -156,6 +159,7 @@ class Crew:
             elif "stuck" in message:
                 self._happen(messages.Stuck(process.id, message["stuck"]))
             elif "unbegun" in message:
+                process.unbegun_told = True
                 self._note_lost(
                     process, [InFlight(**one) for one in message["unbegun"]], "had not come whole"
                 )

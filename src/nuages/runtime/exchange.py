@@ -42,6 +42,8 @@ class Exchange:
     sent = 0
     queued = 0.0
     slot: int | None = None
+    incoming: int | None = None
+    """What the board knows it by while its body comes and nobody has begun to answer."""
     ended = False
     received = False
     had_turn = False
@@ -72,6 +74,8 @@ class Exchange:
     def drop(self) -> None:
         """Note that the client is gone."""
         self.lost = True
+        if self.incoming is not None:
+            self._arrived()
         if self.transfer is not None:
             self.transfer.cancel()
             self.end()
@@ -100,9 +104,17 @@ class Exchange:
             with contextlib.suppress(OSError):  # the client is gone
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", not whole, 0))
 
+    def awaits_body(self) -> None:
+        """Note on the board that the request is here and the rest of its body is not: who dies now has lost it."""
+        request = self.request
+        if self.slot is None and self.incoming is None and not (self.ended or self.lost):
+            self.incoming = self.hub.board.awaits(request.method, request.path, self.request_id)
+
     def begin(self) -> None:
         """Note on the board that the request is being answered."""
         request = self.request
+        if self.incoming is not None:
+            self._arrived()
         self.slot = self.hub.board.begin(request.method, request.path, self.request_id)
 
     def resolved(self) -> None:
@@ -121,6 +133,8 @@ class Exchange:
         if self.slot is not None:
             self.hub.board.end(self.slot)
             self.slot = None
+        if self.incoming is not None:
+            self._arrived()
         duration = time.monotonic() - self.began
         self._count(duration)
         request = self.request
@@ -132,6 +146,10 @@ class Exchange:
             route=self.route, status=self.status or 499, sent=self.sent, duration=duration,
             queued=self.queued, client=self.client.address, request_id=self.request_id, user="",
         )  # fmt: skip
+
+    def _arrived(self) -> None:
+        incoming, self.incoming = self.incoming, None
+        self.hub.board.arrived(incoming)
 
     def _count(self, seconds: float) -> None:
         request = self.request

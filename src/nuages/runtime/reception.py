@@ -103,9 +103,10 @@ class Reception:
     def _take_piece(self, data: bytes) -> None:
         receiving, body_bytes = self.receiving, self._body_bytes
         self._parse(data)
-        if receiving is not None and receiving is self.receiving:
+        if self.receiving is not None:
+            self.receiving.awaits_body()
             # The length of chunk extensions, and of a trailer that does not end, is known here only.
-            if receiving.request.chunked:
+            if receiving is self.receiving and receiving.request.chunked:
                 self._raw_bytes = max(0, self._raw_bytes + len(data) - 8 * (self._body_bytes - body_bytes))
                 if self._raw_bytes > LONGEST_HEAD:
                     self.refuse(400)

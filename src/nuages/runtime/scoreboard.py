@@ -2,9 +2,9 @@
 
 A front part for all: what the supervisor tells every worker, and rows of one number or note per slot that workers read
 of each other, such as the tally by which they share connections out. Then one slot per worker: a head with a few
-figures, the requests in flight, the open WebSockets, and what was counted (`counts`). The worker alone writes its slot
-and takes no lock; a reader that catches it in the middle of a write sees two different sequence numbers and skips the
-entry. Written as the machine writes numbers: both sides are processes of one machine.
+figures, the requests in flight, the open WebSockets, the requests whose bodies come, and what was counted (`counts`).
+The worker alone writes its slot and takes no lock; a reader that catches it in the middle of a write sees two different
+sequence numbers and skips the entry. Written as the machine writes numbers: both sides are processes of one machine.
 """
 
 from __future__ import annotations
@@ -36,16 +36,20 @@ _HEAD_BYTES = 256
 _PAGE = 4096
 ENTRIES = 256  # requests in flight that a worker can note; what is beyond is served but not noted
 SOCKETS = 64  # the same of WebSockets: an idle server may have thousands, and each takes memory
+UPLOADS = 64  # the same of requests whose bodies still come, which is what slow clients have thousands of
 _SOCKETS_AT = _HEAD_BYTES + ENTRIES * _ENTRY.size
-_NOTES_BYTES = _SOCKETS_AT + SOCKETS * _ENTRY.size
-_OPEN = struct.Struct("=I")  # how many WebSockets are open, behind the figures
+_UPLOADS_AT = _SOCKETS_AT + SOCKETS * _ENTRY.size
+_NOTES_BYTES = _UPLOADS_AT + UPLOADS * _ENTRY.size
+_NUMBER = struct.Struct("=I")
+_OPEN_AT = _HEAD.size  # how many WebSockets are open, behind the figures
+_COMING_AT = _OPEN_AT + _NUMBER.size  # and how many bodies come
 SLOT_BYTES = -(-(_NOTES_BYTES + COUNTS_BYTES) // _PAGE) * _PAGE
 _FREE = bytes(8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InFlight:
-    """A request that was begun and not ended, or an open WebSocket; `since` is in monotonic seconds."""
+    """A request that was begun and not ended, or comes still, or an open WebSocket; `since` is in monotonic seconds."""
 
     method: str
     path: str
@@ -92,7 +96,9 @@ class Board:
         self._free = [first + number * _ENTRY.size for number in reversed(range(ENTRIES))]
         first = self._start + _SOCKETS_AT
         self._free_sockets = [first + number * _ENTRY.size for number in reversed(range(SOCKETS))]
-        self._open = 0
+        first = self._start + _UPLOADS_AT
+        self._free_uploads = [first + number * _ENTRY.size for number in reversed(range(UPLOADS))]
+        self._open = self._coming = 0
         self._sequence = 0
         self._checks = 0
         self._begun = 0
@@ -147,26 +153,40 @@ class Board:
 
     def opened(self, path: bytes, request_id: str) -> int:
         """Note that a WebSocket is open, which is no request in flight; return what `closed` wants."""
-        self._count_open(1)
-        if not self._free_sockets:
-            return -1
-        offset = self._free_sockets.pop()
-        self._sequence = sequence = self._sequence + 1
-        _ENTRY.pack_into(
-            self._memory, offset, sequence, time.monotonic(), b"WebSocket", path, request_id.encode(), sequence,
-        )  # fmt: skip
-        return offset
+        self._open += 1
+        return self._note(self._free_sockets, _OPEN_AT, self._open, "WebSocket", path, request_id)
 
     def closed(self, slot: int) -> None:
         """Note that the WebSocket of that slot is closed."""
-        self._count_open(-1)
+        self._open -= 1
+        self._clear(slot, self._free_sockets, _OPEN_AT, self._open)
+
+    def awaits(self, method: str, path: bytes, request_id: str) -> int:
+        """Note that a request's body still comes, so that it is not in flight; return what `arrived` wants."""
+        self._coming += 1
+        return self._note(self._free_uploads, _COMING_AT, self._coming, method, path, request_id)
+
+    def arrived(self, slot: int) -> None:
+        """Note that the body of the request of that slot has come, or never will."""
+        self._coming -= 1
+        self._clear(slot, self._free_uploads, _COMING_AT, self._coming)
+
+    def _note(self, free: list[int], at: int, number: int, method: str, path: bytes, request_id: str) -> int:
+        _NUMBER.pack_into(self._memory, self._start + at, number)
+        if not free:
+            return -1
+        offset = free.pop()
+        self._sequence = sequence = self._sequence + 1
+        _ENTRY.pack_into(
+            self._memory, offset, sequence, time.monotonic(), method.encode(), path, request_id.encode(), sequence,
+        )  # fmt: skip
+        return offset
+
+    def _clear(self, slot: int, free: list[int], at: int, number: int) -> None:
+        _NUMBER.pack_into(self._memory, self._start + at, number)
         if slot >= 0:
             self._memory[slot : slot + 8] = _FREE
-            self._free_sockets.append(slot)
-
-    def _count_open(self, more: int) -> None:
-        self._open += more
-        _OPEN.pack_into(self._memory, self._start + _HEAD.size, self._open)
+            free.append(slot)
 
     def beat(self, figures: Figures) -> None:
         """Write this worker's figures, with the heartbeat of now."""
@@ -249,9 +269,16 @@ class Scoreboard:
 
     def open_sockets(self, slot: int) -> tuple[tuple[InFlight, ...], int]:
         """Return the WebSockets of the worker of that slot, the oldest first, and how many more there are."""
+        return self._counted(slot, _SOCKETS_AT, SOCKETS, _OPEN_AT)
+
+    def coming(self, slot: int) -> tuple[tuple[InFlight, ...], int]:
+        """Return the same of the requests whose bodies still came to the worker of that slot."""
+        return self._counted(slot, _UPLOADS_AT, UPLOADS, _COMING_AT)
+
+    def _counted(self, slot: int, at: int, most: int, count_at: int) -> tuple[tuple[InFlight, ...], int]:
         start = _start(slot, self.slots)
-        noted = self._noted(start + _SOCKETS_AT, SOCKETS)
-        (number,) = _OPEN.unpack_from(self._memory, start + _HEAD.size)
+        noted = self._noted(start + at, most)
+        (number,) = _NUMBER.unpack_from(self._memory, start + count_at)
         return noted, max(0, number - len(noted))
 
     def _noted(self, first: int, most: int) -> tuple[InFlight, ...]:
@@ -261,11 +288,8 @@ class Scoreboard:
                 self._memory, first + number * _ENTRY.size
             )
             if before and before == after:
-                found.append(
-                    InFlight(
-                        method=_text(method), path=_text(path), request_id=_text(request_id), since=since
-                    )
-                )
+                names = {"method": _text(method), "path": _text(path), "request_id": _text(request_id)}
+                found.append(InFlight(**names, since=since))
         return tuple(sorted(found, key=lambda entry: entry.since))
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nuages.runtime.scoreboard import _ENTRY, ENTRIES, SOCKETS, Board, Figures, Scoreboard, at_work
+from nuages.runtime.scoreboard import _ENTRY, ENTRIES, SOCKETS, UPLOADS, Board, Figures, Scoreboard, at_work
 
 
 @pytest.fixture
@@ -82,6 +82,22 @@ def test_more_websockets_than_can_be_noted_are_counted(whole: Scoreboard) -> Non
     assert board.begin("GET", b"/", "") >= 0
     noted, more = whole.open_sockets(0)
     assert (len(noted), more) == (SOCKETS - 1, 3)
+
+
+def test_a_request_whose_body_still_comes_is_seen_and_is_not_in_flight(whole: Scoreboard) -> None:
+    board = Board(whole.descriptor, 1)
+    slots = [board.awaits("POST", b"/photos/", str(number)) for number in range(UPLOADS + 2)]
+    noted, more = whole.coming(1)
+    assert (len(noted), more) == (UPLOADS, 2)
+    assert (noted[0].method, noted[0].path, noted[0].request_id) == ("POST", "/photos/", "0")
+    assert whole.in_flight(1) == whole.coming(0)[0] == whole.open_sockets(1)[0] == ()
+    assert board.in_flight == 0
+    board.beat(Figures(pid=5))
+    for slot in slots[1:]:
+        board.arrived(slot)
+    assert whole.coming(1) == (noted[:1], 0)
+    whole.clear(1)
+    assert whole.coming(1) == ((), 0)
 
 
 def test_an_entry_that_is_half_written_is_skipped(whole: Scoreboard) -> None:
