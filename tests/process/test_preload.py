@@ -491,6 +491,43 @@ def test_what_code_has_made_that_a_reload_gives_up_is_removed(project: Path, how
     assert hangs or _folders(project) == []
 
 
+@pytest.mark.parametrize("how", ["stop", "reload"])
+def test_what_code_has_made_is_removed_when_its_load_is_broken_off(project: Path, how: str) -> None:
+    """By the end of the server or by newer code, while an import takes its time."""
+    files = "KEPT = tempfile.NamedTemporaryFile(prefix='kept-', dir='.')\n"
+    slow = FOLDERS + files + "open(os.environ['PIPE']).read()\n"
+    made = ["kept", "made", "own"]
+    pipe = named_pipe(project)
+    with serving(project, "--workers", "1", environ={"PIPE": str(pipe)}) as server:
+        server.wait_for("worker-ready")
+        write_project(project, urls=slow)
+        server.signal(signal.SIGHUP)
+        wait_until(lambda: _folders(project) == made, "it has made them")
+        if how == "reload":
+            write_project(project)
+            server.signal(signal.SIGHUP)
+            server.wait_for("worker-ready", count=2)
+            wait_until(lambda: _folders(project) == [], "the broken load has cleaned up")
+        assert server.stop() == 0
+    assert _folders(project) == []
+    assert [server.found(name) for name in ("zygote-died", "zygote-hangs", "exit")] == [[], [], []]
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_a_first_load_that_is_broken_off_leaves_nothing_and_holds_nobody_up(
+    project: Path, hangs: bool
+) -> None:
+    more = "weakref.finalize(OWN, open, os.environ['PIPE'])\n" if hangs else ""
+    write_project(project, urls=FOLDERS + more + "open(os.environ['PIPE']).read()\n")
+    pipe = named_pipe(project)  # nobody ever writes to it
+    with serving(project, environ={"PIPE": str(pipe)}) as server:
+        wait_until(lambda: _folders(project) == ["made", "own"], "it has made them")
+        begun = time.monotonic()
+        server.stop()
+        assert time.monotonic() - begun < 5
+    assert hangs or _folders(project) == []
+
+
 def _open(pid: int) -> set[str]:
     """Return what a process has open."""
     return {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()}  # noqa: PTH115

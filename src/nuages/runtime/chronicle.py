@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nuages.runtime.child import Child, Process
     from nuages.runtime.log import Log
     from nuages.runtime.memory import Group
-    from nuages.runtime.nursery import Zygote
+    from nuages.runtime.parent import Zygote
     from nuages.runtime.scoreboard import InFlight
     from nuages.runtime.settings import Settings
 

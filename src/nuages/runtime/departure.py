@@ -68,7 +68,8 @@ def _tell_threads(log: Log) -> None:
 
 
 def give_up() -> None:
-    """Remove what a project has made that could not be loaded; who hangs in that is ended by the kernel."""
+    """Remove what a project has made that was not loaded to its end; who hangs in that is ended by the kernel."""
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: None)  # it is at it
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, _GIVES_UP)
     with contextlib.suppress(BaseException):  # what is wrong has been told

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import select
 import selectors
 import signal
 import sys
@@ -23,34 +22,15 @@ from typing import Any
 
 from nuages.errors import OutsideError
 from nuages.runtime import child, memory
-from nuages.runtime.child import Assignment, Child, Process
+from nuages.runtime.child import Assignment, Child
 from nuages.runtime.chronicle import SEE_LIMITS, Chronicle
+from nuages.runtime.parent import ANSWERS, ANSWERS_SURELY, CLEANS_UP, NOT_NEEDED, Zygote
 
 # glibc and OpenBLAS read these when a process starts, and only then (mallopt(3)). One arena for each of 64 threads
 # costs memory that is never given back; a thread pool inside a numeric library does not survive a fork, and every
 # worker computes on one processor anyway.
 ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"}
 _SETTLED = 5.0  # seconds; a zygote that dies sooner after it had loaded is followed by another only when one is needed
-# Seconds that a zygote may take to fork. Where the worker is to be killed, the zygote is soon held for what hangs.
-_ANSWERS, _ANSWERS_SURELY = 2.0, 10.0
-_CLEANS_UP = 0.5  # seconds for the project's own functions at a zygote's end, and for what it is at before
-_NOT_NEEDED = "it is not needed any more"
-
-
-class Zygote(Process):
-    """A generation's zygote. `waiting` are the workers that it is to make; `loaded` is how long loading took.
-
-    `owns` tells that it removes files at its end, which it must come to by `ends_by`.
-    """
-
-    def __init__(self, assignment: Assignment) -> None:
-        super().__init__(assignment.generation)
-        self.assignment = dataclasses.replace(assignment, worker=0, slot=0)
-        self.waiting: dict[int, Child] = {}
-        self.loaded = 0.0
-        self.loaded_at = 0.0
-        self.owns = False
-        self.ends_by = inf
 
 
 class Nursery:
@@ -71,7 +51,7 @@ class Nursery:
         self._preloads = preload != "off" and sys.platform == "linux"
         self._zygotes: dict[int, Zygote] = {}  # by generation
         self._replaced: dict[int, Zygote] = {}  # by pid; those that own what their workers use still
-        self._ending: dict[int, Zygote] = {}  # by pid; killed, and not reaped yet
+        self._ending: dict[int, Zygote] = {}  # by pid; killed or breaking off, and not reaped yet
         self._unsafe: set[int] = set()  # generations whose workers load the project themselves
         self._proven = -1  # the generation that serves
 
@@ -101,7 +81,7 @@ class Nursery:
             return
         asked = worker.asked_at
         if asked:
-            useless = time.monotonic() - asked > _ANSWERS  # it hangs; else it answers in a moment
+            useless = time.monotonic() - asked > ANSWERS  # it hangs; else it answers in a moment
         else:
             useless = all(other.doomed for other in zygote.waiting.values())
         if useless:
@@ -109,11 +89,12 @@ class Nursery:
 
     def next_deadline(self) -> float:
         """Return when `expire` has something to do, in monotonic seconds."""
-        return min((min(_answers_until(one), one.ends_by) for one in self._living()), default=inf)
+        until = [min(one.answers_until(), one.ends_by) for one in self._living()]
+        return min([*until, *(one.ends_by for one in self._ending.values())], default=inf)
 
     def forgive(self, seconds: float) -> None:
         """Give zygotes so much more time to fork, and to end."""
-        for zygote in self._living():
+        for zygote in (*self._living(), *self._ending.values()):
             zygote.ends_by += seconds
             for worker in zygote.waiting.values():
                 worker.asked_at += seconds if worker.asked_at else 0.0
@@ -125,13 +106,16 @@ class Nursery:
         """
         for zygote in self._replaced.values():
             if zygote.generation not in used and zygote.ends_by == inf:
-                zygote.ends_by = now + _ANSWERS_SURELY  # nobody waits for it
+                zygote.ends_by = now + ANSWERS_SURELY  # nobody waits for it
                 zygote.order("end")
         for zygote in self._living():
-            if now >= min(_answers_until(zygote), zygote.ends_by):
+            if now >= min(zygote.answers_until(), zygote.ends_by):
                 if not zygote.told_to_end:
-                    self._say.zygote_hangs(zygote, _ANSWERS_SURELY)
+                    self._say.zygote_hangs(zygote, ANSWERS_SURELY)
                 self._end(zygote)
+        for zygote in self._ending.values():
+            if now >= zygote.ends_by:
+                zygote.kill()
 
     def born(self, worker: Child, pid: int) -> None:
         """Note a worker's number: its zygote says it, or the worker itself where who was to say it was killed."""
@@ -200,23 +184,26 @@ class Nursery:
         """
         for zygote in self.zygotes():
             if zygote.loaded_at:
-                zygote.told_to_end = _NOT_NEEDED
+                zygote.told_to_end = NOT_NEEDED
                 zygote.order("close")
             else:
                 self._end(zygote)
 
     def close(self) -> None:
         """End every zygote when no worker is left, and wait for that: they may have a moment to clean up."""
-        until = time.monotonic() + _CLEANS_UP
+        until = time.monotonic() + CLEANS_UP
         for zygote in self._living():
-            zygote.order("end")
+            if zygote.loaded_at:
+                zygote.order("end")
+            else:
+                self._end(zygote)
         for zygote in self._living():
-            if zygote.loaded_at:  # else it takes no orders yet
-                ends = select.poll()
-                ends.register(zygote.control, select.POLLRDHUP)
-                ends.poll(max(0.0, until - time.monotonic()) * 1000)
+            zygote.wait(until)
             self._end(zygote)
         for pid, zygote in self._ending.items():
+            if zygote.ends_by < inf:
+                zygote.wait(zygote.ends_by)
+                zygote.kill()
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
             self._forget(zygote)
@@ -244,15 +231,19 @@ class Nursery:
         if not zygote.owns or self._is_short():
             self._end(zygote)
         elif zygote.pid not in self._replaced:
-            zygote.told_to_end = _NOT_NEEDED
+            zygote.told_to_end = NOT_NEEDED
             zygote.order("close")
             self._replaced[zygote.pid] = self._zygotes.pop(zygote.generation)
 
     def _end(self, zygote: Zygote) -> None:
-        zygote.told_to_end = _NOT_NEEDED
+        """Kill a zygote; one that still loads has a moment to clean up, where there is the memory for that."""
+        zygote.told_to_end = NOT_NEEDED
         self._ending[zygote.pid] = zygote
         self._leave_out(zygote)
-        zygote.signal(signal.SIGKILL)
+        if zygote.loaded_at or self._is_short():
+            zygote.kill()
+        else:
+            zygote.break_off()
 
     def _leave_out(self, zygote: Zygote) -> None:
         self._replaced.pop(zygote.pid, None)
@@ -339,9 +330,3 @@ class Nursery:
             except OSError as error:
                 self._say.not_started(worker.id, error)
                 self._failed(worker)
-
-
-def _answers_until(zygote: Zygote) -> float:
-    """When a zygote must have forked the workers that it was asked for, in monotonic seconds."""
-    asked = min((worker.asked_at for worker in zygote.waiting.values() if worker.asked_at), default=inf)
-    return asked + (_CLEANS_UP if zygote.told_to_end else _ANSWERS_SURELY)

@@ -57,6 +57,7 @@ class Zygote:
         self.tls: Any = None
         self.has_loaded = False
         self._notes: Notes | None = None
+        self._own = os.getpid()
 
     def say(self, **message: Any) -> None:
         """Tell the supervisor something."""
@@ -123,6 +124,19 @@ class Zygote:
             control.close()
             has_forked = True
 
+    def break_off(self, _signal: int, _frame: object) -> None:
+        """Stop loading if that is the supervisor's order, in the midst of whatever Python is at, and clean up.
+
+        To the whole group the signal means nothing, nor to a process that the project has forked.
+        """
+        if self.has_loaded or os.getpid() != self._own:
+            return
+        with contextlib.suppress(OSError, ValueError):
+            line = self.control.recv(_LONGEST_ORDER, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            if json.loads(line)["order"] == "end":
+                departure.give_up()
+                os._exit(0)
+
     def settle(self) -> None:
         """Remove what was made while loading, as its owner does in the end; who hangs in it is killed soon."""
         log = Log(access="off", events=self.assignment["events_log"])
@@ -165,8 +179,8 @@ def main(control: socket.socket, assignment: dict[str, Any]) -> NoReturn:
     # A collection would make holes in what is shared, and each worker would fill, and so copy, them anew.
     gc.disable()
     process.prepare()
-    signal.signal(signal.SIGTERM, lambda _signal, _frame: None)  # to the whole group; the supervisor kills us
     zygote, own = Zygote(control, assignment), os.getpid()
+    signal.signal(signal.SIGTERM, zygote.break_off)
     process.watch_start(assignment["begun"], zygote.settings.start_timeout)
     try:
         zygote.load()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import selectors
 import signal
 from dataclasses import replace
+from math import inf
 from types import SimpleNamespace
 from typing import Any
 
@@ -39,6 +40,36 @@ def test_a_worker_that_tells_its_number_itself_is_killed_if_it_was_to_be(
     assert sent == ([(4711, signal.SIGKILL)] if doomed else [])
 
 
+ASSIGNMENT = Assignment(
+    worker=1, generation=0, supervisor=0, sys_path=(), application="", settings={}, sockets=(), lent=(),
+    board=0, slot=0, access_log="off", events_log="off",
+)  # fmt: skip
+
+
+def test_a_load_that_is_broken_off_has_a_moment_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[signal.Signals] = []
+    monkeypatch.setattr(Zygote, "execute", lambda zygote, *_: setattr(zygote, "pid", 4711))
+    monkeypatch.setattr(Zygote, "signal", lambda _, number: sent.append(number))
+    with selectors.DefaultSelector() as selector:
+        nursery = _nursery(selector)
+        assert nursery.next_deadline() == inf
+        worker = nursery.start(ASSIGNMENT)
+        nursery.drop(0)
+        assert sent == [signal.SIGTERM]
+        until = nursery.next_deadline()
+        assert 0 < until < inf
+        nursery.forgive(5.0)  # the machine slept
+        assert nursery.next_deadline() == until + 5.0
+        nursery.expire(until, {0})
+        assert sent == [signal.SIGTERM]
+        nursery.expire(until + 5.0, {0})
+        assert sent == [signal.SIGTERM, signal.SIGKILL]
+        assert nursery.next_deadline() == inf
+        assert nursery.reaped(4711, signal.SIGKILL)
+        nursery.close()
+    worker.close()
+
+
 @pytest.mark.parametrize("why", ["", "a thread would not survive a fork"])
 @pytest.mark.parametrize("killed_by_us", [False, True])
 def test_what_a_zygote_said_that_has_ended_meanwhile_makes_no_workers(
@@ -50,13 +81,9 @@ def test_what_a_zygote_said_that_has_ended_meanwhile_makes_no_workers(
     monkeypatch.setattr(Child, "execute", lambda worker, *_: begun.append(worker.id))
     monkeypatch.setattr(Zygote, "signal", lambda *_: None)
     failed: list[int] = []
-    assignment = Assignment(
-        worker=1, generation=0, supervisor=0, sys_path=(), application="", settings={}, sockets=(), lent=(),
-        board=0, slot=0, access_log="off", events_log="off",
-    )  # fmt: skip
     with selectors.DefaultSelector() as selector:
         nursery = _nursery(selector, failed)
-        workers = [nursery.start(replace(assignment, worker=number)) for number in (1, 2, 3)]
+        workers = [nursery.start(replace(ASSIGNMENT, worker=number)) for number in (1, 2, 3)]
         (zygote,) = nursery.zygotes()
         zygote._theirs.send(to_line({"loaded": 1.0, "why": why, "owns": False}))
         if killed_by_us:
