@@ -114,6 +114,23 @@ def test_a_site_that_answers_nobody_is_told_so_at_its_start(tmp_path: Path) -> N
         assert "ALLOWED_HOSTS is empty: every request is answered 400" in said
 
 
+def test_a_database_that_nobody_names_is_told_at_the_start_and_pages_without_one_are_served(
+    tmp_path: Path,
+) -> None:
+    project = write_project(
+        tmp_path,
+        settings="import os\nINSTALLED_APPS += ['django.contrib.auth']\nDB = os.environ.get('SHOP_DATABASE_URL')\n"
+        "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': DB}} if DB else {}\n",
+    )
+    with serving(project) as server:
+        server.wait_for("ready")
+        (said,) = (
+            seen["text"] for seen in server.found("warning") if seen["text"].startswith("the settings")
+        )
+        assert said.endswith("; SHOP_DATABASE_URL, which pages/settings.py:10 reads, is not set")
+        assert server.get("/") == "hello"
+
+
 def test_a_reload_serves_the_new_code_without_losing_a_request(project: Path) -> None:
     with serving(project, "--workers", "2") as server:
         server.wait_for("worker-ready", count=2)

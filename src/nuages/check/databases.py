@@ -18,10 +18,12 @@ UNCHECKED = notice(34, "kept connections are not checked before use")
 PASSWORD = error(35, "a database password stands in the source")
 GRANTED = notice(36, "more threads than the database's server grants connections")
 HERE = warning(37, "the database's server is the machine itself")
-RULES = (NOT_KEPT, SQLITE, FILE_IN_TREE, POOL_AND_AGE, UNCHECKED, PASSWORD, GRANTED, HERE)
+UNNAMED = warning(38, "pages ask a database that the settings do not name")
+RULES = (NOT_KEPT, SQLITE, FILE_IN_TREE, POOL_AND_AGE, UNCHECKED, PASSWORD, GRANTED, HERE, UNNAMED)
 
 _SERVERS = ("postgresql", "postgis", "psycopg", "mysql", "oracle")
 _NAMES_DATABASE = re.compile(r"(^|_)(DATABASE|DB|POSTGRES(QL)?|PG|MYSQL|SQL|DJANGO_DB)(_|$)")
+_ASKS = {"django.contrib.admin", "django.contrib.auth", "django.contrib.sessions"}
 _LOCAL = {"", "localhost", "127.0.0.1", "::1"}
 _FILES = (".sqlite3", ".sqlite", ".db3")
 
@@ -40,6 +42,7 @@ def examine(facts: Facts) -> Iterator[Finding]:
             yield from _kept(database, entry)
             yield from _password(facts, database, entry)
             yield from _here(facts, database, entry)
+    yield from _unnamed(facts)
     yield from _files(facts)
 
 
@@ -128,6 +131,32 @@ def _here(facts: Facts, database: Database, entry: Mapping[str, Any]) -> Iterato
         why="in a container that is the container itself, where no database runs",
         fix=f'"HOST": os.environ.get("DATABASE_HOST", "{host}"),',
     )
+
+
+def _unnamed(facts: Facts) -> Iterator[Finding]:
+    """Yield a finding where DATABASES is empty, or is so without a variable that has no default."""
+    setting = facts.setting("DATABASES")
+    url = {each.name: each for each in facts.project.variables}
+    why = "Django then takes a backend that raises at the first query, and each page that asks it is answered 500"
+    for database in facts.project.databases:
+        variable = url.get(database.variable)
+        if database.alias != "default" or database.engine or variable is None or variable.given:
+            continue
+        if (
+            not variable.required
+            and variable.default in {None, "None", "''", '""'}
+            and not variable.condition
+        ):
+            yield UNNAMED.found(
+                f"without {variable.name} there is no database", database.origin, why=why,
+                fix=f"set {variable.name} wherever it runs",
+            )  # fmt: skip
+    if setting and setting.is_known and setting.value == {} and not _ASKS.isdisjoint(facts.apps):
+        yield UNNAMED.found(
+            "DATABASES is empty, and applications ask a database", setting.origin, why=why,
+            fix="add dj-database-url to the dependencies, and write:\nimport dj_database_url\n"
+            'DATABASES = {"default": dj_database_url.config(conn_max_age=60, conn_health_checks=True)}',
+        )  # fmt: skip
 
 
 def _files(facts: Facts) -> Iterator[Finding]:

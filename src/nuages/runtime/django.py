@@ -176,6 +176,7 @@ class Bringer:
                 self.report("settings", f"settings: {line}")
         self._look_at_hosts(settings.ALLOWED_HOSTS, debug=bool(settings.DEBUG))
         self._look_at_redirect(is_on=bool(settings.SECURE_SSL_REDIRECT))
+        self._look_at_database(snapshot, str(getattr(settings, "SETTINGS_MODULE", "")))
 
     def _look_at_hosts(self, allowed: Sequence[str], *, debug: bool) -> None:
         """Say it where nobody on this machine would get a page, and would wonder why."""
@@ -199,6 +200,14 @@ class Bringer:
                 "SECURE_SSL_REDIRECT is on, and nothing here speaks HTTPS: every page is a redirect to where nobody "
                 "answers; --tls-cert serves HTTPS, --debug on takes what the settings have for development",
             )
+
+    def _look_at_database(self, snapshot: Snapshot, module: str) -> None:
+        """Say it where pages ask a database that the settings do not name."""
+        from nuages.runtime import absence
+
+        what = absence.unnamed_database(snapshot.databases, snapshot.installed_apps, module, os.environ)
+        if what and self.wish.who == "serve":
+            self.report("warning", what)
 
     def _with_bucket(self, snapshot: Snapshot, bucket: Bucket) -> Snapshot:
         """Return the snapshot with what filling a bucket's storage needs; say so where uploads do not go there."""
@@ -292,11 +301,12 @@ def debug_origin(module: str) -> str:
         if lines:
             text = source.splitlines()[lines[-1] - 1].strip()
             return f"{Origin(_relative(path or name), lines[-1])}: {text}"
-        todo += _star_imports(tree, sys.modules[name])
+        todo += star_imports(tree, sys.modules[name])
     return ""
 
 
-def _star_imports(tree: ast.AST, module: Any) -> list[str]:
+def star_imports(tree: ast.AST, module: Any) -> list[str]:
+    """Return the modules that a module imports everything of."""
     package = getattr(module, "__package__", "") or ""
     found = []
     for node in ast.walk(tree):

@@ -1,0 +1,91 @@
+"""A database that pages ask for and the settings do not name, and the variable that would name it.
+
+`dj_database_url.config()` without its variable gives nothing at all, and Django then takes a backend that raises at the
+first query: the server is ready, and each page is an error.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from nuages.errors import Origin
+from nuages.runtime.django import star_imports
+
+_ASKS = frozenset({"django.contrib.admin", "django.contrib.auth", "django.contrib.sessions"})
+_NAMES_DATABASE = re.compile(r"(^|_)(DATABASE|DB|POSTGRES(QL)?|PG|MYSQL|SQL)(_|$)")
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
+_SAYS_MORE = ("URL", "ENGINE", "HOST", "NAME")  # a URL decides most; what comes after these less
+
+
+def unnamed_database(
+    databases: Mapping[str, Any], installed_apps: Collection[str], module: str, environ: Mapping[str, str]
+) -> str:
+    """Return what is wrong, for a person, where the default database has no engine and something asks for it.
+
+    `module` is the settings module, which is loaded. Empty where all is well, or nothing tells that pages use one.
+    """
+    default = databases.get("default") or {}
+    engine = default.get("ENGINE") or ""
+    if engine and not engine.endswith(".dummy"):
+        return ""
+    read = unset_variable(module, environ)
+    if not read and _ASKS.isdisjoint(installed_apps):
+        return ""
+    lacks = "DATABASES has no ENGINE for 'default'"
+    why = f"; {read}" if read else ""
+    return f"the settings name no database ({lacks}): every page that asks it is answered 500{why}"
+
+
+def unset_variable(module: str, environ: Mapping[str, str]) -> str:
+    """Return which variable for a database loaded settings read that has no value, and where; empty for none."""
+    found = [
+        (next((n for n, end in enumerate(_SAYS_MORE) if name.endswith(end)), len(_SAYS_MORE)), number, name, path, line)
+        for number, (name, path, line) in enumerate(_reads(module))
+        if not environ.get(name)
+    ]  # fmt: skip
+    if not found:
+        return ""
+    _, _, name, path, line = min(found)
+    how = "empty" if name in environ else "not set"
+    return f"{name}, which {Origin(os.path.relpath(path), line)} reads, is {how}"
+
+
+def _reads(module: str) -> Iterator[tuple[str, str, int]]:
+    """Yield variables' names in the settings and what these star-import, each with its file and line."""
+    seen: set[str] = set()
+    todo = [module]
+    while todo:
+        name = todo.pop(0)
+        if name in seen or name not in sys.modules:
+            continue
+        seen.add(name)
+        path = getattr(sys.modules[name], "__file__", None) or ""
+        try:
+            tree = ast.parse(Path(path).read_text(encoding="utf-8"))
+        except (OSError, SyntaxError, ValueError):
+            continue
+        for node in ast.walk(tree):
+            if read := _read(node):
+                yield read, path, node.lineno  # type: ignore[attr-defined]
+        todo += star_imports(tree, sys.modules[name])
+
+
+def _read(node: ast.AST) -> str:
+    """Return the variable that an expression names, or that one without a name takes by default."""
+    if isinstance(node, ast.Constant) and type(node.value) is str and _VARIABLE.fullmatch(node.value):
+        return node.value if _NAMES_DATABASE.search(node.value) else ""
+    if isinstance(node, ast.Call) and not node.args and isinstance(node.func, ast.Attribute):
+        named = {word.arg for word in node.keywords}
+        owner = ast.unparse(node.func.value)
+        # The defaults of dj-database-url (`env`) and of django-environ (`var`).
+        if node.func.attr == "config" and "database_url" in owner and "env" not in named:
+            return "DATABASE_URL"
+        if node.func.attr in {"db", "db_url"} and "var" not in named:
+            return "DATABASE_URL"
+    return ""
