@@ -71,7 +71,7 @@ def write_whole(path: Path, data: bytes, *, or_else: str = "print it: nuages doc
             "there is a Dockerfile already", where=str(path), why="it was not written by nuages",
             hint="nuages dockerfile > Dockerfile.nuages, or move the present one away",
         )  # fmt: skip
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(data)

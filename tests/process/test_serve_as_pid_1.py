@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import os
 import signal
 import socket
@@ -22,6 +23,8 @@ from tests.process.harness import (
 )
 from tests.process.sites import Talk
 
+from nuages.runtime.management import running
+
 LENGTH = """
 from django.views.decorators.csrf import csrf_exempt
 
@@ -32,6 +35,22 @@ def length(request):
 
 
 urlpatterns += [path("length/", length)]
+"""
+COUNTED = """
+from prometheus_client import CollectorRegistry, Counter, generate_latest, multiprocess
+
+ASKED = Counter("asked", "Asked.")
+
+
+def count(request):
+    ASKED.inc()
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)
+    lines = generate_latest(registry).decode().splitlines()
+    return HttpResponse(next(str(int(float(line.split()[1]))) for line in lines if line.startswith("asked_total ")))
+
+
+urlpatterns += [path("count/", count)]
 """
 _NAMESPACE = ["unshare", "--pid", "--fork", "--kill-child"]
 
@@ -155,6 +174,38 @@ exec setpriv --reuid 12345 --regid 12345 --clear-groups --inh-caps=-all,+dac_rea
 """
 
 
+def _container(outside: int) -> str:
+    """What `container` returns to a process."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_bytes()
+    return f"{binascii.crc32(boot + str(Path(f'/proc/{outside}/ns/pid').stat().st_ino).encode()):08x}"
+
+
+def test_two_first_processes_that_share_the_temporary_folder_share_nothing_in_it(tmp_path: Path) -> None:
+    """As the containers of a pod do with a volume for /tmp."""
+    pytest.importorskip("prometheus_client")
+    project = write_project(tmp_path / "project", urls=COUNTED)
+    environ = {"TMPDIR": str(tmp_path), "XDG_RUNTIME_DIR": "", "HOME": str(tmp_path)}
+    options = ("--workers", "1", "--management", "auto")
+    with serving(project, *options, wrapper=_NAMESPACE, environ=environ) as first:
+        first.wait_for("ready")
+        assert first.get("/count/") == "1"
+        with serving(project, *options, wrapper=_NAMESPACE, environ=environ) as second:
+            second.wait_for("ready")
+            for number in (1, 2, 3):
+                assert second.get("/count/") == str(number)
+            folders = [server.get("/environ/?name=PROMETHEUS_MULTIPROC_DIR") for server in (first, second)]
+            sockets = [server.wait_for("management")["address"] for server in (first, second)]
+            assert len(set(folders)) == len(set(sockets)) == 2
+            assert {f"unix:{address.path}" for address in running(environ)} == set(sockets)
+            os.kill(_outside(second), signal.SIGTERM)
+            second.wait()
+        assert first.get("/count/") == "2"
+        assert [f"unix:{address.path}" for address in running(environ)] == sockets[:1]
+        os.kill(_outside(first), signal.SIGTERM)
+        first.wait()
+    assert list(tmp_path.glob("nuages-*/*")) == []
+
+
 def test_it_serves_as_any_user_on_a_root_that_is_read_only(tmp_path: Path) -> None:
     project = write_project(
         tmp_path / "project", urls=LENGTH, settings="DATA_UPLOAD_MAX_MEMORY_SIZE = None\n"
@@ -167,7 +218,10 @@ def test_it_serves_as_any_user_on_a_root_that_is_read_only(tmp_path: Path) -> No
         project, "--workers", "2", "--management", "auto", wrapper=wrapper, environ=environ
     ) as server:
         server.wait_for("worker-ready", count=2)
-        assert server.wait_for("management")["address"] == f"unix:{scratch}/nuages-12345/1.sock"
+        assert (
+            server.wait_for("management")["address"]
+            == f"unix:{scratch}/nuages-12345/1-{_container(_outside(server))}.sock"
+        )
         init = _outside(server)
         status = Path(f"/proc/{init}/status").read_text()  # outside, where it has another number
         assert "\nUid:\t12345\t12345\t" in status

@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.process.harness import Server, held, named_pipe, serving, wait_until, write_project
 
 from nuages.runtime.address import Address, parse_address
+from nuages.runtime.container import container
 from nuages.runtime.management import Answer, Management, ask, open_listener, running
 from nuages.runtime.sockets import listen
 
@@ -83,7 +84,9 @@ def test_the_socket_in_the_runtime_directory_is_found(project: Path, tmp_path: P
     environ = {"XDG_RUNTIME_DIR": str(tmp_path), "TMPDIR": str(tmp_path)}
     with serving(project, "--workers", "1", "--management", "auto", environ=environ) as server:
         server.wait_for("management")
-        assert running(environ) == [Address(path=str(tmp_path / "nuages" / f"{server.pid}.sock"))]
+        assert running(environ) == [
+            Address(path=str(tmp_path / "nuages" / f"{server.pid}-{container()}.sock"))
+        ]
         assert (tmp_path / "nuages").stat().st_mode & 0o777 == 0o700
         server.signal(signal.SIGKILL)
         server.wait()

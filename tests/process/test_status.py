@@ -16,6 +16,7 @@ from pathlib import Path
 from tests.process.harness import DEADLINE, held, named_pipe, serving, wait_until, write_project
 
 from nuages import __version__
+from nuages.runtime.container import container
 
 
 def ask(*arguments: str, folder: Path, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
@@ -49,14 +50,14 @@ def test_it_finds_the_server_of_this_folder_and_lists_several(tmp_path: Path) ->
             both = ask(folder=tmp_path, environ=environ).stdout
             assert f"shop (pid {server.pid})  ready" in both
             assert f"blog (pid {other.pid})  ready" in both
-            assert f"--management unix:{tmp_path}/nuages/{other.pid}.sock" in both
+            assert f"--management unix:{tmp_path}/nuages/{other.pid}-{container()}.sock" in both
             one = ask(folder=blog, environ=environ)
             assert one.stdout.startswith(f"blog (pid {other.pid})")
             assert "1 more serves other projects" in one.stderr
             named = ask(
                 "--json",
                 "--management",
-                f"unix:{tmp_path}/nuages/{server.pid}.sock",
+                f"unix:{tmp_path}/nuages/{server.pid}-{container()}.sock",
                 folder=blog,
                 environ=environ,
             )

@@ -155,7 +155,7 @@ def complete(folder: Path, **facts: Any) -> None:
 
 def write(path: Path, text: str, mode: int = 0o644) -> None:
     """Write a file whole or not at all, readable from its first moment only to whom `mode` says."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
     with disk(path):
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from nuages.runtime.container import owner
 from nuages.runtime.manifest import CODINGS
 from nuages.runtime.media_types import is_compressible
 
@@ -140,7 +141,7 @@ def _forms(file: Path, known: Compressors, takes_former: bool) -> dict[str, int]
         if len(packed) > len(data) * GAIN:
             target.unlink(missing_ok=True)
             continue
-        temporary = target.with_name(f".{target.name}.{os.getpid()}")
+        temporary = target.with_name(f".{target.name}.{owner()}")
         try:
             temporary.write_bytes(packed)
             os.utime(temporary, ns=(status.st_mtime_ns, status.st_mtime_ns))

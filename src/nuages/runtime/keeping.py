@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from nuages.errors import ProjectError
+from nuages.runtime.container import owner
 from nuages.runtime.manifest import CODINGS, Item, Manifest, listed, read_manifest, write_manifest
 from nuages.runtime.shelves import Listed, Manner
 from nuages.runtime.stored import Entry
@@ -130,7 +131,7 @@ def _copy(root: str, folder: str, item: Item) -> None:
         if target.exists():
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}")
+        temporary = target.with_name(f".{target.name}.{owner()}")
         try:
             shutil.copy2(f"{root}/{name}", temporary)
             temporary.replace(target)

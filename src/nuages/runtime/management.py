@@ -10,6 +10,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import selectors
 import socket
 import time
@@ -21,9 +22,11 @@ from typing import Any
 
 from nuages.errors import Origin, OutsideError
 from nuages.runtime.address import Address, parse_address
+from nuages.runtime.container import OWNER, owner
 from nuages.runtime.sockets import Listener, listen
 
 _MOST_BYTES = 8192  # of a request's head
+_LONGEST_PATH = 107  # bytes; unix(7), sun_path
 _SECONDS = 5.0  # for a whole request
 _MOST_CLIENTS = 64
 # Why accept(2) fails and the client is still there.
@@ -234,7 +237,10 @@ def open_listener(option: str, environ: Mapping[str, str], *, origin: Origin | s
         if place.stat().st_uid != os.getuid() or place.is_symlink():
             return None
         _remove_dead(place)
-        return listen([Address(path=str(place / f"{os.getpid()}.sock"))], origin=origin)[0]
+        path = str(place / f"{owner()}.sock")
+        if len(os.fsencode(path)) > _LONGEST_PATH:
+            path = str(place / f"{os.getpid()}.sock")
+        return listen([Address(path=path)], origin=origin)[0]
     except (OSError, OutsideError):
         return None
 
@@ -270,7 +276,9 @@ def ask(address: Address, path: str, *, accept: str = "", timeout: float = _SECO
 
 def _sockets(place: Path) -> list[Path]:
     with contextlib.suppress(OSError):
-        found = (path for path in place.glob("*.sock") if path.stem.isdecimal())  # ours are named by a pid
+        found = (
+            path for path in place.glob("*.sock") if path.stem.isdecimal() or re.fullmatch(OWNER, path.stem)
+        )
         return sorted(found, key=lambda path: path.stat().st_mtime)
     return []
 

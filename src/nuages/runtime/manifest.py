@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from nuages.runtime.container import owner
 
 NAME = "nuages-static.json"
 UNFINISHED = "nuages-static.unfinished"
@@ -158,7 +159,7 @@ def write_manifest(root: Path, items: Iterable[Item], name: str = NAME, *, is_fa
     hurry = '"fast": true, ' if is_fast else ""
     text = f'{{"version": {VERSION}, "columns": {_json(COLUMNS)}, {hurry}"tops": {tops}, "files": {{\n{rows}\n}}}}\n'
     target = root / name
-    temporary = root / f".{name}.{os.getpid()}"
+    temporary = root / f".{name}.{owner()}"
     try:
         temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
         temporary.replace(target)

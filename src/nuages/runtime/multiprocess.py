@@ -10,6 +10,7 @@ the bytes used, padding, then entries of a length, a JSON key, padding to 8 byte
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import importlib.util
 import json
 import os
@@ -19,9 +20,11 @@ from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nuages.runtime.container import container
 from nuages.runtime.exposition import Family, Labels, Sample, number
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+_LOCK = "lock"  # a file in a folder of ours
 # In the place of a process's number, before that of their supervisor: what those have left that are gone.
 _ENDED = "ended"
 _LENGTH, _VALUE, _FIRST = struct.Struct("i"), struct.Struct("dd"), 8
@@ -50,25 +53,28 @@ def prepare(environ: MutableMapping[str, str], folder: Path, pid: int) -> Projec
             return None
         folder.mkdir(mode=0o700, exist_ok=True)
         _remove_dead(folder)
-        environ[VARIABLE] = str(folder / f"{pid}.metrics")
-    place = Path(environ[VARIABLE])
+        place, lock = _make(folder, f"{pid}-{container()}")
+        environ[VARIABLE] = str(place)
+        return ProjectMetrics(place, pid=pid, lock=lock)
+    place = Path(given)
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     for _, owner, file in _files(place):
         # Another server that lives may share the folder: what it has kept is counted in its totals.
         server = owner.removeprefix(_ENDED).partition("-")[0]
         if server in {"", str(pid)} or (server.isdecimal() and not _is_alive(int(server))):
             file.unlink(missing_ok=True)
-    return ProjectMetrics(place, is_ours=not given, pid=pid)
+    return ProjectMetrics(place, pid=pid)
 
 
 class ProjectMetrics:
     """The files of one server's processes. Nothing that becomes of the folder is an error here.
 
-    The supervisor calls it from its loop: `on_trouble` is told of the first failure, and serving goes on.
+    The supervisor calls it from its loop: `on_trouble` is told of the first failure, and serving goes on. `lock` is the
+    descriptor by which a folder of ours is held.
     """
 
-    def __init__(self, place: Path, *, is_ours: bool, pid: int) -> None:
-        self.place, self._is_ours, self._pid = place, is_ours, pid
+    def __init__(self, place: Path, *, pid: int, lock: int | None = None) -> None:
+        self.place, self._pid, self._lock = place, pid, lock
         self._kept: dict[str, Path] = {}  # by prefix: what those had that have ended
         self._taken = 0
         self.on_trouble: Callable[[OSError], None] = lambda _: None
@@ -141,8 +147,9 @@ class ProjectMetrics:
 
     def close(self) -> None:
         """Remove a folder of ours with all that is in it."""
-        if self._is_ours:
+        if self._lock is not None:
             _remove(self.place)
+            os.close(self._lock)
 
 
 @dataclass(slots=True)
@@ -246,11 +253,33 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
+def _make(folder: Path, name: str) -> tuple[Path, int]:
+    """Make a server's folder and hold it; return it and the lock's descriptor. Raises OSError.
+
+    A lock ends with its process and is seen from other containers that share the folder (flock(2)); their numbers of
+    processes mean nothing here. Until it is held the folder has another name, so that nobody takes it for a dead one's.
+    """
+    place, begun = folder / f"{name}.metrics", folder / f"{name}.begun"
+    for left in (place, begun):
+        _remove(left)
+    begun.mkdir(mode=0o700)
+    lock = os.open(begun / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with contextlib.suppress(OSError):  # a file system without locks
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    begun.rename(place)
+    return place, lock
+
+
 def _remove_dead(folder: Path) -> None:
-    """Remove what servers left behind that were killed."""
+    """Remove what servers left behind that were killed, in whatever container."""
     for place in folder.glob("*.metrics"):
-        if place.stem.isdigit() and not _is_alive(int(place.stem)):
-            _remove(place)
+        with contextlib.suppress(OSError):
+            lock = os.open(place / _LOCK, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove(place)
+            finally:
+                os.close(lock)
 
 
 def _remove(place: Path) -> None:

@@ -17,6 +17,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from nuages.runtime.container import container, owner
+
 PROC = Path("/proc")
 
 
@@ -89,7 +91,7 @@ def verdict(pid: int, still_seconds: float, record: Path, now: float) -> str | N
     if before.get("start") == counted["start"] and before.get("turns") == counted["turns"]:
         quiet = now - float(before["since"])
         return f"nothing of process {pid} has run for {quiet:.0f} s" if quiet > still_seconds else None
-    temporary = record.with_name(f"{record.name}.{os.getpid()}")
+    temporary = record.with_name(f"{record.name}.{owner()}")
     temporary.write_text(json.dumps(counted))
     temporary.replace(record)
     return None
@@ -101,7 +103,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--pid", type=int, default=1, help="the process (default: 1)")
     parser.add_argument("--still", type=float, default=300, help="seconds without a turn that are too many")
     given = parser.parse_args(argv)
-    record = Path(tempfile.gettempdir(), f"nuages-pulse-{os.getuid()}-{given.pid}")
+    record = Path(tempfile.gettempdir(), f"nuages-pulse-{os.getuid()}-{given.pid}-{container()}")
     why = verdict(given.pid, given.still, record, time.monotonic())
     if why:
         print(why, file=sys.stderr)  # noqa: T201 - a probe's one line for whoever reads the events

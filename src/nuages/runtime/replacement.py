@@ -15,10 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from nuages.runtime.container import OWNER, is_gone, owner
 from nuages.runtime.manifest import DJANGO_NAME, UNFINISHED
 
 # What is written before it is renamed, here, by compress_files and by write_manifest; with the number of its process.
-_PART = re.compile(r"\.nuages-(\d+)-\d+|\..+\.(?:gz|br|zst|json)\.(\d+)")
+_PART = re.compile(rf"\.nuages-({OWNER})-\d+|\..+\.(?:gz|br|zst|json)\.({OWNER})")
 
 
 @contextlib.contextmanager
@@ -38,7 +39,7 @@ def whole_files() -> Iterator[None]:
         may_replace = target in gone or getattr(self, "_allow_overwrite", False)
         if os.path.lexists(target) and not may_replace:
             return str(save(self, name, content))  # finds another name
-        part = os.path.join(os.path.dirname(name), f".nuages-{os.getpid()}-{threading.get_ident()}")  # noqa: PTH118, PTH120
+        part = os.path.join(os.path.dirname(name), f".nuages-{owner()}-{threading.get_ident()}")  # noqa: PTH118, PTH120
         try:
             part = save(self, part, content)
             os.replace(self.path(part), target)  # noqa: PTH105 - storages have text, not paths
@@ -72,8 +73,9 @@ def _tidy(root: Path) -> None:
     """Remove the parts of files that a process has left which was killed."""
     for path in root.rglob(".*"):
         part = _PART.fullmatch(path.name)
-        if part and not Path(f"/proc/{part[1] or part[2]}").exists():
-            path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            if part and is_gone(part[1] or part[4], path.lstat().st_mtime):
+                path.unlink()
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families as text_families
 
+from nuages.runtime.container import container
 from nuages.runtime.exposition import render
 from nuages.runtime.multiprocess import VARIABLE, ProjectMetrics, prepare
 
@@ -68,7 +69,7 @@ def _theirs(place: Path) -> dict[Any, float]:
 
 
 def _ours(place: Path, *, openmetrics: bool = False) -> dict[Any, float]:
-    text = render(ProjectMetrics(place, is_ours=False, pid=7).families(), openmetrics=openmetrics)
+    text = render(ProjectMetrics(place, pid=7).families(), openmetrics=openmetrics)
     parse = openmetrics_families if openmetrics else text_families
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
@@ -97,7 +98,7 @@ def test_what_ended_processes_counted_stays_in_one_file_each_and_their_gauges_go
     for pid, scale in ((101, 1.0), (102, 2.5), (103, 0.5)):
         _work(monkeypatch, pid, scale)
     before = _ours(place)
-    metrics = ProjectMetrics(place, is_ours=False, pid=7)
+    metrics = ProjectMetrics(place, pid=7)
     metrics.forget(101)
     metrics.forget(102)
     metrics.forget(99)
@@ -125,7 +126,7 @@ def test_totals_go_on_where_new_code_has_another_help(place: Path, monkeypatch: 
         ("shop_orders_total", (("kind", "c"),)): 3.0,
     }
     assert _ours(place) == _theirs(place) == expected
-    metrics = ProjectMetrics(place, is_ours=False, pid=7)
+    metrics = ProjectMetrics(place, pid=7)
     metrics.forget(101)
     metrics.forget(102)
     assert _ours(place) == _theirs(place) == expected
@@ -166,7 +167,7 @@ def test_an_empty_variable_is_an_unset_one_and_the_working_directory_is_left_alo
     environ = {VARIABLE: ""}
     found = prepare(environ, folder, 7)
     assert found
-    assert environ == {VARIABLE: str(folder / "7.metrics")}
+    assert environ == {VARIABLE: str(folder / f"7-{container()}.metrics")}
     found.close()
     assert list(work.iterdir()) == [left]
     assert list(folder.iterdir()) == []
@@ -207,7 +208,7 @@ def test_what_is_not_prometheus_clients_own_is_neither_removed_nor_read(tmp_path
 def test_a_collector_that_has_listed_the_files_before_finds_all_of_them_or_fails_but_counts_none_twice(
     place: Path, monkeypatch: pytest.MonkeyPatch, read: int
 ) -> None:
-    metrics = ProjectMetrics(place, is_ours=False, pid=7)
+    metrics = ProjectMetrics(place, pid=7)
     for pid in (101, 102):
         _work(monkeypatch, pid, 1.0)
     metrics.forget(101)
@@ -258,13 +259,14 @@ def test_what_another_living_server_has_kept_in_the_same_folder_stays_and_is_tol
 
 
 def test_a_folder_of_ours_is_named_in_the_environment_and_removed_at_the_end(tmp_path: Path) -> None:
-    left = tmp_path / f"{dead_pid()}.metrics"
+    left = tmp_path / f"{dead_pid()}-{container()}.metrics"
     left.mkdir()
     (left / "counter_1.db").touch()
+    (left / "lock").touch()
     environ: dict[str, str] = {}
     found = prepare(environ, tmp_path, os.getpid())
     assert found
-    assert environ == {VARIABLE: str(tmp_path / f"{os.getpid()}.metrics")}
+    assert environ == {VARIABLE: str(tmp_path / f"{os.getpid()}-{container()}.metrics")}
     assert found.place.stat().st_mode & 0o777 == 0o700
     assert not left.exists()
     (found.place / "counter_1.db").touch()
@@ -277,7 +279,7 @@ def test_a_folder_of_ours_is_named_in_the_environment_and_removed_at_the_end(tmp
 )
 def test_a_file_that_is_just_being_made_or_broken_says_nothing(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "counter_1.db").write_bytes(data)
-    assert ProjectMetrics(tmp_path, is_ours=False, pid=7).families() == []
+    assert ProjectMetrics(tmp_path, pid=7).families() == []
 
 
 def test_a_folder_that_is_gone_ends_nothing_and_is_said_once(tmp_path: Path) -> None:
@@ -300,7 +302,7 @@ def test_what_cannot_be_taken_over_stays_and_the_rest_of_a_process_is(
     (place / "counter_ended7-1.new").mkdir()  # nobody can write or remove these two as files
     (place / "gauge_all_101.db").unlink()
     (place / "gauge_all_101.db").mkdir()
-    found = ProjectMetrics(place, is_ours=False, pid=7)
+    found = ProjectMetrics(place, pid=7)
     told: list[OSError] = []
     found.on_trouble = told.append
     found.forget(101)
@@ -314,3 +316,26 @@ def test_what_cannot_be_taken_over_stays_and_the_rest_of_a_process_is(
 def dead_pid() -> int:
     """The number of a process that there is no more: beyond what the kernel gives."""
     return int(Path("/proc/sys/kernel/pid_max").read_text()) + 1
+
+
+def test_the_folder_of_a_server_in_another_container_that_shares_the_runtime_folder_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are process 1 there, and none of the other's processes is known here."""
+    first = prepare({}, tmp_path, 1)
+    assert first
+    monkeypatch.setattr("nuages.runtime.multiprocess.container", lambda: "0000000b")
+    environ: dict[str, str] = {}
+    second = prepare(environ, tmp_path, 1)
+    assert second
+    assert environ == {VARIABLE: str(tmp_path / "1-0000000b.metrics")}
+    assert sorted(tmp_path.iterdir()) == sorted([first.place, second.place])
+    (first.place / f"counter_{dead_pid()}.db").touch()
+    for server in (3, 4):  # a third one begins, and ends
+        third = prepare({}, tmp_path, server)
+        assert third
+        third.close()
+    assert len(list(first.place.glob("*.db"))) == 1
+    second.close()
+    assert list(tmp_path.iterdir()) == [first.place]
+    first.close()

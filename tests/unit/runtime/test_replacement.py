@@ -11,6 +11,7 @@ from django.conf import UserSettingsHolder, global_settings, settings
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage
 
+from nuages.runtime.container import container, owner
 from nuages.runtime.manifest import DJANGO_NAME, UNFINISHED
 from nuages.runtime.replacement import unfinished, whole_files
 
@@ -109,10 +110,15 @@ def test_parts_that_a_killed_process_left_are_removed_by_the_next_one(tmp_path: 
     (tmp_path / UNFINISHED).touch()
     (tmp_path / "css").mkdir()
     gone = 2**22 + 1  # no process has a number above 2**22 (proc(5), pid_max)
-    left = (f".nuages-{gone}-1", f"css/.a.css.gz.{gone}", f".nuages-static.json.{gone}")
-    kept = (f".nuages-{os.getpid()}-1", ".htaccess", ".v.1", "a.css")
+    here, elsewhere = f"{gone}-{container()}", f"{gone}-0000000b"
+    old = (f".nuages-{elsewhere}-1", f".b.css.gz.{elsewhere}")
+    left = (f".nuages-{here}-1", f"css/.a.css.gz.{here}", f".nuages-static.json.{here}", *old)
+    # Of another container's process nobody knows whether it is still at it.
+    kept = (f".nuages-{owner()}-1", ".htaccess", ".v.1", "a.css", f".c.css.gz.{elsewhere}")
     for name in (*left, *kept):
         (tmp_path / name).write_text("part")
+    for name in old:
+        os.utime(tmp_path / name, (1.0, 1.0))
     with unfinished(tmp_path):
         pass
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
