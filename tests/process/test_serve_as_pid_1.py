@@ -210,7 +210,7 @@ def test_it_serves_as_any_user_on_a_root_that_is_read_only(tmp_path: Path) -> No
     project = write_project(
         tmp_path / "project", urls=LENGTH, settings="DATA_UPLOAD_MAX_MEMORY_SIZE = None\n"
     )
-    scratch = tmp_path / "scratch"
+    scratch = tmp_path / "s"  # a socket's path has 107 bytes
     scratch.mkdir()
     wrapper = [*_NAMESPACE, "--mount", "sh", "-c", _HARDENED, "sh"]
     environ = {"TMPDIR": str(scratch), "HOME": "/nowhere", "XDG_RUNTIME_DIR": ""}

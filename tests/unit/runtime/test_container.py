@@ -31,6 +31,7 @@ def test_a_process_has_a_name_that_is_always_the_same_and_tells_its_number_and_i
         (f"{os.getpid()}-0000000b", 10_000, True),
         ("1", 10_000, False),
     ],
+    ids=["gone", "ourselves", "elsewhere", "elsewhere, silent", "our number elsewhere", "no owner"],
 )
 def test_who_is_gone_is_known_of_processes_here_and_taken_for_granted_of_silent_ones_elsewhere(
     name: str, seconds_ago: float, gone: bool
