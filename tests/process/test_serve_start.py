@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.process.harness import held, named_pipe, serving, write_project
+from tests.process.harness import APP, held, named_pipe, serving, write_project
 
 
 def test_settings_that_do_not_import_end_it_with_status_3_and_one_error(tmp_path: Path) -> None:
@@ -112,6 +112,20 @@ def test_a_site_that_answers_nobody_is_told_so_at_its_start(tmp_path: Path) -> N
         server.wait_for("ready")
         said = [seen["text"] for seen in server.found("warning")]
         assert "ALLOWED_HOSTS is empty: every request is answered 400" in said
+
+
+def test_a_second_application_of_the_same_kind_is_named_and_the_same_one_twice_is_one(tmp_path: Path) -> None:
+    project = write_project(tmp_path)
+    (project / "pages" / "other.py").write_text(
+        "from django.core.wsgi import get_wsgi_application\napplication = get_wsgi_application()\n"
+    )
+    with serving(project, "--app", APP, "--app", "pages.other:application") as server:
+        server.wait_for("ready")
+        (said,) = (seen["text"] for seen in server.found("warning") if "not served" in seen["text"])
+        assert said == (
+            "pages.other:application is not served: the WSGI application is pages.wsgi:application, named first"
+        )
+        assert server.get("/") == "hello"
 
 
 def test_a_database_that_nobody_names_is_told_at_the_start_and_pages_without_one_are_served(

@@ -23,10 +23,9 @@ from typing import Any
 from nuages.errors import Origin, OutsideError
 from nuages.runtime.address import Address, parse_address
 from nuages.runtime.container import OWNER, owner
-from nuages.runtime.sockets import Listener, listen
+from nuages.runtime.sockets import LONGEST_PATH, Listener, listen
 
 _MOST_BYTES = 8192  # of a request's head
-_LONGEST_PATH = 107  # bytes; unix(7), sun_path
 _SECONDS = 5.0  # for a whole request
 _MOST_CLIENTS = 64
 # Why accept(2) fails and the client is still there.
@@ -238,7 +237,7 @@ def open_listener(option: str, environ: Mapping[str, str], *, origin: Origin | s
             return None
         _remove_dead(place)
         path = str(place / f"{owner()}.sock")
-        if len(os.fsencode(path)) > _LONGEST_PATH:
+        if len(os.fsencode(path)) > LONGEST_PATH:
             path = str(place / f"{os.getpid()}.sock")
         return listen([Address(path=path)], origin=origin)[0]
     except (OSError, OutsideError):

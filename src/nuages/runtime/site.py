@@ -245,6 +245,14 @@ def _site(
     wsgi = next((entry for entry in entries if entry.kind == "wsgi"), None)
     asgi = next((entry for entry in entries if entry.kind != "wsgi"), None)
     module = getattr(django_settings, "SETTINGS_MODULE", None)
+    for left in entries:
+        taken = wsgi if left.kind == "wsgi" else asgi
+        if taken and left.callable is not taken.callable:
+            interface = "WSGI" if left.kind == "wsgi" else "ASGI"
+            report(
+                "warning",
+                f"{left.path} is not served: the {interface} application is {taken.path}, named first",
+            )
     try:
         wsgi_call, asgi_call, views = _ways(wsgi, asgi, handlers)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the project's code raises

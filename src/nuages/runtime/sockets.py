@@ -18,6 +18,7 @@ from nuages.runtime.address import Address
 from nuages.runtime.kernel import read
 
 BACKLOG = 2048
+LONGEST_PATH = 107  # bytes of a Unix socket's path; unix(7), sun_path
 _UNIX_MODE = 0o666  # as uvicorn: who may connect is decided by the folder's mode
 _FIRST_INHERITED = 3  # SD_LISTEN_FDS_START of sd_listen_fds(3)
 _UNPACED = b"reno"  # a congestion control that is in every Linux kernel, and sends as soon as it may (tcp(7))
@@ -215,9 +216,13 @@ def _cannot_bind(
     what, where = f"cannot listen on {address}", f"given by {origin}"
     if error.errno == errno.EADDRINUSE:
         free = "unix:OTHER" if address.path else f"{address.host}:{address.port + 1}"
-        return OutsideError(
-            what, where=where, why=f"{_holder(address)} listens there already", hint=f"{option} {free}"
-        )
+        holder = _holder(address)
+        if holder.startswith(f"process {os.getpid()} "):
+            return OutsideError(
+                what, where=where, why="this very server listens there already: the address is named twice",
+                hint=f"name it once, or another one: {option} {free}",
+            )  # fmt: skip
+        return OutsideError(what, where=where, why=f"{holder} listens there already", hint=f"{option} {free}")
     if error.errno == errno.EACCES and not address.path:
         return OutsideError(
             what, where=where, why=f"ports below 1024 are the superuser's, and this is user {os.getuid()}",
@@ -228,9 +233,29 @@ def _cannot_bind(
             what, where=where, why=f"{address.host} is not an address of this machine",
             hint=f"{option} :{address.port} for every address",
         )  # fmt: skip
+    if address.path:
+        return _cannot_make(address.path, what, where, error, option)
     return OutsideError(
         what, where=where, why=error.strerror or str(error), hint=f"{option} HOST:PORT or unix:PATH"
     )
+
+
+def _cannot_make(path: str, what: str, where: str, error: OSError, option: str) -> OutsideError:
+    """Return the error for a socket's file that cannot be where it should."""
+    folder = Path(path).absolute().parent
+    size = len(os.fsencode(path))
+    why, hint = error.strerror or str(error), f"{option} HOST:PORT or unix:PATH"
+    if size > LONGEST_PATH:
+        why = f"the path has {size} bytes, and the kernel takes {LONGEST_PATH} (unix(7))"
+        hint = f"a shorter one, such as {option} unix:/tmp/{Path(path).name[-40:]}"
+    elif error.errno == errno.ENOENT:
+        why, hint = f"there is no folder {folder}", f"make it: mkdir -p {folder}"
+    elif error.errno in {errno.EACCES, errno.EROFS}:
+        why = f"{why}: user {os.getuid()} may not make files in {folder}"
+        hint = (
+            f"let that user write there, or name a folder where it may: {option} unix:/tmp/{Path(path).name}"
+        )
+    return OutsideError(what, where=where, why=why, hint=hint)
 
 
 def _holder(address: Address) -> str:

@@ -52,9 +52,9 @@ def test_a_socket_file_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> N
     assert _error(errno.ENOENT, Address(path="/no/such/web.sock"), monkeypatch) == (
         "error: cannot listen on unix:/no/such/web.sock\n"
         "  given by --bind\n"
-        "  No such file or directory\n"
+        "  there is no folder /no/such\n"
         "\n"
-        "hint: --bind HOST:PORT or unix:PATH"
+        "hint: make it: mkdir -p /no/such"
     )
 
 
@@ -70,3 +70,35 @@ def test_kinds_of_error_decide_the_exit_code(monkeypatch: pytest.MonkeyPatch) ->
 )
 def test_descriptors_for_another_process_are_left_alone(environ: dict[str, str]) -> None:
     assert sockets.inherited(environ, pid=7) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "path", "why", "hint"),
+    [
+        (errno.ENOENT, "/nowhere/at/all/web.sock", "there is no folder /nowhere/at/all",
+         "make it: mkdir -p /nowhere/at/all"),
+        (errno.EACCES, "/etc/web.sock", f"Permission denied: user {os.getuid()} may not make files in /etc",
+         "let that user write there, or name a folder where it may: --bind unix:/tmp/web.sock"),
+        (errno.EINVAL, "/" + "a" * 110, "the path has 111 bytes, and the kernel takes 107 (unix(7))",
+         "a shorter one, such as --bind unix:/tmp/" + "a" * 40),
+        (errno.EIO, "/srv/web.sock", "Input/output error", "--bind HOST:PORT or unix:PATH"),
+    ],
+)  # fmt: skip
+def test_a_socket_that_cannot_be_made(
+    monkeypatch: pytest.MonkeyPatch, number: int, path: str, why: str, hint: str
+) -> None:
+    assert _error(number, Address(path=path), monkeypatch) == (
+        f"error: cannot listen on unix:{path}\n  given by --bind\n  {why}\n\nhint: {hint}"
+    )
+
+
+def test_an_address_that_is_named_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets, "_holder", lambda _address: f"process {os.getpid()} (nuages serve)")
+    error = OSError(errno.EADDRINUSE, "")
+    assert sockets._cannot_bind(Address(host="127.0.0.1", port=8000), "--bind", error).render() == (
+        "error: cannot listen on 127.0.0.1:8000\n"
+        "  given by --bind\n"
+        "  this very server listens there already: the address is named twice\n"
+        "\n"
+        "hint: name it once, or another one: --bind 127.0.0.1:8001"
+    )
