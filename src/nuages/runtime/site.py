@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nuages.errors import NuagesError, StartError
-from nuages.runtime import loggers, templates
+from nuages.runtime import loggers, pools, templates
 from nuages.runtime.application import Application
 from nuages.runtime.bucket import bucket_of
 from nuages.runtime.collected import files_of_project
@@ -88,6 +88,10 @@ def load(application: Application, settings: Settings, report: Report, *, first:
         entries = import_entries(application, directories)
         bring_up(bringer, directories, application.settings)
         check_time_zone(report)
+        from django.conf import settings as django_settings
+
+        for line in pools.scarce(django_settings.DATABASES or {}, settings.threads):
+            report("limits", line)
         if settings.fill_settings and (said := loggers.describe()):
             report("settings", f"settings: {said}")
         if settings.reload:
