@@ -14,7 +14,7 @@ from nuages.environment.company import Company, command_of
 from nuages.environment.options import UpOptions
 from nuages.environment.preparation import prepare
 from nuages.environment.prepared import Prepared, inside, run_command, serve_command
-from nuages.environment.upkeep import Wanted, bring
+from nuages.environment.upkeep import Wanted, bring, recollect
 from nuages.environment.uv import is_here
 from nuages.environment.variables import read_env_file
 from nuages.errors import NuagesError, UsageError
@@ -54,7 +54,8 @@ def up(invocation: Invocation) -> int:
         from nuages import reloading
 
         environ = dict(server.environ)
-        reloading.begin(project.root, environ, passes_on=True)
+        again = () if wanted.debug else recollect(prepared, wanted, moved=moved)
+        reloading.begin(project.root, environ, passes_on=True, collect=again)
         server = dataclasses.replace(server, environ=environ)
     if options.all and project.processes:
         extra = _process_variables(project, debug=_debug(settings))

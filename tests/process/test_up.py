@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from tests.process.environments import DEADLINE, MANAGE, SETTINGS, environ, nuages, project, start
+from tests.process.harness import wait_until
 
 DJANGO = "Django>=4.2,<5.3\n"
 
@@ -186,6 +187,15 @@ def test_static_files_are_collected_where_static_root_names_a_folder(home: Path,
     with up(folder, variables=environ(home, None)) as site:
         assert site.get("/static/shop.css") == (200, "body { color: black }\n")
     assert (folder / "out" / "nuages-static.json").is_file()
+
+
+def test_a_static_file_that_changes_under_reload_is_collected_and_served(home: Path, tmp_path: Path) -> None:
+    folder = project(tmp_path / "shop", DJANGO)
+    (folder / "nuages.toml").write_text('static-root = "out"\n')  # where it is watched, too
+    with up(folder, "--reload", variables=environ(home, None)) as site:
+        assert site.get("/static/shop.css") == (200, "body { color: black }\n")
+        (folder / "assets" / "shop.css").write_text("body { color: darkblue }\n")
+        wait_until(lambda: site.get("/static/shop.css")[1] == "body { color: darkblue }\n", "the new one")
 
 
 def test_local_uploads_are_served_and_no_folder_is_made_for_them(home: Path, tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 import watchfiles
 
 from nuages import reloading
-from nuages.reloading import matters, named
+from nuages.reloading import is_static, matters, named
+from nuages.runtime.manifest import NAME
 
 ROOT = Path("/home/me/.cache/media/shop")  # what its own folders are called says nothing
 
@@ -26,6 +27,23 @@ ROOT = Path("/home/me/.cache/media/shop")  # what its own folders are called say
 )  # fmt: skip
 def test_code_and_templates_matter(name: str, expected: bool) -> None:
     assert matters(ROOT / name, ROOT) is expected
+
+
+def test_static_files_matter_to_who_collects_them_and_what_was_collected_does_not(tmp_path: Path) -> None:
+    (tmp_path / "public").mkdir()
+    (tmp_path / "public" / NAME).touch()
+    wanted = ("static/site.css", "shop/static/shop/a.js", "logo.svg")
+    others = (
+        "public/css/site.css",
+        "node_modules/x/a.js",
+        ".git/a.js",
+        "shop/views.py",
+        "staticfiles/a.css",
+        "a.png",
+    )
+    found = [name for name in (*wanted, *others) if is_static(tmp_path / name, tmp_path)]
+    assert found == list(wanted)
+    assert not is_static(tmp_path.parent / "a.css", tmp_path)
 
 
 def test_a_few_changed_files_are_named() -> None:

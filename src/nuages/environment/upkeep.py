@@ -241,6 +241,14 @@ def _collect(
     return True
 
 
+def recollect(prepared: Prepared, wanted: Wanted, *, moved: bool) -> tuple[str, ...]:
+    """Return the command line that collects once more where `bring` did; none where nothing is collected."""
+    if not wanted.collect:
+        return ()
+    more = ("--output", str(prepared.static)) if moved else ()
+    return tuple(collect_command(prepared, (*wanted.arguments, *more, "--effort", "fast")).argv)
+
+
 def _moves(wanted: Wanted, static: Mapping[str, Any]) -> bool:
     """Return whether our own folder stands in for a STATIC_ROOT that cannot be written, or is not wanted."""
     return wanted.fills and bool(static) and (wanted.moves_static or static["closed"])

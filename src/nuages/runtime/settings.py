@@ -169,7 +169,7 @@ class Settings:
     )  # fmt: skip
     reload: bool = declare(
         flag, default=False, default_text="", group=DEVELOPMENT,
-        help="load the new code when the project's code or templates change",
+        help="load the new code when code or templates change; up collects changed style sheets and scripts too",
     )  # fmt: skip
 
     workers: int | None = declare(
