@@ -27,24 +27,33 @@ class Handlers:
         self.lender = Lender(proxies or Proxies(()))
         self.bridge = Bridge()
         self._made: list[Any] = []
+        self._given: list[Any] = []
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Watch each handler that Django's own factories make in this block."""
+        """Watch each handler that Django's own factories make in this block.
+
+        What a factory returns may be an agent's wrapper of its handler: ddtrace replaces `get_asgi_application`.
+        """
         import django.core.asgi
         import django.core.wsgi
 
         wsgi, asgi = django.core.wsgi.get_wsgi_application, django.core.asgi.get_asgi_application
 
         def get_wsgi_application() -> Any:
-            return watch_wsgi(wsgi())
+            with making() as made:
+                given = wsgi()
+            for handler in made:
+                watch_wsgi(handler)
+            self._given.append(given)
+            return given
 
         def get_asgi_application() -> Any:
-            with sharing():
-                made = asgi()
-            handler = watch_asgi(made)
-            self._made.append(handler)
-            return handler
+            with sharing() as made:
+                given = asgi()
+            self._made += [watch_asgi(handler) for handler in made]
+            self._given.append(given)
+            return given
 
         django.core.wsgi.get_wsgi_application = get_wsgi_application
         django.core.asgi.get_asgi_application = get_asgi_application
@@ -54,19 +63,23 @@ class Handlers:
             django.core.wsgi.get_wsgi_application = wsgi
             django.core.asgi.get_asgi_application = asgi
 
-    def own_wsgi(self) -> Any:
-        """Return Django's WSGI handler for a project that brings none."""
-        from django.core.handlers.wsgi import WSGIHandler
+    def is_given(self, found: Any) -> bool:
+        """Return whether this is what one of Django's factories has returned, and nothing that the project made."""
+        return any(found is given for given in self._given)
 
-        return watch_wsgi(WSGIHandler())
+    def own_wsgi(self) -> Any:
+        """Return Django's WSGI handler for a project that brings none, in whatever an agent puts around it."""
+        import django.core.wsgi
+
+        with set_up_already():
+            return django.core.wsgi.get_wsgi_application()
 
     def own_asgi(self) -> Any:
-        """Return Django's ASGI handler for a project that brings none."""
-        from django.core.handlers.asgi import ASGIHandler
+        """Return Django's ASGI handler for a project that brings none, in whatever an agent puts around it."""
+        import django.core.asgi
 
-        with sharing():
-            made = ASGIHandler()
-        return watch_asgi(made)
+        with set_up_already():
+            return django.core.asgi.get_asgi_application()
 
     def asgi(self, found: Any, kind: str, *, alone: bool) -> Callable[[Any, Any, Any], Awaitable[None]]:
         """Return an ASGI 3 callable whose requests borrow their thread.
@@ -82,6 +95,38 @@ class Handlers:
 
             found = ASGI2Middleware(found)
         return self.lender.lending(found)
+
+
+@contextmanager
+def set_up_already() -> Iterator[None]:
+    """Let factories not set Django up in this block: a second time would undo what was done to loggers."""
+    import django
+
+    setup, django.setup = django.setup, lambda **_: None
+    try:
+        yield
+    finally:
+        django.setup = setup
+
+
+@contextmanager
+def making() -> Iterator[list[Any]]:
+    """Put the WSGI handlers that are made in this block into a list."""
+    from django.core.handlers.wsgi import WSGIHandler
+
+    own: Any = WSGIHandler
+    load = own.load_middleware
+    made: list[Any] = []
+
+    def load_middleware(self: Any, *arguments: Any, **keywords: Any) -> None:
+        load(self, *arguments, **keywords)
+        made.append(self)
+
+    own.load_middleware = load_middleware
+    try:
+        yield made
+    finally:
+        del own.load_middleware
 
 
 def watch_wsgi(handler: Any) -> Any:

@@ -206,12 +206,13 @@ class Views:
 
 
 @contextmanager
-def sharing() -> Iterator[None]:
-    """Let ASGI handlers that are made in this block share hops."""
+def sharing() -> Iterator[list[Any]]:
+    """Let ASGI handlers that are made in this block share hops; the list has them after it."""
     from django.core.handlers.asgi import ASGIHandler
 
     own: Any = ASGIHandler
     adapt, load = own.adapt_method_mode, own.load_middleware
+    made: list[Any] = []
 
     def adapt_method_mode(
         self: Any, is_async: bool, method: Any, method_is_async: Any = None, *arguments: Any, **keywords: Any
@@ -226,10 +227,11 @@ def sharing() -> Iterator[None]:
     def load_middleware(self: Any, *arguments: Any, **keywords: Any) -> None:
         load(self, *arguments, **keywords)
         _share_views(self)
+        made.append(self)
 
     own.adapt_method_mode, own.load_middleware = adapt_method_mode, load_middleware
     try:
-        yield
+        yield made
     finally:
         del own.adapt_method_mode, own.load_middleware
 

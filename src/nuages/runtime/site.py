@@ -57,7 +57,11 @@ class Site:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One imported entry point. `is_django`: the callable is Django's own handler, not a wrapper or a subclass."""
+    """One imported entry point.
+
+    `is_django`: the callable is Django's own handler, bare or as an agent wraps what Django's factory returns, and not
+    the project's wrapper or subclass.
+    """
 
     path: str
     kind: str
@@ -246,6 +250,10 @@ def _site(
 ) -> Site:
     from django.conf import settings as django_settings
 
+    entries = tuple(
+        dataclasses.replace(entry, is_django=entry.is_django or handlers.is_given(entry.callable))
+        for entry in entries
+    )
     wsgi = next((entry for entry in entries if entry.kind == "wsgi"), None)
     asgi = next((entry for entry in entries if entry.kind != "wsgi"), None)
     module = getattr(django_settings, "SETTINGS_MODULE", None)
