@@ -128,7 +128,10 @@ def make(invocation: Invocation, *, platform: str | None = None) -> Made:
         debug=settings.debug,
         absent=_absent(project),
     )  # fmt: skip
-    return _rendered(project, planner.plan(project, found, options), wheel)
+    planned = planner.plan(project, found, options)
+    for note in planned.notes[len(project.notes) :]:
+        invocation.console.event("note", note)
+    return _rendered(project, planned, wheel)
 
 
 def with_older_tools(made: Made, tools: Mapping[str, int]) -> Made:

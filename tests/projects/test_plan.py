@@ -96,6 +96,25 @@ def test_a_trouble_is_planned_as_it_was(
     compare(snapshot, found)
 
 
+def test_an_agent_that_is_a_dependency_starts_the_server_in_the_image_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = unpack("monitored-without-the-agent", tmp_path)
+    assert cli.main(["dockerfile", str(project)]) == 0
+    said = capsys.readouterr()
+    assert 'ENTRYPOINT ["/opt/venv/bin/python", "-m", "nuages"]' in said.out
+    assert (
+        "Dockerfile:3 starts the server with ddtrace-run, and the image does not, "
+        "for ddtrace is not among the dependencies: add it there"
+    ) in said.err
+    with (project / "requirements.txt").open("a") as requirements:
+        requirements.write("ddtrace==4.0.0\n")
+    assert cli.main(["dockerfile", str(project)]) == 0
+    said = capsys.readouterr()
+    assert 'ENTRYPOINT ["/opt/venv/bin/ddtrace-run", "/opt/venv/bin/python", "-m", "nuages"]' in said.out
+    assert "Dockerfile:3 starts the server with ddtrace-run, and so does the image" in said.err
+
+
 def test_debug_that_is_written_in_the_source_is_no_image(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

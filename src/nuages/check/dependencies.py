@@ -20,7 +20,8 @@ DEVELOPMENT_APP = warning(44, "a development tool is an installed app in product
 MOVING = warning(45, "a dependency is taken from a branch that moves")
 UNDECLARED = error(46, "the dependencies are not declared")
 PACKAGES = notice(47, "the project's own Dockerfile installs Debian packages that nothing here asks for")
-RULES = (NO_LOCK, STALE, SEVERAL, DEVELOPMENT, DEVELOPMENT_APP, MOVING, UNDECLARED, PACKAGES)
+AGENT = warning(48, "the project's own start has a monitoring agent that is not among the dependencies")
+RULES = (NO_LOCK, STALE, SEVERAL, DEVELOPMENT, DEVELOPMENT_APP, MOVING, UNDECLARED, PACKAGES, AGENT)
 
 _TOOLS = frozenset(
     {
@@ -64,6 +65,7 @@ _TOOLS_OF_DEBIAN = re.compile(
 def examine(facts: Facts) -> Iterator[Finding]:
     """Yield the findings."""
     yield from _packages(facts)
+    yield from _agent(facts)
     dependencies = facts.project.dependencies
     if dependencies.manager is Manager.IMPORTS:
         yield UNDECLARED.found(
@@ -108,6 +110,17 @@ def examine(facts: Facts) -> Iterator[Finding]:
             fix=f'if DEBUG:\n    INSTALLED_APPS += ["{apps[0]}"]',
         )
     yield from _moving(direct)
+
+
+def _agent(facts: Facts) -> Iterator[Finding]:
+    agent = facts.project.agent
+    if agent is not None and not agent.is_installed:
+        yield AGENT.found(
+            f"the server is started with {' '.join(agent.command)}, and {agent.distribution} is not declared",
+            agent.origin,
+            why="the image installs what is declared, so it starts without, and nothing is reported",
+            fix=f"add {agent.distribution} to the dependencies",
+        )  # fmt: skip
 
 
 def _packages(facts: Facts) -> Iterator[Finding]:

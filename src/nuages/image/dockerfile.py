@@ -299,10 +299,11 @@ def _final(plan: Plan) -> str:
 
 
 def _entry(plan: Plan) -> list[str]:
+    agent = [f"{VENV}/bin/{plan.agent[0]}", *plan.agent[1:]] if plan.agent else []
     if not plan.runtime.ahead:
-        return [PYTHON, "-m", "nuages"]
+        return [*agent, PYTHON, "-m", "nuages"]
     code = f"import sys; sys.path[1:1] = ['{AHEAD}']; from nuages.cli import main; sys.exit(main())"
-    return [PYTHON, "-c", code]
+    return [*agent, PYTHON, "-c", code]
 
 
 def _environ(plan: Plan) -> str:

@@ -140,6 +140,8 @@ class Plan:
     user: int = 65532
     labels: Mapping[str, str] = field(default_factory=dict)
     healthcheck: bool = False
+    agent: tuple[str, ...] = ()
+    """The command of a monitoring agent, which starts the server."""
     notes: tuple[str, ...] = ()
     processes: tuple[Process, ...] = ()
     """What runs in containers of its own from this image: workers, schedulers, scheduled commands."""

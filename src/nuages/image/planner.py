@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -75,7 +76,8 @@ def plan(project: Project, found: Findings, options: ImageOptions) -> Plan:
         port=port(project, options).value,
         labels=_labels(name, image, found),
         healthcheck=options.healthcheck,
-        notes=(*project.notes, *_left_undone(project, options)),
+        agent=project.agent.command if project.agent and project.agent.is_installed else (),
+        notes=(*project.notes, *_left_undone(project, options), *_monitoring(project)),
         processes=project.processes,
         variables=project.variables,
         engine=next((one.engine for one in project.databases if one.alias == "default"), ""),
@@ -105,6 +107,19 @@ def _left_undone(project: Project, options: ImageOptions) -> tuple[str, ...]:
         return ()
     return (
         f"{end.origin}: the front end is not built, for no lock file says what of: commit package-lock.json",
+    )
+
+
+def _monitoring(project: Project) -> tuple[str, ...]:
+    agent = project.agent
+    if agent is None:
+        return ()
+    command = shlex.join(agent.command)
+    if agent.is_installed:
+        return (f"{agent.origin} starts the server with {command}, and so does the image",)
+    return (
+        f"{agent.origin} starts the server with {command}, and the image does not, "
+        f"for {agent.distribution} is not among the dependencies: add it there",
     )
 
 

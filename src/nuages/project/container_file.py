@@ -123,6 +123,20 @@ def installs(tree: Tree, folders: tuple[str, ...]) -> tuple[Fact[str], ...]:
     return ()
 
 
+def starts(tree: Tree, folders: tuple[str, ...]) -> tuple[Fact[str], ...]:
+    """Return what the image of the Dockerfile nearest to the project starts: the last ENTRYPOINT and the last CMD."""
+    for path in _paths(tree, folders):
+        last = _served(tree.text(path) or "")
+        if last is not None:
+            found = {
+                match[1].upper(): Fact(match[2], Origin(path, each.line))
+                for each in last
+                if (match := re.match(r"(ENTRYPOINT|CMD)\s+(.*)", each.text, re.IGNORECASE))
+            }
+            return tuple(found.values())
+    return ()
+
+
 def _paths(tree: Tree, folders: tuple[str, ...]) -> Iterator[str]:
     """Yield the Dockerfiles of the project's folders, nearest first: the folder's own, then those of one for them."""
     for folder in folders:
@@ -187,14 +201,14 @@ def _stages(text: str) -> list[_Stage]:
     def value(match: re.Match[str]) -> str:
         return known.get(match[1] or match[2], match[3] or match[0])
 
-    for each in _instructions(text):
-        line = _VARIABLE.sub(value, each.text)
+    for number, whole in joined(text):
+        line = _VARIABLE.sub(value, whole)
         if re.match("ARG|ENV", line, re.IGNORECASE):
             known.update(_given(line))
         if match := _FROM.match(line):
             stages.append((match[1], (match[2] or "").lower(), []))
         elif stages:
-            stages[-1][2].append(_Instruction(text=line, line=each.line))
+            stages[-1][2].append(_Instruction(text=line, line=number))
     return stages
 
 
@@ -229,8 +243,8 @@ def _is_development(alias: str) -> bool:
     return role_of(alias) in {Role.DEVELOPMENT, Role.TEST}
 
 
-def _instructions(text: str) -> Iterator[_Instruction]:
-    """Yield whole instructions: lines joined at a backslash, comments between them left out."""
+def joined(text: str) -> Iterator[tuple[int, str]]:
+    """Yield whole lines by the number of their first: joined at a backslash, comments between them left out."""
     parts: list[str] = []
     start = 0
     for number, line in enumerate(text.splitlines(), 1):
@@ -240,7 +254,7 @@ def _instructions(text: str) -> Iterator[_Instruction]:
         start = start if parts else number
         parts.append(plain.removesuffix("\\").strip())
         if not plain.endswith("\\"):
-            yield _Instruction(text=" ".join(parts), line=start)
+            yield start, " ".join(parts)
             parts = []
 
 

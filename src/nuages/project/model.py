@@ -216,6 +216,16 @@ class Hints:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """A monitoring agent's command before the project's own server; whether the dependencies have what brings it."""
+
+    command: tuple[str, ...]
+    distribution: str
+    is_installed: bool
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
     """One of DATABASES: its engine, empty where only the environment tells; for SQLite `name` is the file.
 
@@ -332,6 +342,7 @@ class Project:
     """What runs beside the server: workers, schedulers, scheduled commands."""
     databases: tuple[Database, ...] = ()
     hints: Hints = field(default_factory=Hints)
+    agent: Agent | None = None
     made: tuple[Fact[str], ...] = ()
     """The folders that loading the settings makes; relative to the root, absolute outside of it."""
     scripts: dict[str, str] = field(default_factory=dict)

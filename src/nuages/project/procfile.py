@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nuages.errors import Origin
+from nuages.project.model import Fact
 from nuages.project.tree import Tree, join
 
 _LINE = re.compile(r"([A-Za-z0-9_-]+)\s*:\s*(.+)")
@@ -43,6 +44,19 @@ def find(tree: Tree, folders: tuple[str, ...]) -> tuple[Line, ...]:
         path = join(folder, "Procfile")
         if path in tree:
             return tuple(_lines(tree.text(path) or "", path))
+    return ()
+
+
+def serving(tree: Tree, folders: tuple[str, ...]) -> tuple[Fact[str], ...]:
+    """Return the `web` command of the Procfile nearest to the project, as it stands there."""
+    for folder in folders:
+        path = join(folder, "Procfile")
+        if path in tree:
+            return tuple(
+                Fact(match[2], Origin(path, number))
+                for number, line in enumerate((tree.text(path) or "").splitlines(), 1)
+                if (match := _LINE.fullmatch(line.strip())) and match[1] == "web"
+            )
     return ()
 
 

@@ -8,9 +8,7 @@ from pathlib import Path
 
 from nuages.errors import ProjectError
 from nuages.project import (
-    apps as installed_apps,
-)
-from nuages.project import (
+    agents,
     catalogs,
     compose_file,
     container_file,
@@ -28,6 +26,9 @@ from nuages.project import (
     settings_choice,
     settings_source,
     specifier,
+)
+from nuages.project import (
+    apps as installed_apps,
 )
 from nuages.project.layout import Layout
 from nuages.project.model import EntryPoint, Fact, Problem, Project
@@ -176,6 +177,7 @@ def examine(
         catalogs=catalogs.uncompiled(tree),
         apps=listed,
         hints=container_file.find(tree, folders),
+        agent=agents.find(tree, folders, declared.dependencies),
         processes=running.processes,
         databases=stored,
         made=_made(source, place),
@@ -279,6 +281,7 @@ def _single(
         front_end=front_end.find(tree, (place.directory,)),
         assignments=source.assignments,
         hints=container_file.find(tree, (place.directory,)),
+        agent=agents.find(tree, (place.directory,), declared.dependencies),
         databases=stored,
         made=_made(source, place),
         scripts=scripts.find(tree, layout.upwards(place.directory)),
