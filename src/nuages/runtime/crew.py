@@ -17,6 +17,7 @@ from nuages.runtime import child, kernel, messages, nursery, pool
 from nuages.runtime import settings as options
 from nuages.runtime.ledger import CRASH, Ledger
 from nuages.runtime.scoreboard import Figures, InFlight, Scoreboard, at_work
+from nuages.runtime.surroundings import surroundings
 
 if TYPE_CHECKING:
     from nuages.runtime.application import Application
@@ -61,8 +62,8 @@ class Crew:
         self.on_reaped: Callable[[int], None] = lambda _: None
         self._asked_for_stacks: dict[int, float] = {}  # until when each is waited for, by worker
         self.nursery = nursery.Nursery(
-            environ, selector, say, preload=settings.preload, failed=self._exited, adopts=adopts,
-            is_short=lambda: not self._state().limits.surge and pool.ready(self._state()),
+            surroundings(environ, application), selector, say, preload=settings.preload, failed=self._exited,
+            adopts=adopts, is_short=lambda: not self._state().limits.surge and pool.ready(self._state()),
         )  # fmt: skip
         self.board = Scoreboard(max(_LEAST_SLOTS, _SLOTS_EACH * workers))
         self.ledger = Ledger(self.board)

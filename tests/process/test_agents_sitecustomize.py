@@ -1,5 +1,8 @@
-"""Agents that replace Django's factories of applications, as ddtrace 4 does with `get_asgi_application`, by a
-sitecustomize on PYTHONPATH: what they put around Django's handler stays there, under every kind of entry point."""
+"""Agents that a sitecustomize on PYTHONPATH begins: they find the project's settings, and stay around its handlers.
+
+ddtrace 4 replaces `get_asgi_application`, under every kind of entry point; OpenTelemetry's Django instrumentation reads
+the settings before the server has begun, and once took its folder off PYTHONPATH then.
+"""
 
 from __future__ import annotations
 
@@ -50,6 +53,28 @@ django.core.asgi.get_asgi_application = traced(django.core.asgi.get_asgi_applica
 django.core.wsgi.get_wsgi_application = traced(django.core.wsgi.get_wsgi_application, TraceWSGI)
 """
 
+READS_SETTINGS = """
+import os
+import pathlib
+
+here = str(pathlib.Path(__file__).parent)
+entries = os.environ["PYTHONPATH"].split(os.pathsep)
+os.environ["PYTHONPATH"] = os.pathsep.join(entry for entry in entries if entry != here)
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+try:
+    settings.MIDDLEWARE
+except (ImproperlyConfigured, ModuleNotFoundError):
+    settings.configure()
+settings.TRACED = True
+"""
+TRACED = """
+from django.conf import settings
+urlpatterns += [path("traced/", lambda request: HttpResponse(str(getattr(settings, "TRACED", False))))]
+"""
+
 # asgi.py, the entry points, who traces a sync and an async page, and whether the project's wrapper is asked too
 KINDS = {
     "wsgi": (None, [WSGI_APP], ("wsgi", "asgi"), None),
@@ -60,15 +85,20 @@ KINDS = {
 }
 
 
+def _path(folder: Path, sitecustomize: str) -> str:
+    """Return PYTHONPATH with an agent's folder in front."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(sitecustomize)
+    return os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH", ""))))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_an_agent_puts_around_djangos_handler_stays(tmp_path: Path, kind: str) -> None:
     asgi, apps, traced, wrapped = KINDS[kind]
     project = write_site(tmp_path / "site")
     if asgi:
         (project / "pages" / "asgi.py").write_text(asgi)
-    (tmp_path / "agent").mkdir()
-    (tmp_path / "agent" / "sitecustomize.py").write_text(AGENT)
-    path = os.pathsep.join(filter(None, (str(tmp_path / "agent"), os.environ.get("PYTHONPATH", ""))))
+    path = _path(tmp_path / "agent", AGENT)
     more = [word for app in apps[1:] for word in ("--app", app)]
     with serving(project, *more, app=apps[0], environ={"PYTHONPATH": path}) as server:
         server.wait_for("ready")
@@ -80,4 +110,13 @@ def test_what_an_agent_puts_around_djangos_handler_stays(tmp_path: Path, kind: s
         assert asynchronous.fields.get("x-wrapped-by") == wrapped
         assert server.wait_for_request(path="/async/")["route"] == "async/"
         assert server.wait_for_request(path="/thread/")["route"] == "thread/"
+        assert server.stop() == 0
+
+
+def test_an_agent_that_begins_before_the_server_finds_the_settings(tmp_path: Path) -> None:
+    project = write_site(tmp_path / "site", urls=TRACED)
+    with serving(project, environ={"PYTHONPATH": _path(tmp_path / "agent", READS_SETTINGS)}) as server:
+        server.wait_for("ready")
+        assert server.get("/traced/") == "True"
+        assert server.get("/") == "hello"
         assert server.stop() == 0
