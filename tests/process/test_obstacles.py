@@ -186,3 +186,48 @@ print(missed)
 
 def test_a_thread_that_ends_hides_no_other() -> None:
     assert _state(ENDINGS).splitlines()[0] == "0"
+
+
+EARLIER = """
+import os, sys, threading, types
+
+module = types.ModuleType("opentelemetry.sdk.export")
+exec(compile({source!r}, "export.py", "exec"), vars(module))
+sys.modules[module.__name__] = module
+module.Processor()
+"""
+PROCESSOR = """
+import os, threading
+
+class Processor:
+    def __init__(self):
+        threading.Thread(target=self.work, name="exporter", daemon=True).start()
+        {hook}
+
+    def work(self):
+        threading.Event().wait()
+"""
+JUDGED = """
+import socket
+from nuages.runtime.belongings import given_descriptors, read_state
+from nuages.runtime.notes import Notes
+from nuages.runtime.obstacles import obstacle
+notes = Notes()
+print(obstacle(read_state(given_descriptors(), notes)))
+"""
+
+
+def test_what_an_agent_has_done_before_anybody_noted_it_counts() -> None:
+    """A sitecustomize runs before us: what its threads' library asked for then, and what it has opened."""
+
+    def judged(hook: str, more: str = "") -> str:
+        code = EARLIER.format(source=PROCESSOR.format(hook=hook)) + more + JUDGED
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
+        )
+        return done.stdout.strip()
+
+    assert judged("os.register_at_fork(after_in_child=self.work)") == ""
+    assert judged("") == "the thread 'exporter' of opentelemetry.sdk.export would not survive a fork"
+    pair = "import socket; kept = socket.socketpair()\n"
+    assert "a connection to" in judged("os.register_at_fork(after_in_child=self.work)", pair)

@@ -11,28 +11,30 @@ import stat
 import sys
 import threading
 import time
+from abc import ABCMeta
 from collections.abc import Iterator
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from nuages.runtime import owners
 from nuages.runtime.notes import Notes
-from nuages.runtime.obstacles import Descriptor, Program, State, Thread, survives
+from nuages.runtime.obstacles import Descriptor, Program, State, Thread, survives, top
 
 _ENDING_SECONDS = 0.1
 _PLACELESS = ("/proc/", "/sys/", "/dev/", "/memfd:")
 
 
 def read_state(known: set[int], notes: Notes) -> State:
-    """Return what this process has; `known` are the descriptors that it had before the project was loaded.
+    """Return what this process has; `known` are the descriptors that it was started with.
 
     What is just ending is waited for, shortly: a thread (one of `faulthandler` always is, see process.watch_start), or
     a program that nobody has waited for.
     """
-    hooked = frozenset(notes.hooked)
     until = time.monotonic() + _ENDING_SECONDS
     while True:
         threads, programs = tuple(_threads(notes)), tuple(_programs())
+        hooked = frozenset({*notes.hooked, *(top(one.module) for one in threads if hooks_forks(one.module))})
         is_quiet = not programs and all(survives(thread, hooked) for thread in threads)
         if is_quiet or time.monotonic() > until:
             break
@@ -42,6 +44,31 @@ def read_state(known: set[int], notes: Notes) -> State:
         gc.collect()  # the collector is off, and a connection may be in something that nobody has any more
         descriptors = tuple(_descriptors(known, notes))
     return State(threads=threads, descriptors=descriptors, programs=programs, hooked=hooked)
+
+
+def hooks_forks(module: str) -> bool:
+    """Return whether a module's functions call os.register_at_fork.
+
+    What an agent's sitecustomize has started did so before anybody could note it.
+    """
+    names = vars(sys.modules[module]) if module in sys.modules else {}
+    kinds = [
+        vars(kind)
+        for kind in list(names.values())
+        if type(kind) in {type, ABCMeta} and kind.__module__ == module
+    ]
+    functions = [
+        one for found in (names, *kinds) for one in list(found.values()) if type(one) is FunctionType
+    ]
+    return any("register_at_fork" in function.__code__.co_names for function in functions)
+
+
+def given_descriptors() -> set[int]:
+    """Return the numbers of the descriptors that this process was started with, of those that are open.
+
+    What Python opens itself is closed in programs that it starts (PEP 446), so an agent's connection is not among them.
+    """
+    return {number for number in open_descriptors() if os.get_inheritable(number)}
 
 
 def open_descriptors() -> set[int]:

@@ -51,6 +51,7 @@ class Zygote:
         self.control, self.assignment = control, assignment
         self.settings = options.from_json(assignment["settings"])
         self.application = Application.from_json(assignment["application"])
+        self._known = belongings.given_descriptors() | {control.fileno()}
         for descriptor in (control.fileno(), assignment["board"], *assignment["sockets"]):
             os.set_inheritable(descriptor, False)
         self.site: Any = None
@@ -72,7 +73,7 @@ class Zygote:
         """Load the project and say so, and why workers must not be forked from it, if they must not."""
         from nuages.runtime import hooks, preload, tls
 
-        begun, known = time.monotonic(), belongings.open_descriptors()
+        begun = time.monotonic()
         self._notes = notes = Notes()
         files = tls.files_of(self.settings.tls_cert, self.settings.tls_key)
         self.tls = tls.Tls(files) if files else None
@@ -80,7 +81,7 @@ class Zygote:
         hooks.call(self.settings.before_fork, "--before-fork", self.application)
         notes.close()
         faulthandler.cancel_dump_traceback_later()  # it has a thread
-        why = obstacles.obstacle(belongings.read_state(known, notes))
+        why = obstacles.obstacle(belongings.read_state(self._known, notes))
         if why and self.settings.preload == "on":
             self.report("warning", f"workers are forked as --preload on says, but {why}")
             why = ""
