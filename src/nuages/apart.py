@@ -8,11 +8,13 @@ from collections.abc import Callable
 
 
 def apart(call: Callable[[], str]) -> str:
-    """Return what `call` returns. This process must have one thread only.
+    """Return what `call` returns.
 
-    Where there is no process for it, or where that one fails, it is called here, and may raise here what it raises.
+    Where there is no process for it, or where that one fails, it is called here, and may raise here what it raises. Nor
+    is there one where this process has another thread, as of a monitoring agent that ddtrace-run has begun: a lock that
+    it holds would be held in the other process for ever (fork(2)).
     """
-    if sys.platform != "linux":
+    if sys.platform != "linux" or len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208
         return call()
     reader, writer = os.pipe()
     with os.fdopen(reader, encoding="utf-8") as answer, os.fdopen(writer, "w", encoding="utf-8") as told:
