@@ -14,7 +14,7 @@ from nuages.explain.servers import TABLES, known, takes_value
 # Programs that start another one: how many words of their own stand before it, and which options take a value.
 _NO_WORDS = (
     "exec export env nohup dumb-init tini catatonit nice ionice time stdbuf setpriv sudo ddtrace-run "
-    "opentelemetry-instrument start-nginx start-pgbouncer xvfb-run command chpst"
+    "opentelemetry-instrument elasticapm-run start-nginx start-pgbouncer xvfb-run command chpst"
 )
 _ONE_WORD = (
     "timeout gosu su-exec newrelic-admin doppler dotenv wait-for-it wait-for-it.sh wait-for poetry pipenv pdm rye uv "
@@ -29,11 +29,15 @@ _VALUED = {
     "timeout": "-k -s", "stdbuf": "-o -e -i", "chpst": "-u", "sudo": "-u -g", "doppler": "-p -c", "dotenv": "-f --file",
     "wait-for-it": "-t", "wait-for-it.sh": "-t", "wait-for": "-t",
     "uv": "--extra --group --project --with --python --env-file",
+    "opentelemetry-instrument": "--traces_exporter --metrics_exporter --logs_exporter --service_name --propagators "
+    "--resource_attributes --id_generator --exporter_otlp_endpoint --exporter_otlp_protocol --exporter_otlp_headers",
+    "elasticapm-run": "--config",
 }  # fmt: skip
 _WRAPPED_HERE = {
     "newrelic-admin": "newrelic-admin run-program nuages serve",
     "ddtrace-run": "ddtrace-run nuages serve",
     "opentelemetry-instrument": "opentelemetry-instrument nuages serve",
+    "elasticapm-run": "elasticapm-run nuages serve",
 }
 _PID_1 = frozenset({"dumb-init", "tini", "catatonit"})
 _TOOLS = frozenset({"poetry", "pipenv", "pdm", "rye", "uv", "hatch"})

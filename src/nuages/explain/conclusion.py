@@ -15,7 +15,7 @@ from nuages.options import Option
 
 _WRAPPERS = {
     "newrelic-admin": ("newrelic-admin", "run-program"), "ddtrace-run": ("ddtrace-run",),
-    "opentelemetry-instrument": ("opentelemetry-instrument",),
+    "opentelemetry-instrument": ("opentelemetry-instrument",), "elasticapm-run": ("elasticapm-run",),
 }  # fmt: skip
 _NO_LIMIT = (
     "a request had no time limit: here a sync view has 30 s to begin its response, then the client gets 504; "

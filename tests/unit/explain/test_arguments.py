@@ -29,6 +29,8 @@ def served(text: str) -> str:
         ("tini -g -- python -m gunicorn --workers=4 shop.wsgi", "nuages serve --workers 4"),
         ("python -u -m uvicorn a.asgi:application --uds /a.sock", "nuages serve --bind unix:/a.sock"),
         ("opentelemetry-instrument gunicorn shop.wsgi", "opentelemetry-instrument nuages serve"),
+        ("opentelemetry-instrument --service_name x gunicorn shop.wsgi", "opentelemetry-instrument nuages serve"),
+        ("elasticapm-run gunicorn shop.wsgi", "elasticapm-run nuages serve"),
         ("ddtrace-run gunicorn shop.wsgi", "ddtrace-run nuages serve"),
         ("uv run --extra prod gunicorn shop.wsgi -w 2", "nuages serve --workers 2"),
         ("poetry run -- gunicorn shop.wsgi", "nuages serve"),
