@@ -143,6 +143,8 @@ def test_a_worker_that_dies_at_every_start_is_tried_less_and_less_often(project:
         died = [datetime.fromisoformat(seen["time"].rstrip("Z")) for seen in server.found("worker-died")]
         assert (died[2] - died[1]).total_seconds() >= 0.4
         assert (died[3] - died[2]).total_seconds() >= 0.9
+        waits = server.wait_for("worker-waits", count=2)["text"]
+        assert waits == "the next worker is started in 1.0 s, for 3 have died without having answered"
         assert server.get("/") == "hello"
         (project / "pages" / "now").unlink()
         server.wait_for("worker-ready", count=3)

@@ -7,6 +7,7 @@ import signal
 import socket
 import struct
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -261,6 +262,19 @@ def test_a_view_that_ends_its_process_is_named_and_the_others_go_on(
         assert server.wait_for("request-lost")["path"] == path
         server.wait_for("worker-ready", count=3)
         assert server.get("/") == "hello"
+
+
+def test_a_view_that_ends_its_process_again_and_again_leaves_the_others_soon_served(project: Path) -> None:
+    """Each death is an early one, and the longest back-off had pages wait for half a minute."""
+    with serving(project, "--workers", "1") as server:
+        server.wait_for("worker-ready")
+        for number in range(1, 9):
+            assert server.get("/") == "hello"
+            assert server.begin("/leave/").closed()
+            server.wait_for("worker-died", count=number)
+        assert server.get("/") == "hello"
+        ready = [datetime.fromisoformat(seen["time"].rstrip("Z")) for seen in server.found("worker-ready")]
+        assert (ready[-1] - ready[0]).total_seconds() < 15, "half a second each"
 
 
 def test_a_blocked_loop_is_found_named_and_replaced_before_it_is_ended(project: Path) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import inf
 
 from nuages.runtime.messages import Action, Actions, Cut, Retire, Spare, Start
 from nuages.runtime.roster import Phase, Pool, Stage, Worker, find, put
 
-_FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0  # seconds
+FIRST_DELAY = 0.5  # seconds
+_LONGEST_DELAY = 30.0  # seconds
 _MOST_DOUBLED = 6  # times, until the first is longer than the longest
 STUCK_SECONDS = 600.0  # in which no more than half the workers are replaced for threads that are stuck
 
@@ -102,11 +102,14 @@ def wanted(pool: Pool) -> int:
 
 
 def resume_at(pool: Pool) -> float:
-    """Return when the next process may be started: at once after one death, later and later after several."""
+    """Return when the next process may be started: at once after one death, later and later after several.
+
+    Those that were of use before they died are followed soon, however many they are.
+    """
     if pool.failures <= 1:
-        return -inf
+        return pool.soonest
     doubled = min(pool.failures - 2, _MOST_DOUBLED)  # after a night of failures no float would hold it
-    return pool.failed_at + min(_FIRST_DELAY * 2.0**doubled, _LONGEST_DELAY)
+    return max(pool.soonest, pool.failed_at + min(FIRST_DELAY * 2.0**doubled, _LONGEST_DELAY))
 
 
 def stuck(pool: Pool, now: float, worker_id: int, reason: str) -> tuple[Pool, Actions]:

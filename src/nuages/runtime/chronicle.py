@@ -191,6 +191,13 @@ class Chronicle:
         else:
             self._say(process, "info", "worker-ended", "has ended")
 
+    def backs_off(self, wait: float, failures: int, *, serves: bool) -> None:
+        """A worker is missing, and the next one is started `wait` seconds later."""
+        text = f"the next worker is started in {wait:.1f} s, for {failures} have died without having answered"
+        if not serves:
+            text += "; until then nobody serves"
+        self.log.event("warning", "worker-waits", text, seconds=round(wait, 3), failures=failures)
+
     def stalled(self, process: Child, reason: str, requests: Sequence[InFlight]) -> None:
         """A worker's loop stands still; its stacks follow."""
         urls = [f"{request.method} {request.path}" for request in requests]

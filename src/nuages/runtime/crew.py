@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from nuages.runtime import child, kernel, messages, nursery, pool
+from nuages.runtime import balance, child, kernel, messages, nursery, pool
 from nuages.runtime import settings as options
 from nuages.runtime.ledger import CRASH, Ledger
 from nuages.runtime.scoreboard import Figures, InFlight, Scoreboard, at_work
@@ -126,7 +126,11 @@ class Crew:
         if not process.unbegun_told and (phase is pool.Phase.READY or process.status):
             uploads, more = self.board.coming(process.slot)
             self._note_lost(process, uploads, "had not come whole when its worker died", more=more)
-        self._happen(messages.Exited(process.id, reported=process.error is not None))
+        served = self.board.counted(process.slot).total > 0
+        self._happen(messages.Exited(process.id, reported=process.error is not None, served=served))
+        state, now = self._state(), time.monotonic()
+        if state.failures > 1 and balance.wanted(state) and (wait := balance.resume_at(state) - now) > 0:
+            self.say.backs_off(wait, state.failures, serves=pool.ready(state))
 
     def guarded(self, pid: int, group: Group, grown: int, seconds: float) -> None:
         """Note that a process was killed which was about to take the last of the memory: a worker, or another."""

@@ -16,10 +16,12 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """A worker's process has ended; `reported` tells that it had said why it could not start."""
+    """A worker's process has ended; `reported` tells that it had said why it could not start, `served` that it was of
+    use: it had answered requests."""
 
     id: int
     reported: bool = False
+    served: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import inf
 
-from nuages.runtime.balance import balanced, resume_at, stuck, wanted
+from nuages.runtime.balance import FIRST_DELAY, balanced, resume_at, stuck, wanted
 from nuages.runtime.messages import (
     Abandon,
     Action,
@@ -101,8 +101,8 @@ def _note(pool: Pool, now: float, event: Event | None) -> tuple[Pool, Actions]:
     match event:
         case Ready(id):
             return _became_ready(pool, now, id)
-        case Exited(id, reported):
-            return _exited(pool, now, id, reported=reported)
+        case Exited(id, reported, served):
+            return _exited(pool, now, id, reported=reported, served=served)
         case Due():
             return _became_due(pool, event), ()
         case Stuck(id, reason):
@@ -154,7 +154,7 @@ def _became_due(pool: Pool, event: Due) -> Pool:
     return put(pool, replace(worker, due=due, stalled=worker.stalled or event.stalled, patient=patient))
 
 
-def _exited(pool: Pool, now: float, worker_id: int, *, reported: bool) -> tuple[Pool, Actions]:
+def _exited(pool: Pool, now: float, worker_id: int, *, reported: bool, served: bool) -> tuple[Pool, Actions]:
     worker = find(pool, worker_id)
     if worker is None:
         return pool, ()
@@ -164,8 +164,14 @@ def _exited(pool: Pool, now: float, worker_id: int, *, reported: bool) -> tuple[
     if worker.phase is Phase.STARTING:
         return _start_failed(pool, now, worker, final=reported)
     if worker.phase is Phase.READY:
-        early = now - worker.since < pool.limits.settled
-        return (_failed(pool, now) if early else replace(pool, failures=0, failed_at=-inf)), ()
+        if now - worker.since >= pool.limits.settled:
+            return replace(pool, failures=0, failed_at=-inf), ()
+        if served:
+            # A request has ended it, or somebody from outside: the next one will be of use too, and nobody waits for
+            # it longer than that one has lived, or half a second.
+            soonest = max(pool.soonest, worker.since + FIRST_DELAY)
+            return replace(pool, failures=0, failed_at=-inf, soonest=soonest), ()
+        return _failed(pool, now), ()
     return pool, ()
 
 

@@ -99,6 +99,19 @@ def test_workers_that_keep_dying_are_started_later_and_later() -> None:
     assert [round(wait, 3) for wait in waits] == [0, 0.5, 1, 2, 4, 8, 16, 30, 30]
 
 
+def test_workers_that_served_until_they_died_are_followed_soon_however_often_they_die() -> None:
+    """A page that ends its worker, asked for every second, would else have all the others wait for half a minute."""
+    history = History(workers=1).serving(settled=False)
+    for lived, waits in [(0.1, 0.4), (1.0, 0.0), (0.2, 0.3), (0.0, 0.5), (4.9, 0.0)] * 4:
+        actions = history.do(Exited(history.pool.next_id - 1, served=True), after=lived)
+        if waits:
+            assert actions == ()
+            assert round(next_deadline(history.pool) - history.now, 3) == waits
+            actions = history.do(after=waits + 1e-6)
+        assert kinds(actions) == [Start]
+        history.do(Ready(history.pool.next_id - 1))
+
+
 def test_a_worker_that_dies_at_every_start_is_tried_for_days() -> None:
     history = History(workers=2).serving()
     history.do(Exited(2))

@@ -182,11 +182,12 @@ class Histories(RuleBasedStateMachine):
         assert self.happen(Ready(number)) == ()
 
     @precondition(lambda self: self.alive)
-    @rule(data=st.data(), reported=st.booleans())
-    def a_process_ends(self, data: st.DataObject, reported: bool) -> None:
+    @rule(data=st.data(), reported=st.booleans(), served=st.booleans())
+    def a_process_ends(self, data: st.DataObject, reported: bool, served: bool) -> None:
         number = data.draw(st.sampled_from(sorted(self.alive)))
         phase = self.alive.pop(number)
-        self.happen(Exited(number, reported=reported and phase is Phase.STARTING))
+        served = served and phase is not Phase.STARTING
+        self.happen(Exited(number, reported=reported and phase is Phase.STARTING, served=served))
 
     @precondition(lambda self: self.ids(Phase.READY, Phase.STARTING))
     @rule(data=st.data(), patient=st.booleans())
