@@ -105,6 +105,33 @@ def test_idle_connections_cost_little(project: Path, many_files: None, count: in
                   f" {(cpu_seconds(server) - spent) / (time.monotonic() - began):.2f} CPU")  # fmt: skip
 
 
+def test_connections_leave_files_to_views_and_who_waits_is_answered(project: Path) -> None:
+    """Without, the views of those that were accepted are answered 500: «Too many open files»."""
+    few = ("prlimit", "--nofile=64:64", "--")
+    with serving(project, "--workers", "1", wrapper=few) as server:
+        (worker,) = [server.wait_for("worker-ready")["pid"]]
+        host, _, port = server.address.rpartition(":")
+        with contextlib.ExitStack() as stack:
+            there = [socket.create_connection((host, int(port)), timeout=DEADLINE) for _ in range(60)]
+            for sock in there:
+                stack.callback(sock.close)
+            said = server.wait_for("connections-wait")
+            assert "it may open 64 files" in said["text"]
+            assert len(list(Path(f"/proc/{worker}/fd").iterdir())) <= 48, "a quarter is left"
+            for sock in there:
+                sock.sendall(REQUEST)
+            taken = [
+                sock for sock in there[: said["connections"]] if sock.recv(4096).startswith(b"HTTP/1.1 200")
+            ]
+            assert len(taken) == said["connections"]
+            for sock in taken:
+                sock.close()
+            for sock in there[said["connections"] :]:
+                assert sock.recv(4096).startswith(b"HTTP/1.1 200")
+        assert len(server.found("connections-wait")) == 1
+        assert server.stop() == 0
+
+
 @pytest.mark.parametrize(
     "size", [300 * MB, pytest.param(5 << 30, marks=pytest.mark.long)], ids=["300M", "5G"]
 )

@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import resource
 import socket
+import sys
 from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any, Protocol
 
@@ -21,6 +24,10 @@ EACH_WAIT = 0.001  # of these for each connection that this worker is ahead of t
 ENOUGH = 1.125  # of the connections of the worker with the least are even enough
 FEW = 8  # connections of a worker; with more of them it waits for the others as many times longer
 OUT_OF_FILES_WAIT = 1.0  # seconds, where the kernel refuses another file descriptor
+FULL_WAIT = 0.05  # seconds until a worker that has as many connections as it may looks whether one has gone
+# Of the files that a process may open, as many as this and no more than a quarter are left to views: their database
+# connections, templates and modules. A connection that waits is answered later; a view without files is a 500.
+FOR_VIEWS = 256
 
 
 class Tally(Protocol):
@@ -65,6 +72,19 @@ def may_take(own: int, least: int) -> bool:
     return own < least * ENOUGH + 2
 
 
+def most_connections(files: int, open_now: int) -> int:
+    """Return how many connections a process takes that may open so many files and has some open already. Pure."""
+    return max(1, files - open_now - min(FOR_VIEWS, files // 4))
+
+
+def read_most_connections() -> int:
+    """Return the same for this process as it is now."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return sys.maxsize
+    return most_connections(files, len(os.listdir("/dev/fd")))  # noqa: PTH208 - names only
+
+
 def wait_seconds(own: int, least: int) -> float:
     """Return how long a worker that may not take a connection waits for the others to do so. Pure.
 
@@ -78,7 +98,8 @@ def wait_seconds(own: int, least: int) -> float:
 class Acceptor:
     """The listening sockets of one worker. `make` makes the protocol of a connection.
 
-    `handshake` is what `loop.connect_accepted_socket` takes for TLS; Unix sockets do without.
+    `handshake` is what `loop.connect_accepted_socket` takes for TLS; Unix sockets do without. It takes `most`
+    connections, and `on_full` is called once with how many when others have to wait for that.
     """
 
     def __init__(
@@ -87,6 +108,9 @@ class Acceptor:
         tally: Tally,
         make: Callable[[], asyncio.Protocol],
         handshake: Mapping[str, Any],
+        *,
+        most: int = sys.maxsize,
+        on_full: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._sockets = list(sockets)
         self._tally, self._make, self._handshake = tally, make, handshake
@@ -98,6 +122,7 @@ class Acceptor:
         self._alone = 1  # how many are taken after a wait in which nobody else came
         self._least = 0  # connections of the worker with the fewest, when this one began to wait
         self._accepts = False
+        self._most, self._on_full, self._was_full = most, on_full, False
 
     def start(self) -> None:
         """Begin to accept."""
@@ -201,7 +226,13 @@ class Acceptor:
             self._listen()
 
     def _take(self, sock: socket.socket) -> bool:
-        """Accept one connection; return False when none waits."""
+        """Accept one connection; return False when none waits, or none may be taken now."""
+        if self.own >= self._most:
+            if not self._was_full:
+                self._was_full = True
+                self._on_full(self._most)
+            self._wait(FULL_WAIT)
+            return False
         try:
             accepted, _ = sock.accept()
         except (BlockingIOError, ConnectionAbortedError):

@@ -16,7 +16,7 @@ from typing import Any
 
 import uvicorn
 
-from nuages.runtime.accepting import Acceptor, Tally
+from nuages.runtime.accepting import Acceptor, Tally, read_most_connections
 from nuages.runtime.retirement import Order, Retirement, State
 from nuages.runtime.secure import SHUTDOWN_SECONDS
 
@@ -30,6 +30,7 @@ class Server(uvicorn.Server):
     what may take long. `warm_up` is given what makes a connection's protocol, and awaited before anything is accepted.
     `tls` is an SSLContext, and a client has `handshake_seconds` to get through with it. The sockets of `lent`, by
     descriptor, are not ours to end.
+    `on_full` is called once with how many connections there are when no more are taken for want of files.
     `server_state.retiring` tells protocols that answers should say `Connection: close`.
     """
 
@@ -46,11 +47,12 @@ class Server(uvicorn.Server):
         on_lingers: Callable[[Counter[State]], None] = lambda _: None,
         warm_up: Callable[[Callable[[], asyncio.Protocol]], Awaitable[None]] | None = None,
         lent: Container[int] = (),
+        on_full: Callable[[int], None] = lambda _: None,
     ) -> None:
         super().__init__(config)
         self.server_state.retiring = False  # type: ignore[attr-defined]
         self._on_ready, self._beat, self._busy, self._on_lingers = on_ready, beat, busy, on_lingers
-        self._tally, self._warm_up = tally, warm_up
+        self._tally, self._warm_up, self._on_full = tally, warm_up, on_full
         self._tls, self._handshake_seconds, self._lent = tls, handshake_seconds, lent
         self._told: asyncio.Event | None = None
         self._order = Order()
@@ -97,7 +99,10 @@ class Server(uvicorn.Server):
             await self.on_tick(0)  # the Date header, before the first request
             if self._warm_up:
                 await self._warm_up(self._protocol)
-            self._acceptor = Acceptor(sockets or (), self._tally, self._protocol, self._handshake())
+            self._acceptor = Acceptor(
+                sockets or (), self._tally, self._protocol, self._handshake(),
+                most=read_most_connections(), on_full=self._on_full,
+            )  # fmt: skip
             self.server_state.connections = self._acceptor.connections
             self._beat()
             self._on_ready()

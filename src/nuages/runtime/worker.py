@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import random
+import resource
 import signal
 import socket
 import sys
@@ -116,7 +117,7 @@ class Worker:
             config, on_ready=self._ready, beat=self._beat, busy=lambda: self.board.in_flight, tally=self.board,
             tls=self.tls.context if self.tls else None, handshake_seconds=self.settings.header_timeout,
             on_lingers=lambda states: self.say(lingers={state.value: states[state] for state in states}),
-            warm_up=self._warm_up if self.settings.warmup_url else None, lent=self.lent,
+            warm_up=self._warm_up if self.settings.warmup_url else None, lent=self.lent, on_full=self._full,
         )  # fmt: skip
         with contextlib.suppress(SystemExit):  # uvicorn's way to say that the application's lifespan failed
             _run(self._main())
@@ -159,6 +160,14 @@ class Worker:
         if self.settings.recycle_requests:
             self._limit_requests(self.settings.recycle_requests)
         self.say(ready=round(time.monotonic() - self.started, 3), pid=os.getpid())
+
+    def _full(self, connections: int) -> None:
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        text = (
+            f"has {connections} connections, and more of them wait: it may open {files} files, and keeps some for "
+            "views; raise the limit (`ulimit -n`, LimitNOFILE= of a unit, --ulimit nofile= of a container)"
+        )
+        self.log.event("warning", "connections-wait", text, connections=connections, files=files)
 
     def _limit_requests(self, limit: int | str) -> None:
         # A generator of its own: the project may have seeded the usual one.

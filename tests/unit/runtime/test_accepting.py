@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nuages.runtime.accepting import Counted, may_take, wait_seconds
+from nuages.runtime.accepting import Counted, may_take, most_connections, wait_seconds
 from nuages.runtime.scoreboard import Board, Scoreboard
 
 
@@ -44,6 +44,13 @@ def test_connections_that_come_one_by_one_end_within_a_quarter_of_each_other() -
         takers = [number for number in range(4) if may_take(own[number], min(own))]
         own[max(takers, key=lambda number: own[number])] += 1
     assert max(own) <= 1.25 * min(own)
+
+
+@pytest.mark.parametrize(
+    ("files", "open_now", "most"), [(64, 15, 33), (1024, 20, 748), (1_048_576, 20, 1_048_300), (16, 15, 1)]
+)
+def test_connections_leave_files_to_views(files: int, open_now: int, most: int) -> None:
+    assert most_connections(files, open_now) == most
 
 
 def test_those_that_accept_nothing_do_not_count() -> None:
