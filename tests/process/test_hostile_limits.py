@@ -304,7 +304,10 @@ def test_a_full_disk_is_507(project: Path, tmp_path: Path, path: str) -> None:
             answer = talk.answer()
             assert (answer.status, answer.fields["connection"]) == (507, "close")
         event = server.wait_for("body")
-        assert "No space left on device" in event["text"]
+        assert event["text"] == (
+            f"the body of POST {path} cannot be stored in {tmp_path}: [Errno 28] No space left on device; make room "
+            "there, or let TMPDIR name a folder that has some"
+        )
         # What it had stored is freed: a body that fits is taken.
         with talking(server.address) as talk:
             talk.send(f"POST /count/ HTTP/1.1\r\nHost: a\r\nContent-Length: {2 * MB}\r\n\r\n", bytes(2 * MB))

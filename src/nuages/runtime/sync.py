@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import errno
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from nuages.runtime.protocol import Connection
     from nuages.runtime.proxies import Client
     from nuages.runtime.request import Request
+
+# A thread or a file that the kernel refuses for now: nothing is full, and a client may try again.
+_PASSING = {errno.EAGAIN, errno.EMFILE, errno.ENFILE}
 
 
 class SyncExchange(Sending):
@@ -93,8 +97,14 @@ class SyncExchange(Sending):
             self._start()
 
     def _disk_failed(self, error: OSError) -> None:
-        self.hub.log.event("error", "body", f"a request's body cannot be stored: {error}")
-        self.connection.refuse(503 if error.errno == errno.EAGAIN else 507)
+        method, path = self.request.method, self.request.path.decode("latin-1")
+        where, hint = "", ""
+        if error.errno not in _PASSING:
+            where = f" in {tempfile.gettempdir()}"
+            hint = "; make room there, or let TMPDIR name a folder that has some"
+        text = f"the body of {method} {path} cannot be stored{where}: {error}{hint}"
+        self.hub.log.event("error", "body", text, method=method, path=path)
+        self.connection.refuse(503 if error.errno in _PASSING else 507)
 
     def _start(self) -> None:
         self.begin()
