@@ -152,10 +152,10 @@ class Allowance:
         if split != self._split:
             self._split = split
             if split.sync(0) < self._wished:
+                each = "its worker" if workers == 1 else f"each of {workers} workers"
                 self._say(
                     f"the server of the database {alias!r} grants {limit} connections: at most {most} threads "
-                    f"of {self._wished} in each of {workers} workers, with room for one more worker while one is "
-                    "replaced"
+                    f"of {self._wished} in {each}, with room for one more worker while one is replaced"
                 )
         self._bound_pool()
 
