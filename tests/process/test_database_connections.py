@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from tests.process.databases import Database, mariadb, postgresql
-from tests.process.harness import Exchange, serving, write_project
+from tests.process.harness import Exchange, serving, wait_until, write_project
 
 URLS = """
 import threading, time
@@ -27,6 +27,22 @@ barrier = threading.Barrier(6)
 def meet(request):
     barrier.wait(30)
     return HttpResponse("met")
+def meet_connected(request):
+    number = once()
+    barrier.wait(30)
+    return HttpResponse(str(number))
+def others(cursor):
+    if connection.vendor == "postgresql":
+        cursor.execute("SELECT pid FROM pg_stat_activity WHERE usename = 'shop' AND pid <> pg_backend_pid()")
+    else:
+        cursor.execute("SELECT id FROM information_schema.processlist WHERE user = 'shop' AND id <> connection_id()")
+    return [row[0] for row in cursor.fetchall()]
+def end_others(request):
+    with connection.cursor() as cursor:
+        end = "SELECT pg_terminate_backend(%s)" if connection.vendor == "postgresql" else "KILL %s"
+        for number in others(cursor):
+            cursor.execute(end, [number])
+        return HttpResponse("done")
 def once():
     with connection.cursor() as cursor:
         cursor.execute("SELECT " + ("pg_backend_pid()" if connection.vendor == "postgresql" else "connection_id()"))
@@ -65,7 +81,8 @@ def again(request):
     return StreamingHttpResponse(tell(), content_type=kind)
 urlpatterns += [
     path("slow/", slow), path("meet/", meet), path("events/", events), path("polls/", polls), path("rows/", rows),
-    path("locked/", locked), path("again/", again),
+    path("locked/", locked), path("again/", again), path("meet-connected/", meet_connected),
+    path("end-others/", end_others),
 ]
 """
 ASYNC = """
@@ -159,6 +176,30 @@ def test_a_stream_keeps_the_connection_that_something_is_open_on(tmp_path: Path,
             assert server.get("/again/") == "True"
             assert server.get("/again/" + events) == "False"
             assert server.found("application") == []
+
+
+@pytest.mark.parametrize("kind", [postgresql, mariadb])
+def test_connections_that_the_server_has_ended_meanwhile_fail_nobody(tmp_path: Path, kind: Any) -> None:
+    with kind() as database:
+        kept = {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": False}  # as dj-database-url writes it
+        settings = f"DATABASES = {{'default': {dict(database.settings) | kept!r}}}\n"
+        project = write_project(tmp_path / "project", settings=settings, urls=URLS)
+        with serving(project) as server, ThreadPoolExecutor(6) as clients:
+            server.wait_for("ready")
+            before = set(clients.map(server.get, ["/meet-connected/"] * 6))
+            assert len(before) == 6
+            assert server.get("/end-others/") == "done"
+            wait_until(lambda: _ended(database.port) == 5, "the connections have ended")
+            after = set(clients.map(server.get, ["/meet-connected/"] * 6))
+            assert len(after) == 6
+            assert len(after & before) == 1  # of the thread that has ended the others'
+            assert server.found("application") == []
+
+
+def _ended(port: int) -> int:
+    """Return how many connections to a port its server has ended, and nobody here: CLOSE_WAIT; proc_net_tcp(5)."""
+    rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+    return sum(row[2].endswith(f":{port:04X}") and row[3] == "08" for row in rows)
 
 
 def _read_event(stream: Exchange) -> None:

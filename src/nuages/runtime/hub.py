@@ -20,6 +20,7 @@ from nuages.runtime.connections import (
     watch_connections,
 )
 from nuages.runtime.gate import Gate
+from nuages.runtime.hangups import watch_hangups
 from nuages.runtime.prefixes import Prefixes, TimeLimits
 from nuages.runtime.proxies import Proxies
 from nuages.runtime.settings import Settings
@@ -65,6 +66,7 @@ class Hub:
         )
         watch_connections(self.mend_connections, self.allowance.opened)
         wait_to_connect()
+        watch_hangups()
         receivers.hasten()
         site.files.report = lambda text: log.event("error", "static", text)
         header = site.ssl_header
