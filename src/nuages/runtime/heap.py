@@ -2,8 +2,8 @@
 
 What is left lies in holes between what is in use, on thousands of pages. A zygote's workers share those pages until
 one of them allocates in a hole, or malloc goes through its list of holes, which is written in them: either copies a
-page. Four workers of a heavy project took up to 10 MB for that on Python 3.13. Where the zygote takes the holes
-itself, workers allocate behind the heap, on pages that are full of what is theirs.
+page. On Python 3.13 four workers of a heavy project took up to 10 MB for that, sooner or later. Where the zygote takes
+the holes itself, workers allocate behind the heap, on pages that are full of what is theirs.
 """
 
 from __future__ import annotations
