@@ -118,10 +118,12 @@ class Reception:
 
     def _parse(self, data: bytes) -> None:
         self._first_line = not self.in_head and self.receiving is None
+        rest: bytes | None = None
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._upgraded(data[upgrade.args[0] :])
+            # What comes then has errors of its own, whose cause Python would take this one for.
+            rest = data[upgrade.args[0] :]
         except httptools.HttpParserError as error:
             if not self.refused:
                 cause = error.__context__
@@ -133,6 +135,8 @@ class Reception:
                 unknown = isinstance(error, httptools.HttpParserInvalidMethodError)
                 line = data if self._first_line else b""
                 self.refuse(self._status or status_of_line(line, unknown_method=unknown))
+        if rest is not None:
+            self._upgraded(rest)
 
     def _failed(self, error: BaseException) -> None:
         """Say what went wrong here with a request that may be a good one."""

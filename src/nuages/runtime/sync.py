@@ -60,6 +60,7 @@ class SyncExchange(Sending):
         if self.received or self.inflow is not None:
             self._start()
         elif self.body is not None and self.request.expects_continue and not self.body.size:
+            self.awaits_body()
             self.connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def feed(self, data: bytes) -> None:

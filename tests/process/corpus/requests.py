@@ -453,6 +453,10 @@ CHUNKS = (
 
 PIPELINES = (
     Refused("rubbish after a request", get() + b"rubbish\r\n\r\n", 400, before=1),
+    Refused(
+        "two Hosts behind an upgrade", get(b"Connection: Upgrade\r\nUpgrade: h2c\r\n") + get(b"Host: b\r\n"), 400,
+        before=1,
+    ),
     Refused("a body that was not declared", head(b"POST /s HTTP/1.1") + b"abc=1\r\n", 400, before=1),
     Refused("a body longer than declared", sized(b" 3", b"abcd\r\n\r\n"), 400, before=1),
     Refused("a bad request after three good ones", get() * 3 + get(b"X : y\r\n"), 400, before=3),
