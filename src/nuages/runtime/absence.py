@@ -9,13 +9,11 @@ from __future__ import annotations
 import ast
 import os
 import re
-import sys
 from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from nuages.errors import Origin
-from nuages.runtime.django import star_imports
+from nuages.runtime.sources import sources
 
 _ASKS = frozenset({"django.contrib.admin", "django.contrib.auth", "django.contrib.sessions"})
 _NAMES_DATABASE = re.compile(r"(^|_)(DATABASE|DB|POSTGRES(QL)?|PG|MYSQL|SQL)(_|$)")
@@ -58,22 +56,10 @@ def unset_variable(module: str, environ: Mapping[str, str]) -> str:
 
 def _reads(module: str) -> Iterator[tuple[str, str, int]]:
     """Yield variables' names in the settings and what these star-import, each with its file and line."""
-    seen: set[str] = set()
-    todo = [module]
-    while todo:
-        name = todo.pop(0)
-        if name in seen or name not in sys.modules:
-            continue
-        seen.add(name)
-        path = getattr(sys.modules[name], "__file__", None) or ""
-        try:
-            tree = ast.parse(Path(path).read_text(encoding="utf-8"))
-        except (OSError, SyntaxError, ValueError):
-            continue
+    for path, _, tree in sources(module):
         for node in ast.walk(tree):
             if read := _read(node):
                 yield read, path, node.lineno  # type: ignore[attr-defined]
-        todo += star_imports(tree, sys.modules[name])
 
 
 def _read(node: ast.AST) -> str:

@@ -20,6 +20,7 @@ from nuages.errors import Origin, ProjectError, StartError
 from nuages.runtime import foreign
 from nuages.runtime.bucket import PACKAGES, REQUIREMENT, Bucket
 from nuages.runtime.filling import Filled, Snapshot, Wish, debug_refusal_needed, fill, uses_local_storage
+from nuages.runtime.sources import sources
 
 OLDEST = (3, 2)
 Report = Callable[[str, str], None]
@@ -278,19 +279,7 @@ def debug_origin(module: str) -> str:
 
     Modules that it star-imports are looked at too.
     """
-    seen: set[str] = set()
-    todo = [module]
-    while todo:
-        name = todo.pop(0)
-        if name in seen or name not in sys.modules:
-            continue
-        seen.add(name)
-        path = getattr(sys.modules[name], "__file__", None)
-        try:
-            source = Path(path or "").read_text(encoding="utf-8")
-            tree = ast.parse(source)
-        except (OSError, SyntaxError, ValueError):
-            continue
+    for path, text, tree in sources(module):
         lines = [
             node.lineno
             for node in ast.walk(tree)
@@ -299,21 +288,8 @@ def debug_origin(module: str) -> str:
             if isinstance(target, ast.Name) and target.id == "DEBUG"
         ]
         if lines:
-            text = source.splitlines()[lines[-1] - 1].strip()
-            return f"{Origin(_relative(path or name), lines[-1])}: {text}"
-        todo += star_imports(tree, sys.modules[name])
+            return f"{Origin(_relative(path), lines[-1])}: {text.splitlines()[lines[-1] - 1].strip()}"
     return ""
-
-
-def star_imports(tree: ast.AST, module: Any) -> list[str]:
-    """Return the modules that a module imports everything of."""
-    package = getattr(module, "__package__", "") or ""
-    found = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
-            name = "." * node.level + (node.module or "")
-            found.append(importlib.util.resolve_name(name, package) if node.level else name)
-    return found
 
 
 def _relative(path: str) -> str:

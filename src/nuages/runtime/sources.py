@@ -1,0 +1,37 @@
+"""The source of loaded settings: the module's, and of those that it imports everything of."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+def sources(module: str) -> Iterator[tuple[str, str, ast.Module]]:
+    """Yield path, text and tree of each, the module itself first; what is not loaded or no Python is left out."""
+    seen: set[str] = set()
+    todo = [module]
+    while todo:
+        name = todo.pop(0)
+        if name in seen or name not in sys.modules:
+            continue
+        seen.add(name)
+        path = getattr(sys.modules[name], "__file__", None) or ""
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+            tree = ast.parse(text)
+        except (OSError, SyntaxError, ValueError):
+            continue
+        yield path, text, tree
+        todo += _star_imports(tree, sys.modules[name])
+
+
+def _star_imports(tree: ast.AST, module: Any) -> Iterator[str]:
+    package = getattr(module, "__package__", "") or ""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
+            name = "." * node.level + (node.module or "")
+            yield importlib.util.resolve_name(name, package) if node.level else name
