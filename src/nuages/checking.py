@@ -147,8 +147,8 @@ def _rows(project: Project) -> list[tuple[str, ...]]:
     ]
     if project.front_end:
         end = project.front_end
-        does = f"run {end.script}" if end.script else "install"
-        rows.append(("front end", f"{end.manager} {does}", str(end.origin)))
+        does = " && ".join(end.commands) or f"{end.manager} install"
+        rows.append(("front end", does, str(end.origin)))
     if project.hints.port:
         own, ours = project.hints.port, port(project, ImageOptions()).value
         more = "" if own.value == ours else f", {ours} in the image"

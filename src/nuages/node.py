@@ -53,7 +53,18 @@ def build_scripts(package: Mapping[str, object]) -> list[str]:
     ]
 
 
-def build_command(folder: str, manager: str, scripts: Iterable[str]) -> str:
+def running(manager: str, script: str) -> str:
+    """Return the command that runs a script of package.json."""
+    return f"{manager} run {script}"
+
+
+def executing(manager: str, program: str) -> str:
+    """Return the command that runs a program of the installed packages."""
+    before = {"npm": "npx --no-install", "pnpm": "pnpm exec", "yarn": "yarn run", "bun": "bunx"}[manager]
+    return f"{before} {program}"
+
+
+def build_command(folder: str, manager: str, commands: Iterable[str]) -> str:
     """Return what somebody types to install and build a front end; `folder` is where from here, `.` for here."""
-    command = " && ".join([f"{manager} install", *(f"{manager} run {script}" for script in scripts)])
+    command = " && ".join([f"{manager} install", *commands])
     return command if folder == "." else f"(cd {folder} && {command})"

@@ -76,7 +76,7 @@ def _front_end(invocation: Invocation, project: Project) -> None:
     invocation.console.event(
         "note",
         "the front end is not built by up, and no node_modules is there: if its files are missing, "
-        f"`{build_command(end.directory, end.manager, [end.script] if end.script else [])}` makes them ({end.origin})",
+        f"`{build_command(end.directory, end.manager, end.commands)}` makes them ({end.origin})",
     )
 
 

@@ -56,7 +56,7 @@ def test_a_package_json_without_scripts_builds_nothing(package: dict[str, object
 
 
 def test_the_command_leaves_the_shell_where_it_is() -> None:
-    assert build_command(".", "npm", ["build"]) == "npm install && npm run build"
-    assert build_command("front", "pnpm", ["build-css", "build-js"]) == (
+    assert build_command(".", "npm", ["npm run build"]) == "npm install && npm run build"
+    assert build_command("front", "pnpm", ["pnpm run build-css", "pnpm run build-js"]) == (
         "(cd front && pnpm install && pnpm run build-css && pnpm run build-js)"
     )

@@ -33,6 +33,8 @@ _NODE_MOUNTS = (
 )
 _CERTIFICATES = "{ [ ! -e /run/secrets/ca ] || export NODE_EXTRA_CA_CERTS=/run/secrets/ca; }"
 
+_MOVED = "{ [ ! -e node_modules ] || mv node_modules /node_modules; }"
+"""There is none without a dependency, or where Yarn has packages elsewhere."""
 _UNSETUID = "find / -xdev -type f -perm /6000 -exec chmod a-s {} +"
 """No program may make anybody root: the base has su, mount and passwd."""
 
@@ -98,21 +100,25 @@ def _front_end(plan: Plan) -> str:
     if end is None:
         return ""
     folder = posixpath.normpath(posixpath.join(APP, end.directory))
-    manifest = [
-        posixpath.normpath(posixpath.join(end.directory, name)) for name in ("package.json", end.lock) if name
+    within = "" if end.directory == "." else f"{end.directory}/"
+    files = [name for name in ("package.json", end.lock, *end.beside) if name and not name.endswith("/")]
+    given = [
+        (name.startswith("npm_config_"), f"ENV {name}={shlex.quote(value)}") for name, value in end.environ
     ]
-    moved = ["mv node_modules /node_modules"]
-    has = "a build script" if end.script else "libraries that are served as they are"
+    has = "builds it" if end.commands else "has libraries that are served as they are"
     return "\n".join(
         [
-            comment(f"The front end: {end.origin} has {has}. Node stays in this stage.", rule="front end"),
+            comment(f"The front end: {end.origin} {has}. Node stays in this stage.", rule="front end"),
             f"FROM {end.image} AS front-end",
             f"WORKDIR {folder}",
-            f"COPY {' '.join(manifest)} ./",
+            f"COPY {' '.join(within + name for name in files)} ./",
+            *(f"COPY {within}{name} ./{name}" for name in end.beside if name.endswith("/")),
+            *(line for is_managers, line in given if is_managers),
             comment("Private registries: `--secret id=npmrc,src=FILE`; their certificates: `--secret id=ca,src=FILE`."),
             run(_NODE_MOUNTS, [_CERTIFICATES, _node_install(end)]),
+            *(line for is_managers, line in given if not is_managers),
             f"COPY . {APP}",
-            run(_NODE_MOUNTS, [_CERTIFICATES, _node_run(end), *moved]) if end.script else run((), moved),
+            run(_NODE_MOUNTS, [_CERTIFICATES, *end.commands, _MOVED]) if end.commands else run((), [_MOVED]),
         ]
     )  # fmt: skip
 
@@ -128,11 +134,7 @@ def _node_install(end: FrontEnd) -> str:
         ),
         "npm": (f"npm {'ci' if end.lock else 'install'} --no-audit --no-fund", " --omit=dev"),
     }[end.manager]  # fmt: skip
-    return command if end.script else command + served
-
-
-def _node_run(end: FrontEnd) -> str:
-    return f"{end.manager} run {end.script}"
+    return command if end.commands else command + served
 
 
 def _project(plan: Plan) -> str:
@@ -144,6 +146,11 @@ def _project(plan: Plan) -> str:
         f"WORKDIR {where}",
         f"COPY --from=front-end {APP} {APP}" if plan.front_end else f"COPY . {APP}",
     ]
+    if plan.front_end and plan.front_end.copies:
+        blocks.append(comment(f"Where {plan.front_end.origin} has what the build makes."))
+        blocks += [
+            f"COPY --from=front-end {APP}/{made} {APP}/{place}" for made, place in plan.front_end.copies
+        ]
     if plan.sources:
         blocks += [
             comment(

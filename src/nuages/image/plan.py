@@ -85,14 +85,19 @@ class Runtime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontEnd:
-    """A front-end build: the folder of package.json, its lock, the manager and the script that builds."""
+    """A front-end build: the folder of package.json, its lock, the manager and the commands that build."""
 
     directory: str
     manager: str
     lock: str
-    script: str
+    commands: tuple[str, ...]
     image: str
     origin: str
+    beside: tuple[str, ...] = ()
+    """Names of what the manager reads besides package.json and its lock: files, and folders with a `/` behind."""
+    copies: tuple[tuple[str, str], ...] = ()
+    """What is made, and where it belongs, for what does not stay where it is made."""
+    environ: tuple[tuple[str, str], ...] = ()
     serves_modules: bool = False
     """Whether static files are taken out of node_modules."""
 

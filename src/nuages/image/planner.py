@@ -91,8 +91,8 @@ def _front_end(project: Project, found: Findings, options: ImageOptions) -> Fron
     image = options.node_image or f"node:{end.node or NODE}-slim"
     reference = f"{image}@{found.pins[image]}" if image in found.pins else image
     return FrontEnd(
-        directory=end.directory, manager=end.manager, lock=end.lock, script=end.script, image=reference,
-        origin=str(end.origin),
+        directory=end.directory, manager=end.manager, lock=end.lock, commands=end.commands, image=reference,
+        origin=str(end.origin), beside=end.beside, copies=end.copies, environ=end.environ,
         serves_modules=any(
             (each.name == "STATICFILES_DIRS" and "node_modules" in each.text)
             or (each.name == "STATICFILES_FINDERS" and re.search(r"(npm|node_assets)\.finders", each.text))

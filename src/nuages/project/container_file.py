@@ -78,12 +78,14 @@ FORMER = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Instruction:
+class Instruction:
+    """One instruction with its arguments, joined to one line, and the number of its first."""
+
     text: str
     line: int
 
 
-_Stage: TypeAlias = "tuple[str, str, list[_Instruction]]"
+Stage: TypeAlias = "tuple[str, str, list[Instruction]]"
 """What a stage is made from, its own name in lower case, and its instructions."""
 
 
@@ -101,7 +103,7 @@ def settings(tree: Tree, folders: tuple[str, ...]) -> Fact[str] | None:
     for path in _paths(tree, folders):
         last = _served(tree.text(path) or "")
         if last is not None:
-            found = [(each.line, _given(each.text).get("DJANGO_SETTINGS_MODULE", "")) for each in last]
+            found = [(each.line, given(each.text).get("DJANGO_SETTINGS_MODULE", "")) for each in last]
             return next((Fact(value, Origin(path, line)) for line, value in found[::-1] if value), None)
     return None
 
@@ -137,6 +139,14 @@ def starts(tree: Tree, folders: tuple[str, ...]) -> tuple[Fact[str], ...]:
     return ()
 
 
+def nearest(tree: Tree, folders: tuple[str, ...]) -> Iterator[tuple[str, list[Stage], list[Stage]]]:
+    """Yield the Dockerfiles that make the project's image, nearest first: path, all stages, those that the image is."""
+    for path in _paths(tree, folders):
+        stages = _stages(tree.text(path) or "")
+        if _served(tree.text(path) or "") is not None:
+            yield path, stages, _last(stages)
+
+
 def _paths(tree: Tree, folders: tuple[str, ...]) -> Iterator[str]:
     """Yield the Dockerfiles of the project's folders, nearest first: the folder's own, then those of one for them."""
     for folder in folders:
@@ -168,7 +178,7 @@ def _is_production(path: str) -> bool:
     return any(role_of(part) is Role.PRODUCTION for part in path.split("/"))
 
 
-def _served(text: str) -> list[_Instruction] | None:
+def _served(text: str) -> list[Instruction] | None:
     """Return the instructions that make what a Dockerfile's image is; None where that is another service's."""
     chain = _last(_stages(text))
     image = chain[0][0].partition("@")[0].rpartition("/")[2].partition(":")[0] if chain else ""
@@ -193,9 +203,9 @@ def _read(text: str, path: str) -> Hints | None:
     return Hints(port=ports[-1] if ports else None, packages=tuple(packages.values()))
 
 
-def _stages(text: str) -> list[_Stage]:
+def _stages(text: str) -> list[Stage]:
     """Return the stages; variables that the file itself gives a value have it (Dockerfile reference, «ARG», «ENV»)."""
-    stages: list[_Stage] = []
+    stages: list[Stage] = []
     known: dict[str, str] = {}
 
     def value(match: re.Match[str]) -> str:
@@ -204,15 +214,15 @@ def _stages(text: str) -> list[_Stage]:
     for number, whole in joined(text):
         line = _VARIABLE.sub(value, whole)
         if re.match("ARG|ENV", line, re.IGNORECASE):
-            known.update(_given(line))
+            known.update(given(line))
         if match := _FROM.match(line):
             stages.append((match[1], (match[2] or "").lower(), []))
         elif stages:
-            stages[-1][2].append(_Instruction(text=line, line=number))
+            stages[-1][2].append(Instruction(text=line, line=number))
     return stages
 
 
-def _given(text: str) -> dict[str, str]:
+def given(text: str) -> dict[str, str]:
     """Return what an ARG or ENV sets: `NAME=value …`, or the older `NAME value`."""
     match = re.match(r"(?:ARG|ENV)\s+(.*)", text, re.IGNORECASE)
     if match is None:
@@ -228,11 +238,11 @@ def _given(text: str) -> dict[str, str]:
     return {name: value for name, equals, value in pairs if equals}
 
 
-def _last(stages: list[_Stage]) -> list[_Stage]:
+def _last(stages: list[Stage]) -> list[Stage]:
     """Return the last stage, after those that it is made from; not one for development that stands behind it."""
     serious = [at for at, (_, alias, _) in enumerate(stages) if not _is_development(alias)]
     end = serious[-1] + 1 if serious else len(stages)
-    wanted: list[_Stage] = []
+    wanted: list[Stage] = []
     for stage in reversed(stages[:end]):
         if not wanted or stage[1] == wanted[-1][0].lower():
             wanted.append(stage)

@@ -8,12 +8,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nuages.node import LOCKS, build_scripts, manager_of
+from nuages.node import LOCKS, build_scripts, executing, manager_of, running
+from nuages.project import node_stages
 from nuages.project.model import Assignment, FrontEnd
+from nuages.project.node_stages import NodeBuild
 from nuages.project.tree import Tree, join
 
 _CONFIGURATION = re.compile(
-    r"(vite|webpack[\w.-]*|rollup|esbuild|gulpfile|tailwind)(\.config)?\.(js|ts|mjs|cjs)$"
+    r"(vite|webpack[\w.-]*|rollup|esbuild|gulpfile|tailwind|vue)(\.config)?\.(js|ts|mjs|cjs)$"
 )
 _OUTWARD = re.compile(r"outDir:\s*[\"']\.\./|(?:outfile|outdir|output|dist)\S*[=:, (\"'.]+\.\./|-o \.\./")
 
@@ -21,34 +23,74 @@ _OUTWARD = re.compile(r"outDir:\s*[\"']\.\./|(?:outfile|outdir|output|dist)\S*[=
 _FINDERS = re.compile(r"(npm|node_assets)\.finders")
 """Of django-npm and django-node-assets: they serve node_modules."""
 _FINDERS_PLACES = ("NODE_MODULES_ROOT", "NODE_PACKAGE_JSON", "NPM_ROOT_PATH")
+_SETTINGS = ("pnpm-workspace.yaml", ".pnpmfile.cjs", ".yarnrc.yml", ".yarnrc", "bunfig.toml")
+_SETTINGS_FOLDERS = (".yarn", "patches")
+_NPMRC = re.compile(
+    r"^\s*(legacy-peer-deps|strict-peer-dependencies|auto-install-peers|node-linker|shamefully-hoist|ignore-scripts"
+    r"|engine-strict)\s*=\s*([\w-]+)\s*$",
+    re.MULTILINE,
+)
 _BUNDLERS = {"webpack": "webpack", "vite": "vite build", "rollup": "rollup --config", "gulpfile": "gulp"}
 
 
 def find(tree: Tree, folders: tuple[str, ...], assignments: Sequence[Assignment] = ()) -> FrontEnd | None:
-    """Return the build in the project's folder, one above it, or one below or beside it that writes into the project.
+    """Return the build that the project's Dockerfile makes, else the one that the project's files speak of.
 
-    One elsewhere, or a workspace of several packages above the project, is a front end of its own. Where static files
-    come out of a node_modules, its package.json counts too: without a build script it is installed only.
+    That is the one in the project's folder, one above it, one below or beside it that writes into the project, or one
+    below which the settings name what nobody has committed. One elsewhere, or a workspace of several packages above the
+    project, is a front end of its own. Where static files come out of a node_modules, its package.json counts too:
+    without a build script it is installed only.
     """
+    if (own := node_stages.find(tree, folders)) is not None:
+        return _as_there(tree, own)
     served = _served(tree, folders, assignments)
-    for folder, path, document in _packages(tree, folders, served):
+    for folder, path, document in _packages(tree, folders, served, assignments):
         scripts = build_scripts(document)
         script = scripts[0] if len(scripts) == 1 else ""
         if not script and (folder not in served or not document.get("dependencies")):
             continue
-        prefix = "" if folder == "." else f"{folder}/"
-        manager, lock = manager_of(document, {name for name in LOCKS if prefix + name in tree})
+        manager, lock = _manager(tree, folder, document)
         return FrontEnd(
-            directory=folder, manager=manager, lock=lock, script=script, node=_node(tree, prefix, document),
+            directory=folder, manager=manager, lock=lock,
+            commands=(running(manager, script),) if script else (), node=_node(tree, folder, document),
+            beside=_read_besides(tree, folder), environ=_configured(tree, folder),
             origin=tree.line_of(path, rf'"{re.escape(script or "dependencies")}"\s*:'),
         )  # fmt: skip
     return None
 
 
+def _as_there(tree: Tree, own: NodeBuild) -> FrontEnd:
+    document = tree.json(join(own.directory, "package.json"))
+    manager, lock = _manager(tree, own.directory, document)
+    steps = ((running if step.is_script else executing)(manager, step.text) for step in own.steps)
+    return FrontEnd(
+        directory=own.directory, manager=manager, lock=lock, commands=tuple(dict.fromkeys(steps)),
+        node=_node(tree, own.directory, document) or own.node, origin=own.steps[0].origin,
+        beside=_read_besides(tree, own.directory), copies=own.copies,
+        environ=tuple({**dict(_configured(tree, own.directory)), **dict(own.environ)}.items()),
+    )  # fmt: skip
+
+
+def _read_besides(tree: Tree, folder: str) -> tuple[str, ...]:
+    """Return the names of what a manager reads before it installs, besides package.json and its lock."""
+    files = (name for name in _SETTINGS if join(folder, name) in tree)
+    return (*files, *(f"{name}/" for name in _SETTINGS_FOLDERS if join(folder, name) in tree.folders))
+
+
+def _configured(tree: Tree, folder: str) -> tuple[tuple[str, str], ...]:
+    """Return what .npmrc says of how to install, as variables: the file itself may hold tokens, and stays outside."""
+    found = _NPMRC.findall(tree.text(join(folder, ".npmrc")) or "")
+    return tuple((f"npm_config_{name.replace('-', '_')}", value) for name, value in found)
+
+
+def _manager(tree: Tree, folder: str, document: Mapping[str, Any]) -> tuple[str, str]:
+    return manager_of(document, {name for name in LOCKS if join(folder, name) in tree})
+
+
 def undecided(tree: Tree, folders: tuple[str, ...], assignments: Sequence[Assignment] = ()) -> str | None:
     """Return the note on a package.json where several scripts build something and none is the whole build, or where
     none runs the bundler whose configuration lies beside it."""
-    for folder, path, document in _packages(tree, folders, _served(tree, folders, assignments)):
+    for folder, path, document in _packages(tree, folders, _served(tree, folders, assignments), assignments):
         parts = build_scripts(document)
         if len(parts) == 1:
             return None
@@ -98,18 +140,53 @@ def _served(tree: Tree, folders: tuple[str, ...], assignments: Sequence[Assignme
 
 
 def _packages(
-    tree: Tree, folders: tuple[str, ...], served: tuple[str, ...] = ()
+    tree: Tree, folders: tuple[str, ...], served: tuple[str, ...], assignments: Sequence[Assignment]
 ) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """Yield folder, path and content of each package.json that may be the project's front end."""
-    for folder in dict.fromkeys((*folders, *_below(tree, folders[0]), *_beside(tree, folders[0]), *served)):
+    near = (*folders, *_below(tree, folders[0]), *_beside(tree, folders[0]))
+    for folder in dict.fromkeys((*near, *served, *_named(tree, assignments))):
         path = join(folder, "package.json")
         if path not in tree:
             continue
         document = tree.json(path)
-        if folder != folders[0] and ("workspaces" in document or join(folder, "pnpm-workspace.yaml") in tree):
+        if folder != folders[0] and ("workspaces" in document or _has_members(tree, folder)):
             continue
         if isinstance(document.get("scripts"), Mapping) or folder in served:
             yield folder, path, document
+
+
+def _has_members(tree: Tree, folder: str) -> bool:
+    """Whether pnpm-workspace.yaml names packages besides its own: pnpm 10 has settings there, for a single one too."""
+    text = tree.text(join(folder, "pnpm-workspace.yaml")) or ""
+    listed = re.search(r"^packages:\s*\n((?:\s*-.*\n?)+)", text, re.MULTILINE)
+    members = re.findall(r"-\s*[\"']?([^\"'\s]+)", listed[1]) if listed else []
+    return not {*members} <= {".", "./"}
+
+
+def _named(tree: Tree, assignments: Sequence[Assignment]) -> tuple[str, ...]:
+    """Return the folders of packages in which settings name something that is not there: a build has to make it."""
+    packages = [path.rpartition("/")[0] for path in tree.files if path.endswith("/package.json")]
+    named = [text for each in assignments if not each.name.endswith("_URL") for text in _texts(each.value)]
+    return tuple(
+        one
+        for one in packages
+        if any(
+            text.startswith(f"{one}/") and text not in tree and text.rstrip("/") not in tree.folders
+            for text in named
+        )
+    )
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield the texts in a setting's value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from _texts(one)
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            yield from _texts(one)
 
 
 def _below(tree: Tree, folder: str) -> tuple[str, ...]:
@@ -155,10 +232,10 @@ def _building(tree: Tree, folder: str) -> Iterator[str]:
         yield from (tree.text(path) or "" for path in (tree.below(inner) if inner in tree.folders else ()))
 
 
-def _node(tree: Tree, prefix: str, document: Mapping[str, object]) -> str:
+def _node(tree: Tree, folder: str, document: Mapping[str, object]) -> str:
     """Return the major release of Node that the project names, else nothing."""
     for name in (".nvmrc", ".node-version"):
-        if match := re.match(r"\s*v?(\d+)", tree.text(prefix + name) or ""):
+        if match := re.match(r"\s*v?(\d+)", tree.text(join(folder, name)) or ""):
             return match[1]
     engines = document.get("engines")
     wanted = str(engines.get("node", "")) if isinstance(engines, Mapping) else ""

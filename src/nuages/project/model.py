@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from nuages.errors import Origin, ProjectError
+from nuages.project.assets import FrontEnd as FrontEnd
 from nuages.project.shapes import Shape as Shape  # facts have it: who reads facts takes it from here
 
 T = TypeVar("T")
@@ -284,18 +285,6 @@ class Process:
     def is_single(self) -> bool:
         """Whether two at once would be wrong: a deployment stops the old one before it starts the new one."""
         return self.role is not ProcessRole.WORKER
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FrontEnd:
-    """A front-end build. `lock` is empty where there is none, `node` is the major release that the project names."""
-
-    directory: str
-    manager: str
-    lock: str
-    script: str
-    node: str
-    origin: Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

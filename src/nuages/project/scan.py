@@ -139,7 +139,7 @@ def examine(
         serving = entrypoints.serving(wsgi, asgi)
     notes += serving.notes
     built = front_end.find(tree, folders, source.assignments)
-    undecided = None if built and built.script else front_end.undecided(tree, folders, source.assignments)
+    undecided = None if built and built.commands else front_end.undecided(tree, folders, source.assignments)
     notes += [undecided] if undecided else []
     running = processes.find(
         tree,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nuages.errors import ProjectError
-from nuages.node import LOCKS, build_command, build_scripts, manager_of
+from nuages.node import LOCKS, build_command, build_scripts, manager_of, running
 from nuages.runtime.collectfaults import find_static
 
 _STATIC = re.compile(r"""\{%\s*static\s+(?P<quote>['"])(?P<name>[^'"{}]+)(?P=quote)""")
@@ -28,7 +28,8 @@ class Missing:
     @property
     def command(self) -> str:
         """What makes it, wherever it is typed."""
-        return build_command(str(self.package.parent), self.manager, self.scripts)
+        commands = (running(self.manager, script) for script in self.scripts)
+        return build_command(str(self.package.parent), self.manager, commands)
 
 
 def missing_builds(folders: Iterable[Any], root: Path) -> Iterator[Missing]:

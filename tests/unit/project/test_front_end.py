@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.unit.image.test_state import project
 
-from nuages.image.dockerfile import _node_install, _node_run
+from nuages.image.dockerfile import _node_install
 from nuages.image.plan import FrontEnd
 from nuages.project.scan import scan
 
@@ -39,10 +39,15 @@ def test_a_lock_of_bun_is_installed_from_by_bun(lock: str, tmp_path: Path) -> No
     assert end is not None
     assert (end.manager, end.lock) == ("bun", lock)
     made = FrontEnd(
-        directory=".", manager=end.manager, lock=end.lock, script=end.script, image="node:22-slim", origin=""
+        directory=".",
+        manager=end.manager,
+        lock=end.lock,
+        commands=end.commands,
+        image="node:22-slim",
+        origin="",
     )
     assert _node_install(made).endswith(" bun@1 && bun install --frozen-lockfile")
-    assert _node_run(made) == "bun run build"
+    assert made.commands == ("bun run build",)
 
 
 SERVED = """
@@ -62,15 +67,15 @@ def test_libraries_that_are_served_out_of_node_modules_are_installed_without_a_b
     (tmp_path / folder / "package-lock.json").write_text("{}")
     end = scan(tmp_path, environ={}).front_end
     assert end is not None
-    assert (end.directory, end.script) == (folder.rstrip("/") or ".", "")
+    assert (end.directory, end.commands) == (folder.rstrip("/") or ".", ())
     assert str(end.origin) == f"{folder}package.json:1"
-    made = FrontEnd(directory=".", manager="npm", lock=end.lock, script="", image="node:22-slim", origin="")
+    made = FrontEnd(directory=".", manager="npm", lock=end.lock, commands=(), image="node:22-slim", origin="")
     assert _node_install(made) == "npm ci --no-audit --no-fund --omit=dev"
     # A build that somebody has added is made there too.
     (tmp_path / folder / "package.json").write_text('{"scripts": {"build": "webpack"}}')
     end = scan(tmp_path, environ={}).front_end
     assert end is not None
-    assert end.script == "build"
+    assert end.commands == ("npm run build",)
 
 
 def test_a_package_json_whose_modules_nobody_serves_is_nobodys(tmp_path: Path) -> None:

@@ -1,0 +1,53 @@
+"""A front end as the project's own Dockerfile builds it: beside the code, by Node, copied to where Django finds it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.image import bases
+from tests.image.containers import Engine
+from tests.image.test_images import EXAMPLES, SECRET, WRITTEN
+
+pytestmark = pytest.mark.timeout(900)
+
+DOCKERFILE = """\
+FROM node:22-alpine AS ui
+WORKDIR /ui
+COPY ui/package*.json ./
+RUN npm ci --legacy-peer-deps
+COPY ui/ ./
+ENV VITE_GREETING="good morning"
+RUN npm run bundle
+
+FROM python:3.13-slim
+WORKDIR /app
+COPY . .
+COPY --from=ui /ui/out ./shop/static/ui/
+"""
+BUNDLE = """\
+const { env } = process;
+require("fs").mkdirSync("out");
+require("fs").writeFileSync("out/app.js", JSON.stringify([env.VITE_GREETING, env.npm_config_legacy_peer_deps]));
+"""
+FOUND = """\
+from pathlib import Path
+(collected,) = Path("/app").rglob("staticfiles/ui/app.*.js")
+print(collected.read_text(), Path("/app/ui/node_modules").exists(), __import__("shutil").which("node"))
+"""
+
+
+def test_what_the_dockerfiles_stage_makes_is_among_the_static_files(engine: Engine, tmp_path: Path) -> None:
+    project = Path(shutil.copytree(EXAMPLES / "bookshop", tmp_path / "shop", ignore=WRITTEN))
+    (project / "Dockerfile").write_text(DOCKERFILE)
+    (project / "ui").mkdir()
+    (project / "ui/package.json").write_text('{"name": "ui", "scripts": {"bundle": "node bundle.js"}}')
+    (project / "ui/package-lock.json").write_text(
+        '{"name": "ui", "lockfileVersion": 3, "requires": true, "packages": {"": {"name": "ui"}}}'
+    )
+    (project / "ui/bundle.js").write_text(BUNDLE)
+    bases.make("node:22-slim")
+    engine.build(project, "test-front-end", "--check", "off")
+    said = engine.once("test-front-end", "-c", FOUND, environ=SECRET)
+    assert said == '["good morning","true"] False None\n'

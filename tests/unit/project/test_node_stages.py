@@ -1,0 +1,243 @@
+"""How the project's own Dockerfile builds its front end, as real ones write it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.image.test_state import project
+
+from nuages.project import front_end, node_stages
+from nuages.project.model import FrontEnd
+from nuages.project.scan import scan
+from nuages.project.tree import Tree
+
+PYTHON = "FROM python:3.13-slim\nWORKDIR /app\n"
+BESIDE = """\
+FROM node:20-alpine AS frontend
+WORKDIR /frontend
+COPY frontend/package*.json ./
+RUN npm ci
+COPY frontend/ ./
+RUN npm run build
+"""
+
+
+def made(
+    folder: Path, dockerfile: str, *, package: str = "frontend", at: str = "Dockerfile"
+) -> FrontEnd | None:
+    project(folder, "db.sqlite3")
+    front = folder / package
+    (front / "src").mkdir(parents=True, exist_ok=True)
+    scripts = {
+        "build": "vite build",
+        "build:css": "sass a b",
+        "lint": "eslint",
+        "production": "mix --production",
+    }
+    (front / "package.json").write_text(json.dumps({"scripts": scripts}))
+    (front / "package-lock.json").write_text("{}")
+    (folder / "server/app").mkdir(parents=True)
+    (folder / at).parent.mkdir(exist_ok=True)
+    (folder / at).write_text(dockerfile)
+    return scan(folder, environ={}).front_end
+
+
+def test_a_build_in_a_stage_is_made_in_its_folder_and_stays_where_the_image_has_it(tmp_path: Path) -> None:
+    found = made(
+        tmp_path, BESIDE + PYTHON + "COPY . .\nCOPY --from=frontend /frontend/dist ./frontend/dist\n"
+    )
+    assert found is not None
+    assert (found.directory, found.manager, found.commands) == ("frontend", "npm", ("npm run build",))
+    assert (found.node, found.copies, str(found.origin)) == ("20", (), "Dockerfile:6")
+
+
+@pytest.mark.parametrize(
+    ("python", "copies"),
+    [
+        ("COPY . .\nCOPY --from=frontend /frontend/dist ./static", (("frontend/dist", "static"),)),
+        # Only the server's folder is copied, to the root of the image's.
+        (
+            "COPY server/ .\nCOPY --from=frontend /frontend/dist /app/app/static/",
+            (("frontend/dist", "server/app/static"),),
+        ),
+        ('COPY ["server", "./"]\nCOPY --from=0 ["/frontend/dist", "app"]', (("frontend/dist", "server/app"),)),
+        (
+            "COPY . /app\nCOPY --chown=1000 --from=frontend /frontend/dist/index.html /frontend/dist/a.js shop/",
+            (("frontend/dist/index.html", "shop/index.html"), ("frontend/dist/a.js", "shop/a.js")),
+        ),
+        # By way of a stage that collects.
+        (
+            "COPY . .\nCOPY --from=frontend /frontend/dist static\nFROM python:3.13 AS final\n"
+            "COPY --from=1 /app /srv/app",
+            (("frontend/dist", "static"),),
+        ),
+    ],
+)  # fmt: skip
+def test_what_the_build_makes_is_copied_to_where_the_image_has_it(
+    python: str, copies: tuple[tuple[str, str], ...], tmp_path: Path
+) -> None:
+    found = made(tmp_path, BESIDE + PYTHON + python + "\n")
+    assert found is not None
+    assert found.copies == copies
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        "COPY . .\nCOPY --from=frontend /out ./static",
+        "COPY --from=frontend /w/dist /public",
+        "COPY . .",
+    ],
+)
+def test_a_build_whose_places_are_not_the_projects_is_left_alone(copy: str, tmp_path: Path) -> None:
+    stage = BESIDE.replace("WORKDIR /frontend", "WORKDIR /w").replace("/frontend/", "/w/")
+    assert made(tmp_path, stage + PYTHON + copy + "\n") is None
+
+
+def test_what_is_written_beside_the_folder_has_its_place_by_the_folders_name(tmp_path: Path) -> None:
+    stage = (
+        "FROM node:24 AS compile\nCOPY ./ui /src/ui\nWORKDIR /src/ui\n"
+        "RUN ./node_modules/.bin/ng build --configuration production\n"
+    )
+    copy = "COPY ./server ./\nCOPY --from=compile /src/server/app/static/ ./app/static/\n"
+    found = made(tmp_path, stage + PYTHON + copy, package="ui")
+    assert found is not None
+    assert found.commands == ("npx --no-install ng build --configuration production",)
+    assert (found.directory, found.copies) == ("ui", ())
+
+
+@pytest.mark.parametrize(
+    ("run", "commands"),
+    [
+        (
+            "npm ci && npm run lint && npm run build:css && npm run build",
+            ("npm run build:css", "npm run build"),
+        ),
+        ("--mount=type=cache,target=/root/.npm npm --prefix . run production", ("npm run production",)),
+        ("VITE_BASE=/x yarn build", ("npm run build",)),
+        ("npx --yes vite build --mode production", ("npx --no-install vite build --mode production",)),
+        ("npm test; (npm run build -- --mode live)", ("npm run build -- --mode live",)),
+    ],
+)
+def test_commands_are_told_from_what_stands_around_them(
+    run: str, commands: tuple[str, ...], tmp_path: Path
+) -> None:
+    stage = f"FROM node AS web\nWORKDIR /w\nCOPY frontend .\nRUN {run}\n"
+    found = made(tmp_path, stage + PYTHON + "COPY . .\nCOPY --from=web /w/dist frontend/dist\n")
+    assert found is not None
+    assert found.commands == commands
+
+
+def test_a_folder_is_gone_to_by_the_shell_or_by_a_flag(tmp_path: Path) -> None:
+    copy = PYTHON + "COPY . .\nCOPY --from=web /w/frontend/dist frontend/dist\n"
+    for number, run in enumerate(["cd frontend && npm run build", "yarn --cwd frontend build"]):
+        stage = f"FROM node AS web\nWORKDIR /w\nCOPY . .\nRUN {run}\n"
+        found = made(tmp_path / str(number), stage + copy)
+        assert found is not None
+        assert (found.directory, found.copies) == ("frontend", ())
+
+
+def test_a_build_in_the_image_itself_is_made_too(tmp_path: Path) -> None:
+    found = made(
+        tmp_path, PYTHON + "COPY . .\nRUN apt-get install -y npm\nRUN cd frontend && npm run build:css\n"
+    )
+    assert found is not None
+    assert (found.directory, found.commands, found.node) == ("frontend", ("npm run build:css",), "")
+
+
+def test_the_stages_variables_go_along_but_no_secret(tmp_path: Path) -> None:
+    stage = BESIDE.replace(
+        "RUN npm ci",
+        "ARG TAG\nARG MODE=live\nENV REACT_APP_API= CI=true NPM_TOKEN=abc PATH=/x:$PATH VITE_MAPS_API_KEY=public",
+    )
+    found = made(tmp_path, stage + PYTHON + "COPY . .\nCOPY --from=frontend /frontend/dist frontend/dist\n")
+    assert found is not None
+    assert dict(found.environ) == {
+        "MODE": "live",
+        "REACT_APP_API": "",
+        "CI": "true",
+        "VITE_MAPS_API_KEY": "public",
+    }
+
+
+def test_how_to_install_is_taken_from_the_dockerfile_and_from_npmrc_without_its_tokens(
+    tmp_path: Path,
+) -> None:
+    stage = BESIDE.replace("npm ci", "npm ci --legacy-peer-deps --no-audit") + PYTHON
+    copy = "COPY . .\nCOPY --from=frontend /frontend/dist frontend/dist\n"
+    (tmp_path / "frontend/.yarn").mkdir(parents=True)
+    (tmp_path / "frontend/.yarnrc.yml").write_text("nodeLinker: node-modules\n")
+    (tmp_path / "frontend/.npmrc").write_text("//packages.example/:_authToken=abc\nengine-strict = true\n")
+    found = made(tmp_path, stage + copy)
+    assert found is not None
+    assert dict(found.environ) == {"npm_config_engine_strict": "true", "npm_config_legacy_peer_deps": "true"}
+    assert found.beside == (".yarnrc.yml", ".yarn/")
+
+
+def test_the_context_is_the_folder_of_the_dockerfile_or_the_root(tmp_path: Path) -> None:
+    found = made(
+        tmp_path,
+        BESIDE + PYTHON + "COPY . .\nCOPY --from=frontend /frontend/dist static\n",
+        at="docker/Dockerfile",
+    )
+    assert found is not None
+    assert found.copies == (("frontend/dist", "static"),)
+
+
+def test_a_front_end_below_which_a_setting_names_what_is_not_there_is_the_projects(tmp_path: Path) -> None:
+    project(tmp_path, "db.sqlite3")
+    (tmp_path / "spa/src").mkdir(parents=True)
+    (tmp_path / "spa/package.json").write_text('{"scripts": {"build": "vite build"}}')
+    settings = tmp_path / "shop/settings.py"
+    text = settings.read_text()
+    assert scan(tmp_path, environ={}).front_end is None  # a front end of its own
+    for more in (
+        'TEMPLATES = [{"DIRS": [BASE_DIR / "spa/dist"]}]',
+        'STATICFILES_DIRS = [BASE_DIR / "spa" / "build" / "static"]',
+        'DJANGO_VITE = {"default": {"manifest_path": BASE_DIR / "spa/dist/manifest.json"}}',
+    ):
+        settings.write_text(f"{text}{more}\n")
+        found = scan(tmp_path, environ={}).front_end
+        assert found is not None, more
+        assert (found.directory, found.commands) == ("spa", ("npm run build",))
+    for more in ('STATICFILES_DIRS = [BASE_DIR / "spa/src"]', 'PAGE_URL = "spa/dist"'):
+        settings.write_text(f"{text}{more}\n")
+        assert scan(tmp_path, environ={}).front_end is None, more
+
+
+def test_settings_of_pnpm_do_not_make_a_workspace(tmp_path: Path) -> None:
+    project(tmp_path / "server", "db.sqlite3")
+    (tmp_path / "package.json").write_text('{"scripts": {"build": "vite build"}}')
+    workspace = tmp_path / "pnpm-workspace.yaml"
+    for text, is_one in (
+        ("onlyBuiltDependencies:\n  - esbuild\n", False),
+        ('packages:\n  - "."\nallowBuilds:\n  esbuild: true\n', False),
+        ("packages:\n  - 'apps/*'\n", True),
+    ):
+        workspace.write_text(text)
+        tree = Tree(tmp_path)
+        assert (front_end.find(tree, ("server", ".")) is None) == is_one, text
+
+
+WORDS = st.sampled_from(
+    [
+        "FROM node AS web", "FROM web AS web", "FROM python", "WORKDIR /w", "WORKDIR ../..", "COPY . .", "COPY",
+        "COPY --from=web /w/dist frontend/dist", "COPY --from=web / /", "COPY --from=1 a b", 'COPY ["a"', "RUN",
+        "RUN cd .. && npm run build", "RUN npm run 'build", "RUN npm", "RUN npx", "ENV", "ENV A='b", "COPY frontend /w",
+        "COPY frontend/package.json /w/", "RUN npm run build", "ADD . ../../x/", "RUN yarn --cwd", "WORKDIR",
+    ]
+)  # fmt: skip
+
+
+@given(lines=st.lists(WORDS, max_size=12))
+def test_no_dockerfile_is_too_strange(lines: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.getbasetemp() / "strange"
+    if not folder.exists():
+        made(folder, "")
+    (folder / "Dockerfile").write_text("\n".join(lines))
+    found = node_stages.find(Tree(folder), (".",))
+    assert found is None or (folder / found.directory / "package.json").exists()
