@@ -115,12 +115,17 @@ def _front_end(plan: Plan) -> str:
             *(f"COPY {within}{name} ./{name}" for name in end.beside if name.endswith("/")),
             *(line for is_managers, line in given if is_managers),
             comment("Private registries: `--secret id=npmrc,src=FILE`; their certificates: `--secret id=ca,src=FILE`."),
-            run(_NODE_MOUNTS, [_CERTIFICATES, _node_install(end)]),
+            run(_NODE_MOUNTS, [_CERTIFICATES, *_node_tools(end), _node_install(end)]),
             *(line for is_managers, line in given if not is_managers),
             f"COPY . {APP}",
             run(_NODE_MOUNTS, [_CERTIFICATES, *end.commands, _MOVED]) if end.commands else run((), [_MOVED]),
         ]
     )  # fmt: skip
+
+
+def _node_tools(end: FrontEnd) -> list[str]:
+    """Return the command that installs the programs that no package.json asks for."""
+    return [f"npm install --global --no-audit --no-fund {shlex.join(end.tools)}"] if end.tools else []
 
 
 def _node_install(end: FrontEnd) -> str:

@@ -95,6 +95,8 @@ class FrontEnd:
     origin: str
     beside: tuple[str, ...] = ()
     """Names of what the manager reads besides package.json and its lock: files, and folders with a `/` behind."""
+    tools: tuple[str, ...] = ()
+    """Packages that are installed for their programs alone."""
     copies: tuple[tuple[str, str], ...] = ()
     """What is made, and where it belongs, for what does not stay where it is made."""
     environ: tuple[tuple[str, str], ...] = ()

@@ -12,7 +12,8 @@ class FrontEnd:
     """A front-end build, by `commands` in a folder; they are none where libraries are served as they are.
 
     `lock` is empty where there is none, `node` is the major release that the project names. `beside` are the names of
-    what the manager reads besides package.json and its lock, folders with a `/` behind. `copies` are what is made and
+    what the manager reads besides package.json and its lock, folders with a `/` behind; `tools` are packages that are
+    installed for their programs alone. `copies` are what is made and
     where it belongs, for what does not stay where it is made; `environ` what the manager and the commands are given.
     """
 
@@ -23,5 +24,6 @@ class FrontEnd:
     node: str
     origin: Origin
     beside: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
     copies: tuple[tuple[str, str], ...] = ()
     environ: tuple[tuple[str, str], ...] = ()

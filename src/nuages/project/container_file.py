@@ -21,7 +21,7 @@ _REQUIRED = re.compile(r"\b(?:pip[\d.]*\s+(?:-\S+\s+)*(?:install|wheel|sync|down
 _FILE = re.compile(r"(?<!\S)(?:-r\s*|--requirements?[ =])(\S+)")
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::-([^}]*))?\})")
 _ASIDE = re.compile(
-    r"(?:(?:config|etc|tools)/)?\.?(?:docker(?:[-_]?files?)?|containers?|compose|deploy(?:ment)?|build|infra|ops)"
+    r"(?:(?:config|etc|tools|extras?|contrib)/)?\.?(?:docker(?:[-_]?files?)?|containers?|compose|deploy(?:ment)?|build|infra|ops)"
     r"(?:/(?:production|prod|docker|django|web|app|backend|api|server|python))*"
 )
 """Folders, below one of the project's, that Dockerfiles are kept in."""

@@ -66,7 +66,7 @@ def _as_there(tree: Tree, own: NodeBuild) -> FrontEnd:
     return FrontEnd(
         directory=own.directory, manager=manager, lock=lock, commands=tuple(dict.fromkeys(steps)),
         node=_node(tree, own.directory, document) or own.node, origin=own.steps[0].origin,
-        beside=_read_besides(tree, own.directory), copies=own.copies,
+        beside=_read_besides(tree, own.directory), tools=own.tools, copies=own.copies,
         environ=tuple({**dict(_configured(tree, own.directory)), **dict(own.environ)}.items()),
     )  # fmt: skip
 

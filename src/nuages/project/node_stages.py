@@ -25,7 +25,12 @@ _ASSIGNED = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _MANAGERS = frozenset({"npm", "pnpm", "yarn", "bun"})
 _ELSEWHERE = frozenset({"--prefix", "--cwd", "-C", "--dir"})
 """Flags of the managers that name a folder."""
+_INSTALLING = frozenset({"ci", "install", "i", "clean-install"})
+_GLOBALLY = frozenset({"-g", "--global", "--location=global"})
 _INSTALL_FLAGS = ("--legacy-peer-deps", "--force", "--ignore-scripts")
+_WITHOUT_DEVELOPMENT = frozenset({"--production", "--omit=dev", "--only=production", "--only=prod", "--prod"})
+_INSTALLED = re.compile(r"/(usr|opt|etc|bin|lib|wheels?|install)(/|$)|.*/(\.venv|venv|\.local|wheels?)(/|$)")
+"""Places that programs and Python's packages are copied out of."""
 _ASIDE = re.compile(r"dev|watch|test|lint|check|audit|format|story|serve|start|types|docs?\b")
 """In the names of scripts that make nothing of what production serves."""
 _BUNDLERS = frozenset(
@@ -35,6 +40,8 @@ _BUNDLERS = frozenset(
     }
 )  # fmt: skip
 """Programs that Dockerfiles run without a script of package.json."""
+_OF_THE_STAGE = re.compile(r"PATH|HOME|LANG|LC_\w+|DEBIAN_FRONTEND|(PYTHON|PIP|UV|POETRY)\w*")
+"""Variables that mean something to its other programs, and that nuages' own stages have too."""
 _IN_THE_BUNDLE = re.compile(r"(VITE|REACT_APP|VUE_APP|NEXT_PUBLIC|PUBLIC|NG_APP)_")
 
 
@@ -51,12 +58,14 @@ class Step:
 class NodeBuild:
     """A front end that a Dockerfile builds. Folders are relative to the root.
 
-    `copies` are what is made and where the image has it, for what does not stay where it is made. `environ` are the
-    variables that the stage gives it, `node` the major release of its image, "" where none is named.
+    `tools` are packages that it installs for their programs alone. `copies` are what is made and where the image has
+    it, for what does not stay where it is made. `environ` are the variables that the stage gives it, `node` the major
+    release of its image, "" where none is named.
     """
 
     directory: str
     steps: tuple[Step, ...]
+    tools: tuple[str, ...] = ()
     copies: tuple[tuple[str, str], ...] = ()
     environ: tuple[tuple[str, str], ...] = ()
     node: str = ""
@@ -80,10 +89,10 @@ class _Reading:
         """Return the first build whose stage another one copies from, else what the image's own stages run."""
         for name, stage in self._layouts.stages.items():
             ancestry = self._layouts.ancestry(stage)
-            image = _IMAGE.fullmatch(ancestry[0][0].partition("@")[0].lower())
-            taken = list(self._taken(name)) if image else []
-            if image and taken and (found := self._made(ancestry, taken, name)):
-                return replace(found, node=image["release"] or "")
+            taken = list(self._taken(name))
+            if taken and (found := self._made(ancestry, taken, name)):
+                image = _IMAGE.fullmatch(ancestry[0][0].partition("@")[0].lower())
+                return replace(found, node=(image and image["release"]) or "")
         return self._made(chain, [], "")
 
     def _taken(self, name: str) -> Iterator[tuple[Instruction, str, Layout]]:
@@ -100,6 +109,7 @@ class _Reading:
     ) -> NodeBuild | None:
         environ: dict[str, str] = {}
         steps: list[Step] = []
+        tools: list[str] = []
         where, directory, layout = "", "", Layout()
         for each, layout in self._layouts.walk(stages):
             verb, _, rest = each.text.partition(" ")
@@ -110,8 +120,9 @@ class _Reading:
                 )
             for place, words, given in _commands(rest, layout.cwd) if verb.upper() == "RUN" else ():
                 folder = layout.source(place)
-                if folder:
+                if not steps:
                     environ.update(_install_flags(words))
+                    tools += _tools(words)
                 step = self._step(folder, words, Origin(self._path, each.line)) if folder else None
                 if folder and step and place == (where or place):
                     where, directory = place, folder
@@ -119,12 +130,16 @@ class _Reading:
                     environ.update(given)
         if not steps:
             return None
-        copies = _copies(_with_the_root(layout, where, directory), taken, name)
+        copies = _copies(_with_the_root(layout, where, directory), taken, name, directory)
         if copies is None:
             return None
         known = ((name, value) for name, value in environ.items() if _is_passed_on(name, value))
         return NodeBuild(
-            directory=directory, steps=tuple(steps), copies=copies, environ=tuple(known) if taken else ()
+            directory=directory,
+            steps=tuple(steps),
+            tools=tuple(tools),
+            copies=copies,
+            environ=tuple(known) if taken else (),
         )
 
     def _step(self, folder: str, words: Sequence[str], origin: Origin) -> Step | None:
@@ -160,20 +175,25 @@ def _with_the_root(layout: Layout, where: str, directory: str) -> Layout:
 
 
 def _copies(
-    made: Layout, taken: Sequence[tuple[Instruction, str, Layout]], stage: str
+    made: Layout, taken: Sequence[tuple[Instruction, str, Layout]], stage: str, directory: str
 ) -> tuple[tuple[str, str], ...] | None:
-    """Return what is made elsewhere than the image has it, and where; None where one of both is not in the project."""
+    """Return what is made elsewhere than the image has it, and where; None where one of both is not in the project.
+
+    What was installed is not made, and the folder itself, copied as a whole, is the project.
+    """
     found: dict[tuple[str, str], None] = {}
     for each, cwd, there in taken:
         _, sources, target = operands(each.text.partition(" ")[2])
         for source in sources:
             place = posixpath.normpath(posixpath.join("/", source))
-            if "node_modules" in place:
+            if "node_modules" in place or _INSTALLED.match(place):
                 continue
             to = posixpath.normpath(posixpath.join(cwd, target))
             if re.search(r"\.\w+$", posixpath.basename(place)) and is_into(target, sources):
                 to = posixpath.join(to, posixpath.basename(place))
             at, wanted = made.source(place), there.source(to, without=stage)
+            if at == "." or f"{directory}/".startswith(f"{at}/"):
+                continue
             if at is None or wanted is None or "*" in place:
                 return None
             if at != wanted:
@@ -182,7 +202,7 @@ def _copies(
 
 
 def _is_passed_on(name: str, value: str) -> bool:
-    if name == "PATH" or "$" in value:
+    if _OF_THE_STAGE.fullmatch(name) or "$" in value:
         return False
     return bool(_IN_THE_BUNDLE.match(name)) or kind_of(name, None, None) is not VariableKind.SECRET
 
@@ -209,9 +229,18 @@ def _commands(text: str, cwd: str) -> Iterator[tuple[str, list[str], dict[str, s
 
 def _install_flags(words: Sequence[str]) -> dict[str, str]:
     """Return what npm is told when it installs, as the variables that tell it too."""
-    if words[0] not in {"npm", "pnpm"} or not {*words} & {"ci", "install", "i", "clean-install"}:
+    if words[0] not in {"npm", "pnpm"} or not _INSTALLING & {*words} or _GLOBALLY & {*words}:
         return {}
-    return {f"npm_config_{flag[2:].replace('-', '_')}": "true" for flag in _INSTALL_FLAGS if flag in words}
+    found = {f"npm_config_{flag[2:].replace('-', '_')}": "true" for flag in _INSTALL_FLAGS if flag in words}
+    return {**found, "npm_config_omit": "dev"} if _WITHOUT_DEVELOPMENT & {*words} else found
+
+
+def _tools(words: Sequence[str]) -> list[str]:
+    """Return the packages that npm installs for everybody; npm and other managers are there already."""
+    if words[0] != "npm" or not _INSTALLING & {*words} or not _GLOBALLY & {*words}:
+        return []
+    named = [word for word in words[1:] if not word.startswith("-") and word not in _INSTALLING]
+    return [word for word in named if word.partition("@")[0] not in {*_MANAGERS, "corepack"}]
 
 
 def _elsewhere(words: list[str]) -> tuple[str, list[str]]:

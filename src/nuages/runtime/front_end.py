@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ def missing_builds(folders: Iterable[Any], root: Path) -> Iterator[Missing]:
     It is looked for up to the project's folder, `root`.
     """
     for entry in folders:
-        folder = Path(entry[1] if isinstance(entry, (tuple, list)) else entry).absolute()
+        folder = Path(os.path.abspath(entry[1] if isinstance(entry, (tuple, list)) else entry))  # noqa: PTH100 - «..» goes
         if folder.is_dir() and next(folder.iterdir(), None) is not None:
             continue
         for place in folder.parents:

@@ -164,6 +164,24 @@ def test_the_stages_variables_go_along_but_no_secret(tmp_path: Path) -> None:
     }
 
 
+def test_a_build_in_a_stage_of_python_is_made_wherever_the_image_gets_the_whole(tmp_path: Path) -> None:
+    stage = (
+        "FROM python:3.13 AS builder\nENV PIP_NO_CACHE_DIR=1 NODE_ENV=production\nRUN npm install -g sass npm@11\n"
+        "WORKDIR /src\nCOPY . .\nRUN cd frontend && npm ci --production && npm run build\n"
+    )
+    for number, copy in enumerate(
+        [
+            "COPY --from=builder /usr/local /usr/local\nCOPY --from=builder /src /app\n",
+            "COPY --from=builder /opt/venv /opt/venv\nCOPY . .\n"
+            "COPY --from=builder /src/frontend/node_modules /src/frontend/dist/a.css frontend/dist/\n",
+        ]
+    ):
+        found = made(tmp_path / str(number), stage + PYTHON + copy)
+        assert found is not None
+        assert (found.directory, found.tools, found.copies) == ("frontend", ("sass",), ())
+        assert dict(found.environ) == {"NODE_ENV": "production", "npm_config_omit": "dev"}
+
+
 def test_how_to_install_is_taken_from_the_dockerfile_and_from_npmrc_without_its_tokens(
     tmp_path: Path,
 ) -> None:
