@@ -153,7 +153,13 @@ def _rows(project: Project) -> list[tuple[str, ...]]:
         own, ours = project.hints.port, port(project, ImageOptions()).value
         more = "" if own.value == ours else f", {ours} in the image"
         rows.append(("port", f"{own.value} in its own Dockerfile{more}", str(own.origin)))
-    needed = sum(each.required for each in project.variables)
+    rows += [
+        ("variable", f"{each.name} is left out", str(each.origin), each.left)
+        if each.left
+        else ("variable", f"{each.name}={each.value}", str(each.origin))
+        for each in project.hints.variables
+    ]
+    needed = sum(each.is_missing for each in project.variables)
     if project.variables:
         rows.append(("variables", f"{len(project.variables)} read, {needed} required", "nuages check --env"))
     return rows

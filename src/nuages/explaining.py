@@ -11,6 +11,7 @@ from nuages.explain import arguments, conclusion, report, scripts
 from nuages.explain.reading import Reading, read
 from nuages.explain.servers import TABLES
 from nuages.invocation import Invocation
+from nuages.project.image_variables import why_left
 
 _LARGEST = 1 << 18  # bytes of a configuration file
 _COMMAND_LINE = "command line"
@@ -58,7 +59,7 @@ def _file(invocation: Invocation) -> Reading:
     def beside(name: str) -> tuple[str, str] | None:
         return _beside(folder, name)
 
-    return read(_text(path), path.name, beside)
+    return read(_text(path), path.name, beside, why_left)
 
 
 def _beside(folder: Path, name: str) -> tuple[str, str] | None:

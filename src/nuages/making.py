@@ -122,7 +122,7 @@ def make(invocation: Invocation, *, platform: str | None = None) -> Made:
         ),
         build=build_packages,
         run=run_packages,
-        unset=unset(project, {}),
+        unset=unset(project, {each.name: "" for each in project.hints.taken}),
         sources=_digests(project, wanted),
         pins=_pins(project),
         debug=settings.debug,

@@ -408,3 +408,22 @@ def test_ctrl_c_while_the_command_line_is_loaded_ends_it_without_a_traceback(
     monkeypatch.delattr("nuages.cli")
     monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
     assert started() == 130
+
+
+def test_check_lists_the_variables_of_the_projects_own_image(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "manage.py").write_text(
+        'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "conf")\n'
+    )
+    (tmp_path / "conf.py").write_text("INSTALLED_APPS = []\nROOT_URLCONF = 'urls'\n")
+    (tmp_path / "Dockerfile").write_text("FROM python:3.13\nENV TZ=UTC API_TOKEN=hush\nENV HF_HOME=/models\n")
+    _, out, _ = answer(capsys, "check", str(tmp_path))
+    rows = [line.split(maxsplit=1)[1] for line in out.splitlines() if line.startswith("variable ")]
+
+    assert [" ".join(row.split()) for row in rows] == [
+        "TZ=UTC Dockerfile:2",
+        "API_TOKEN is left out Dockerfile:2 secrets are given where it runs, and stand in no image",
+        "HF_HOME is left out Dockerfile:3 it names a place that its own image alone has",
+    ]
+    assert "hush" not in out

@@ -37,7 +37,7 @@ def examine(facts: Facts) -> Iterator[Finding]:
     yield from _debug(facts)
     yield from _hosts(facts)
     yield from _key(facts)
-    needed = [each for each in facts.project.variables if each.required]
+    needed = [each for each in facts.project.variables if each.is_missing]
     if needed:
         yield UNGIVEN.found(
             f"the settings do not load without {some([each.name for each in needed], 8)}",

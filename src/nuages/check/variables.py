@@ -50,11 +50,11 @@ def table(variables: Sequence[Variable]) -> list[tuple[str, ...]]:
 
 
 def _ordered(variables: Sequence[Variable]) -> list[Variable]:
-    return sorted(variables, key=lambda each: not each.required)
+    return sorted(variables, key=lambda each: not each.is_missing)
 
 
 def _needed(variable: Variable) -> str:
-    if variable.required:
+    if variable.is_missing:
         return "required"
     if variable.given is not None:
         return f"given by {variable.given}"
@@ -80,8 +80,8 @@ def template(project: Project) -> str:
     """Return the text of an env file: what is required is empty and waits to be filled in, the rest is a comment."""
     settings = project.settings.value if project.settings else "the settings"
     lines = [f"# What {settings} reads from the environment. Keep it out of the repository and of the image."]
-    required = [each for each in project.variables if each.required]
-    optional = [each for each in project.variables if not each.required]
+    required = [each for each in project.variables if each.is_missing]
+    optional = [each for each in project.variables if not each.is_missing]
     for title, variables, sign in (
         ("Required", required, ""),
         ("Optional, with the defaults", optional, "#"),

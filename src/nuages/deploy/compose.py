@@ -204,11 +204,12 @@ def _environment(workload: Workload, place: Place | None, redis: str, subnet: st
     found: dict[str, str] = {}
     for variable in workload.plan.variables:
         text = services.value(variable, place, redis)
-        if text is None and variable.name in {stated.value for stated in workload.required}:
+        is_own = variable.name in workload.plan.own  # it may say where its own compose file has a server
+        if text is None and not is_own and variable.name in {stated.value for stated in workload.required}:
             local = "localhost" if variable.is_one_host else "localhost,127.0.0.1"
             is_hosts = variable.kind is VariableKind.HOSTS
             text = local if is_hosts else f"${{{variable.name}:?write it into .env}}"
-        if text is not None and variable.name not in workload.plan.environ:
+        if text is not None and (is_own or variable.name not in workload.plan.environ):
             found[variable.name] = text
     proxies = {"NUAGES_TRUSTED_PROXIES": subnet} if workload.hosts and not workload.proxies else {}
     return dict(sorted({**found, **workload.variables, **workload.settings, **proxies}.items()))

@@ -241,7 +241,8 @@ def _required(plan: Plan, wanted: Services, known: Mapping[str, str]) -> tuple[S
     """
     found = {stated.value: stated for stated in plan.required if stated.value not in known}
     keys = [variable for variable in plan.variables if re.fullmatch(r"(DJANGO_)?SECRET_KEY", variable.name)]
-    hosts = [one for one in plan.variables if one.name not in known and _holds_no_host(one)]
+    own = {name for name in plan.own if plan.environ[name].value}
+    hosts = [one for one in plan.variables if one.name not in {*known, *own} and _holds_no_host(one)]
     for variable in (*keys, *hosts, *(wanted.database.variables if wanted.database else ())):
         found.setdefault(variable.name, Stated(value=variable.name, origin=str(variable.origin)))
     return tuple(found.values())

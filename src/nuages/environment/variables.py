@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,10 @@ _FOREIGN = re.compile(
     r"MINIO|RAZORPAY|MOLLIE|PLAID|AUTH0|OKTA|KEYCLOAK|CLIENT|VAPID|TELEGRAM|DISCORD|ZOOM|DROPBOX|EMAIL|SMTP|DATABASE|DB_"
 )
 """Words of services that issue their secrets themselves: one of our making would only be refused later."""
+
+_HOST = re.compile(r"([a-z][a-z0-9+.-]*://)?([a-z][a-z0-9_-]*)(?::\d+)?(?:/.*)?")
+_HERE = re.compile(r"\*|localhost|127\.0\.0\.1")
+_OF_DEBIAN = re.compile(r"/(usr|bin|sbin|etc|dev)(/|$)")
 
 _SECRET_KEY = re.compile(r"(.*_)?(SECRET_?KEY|SIGNING_KEY|HASHID_SALT|SECRET_KEY_BASE|JWT_SECRET)")
 _OWN_SETTINGS = ("SECRET_KEY", "SIGNING_KEY", "JWT_SECRET", "SIMPLE_JWT", "SESSION_SECRET", "HASHIDS_SALT")
@@ -39,15 +44,17 @@ def fill(
     kept: Mapping[str, str],
     *,
     secret: str,
+    is_there: Callable[[str], bool] = os.path.exists,
 ) -> Given:
     """Return the variables to add to `environ`. A real variable wins over the file, as with docker and systemd.
 
-    `kept` are secrets of earlier runs, `secret` is taken for a new one. Raises ProjectError that names every
-    variable which the settings need and nobody gave.
+    Both win over what the project's own image has. `kept` are secrets of earlier runs, `secret` is taken for a new
+    one. Raises ProjectError that names every variable which the settings need and nobody gave.
     """
-    values = {name: text for name, text in env_file.items() if name not in environ}
+    image, lines = _of_image(project, {**env_file, **environ}, is_there)
+    values = {name: text for name, text in {**image, **env_file}.items() if name not in environ}
     given = {**values, **environ}
-    lines, generated, missing = [], {}, []
+    generated, missing = {}, []
     for variable in unset(project, given):
         if not is_own_secret(variable, project):
             missing.append(variable)
@@ -71,6 +78,43 @@ def fill(
     return Given(values=values, generated=generated, lines=tuple(lines))
 
 
+def _of_image(
+    project: Project, given: Mapping[str, str], is_there: Callable[[str], bool]
+) -> tuple[dict[str, str], list[str]]:
+    """Return what the project's own image has and nobody else gives, and what to say of it.
+
+    Not what is about where that image runs: hosts of its network, names that nobody here asks for, programs and files
+    that are not on this machine. A dotenv file that the settings load wins.
+    """
+    known = {each.name: each for each in project.variables}
+    origins = _origins(project)
+    dotenv = {each.name for each in known.values() if each.given and each.given not in origins}
+    own = [each for each in project.hints.taken if each.name not in given and each.name not in dotenv]
+    lines, values = list(project.hints.notes), dict[str, str]()
+    for each in own:
+        text = each.text(str(project.root))
+        is_hosts = each.name in known and known[each.name].kind is VariableKind.HOSTS
+        if _names_host(each.name, text) or (is_hosts and not _HERE.search(text)):
+            lines.append(f"{each.name} is not set to {text}, a name of where its image runs ({each.origin})")
+        elif _OF_DEBIAN.match(text) and not is_there(text):
+            lines.append(f"{each.name} is not set to {text}, which is not on this machine ({each.origin})")
+        else:
+            values[each.name] = text
+    return values, lines
+
+
+def _names_host(name: str, text: str) -> bool:
+    """Return whether a value names a host that only a network of containers knows: `db`, `redis://redis:6379/0`."""
+    match = _HOST.fullmatch(text)
+    if match is None or match[2] == "localhost":
+        return False
+    return bool(match[1]) or re.search(r"(HOST|HOSTNAME|SERVER|ADDR|ADDRESS)$", name.upper()) is not None
+
+
+def _origins(project: Project) -> set[Origin]:
+    return {each.origin for each in project.hints.taken}
+
+
 def unset(project: Project, given: Mapping[str, str]) -> tuple[Variable, ...]:
     """Return the variables that the settings need and that are not among the given ones, by file and line."""
     needed = [each for each in project.variables if each.name not in given and _needed(each, project)]
@@ -79,8 +123,8 @@ def unset(project: Project, given: Mapping[str, str]) -> tuple[Variable, ...]:
 
 
 def _needed(variable: Variable, project: Project) -> bool:
-    if variable.given is not None:
-        # A dotenv file that the settings load has it.
+    if variable.given is not None and variable.given not in _origins(project):
+        # A dotenv file that the settings load has it; what an image has, this machine need not have.
         return False
     if project.debug and project.debug.off is not None and project.debug.variable == variable.name:
         # `fill` turns DEBUG off through it.

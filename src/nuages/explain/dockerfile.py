@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 from nuages.errors import Origin
 from nuages.explain import arguments, scripts
 from nuages.explain.arguments import Command
-from nuages.explain.facts import Row, Setting, in_image
+from nuages.explain.facts import Fate, Row, Setting, in_image
 from nuages.explain.scripts import Part, row
+
+Leaves = Callable[[str, str], str]
+"""A variable of ENV, its value → why it is left out, "" where it is not."""
 
 # What one RUN may do, and what the written Dockerfile does in its place.
 _STEPS: tuple[tuple[str, str], ...] = (
@@ -61,8 +64,11 @@ class _Instruction:
     line: int
 
 
-def read(text: str, path: str) -> list[Part]:
-    """Return one part: rows for the instructions, and the settings of the server that the last stage starts."""
+def read(text: str, path: str, leaves: Leaves) -> list[Part]:
+    """Return one part: rows for the instructions, and the settings of the server that the last stage starts.
+
+    `leaves` says why a variable does not get into the image that nuages makes, "" for one that does.
+    """
     instructions = list(_instructions(text))
     stage = max((at for at, each in enumerate(instructions) if each.name == "FROM"), default=0)
     items: list[Setting | Row] = []
@@ -90,7 +96,14 @@ def read(text: str, path: str) -> list[Part]:
     command = [each.filled(set_here) for each in command]
     server = next((one.server for one in command if one.server), "")
     for place, name, value in variables:
-        items += scripts.environment([(name, value)], place, server)
+        why = leaves(name, value)
+        fate = in_image(f"left out, for {why}" if why else "set too, where the image that runs has it")
+        items += [
+            replace(each, outcome=fate)
+            if isinstance(each, Row) and each.outcome.fate is Fate.DROPPED
+            else each
+            for each in scripts.environment([(name, value)], place, server)
+        ]
     part = scripts.of_commands(command, origin, next(iter(start), "CMD"), variables=items)
     return [
         Part(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from nuages.errors import Origin, ProjectError
 from nuages.explain import conf, dockerfile, ini, scripts, units
+from nuages.explain.dockerfile import Leaves
 from nuages.explain.facts import Row, Setting, normal, nothing, undecided
 from nuages.explain.gunicorn_options import HOOKS
 from nuages.explain.scripts import Part
@@ -35,7 +36,7 @@ class Reading:
     parts: tuple[Part, ...]
 
 
-def read(text: str, path: str, beside: Beside) -> Reading:
+def read(text: str, path: str, beside: Beside, leaves: Leaves = lambda *_: "") -> Reading:
     """Return what a file says; raises ProjectError where it is nothing that is known, or cannot be read."""
     kind = recognised(text, path)
     if not kind:
@@ -44,7 +45,7 @@ def read(text: str, path: str, beside: Beside) -> Reading:
             why=f"by its name and its lines it is none of {KINDS}",
             hint="nuages explain -- COMMAND explains a command line: nuages explain -- gunicorn shop.wsgi -w 4",
         )  # fmt: skip
-    parts = _parts(kind, text, path)
+    parts = _parts(kind, text, path, leaves)
     if kind == "Dockerfile":
         parts = _with_scripts(parts, text, beside)
     return Reading(kind=kind, parts=tuple(_followed(part, beside, {path}) for part in parts))
@@ -91,13 +92,13 @@ def _sets(text: str) -> bool:
     return sum(known("gunicorn", name) is not None for name in names) >= 2
 
 
-def _parts(kind: str, text: str, path: str) -> list[Part]:
+def _parts(kind: str, text: str, path: str, leaves: Leaves) -> list[Part]:
     if kind in {"uwsgi.ini", "uwsgi.yaml"}:
         return [Part(name="", items=tuple(ini.read(text, path, is_yaml=kind == "uwsgi.yaml")))]
     if kind == "gunicorn.conf.py":
         return [Part(name="", items=tuple(_conf(text, path)))]
     if kind == "Dockerfile":
-        return dockerfile.read(text, path)
+        return dockerfile.read(text, path, leaves)
     if kind == "unit":
         return units.unit(text, path)
     if kind == "script":

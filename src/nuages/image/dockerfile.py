@@ -325,9 +325,11 @@ def _environ(plan: Plan) -> str:
     }  # fmt: skip
     values.update({name: stated.value for name, stated in plan.environ.items()})
     lines = [f"{name}={quoted(value)}" for name, value in values.items()]
-    said = "Read by the server, and by Django's commands."
-    required = _required(plan.required)
-    return comment(said, *required) + "\nENV " + " \\\n    ".join(lines)
+    said = ["Read by the server, and by Django's commands."]
+    own = [each for each in plan.environ.items() if each[0] in plan.own]
+    if own:
+        said += ["Of the project's own image:", *(f"  {name}  {stated.origin}" for name, stated in own)]
+    return comment(*said, *_required(plan.required)) + "\nENV " + " \\\n    ".join(lines)
 
 
 def _port(plan: Plan) -> list[str]:

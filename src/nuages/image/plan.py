@@ -150,6 +150,8 @@ class Plan:
     agent: tuple[str, ...] = ()
     """The command of a monitoring agent, which starts the server."""
     notes: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
+    """Those names of `environ` that are set as the project's own Dockerfile sets them."""
     processes: tuple[Process, ...] = ()
     """What runs in containers of its own from this image: workers, schedulers, scheduled commands."""
     variables: tuple[Variable, ...] = ()

@@ -48,6 +48,8 @@ class Findings:
 def plan(project: Project, found: Findings, options: ImageOptions) -> Plan:
     """Return the plan of the project's image. Raises ProjectError and UsageError for what cannot be an image."""
     image = options.base or f"python:{found.python.value}-slim-{SUITE}"
+    environ = _environ(project, found, options)
+    own = {each.name: str(each.origin) for each in project.hints.taken}
     name = _name(options.name or project.root.name)
     return Plan(
         name=name,
@@ -63,7 +65,8 @@ def plan(project: Project, found: Findings, options: ImageOptions) -> Plan:
         manage=project.manage.value if project.manage else "",
         settings=_stated(project.settings) if project.settings else None,
         apps=tuple(Stated(value=entry.path, origin=str(entry.origin)) for entry in project.serving),
-        environ=_environ(project, found, options),
+        environ=environ,
+        own=tuple(name for name, stated in environ.items() if stated.origin == own.get(name)),
         stand_ins=_stand_ins(found),
         static_root=_static_root(project),
         state=state(project, found.absent),
@@ -77,7 +80,7 @@ def plan(project: Project, found: Findings, options: ImageOptions) -> Plan:
         labels=_labels(name, image, found),
         healthcheck=options.healthcheck,
         agent=project.agent.command if project.agent and project.agent.is_installed else (),
-        notes=(*project.notes, *_left_undone(project, options), *_monitoring(project)),
+        notes=(*project.notes, *_left_undone(project, options), *_monitoring(project), *project.hints.notes),
         processes=project.processes,
         variables=project.variables,
         engine=next((one.engine for one in project.databases if one.alias == "default"), ""),
@@ -158,7 +161,9 @@ def _packages(*groups: Iterable[Package]) -> tuple[Package, ...]:
 
 
 def _environ(project: Project, found: Findings, options: ImageOptions) -> dict[str, Stated]:
-    values: dict[str, Stated] = {}
+    # Those of the project's own image first: what is decided here wins.
+    own = {each.name: Stated(value=each.text(APP), origin=str(each.origin)) for each in project.hints.taken}
+    values = dict(own)
     if project.settings:
         values["DJANGO_SETTINGS_MODULE"] = _stated(project.settings)
     if project.serving:
@@ -167,12 +172,13 @@ def _environ(project: Project, found: Findings, options: ImageOptions) -> dict[s
     if project.paths:
         folders = ":".join(posixpath.join(APP, path) for path in project.paths)
         values["PYTHONPATH"] = Stated(value=folders, origin="where the settings and entry modules lie")
-    own = port(project, options)
-    values["NUAGES_BIND"] = Stated(value=f"0.0.0.0:{own.value}", origin=str(own.origin))
+    bound = port(project, options)
+    values["NUAGES_BIND"] = Stated(value=f"0.0.0.0:{bound.value}", origin=str(bound.origin))
     values["NUAGES_MANAGEMENT"] = Stated(value=f"0.0.0.0:{MANAGEMENT_PORT}", origin="default")
     if _static_root(project) is None or not _assigned(project, "STATIC_ROOT"):
         values["NUAGES_STATIC_ROOT"] = Stated(value=STATIC, origin="STATIC_ROOT is unset")
-    values.update(_debug(project, found))
+    # A variable that decides DEBUG is only taken where it keeps it off.
+    values.update({name: one for name, one in _debug(project, found).items() if name not in own})
     return values
 
 

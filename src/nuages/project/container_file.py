@@ -79,10 +79,14 @@ FORMER = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instruction:
-    """One instruction with its arguments, joined to one line, and the number of its first."""
+    """One instruction with its arguments, joined to one line, and the number of its first.
+
+    `text` has the variables that the file itself gives a value, `raw` is as it stands there.
+    """
 
     text: str
     line: int
+    raw: str
 
 
 Stage: TypeAlias = "tuple[str, str, list[Instruction]]"
@@ -218,7 +222,7 @@ def _stages(text: str) -> list[Stage]:
         if match := _FROM.match(line):
             stages.append((match[1], (match[2] or "").lower(), []))
         elif stages:
-            stages[-1][2].append(Instruction(text=line, line=number))
+            stages[-1][2].append(Instruction(text=line, line=number, raw=whole))
     return stages
 
 

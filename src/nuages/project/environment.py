@@ -80,6 +80,11 @@ def _merged(name: str, reads: list[Read]) -> Variable:
     )
 
 
+def is_secret(name: str, value: str = "") -> bool:
+    """Return whether a variable holds a secret: by its name, or because its value is an address with a password."""
+    return bool(_SECRET.search(name.upper()) or re.search(r"://[^/\s:@]*:[^/\s@]+@", value))
+
+
 def kind_of(name: str, read_as: VariableKind | None, default: str | None) -> VariableKind:
     """Return what a variable holds: by how it is read, then by its name, then by its default's text."""
     upper = name.upper()

@@ -11,6 +11,10 @@ from typing import Any, Generic, TypeVar
 from nuages.errors import Origin, ProjectError
 from nuages.project.assets import FrontEnd as FrontEnd
 from nuages.project.shapes import Shape as Shape  # facts have it: who reads facts takes it from here
+from nuages.project.variable import ImageVariable as ImageVariable
+from nuages.project.variable import Switch as Switch
+from nuages.project.variable import Variable as Variable
+from nuages.project.variable import VariableKind as VariableKind
 
 T = TypeVar("T")
 
@@ -131,56 +135,6 @@ class EntryPoint:
         return f"{self.module}:{self.attribute}"
 
 
-class VariableKind(str, Enum):
-    """What a variable holds, as far as its name and its reader tell."""
-
-    SECRET = "secret"
-    URL = "url"
-    BOOL = "bool"
-    INTEGER = "integer"
-    HOSTS = "hosts"
-    LIST = "list"
-    PATH = "path"
-    TEXT = "text"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Variable:
-    """One environment variable that the settings read.
-
-    `default` is the source text of the default, None where there is none or it is not a literal. `required`: the
-    read raises when the variable is missing, under the environment that was scanned with and with DEBUG off. `reader`
-    is how it is read: `os.environ`, `django-environ` … `condition` is the source of the `if` around the read, when
-    there is one: `not DEBUG`; a read under a condition that cannot be decided by reading is not required. `given`: a
-    file of the project that the settings load and that has the variable (`.env:3`). `shape`: what its text is parsed
-    as, where the kind does not tell.
-    """
-
-    name: str
-    kind: VariableKind
-    required: bool
-    reader: str
-    origin: Origin
-    default: str | None = None
-    condition: str | None = None
-    given: Origin | None = None
-    shape: Shape | None = None
-
-    @property
-    def is_one_host(self) -> bool:
-        """Whether it holds one host name and no list of them: a DOMAIN gets into addresses as it is."""
-        return self.kind is VariableKind.HOSTS and self.name.upper().endswith(("DOMAIN", "HOSTNAME"))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Switch:
-    """The environment variable that decides DEBUG, and the text that turns it off (None: leave it unset)."""
-
-    variable: str
-    off: str | None
-    origin: Origin
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """A settings module that could be meant, and who names it."""
@@ -210,10 +164,20 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hints:
-    """What the project's own Dockerfile tells: the port it exposes, and the Debian packages of what it serves."""
+    """What the project's own Dockerfile tells: the port it exposes, the Debian packages and variables of its image.
+
+    `notes` is what to say of the variables where its image is replaced.
+    """
 
     port: Fact[int] | None = None
     packages: tuple[Fact[str], ...] = ()
+    variables: tuple[ImageVariable, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def taken(self) -> tuple[ImageVariable, ...]:
+        """The variables that the project is to find here as it does there."""
+        return tuple(each for each in self.variables if not each.left)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

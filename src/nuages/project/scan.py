@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import posixpath
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from nuages.project import (
     dependencies,
     entrypoints,
     front_end,
+    image_variables,
     imports,
     layout,
     modules,
@@ -31,7 +33,7 @@ from nuages.project import (
     apps as installed_apps,
 )
 from nuages.project.layout import Layout
-from nuages.project.model import EntryPoint, Fact, Problem, Project
+from nuages.project.model import EntryPoint, Fact, Hints, ImageVariable, Problem, Project
 from nuages.project.tree import MAX_ENTRIES, Tree, join
 
 
@@ -97,13 +99,13 @@ def examine(
     if place.single is not None:
         return _single(tree, place, apps, environ, pythons, found, notes, problems)
 
+    told = image_variables.find(tree, folders)
+    seen = {**{each.name: each.text(str(tree.root)) for each in told if not each.left}, **environ}
     manage = (
-        named_settings.find_near(tree, place.manage.value, (place.directory,), environ)
-        if place.manage
-        else ()
+        named_settings.find_near(tree, place.manage.value, (place.directory,), seen) if place.manage else ()
     )
-    bases, points = _bases(tree, place, manage, environ)
-    asked = entrypoints.asked(tree, bases, apps, environ)
+    bases, points = _bases(tree, place, manage, seen)
+    asked = entrypoints.asked(tree, bases, apps, seen)
     package = manage[0].value.split(".")[0] if manage else None
     wsgi = entrypoints.pick(points, entrypoints.WSGI, None, package)
     asgi = entrypoints.pick(points, entrypoints.ASGI, None, package)
@@ -117,11 +119,12 @@ def examine(
     path = modules.resolve(tree, choice.settings.value, bases) if choice.settings else None
     entries = tuple(point.origin.place for point in serving.points if point.origin.place in tree)
     is_old = pythons.python is not None and not specifier.minors(pythons.python.value, python.SERVED)
-    source = (
-        settings_source.read(tree, path, bases, environ, entries, is_old=is_old)
+    source, told = image_variables.settled(
+        told, environ, str(tree.root),
+        lambda given: settings_source.read(tree, path, bases, given, entries, is_old=is_old)
         if path
-        else settings_source.Source()
-    )
+        else settings_source.Source(),
+    )  # fmt: skip
     listed = installed_apps.installed(tree, source.assignments, source.files)
     stored = databases.find(source.assignments, source.variables, str(tree.root))
     declared = found or imports.guess(tree, path, listed, tuple(one.engine for one in stored))
@@ -169,19 +172,31 @@ def examine(
         assignments=source.assignments,
         debug=source.debug,
         settings_files=source.files,
-        paths=tuple(base for base in bases if base != place.directory),
+        paths=tuple(
+            dict.fromkeys(
+                base
+                for base in (*bases, *image_variables.python_path(tree, folders))
+                if base != place.directory
+            )
+        ),
         notes=tuple(dict.fromkeys(notes)),
         problems=tuple(dict.fromkeys([*tree.problems, *problems])),
         pythons=pythons.everything,
         front_end=built,
         catalogs=catalogs.uncompiled(tree),
         apps=listed,
-        hints=container_file.find(tree, folders),
+        hints=_hints(tree, folders, told),
         agent=agents.find(tree, folders, declared.dependencies),
         processes=running.processes,
         databases=stored,
         made=_made(source, place),
         scripts=scripts.find(tree, folders),
+    )
+
+
+def _hints(tree: Tree, folders: tuple[str, ...], told: tuple[ImageVariable, ...]) -> Hints:
+    return dataclasses.replace(
+        container_file.find(tree, folders), variables=told, notes=image_variables.notes(told)
     )
 
 
@@ -256,7 +271,11 @@ def _single(
                 hint="add `application = get_wsgi_application()` below settings.configure()", is_error=True,
             )
         )  # fmt: skip
-    source = settings_source.read(tree, path, (place.directory,), environ)
+    folders = (place.directory,)
+    source, told = image_variables.settled(
+        image_variables.find(tree, folders), environ, str(tree.root),
+        lambda given: settings_source.read(tree, path, folders, given),
+    )  # fmt: skip
     stored = databases.find(source.assignments, source.variables, str(tree.root))
     declared = found or imports.guess(tree, path, engines=tuple(one.engine for one in stored))
     notes += () if found else declared.notes
@@ -280,7 +299,7 @@ def _single(
         settings_files=(path,),
         front_end=front_end.find(tree, (place.directory,)),
         assignments=source.assignments,
-        hints=container_file.find(tree, (place.directory,)),
+        hints=_hints(tree, folders, told),
         agent=agents.find(tree, (place.directory,), declared.dependencies),
         databases=stored,
         made=_made(source, place),

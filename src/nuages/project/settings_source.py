@@ -50,6 +50,8 @@ class Source:
     absent: tuple[tuple[str, Origin], ...] = ()
     problems: tuple[Problem, ...] = ()
     made: tuple[Fact[str], ...] = ()
+    is_debug_guessed: bool = False
+    """Whether reading does not tell what DEBUG is, and took it for off."""
 
 
 def read(
@@ -96,6 +98,7 @@ def read(
         debug=switch,
         absent=tuple(executor.absent.items()),
         problems=tuple(_unread(tree, executor, path, is_old)),
+        is_debug_guessed=executor.guessed_debug,
         made=tuple(Fact(_place(folder, str(tree.root)), origin) for folder, origin in executor.made.items()),
     )
 

@@ -208,3 +208,17 @@ def test_a_variable_of_one_host_name_gets_one_and_a_list_gets_two() -> None:
     environment = made(plans.workload(plan))["services"]["web"]["environment"]
     assert environment["DOMAIN"] == "localhost"
     assert environment["ALLOWED_HOSTS"] == "localhost,127.0.0.1"
+
+
+def test_the_servers_of_this_file_win_over_where_its_own_image_looks_for_them() -> None:
+    plan = plans.plan(
+        environ={
+            "REDIS_URL": Stated(value="redis://cache", origin="Dockerfile:3"),
+            "ALLOWED_HOSTS": Stated(value="*", origin="Dockerfile:4"),
+        },
+        own=("REDIS_URL", "ALLOWED_HOSTS"),
+    )  # fmt: skip
+    environment = made(plans.workload(plan))["services"]["web"]["environment"]
+
+    assert environment["REDIS_URL"] == "redis://redis:6379/0"
+    assert "ALLOWED_HOSTS" not in environment

@@ -26,6 +26,8 @@ from nuages.project.model import (
     Assignment,
     Dependencies,
     Fact,
+    Hints,
+    ImageVariable,
     Manager,
     Project,
     Switch,
@@ -271,3 +273,62 @@ def test_what_is_written_in_single_quotes_is_read_back(values: dict[str, str]) -
     text = "".join(f"{name}='{value}'\n" for name, value in values.items())
 
     assert parse_env_file(text, ".env") == values
+
+
+def imaged(*variables: Variable, **texts: str) -> Project:
+    taken = [
+        ImageVariable(name=name, value=text, origin=Origin("Dockerfile", line))
+        for line, (name, text) in enumerate(texts.items(), 3)
+    ]
+    return replace(project(*variables), hints=Hints(variables=tuple(taken), notes=("Dockerfile sets them",)))
+
+
+def test_what_its_own_image_has_is_set_unless_somebody_else_gives_it() -> None:
+    shop = imaged(TZ="UTC", STAGE="live", PLACE="{project}/data", LEVEL="info")
+    found = filled(shop, environ={"STAGE": "mine"}, env_file={"LEVEL": "debug"})
+
+    assert found.values == {
+        "TZ": "UTC", "PLACE": "/shop/data", "LEVEL": "debug", "DJANGO_SETTINGS_MODULE": "shop.settings",
+    }  # fmt: skip
+    assert found.lines == ("Dockerfile sets them",)
+
+
+def test_a_dotenv_file_that_the_settings_load_wins_over_the_image() -> None:
+    dotenv = variable("LEVEL", required=False, given=Origin(".env", 1))
+    assert "LEVEL" not in filled(imaged(dotenv, LEVEL="info")).values
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "is_set"),
+    [
+        ("DB_HOST", "db", False),
+        ("DB_HOST", "localhost", True),
+        ("DB_HOST", "db.example.com", True),
+        ("REDIS_URL", "redis://redis:6379/0", False),
+        ("SITE_URL", "https://example.com/", True),
+        ("DATABASE_URL", "sqlite:///db.sqlite3", True),
+        ("STAGE", "live", True),
+        ("MAGICK_HOME", "/usr", True),
+        ("CHROME", "/usr/bin/chromium", False),
+    ],
+)
+def test_names_of_its_network_and_files_that_are_not_here_are_left(
+    name: str, text: str, is_set: bool
+) -> None:
+    found = fill(imaged(**{name: text}), {}, {}, {}, secret="x", is_there=lambda path: path == "/usr")
+
+    assert (name in found.values) is is_set
+    assert any(line.startswith(f"{name} is not set to {text}, ") for line in found.lines) is not is_set
+
+
+def test_host_names_are_the_images_unless_they_are_of_this_machine_too() -> None:
+    hosts = variable("ALLOWED_HOSTS", required=False, kind=VariableKind.HOSTS, given=Origin("Dockerfile", 3))
+    assert "ALLOWED_HOSTS" not in filled(imaged(hosts, ALLOWED_HOSTS="shop.example.com")).values
+    assert "ALLOWED_HOSTS" in filled(imaged(hosts, ALLOWED_HOSTS="shop.example.com,localhost")).values
+
+
+def test_what_is_left_of_the_image_and_needed_is_missing() -> None:
+    host = variable("DB_HOST", 7, given=Origin("Dockerfile", 3))
+    with pytest.raises(ProjectError) as caught:
+        filled(imaged(host, DB_HOST="db"))
+    assert "DB_HOST  shop/settings.py:7  (text)" in caught.value.render()

@@ -251,3 +251,18 @@ def test_no_file_gives_a_traceback(path: str, lines: list[str]) -> None:
         conclusion.explained(read(text, path, lambda _name: ("x.ini", text)).parts)
     except ProjectError as error:
         assert error.hint  # noqa: PT017 - what is known of it is all that is asked
+
+
+def test_a_variable_of_a_dockerfile_is_set_too_or_left_out_for_a_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM python\nENV TZ=UTC\nENV API_TOKEN=hush\nCMD gunicorn a.wsgi\n")
+    assert main(["explain", "--json", str(tmp_path / "Dockerfile")]) == 0
+    out = capsys.readouterr().out
+    rows = {row["line"]: row for row in json.loads(out)["rows"]}
+
+    assert [(rows[line]["fate"], rows[line]["why"]) for line in (2, 3)] == [
+        ("in the image", "set too, where the image that runs has it"),
+        ("in the image", "left out, for secrets are given where it runs, and stand in no image"),
+    ]
+    assert "hush" not in out

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from tests.unit.image.test_state import project
 
+from nuages.image.dockerfile import render
 from nuages.image.options import ImageOptions
-from nuages.image.planner import port
+from nuages.image.plan import Install, Runtime, Stated, from_json, to_json
+from nuages.image.planner import Findings, plan, port
 from nuages.project.scan import scan
 
 
@@ -29,3 +31,31 @@ def test_an_image_serves_where_the_projects_own_one_did(
     (tmp_path / "Dockerfile").write_text(f"FROM python:3.13\nWORKDIR /app\n{exposed}\n")
     found = port(scan(tmp_path, environ={}), ImageOptions(port=asked))
     assert (found.value, str(found.origin)) == (value, origin)
+
+
+def test_the_image_has_the_variables_of_the_projects_own(tmp_path: Path) -> None:
+    project(tmp_path, "db.sqlite3")
+    with (tmp_path / "shop" / "settings.py").open("a") as settings:
+        settings.write('import os\nDEBUG = os.environ.get("STAGE", "dev") == "dev"\n')
+    (tmp_path / "Dockerfile").write_text(
+        "FROM python:3.13\nWORKDIR /srv\nCOPY . .\nENV STAGE=live HERE=/srv/shop SAID='a \"b\" $c' NUAGES_BIND=x\n"
+    )
+    found = Findings(
+        python=Stated(value="3.13", origin="default"),
+        install=Install(origin="x", requirements="", closed=True, hashed=True),
+        runtime=Runtime(wheel="x", sha256="", requirements=""),
+    )
+    made = plan(scan(tmp_path, environ={}), found, ImageOptions())
+
+    assert made.own == ("STAGE", "HERE", "SAID")
+    assert made.environ["STAGE"] == Stated(value="live", origin="Dockerfile:4"), (
+        "not what else turns DEBUG off"
+    )
+    assert made.environ["HERE"].value == "/app/shop"
+    assert made.environ["NUAGES_BIND"].value == "0.0.0.0:8000"
+    assert made.notes[-1:] == ("Dockerfile sets STAGE, HERE, SAID: so it is here",)
+    text = render(made)
+    assert '    SAID="a \\"b\\" \\$c" \\\n' in text
+    assert "#   STAGE  Dockerfile:4\n" in text
+    assert "RUN STAGE=live \\\n    HERE=/app/shop \\\n" in text, "static files are collected with them"
+    assert from_json(to_json(made)) == made
