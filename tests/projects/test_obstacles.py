@@ -31,7 +31,7 @@ OBSTACLES = {
         "findings/static-root-unset.txt", "notice N020: STATIC_ROOT is unset: collectstatic fails",
     ),
     "a place for static files in the image": ("plans/nothing-is-pinned.json", '"value": "/app/staticfiles"'),
-    "a front-end build": ("plans/front-end-in-a-folder-of-its-own.json", '"script": "build"'),
+    "a front-end build": ("plans/front-end-in-a-folder-of-its-own.json", '"npm run build"'),
     "a front-end build that cannot be repeated": (
         "findings/front-end-without-a-lock.txt", "warning N026: the front-end build has no lock file",
     ),
