@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from nuages.explain import values
-from nuages.explain.facts import Context, Fact, Outcome, decide, dropped, itself, keep, kept, nothing
+from nuages.explain.facts import (
+    Context,
+    Fact,
+    Outcome,
+    decide,
+    dropped,
+    itself,
+    keep,
+    kept,
+    nothing,
+    undecided,
+)
 
 
 def _application(option: str, value: str, context: Context) -> Outcome:
@@ -15,7 +26,10 @@ def _granian_workers_memory(option: str, value: str, context: Context) -> Outcom
 
 
 def _static_folder(option: str, value: str, context: Context) -> Outcome:
-    route = context.get("static-path-route", default="/static")
+    """A folder, whose URL is the route that was given as the first, second … as well (granian: /static without one)."""
+    folders, routes = (context.lists.get(f"static-path-{part}", ()) for part in ("mount", "route"))
+    at = list(folders).index(value) if value in folders else 0
+    route = routes[at] if at < len(routes) else "/static"
     return values.mapped(option, f"{route}={value}", context)
 
 
@@ -25,10 +39,17 @@ def _granian_log(option: str, value: str, _context: Context) -> Outcome:
     return keep(option, "off")
 
 
+def _granian_keep_alive(_option: str, value: str, _context: Context) -> Outcome:
+    if value.lower() in values.TRUE:
+        return nothing("connections are kept alive, for 75 s")
+    return undecided(_NO_KEEP_ALIVE)
+
+
 def _factory(_option: str, _value: str, _context: Context) -> Outcome:
     return nothing("see the application: nuages imports an object and calls nothing")
 
 
+_NO_KEEP_ALIVE = "--keep-alive 1s is the least that makes sense: clients ask several things in a row"
 _RELOAD = "kill -HUP loads the new code beside the old; nuages up --reload while you write code"
 _ENGINE = "uvloop and httptools"
 _LIFESPAN = "lifespan is asked for where the project's ASGI application is not Django's alone"
@@ -182,9 +203,8 @@ GRANIAN: tuple[Fact, ...] = (
     itself("backpressure", "sync views wait in a bounded queue, beyond it clients get 503 with Retry-After"),
     itself("http1-buffer-size", "a request's head may have 64 KB"),
     kept("http1-header-read-timeout", values.milliseconds, "header-timeout"),
-    itself("http1-keep-alive", "connections are kept alive, for 75 s", is_switch=True),
-    decide("no-http1-keep-alive",
-           "--keep-alive 1s is the least that makes sense: clients ask several things in a row", is_switch=True),
+    kept("http1-keep-alive", _granian_keep_alive, "keep-alive", is_switch=True),
+    decide("no-http1-keep-alive", _NO_KEEP_ALIVE, is_switch=True),
     itself("http1-pipeline-flush", "pipelined requests are answered in order", is_switch=True),
     dropped("no-http1-pipeline-flush http2-adaptive-window no-http2-adaptive-window", _HTTP2, is_switch=True),
     dropped("http2-initial-connection-window-size http2-initial-stream-window-size http2-keep-alive-interval "

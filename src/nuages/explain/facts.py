@@ -52,10 +52,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What else the same server was told: its settings' first values by key."""
+    """What else the same server was told: its settings' first values by key; `lists` has all that were given of one."""
 
     server: str
     values: Mapping[str, str] = field(default_factory=dict)
+    lists: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def get(self, *keys: str, default: str = "") -> str:
         """Return the first of these that was given."""

@@ -31,7 +31,10 @@ _GRANIAN = {
     "log-enabled": "log",
     "log-access-enabled": "access-log",
     "log-access-fmt": "access-log-fmt",
+    "metrics-enabled": "metrics",
 }
+"""Variables of granian's that are not named after their flag."""
+
 _MOST_LETTERS = 4  # by which a misspelt name is longer or shorter
 _OF_UWSGI_ITSELF = {"reloads", "original-proc-name", "plugins"}
 

@@ -51,7 +51,11 @@ def _masked(text: str) -> str:
 def _context(settings: Sequence[Setting]) -> Context:
     server = settings[0].server if settings else ""
     ordered = sorted(settings, key=lambda one: one.rank)
-    return Context(server=server, values={one.key: one.values[0] for one in ordered if one.values})
+    lists: dict[str, list[str]] = {}
+    for one in settings:
+        lists.setdefault(one.key, []).extend(one.values)
+    values = {one.key: one.values[0] for one in ordered if one.values}
+    return Context(server=server, values=values, lists=lists)
 
 
 def _filled(text: str) -> str:

@@ -50,10 +50,15 @@ def number(text: str) -> int:
 
 
 def _seconds(text: str) -> float:
-    match = re.match(r"\s*(\d+(?:\.\d+)?)\s*(s|m|h|d|ms)?\s*$", text)
-    if not match:
-        return float(number(text))
-    return float(match[1]) * {"ms": 0.001, "m": 60, "h": 3600, "d": 86400}.get(match[2], 1)
+    """Return a time in seconds, of a number alone or with units: `90`, `1.5`, `500ms`, `30s`, `1h30m` (granian)."""
+    if re.fullmatch(r"\s*(?:\d+(?:\.\d+)?(?:ms|[smhd]))+\s*", text):
+        parts = re.findall(r"([\d.]+)(ms|[smhd])", text)
+        return sum(
+            float(count) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}[unit]
+            for count, unit in parts
+        )
+    match = re.match(r"\s*\d+(?:\.\d+)?\s*$", text)
+    return float(match[0]) if match else float(number(text))
 
 
 def duration(seconds: float) -> str:
@@ -203,8 +208,10 @@ def joined(context: Context) -> str:
     return f"{f'[{host}]' if ':' in host and '$' not in host else host}:{port}"
 
 
-def host_and_port(option: str, value: str, _context: Context) -> Outcome:
+def host_and_port(option: str, value: str, context: Context) -> Outcome:
     """An address of which host and port stand in two options; `value` is what `joined` made of them."""
+    if context.get("uds"):
+        return drop("the Unix socket (--uds) is where it listens, and there alone")
     return keep(option, place(value))
 
 
@@ -221,7 +228,11 @@ def application(option: str, value: str, context: Context) -> Outcome:
     if module.endswith(".py") or "/" in module:
         module = re.sub(r"^(\.?/)+", "", module).removesuffix(".py").replace("/", ".")
     name = name or context.get("callable", default="application")
-    if "(" in name or context.get("factory") or not re.fullmatch(r"\w+(\.\w+)*", module):
+    if (
+        "(" in name
+        or context.get("factory", default="false").lower() in TRUE
+        or not re.fullmatch(r"\w+(\.\w+)*", module)
+    ):
         return undecided(
             f"{value} is called to get the application, or is no module; nuages imports an object: assign it in a "
             "module and name it with --app"

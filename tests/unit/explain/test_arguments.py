@@ -54,6 +54,13 @@ def served(text: str) -> str:
          "nuages serve --bind 0.0.0.0:8000 --recycle-age 1h --recycle-memory 400M"),
         ("granian a.wsgi:application --static-path-route /files --static-path-mount /srv/files",
          "nuages serve --static-map /files=/srv/files"),
+        ("granian a.wsgi:application --static-path-mount /b --static-path-mount /c --static-path-route /x "
+         "--static-path-route /y", "nuages serve --static-map /x=/b --static-map /y=/c"),
+        ("granian a.wsgi:application --workers-lifetime 1h30m --workers-kill-timeout 90s",
+         "nuages serve --grace 90s --recycle-age 90m"),
+        ("uvicorn a.asgi:application --uds /a.sock --port 9000", "nuages serve --bind unix:/a.sock"),
+        ("GRANIAN_FACTORY=false GRANIAN_METRICS_ENABLED=1 GRANIAN_WORKERS_LIFETIME=1d12h granian a.wsgi:application",
+         "nuages serve --recycle-age 36h"),
         ("uwsgi --http :80 -w shop.wsgi -p 4 -M --harakiri=20",
          "nuages serve --bind 0.0.0.0:80 --workers 4 --timeout 20s"),
         ("uwsgi --https :443,c.pem,k.pem -w shop.wsgi",

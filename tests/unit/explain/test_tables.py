@@ -10,7 +10,7 @@ from uvicorn.main import main
 
 from nuages.errors import Origin
 from nuages.explain.facts import Fact, Fate, Setting
-from nuages.explain.servers import TABLES, known, similar, takes_value
+from nuages.explain.servers import TABLES, known, of_variable, similar, takes_value
 from nuages.explain.translation import OPTIONS, PROJECT, rows
 from nuages.explain.uwsgi_names import NAMES, OPTIONAL, SWITCHES
 from nuages.options import KNOWN_ELSEWHERE
@@ -34,6 +34,16 @@ def stored(server: str) -> list[str]:
 def test_every_option_of_a_server_is_known(server: str) -> None:
     assert len(stored(server)) > 25
     assert [name for name in stored(server) if known(server, name) is None] == []
+
+
+def test_a_variable_of_granian_is_the_option_that_its_program_reads_from_it() -> None:
+    """click names a variable after its parameter, which for these is not the flag (granian 2.8, granian/cli.py)."""
+    flags = {"WEBSOCKETS": "ws", "LOG_ENABLED": "log", "LOG_ACCESS_ENABLED": "access-log", "METRICS_ENABLED": "metrics",
+             "LOG_ACCESS_FMT": "access-log-fmt", "STATIC_PATH_MOUNT": "static-path-mount"}  # fmt: skip
+    assert {name: of_variable(f"GRANIAN_{name}") for name in flags} == {
+        name: ("granian", flag) for name, flag in flags.items()
+    }
+    assert all(known("granian", flag) for flag in flags.values())
 
 
 def test_every_option_of_uwsgi_is_known() -> None:
