@@ -8,42 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nuages.errors import Origin
-from nuages.explain.facts import Fate, Outcome, Row, Setting, drop, normal, nothing
+from nuages.explain import wrappers
+from nuages.explain.facts import Row, Setting, drop, normal
 from nuages.explain.servers import TABLES, known, takes_value
 
-# Programs that start another one: how many words of their own stand before it, and which options take a value.
-_NO_WORDS = (
-    "exec export env nohup dumb-init tini catatonit nice ionice time stdbuf setpriv sudo ddtrace-run "
-    "opentelemetry-instrument elasticapm-run start-nginx start-pgbouncer xvfb-run command chpst"
-)
-_ONE_WORD = (
-    "timeout gosu su-exec newrelic-admin doppler dotenv wait-for-it wait-for-it.sh wait-for poetry pipenv pdm rye uv "
-    "hatch envdir"
-)
-_TWO_WORDS = "chamber aws-vault"
-_WRAPPERS = {
-    name: count for count, names in enumerate((_NO_WORDS, _ONE_WORD, _TWO_WORDS)) for name in names.split()
-}
-_VALUED = {
-    "exec": "-a", "env": "-u -C", "dumb-init": "-r --rewrite", "tini": "-p -e", "nice": "-n", "ionice": "-c -n",
-    "timeout": "-k -s", "stdbuf": "-o -e -i", "chpst": "-u", "sudo": "-u -g", "doppler": "-p -c", "dotenv": "-f --file",
-    "wait-for-it": "-t", "wait-for-it.sh": "-t", "wait-for": "-t",
-    "uv": "--extra --group --project --with --python --env-file",
-    "opentelemetry-instrument": "--traces_exporter --metrics_exporter --logs_exporter --service_name --propagators "
-    "--resource_attributes --id_generator --exporter_otlp_endpoint --exporter_otlp_protocol --exporter_otlp_headers",
-    "elasticapm-run": "--config",
-}  # fmt: skip
-_WRAPPED_HERE = {
-    "newrelic-admin": "newrelic-admin run-program nuages serve",
-    "ddtrace-run": "ddtrace-run nuages serve",
-    "opentelemetry-instrument": "opentelemetry-instrument nuages serve",
-    "elasticapm-run": "elasticapm-run nuages serve",
-}
-_PID_1 = frozenset({"dumb-init", "tini", "catatonit"})
-_TOOLS = frozenset({"poetry", "pipenv", "pdm", "rye", "uv", "hatch"})
 _UNKNOWN_WORD = re.compile("\x00(\\d+)\x00")
 _SUBSTITUTION = re.compile(r"\$\(\([^()]*(?:\([^()]*\)[^()]*)*\)\)|\$\([^()]*\)|`[^`]*`")
-_SHELLS = frozenset({"sh", "bash", "ash", "dash"})
+_PROGRAM = re.compile("|".join((*TABLES, *wrappers.OWN, *wrappers.SHELLS, r"python[\d.]*")))
 APPLICATION = "APP"
 """What a row calls a word of a command line that is no option: the application, or uWSGI's file."""
 
@@ -60,7 +31,7 @@ class Command:
     """A simple command: its variables, the wrappers around it, its own words; `unknown` are substitutions in them."""
 
     variables: tuple[tuple[str, str], ...]
-    wrappers: tuple[str, ...]
+    wrappers: tuple[wrappers.Words, ...]
     words: tuple[str, ...]
     unknown: tuple[str, ...] = ()
 
@@ -147,99 +118,57 @@ def of_vector(words: Sequence[str]) -> list[Command]:
 
 def _of_words(words: list[str], taken: tuple[str, ...]) -> Iterator[Command]:
     variables: list[tuple[str, str]] = []
-    wrappers: list[str] = []
+    around: list[wrappers.Words] = []
     rest = words
     while rest:
         name = rest[0].rpartition("/")[2]
         if match := _ASSIGNMENT.fullmatch(rest[0]):
             variables.append((match[1], match[2]))
             rest = rest[1:]
-        elif name in _WRAPPERS:
-            wrappers.append(name)
-            rest = _behind(rest[1:], _WRAPPERS[name], _VALUED.get(name, "").split())
-        elif name in _SHELLS and len(rest) > 2 and _ENTRYPOINT.search(rest[1]):
+        elif name in wrappers.SHELLS and len(rest) > 2 and _ENTRYPOINT.search(rest[1]):
             rest = rest[1:]
-        elif name in _SHELLS and (line := _line_of_shell(rest[1:])) is not None:
+        elif (at := wrappers.line_of_shell(rest)) is not None:
             try:
-                inner = split(Command(variables=(), wrappers=(), words=(), unknown=taken).restored(line))
+                inner = split(Command(variables=(), wrappers=(), words=(), unknown=taken).restored(rest[at]))
             except ValueError:
                 break
-            yield from inner
+            if name in wrappers.OWN:
+                around.append((name, *rest[1 : at - 1], "--"))
+            if variables:
+                yield Command(variables=tuple(variables), wrappers=(), words=())
+            for command in inner:
+                yield replace(command, wrappers=(*around, *command.wrappers))
             return
+        elif name in wrappers.OWN:
+            behind = wrappers.behind(rest, _PROGRAM)
+            around.append((name, *rest[1 : len(rest) - len(behind)]))
+            rest = behind
         elif _ENTRYPOINT.search(name) and len(rest) > 1 and rest[1].rpartition("/")[2] in TABLES:
-            wrappers.append(name)
             rest = rest[1:]
-        elif re.fullmatch(r"python[\d.]*", name) and rest[1:] and _is_program(rest[1].rpartition("/")[2]):
-            rest = rest[1:]
-        elif re.fullmatch(r"python[\d.]*", name) and len(rest) > 2 and rest[1] in {"-m", "-um"}:
-            rest = rest[2:]
-        elif (
-            re.fullmatch(r"python[\d.]*", name)
-            and len(rest) > 3
-            and rest[1] in {"-u", "-O"}
-            and rest[2] == "-m"
-        ):
-            rest = rest[3:]
+        elif re.fullmatch(r"python[\d.]*", name) and (behind := _behind_python(rest)):
+            rest = behind
         else:
             break
     if rest or variables:
-        yield Command(variables=tuple(variables), wrappers=tuple(wrappers), words=tuple(rest), unknown=taken)
+        yield Command(variables=tuple(variables), wrappers=tuple(around), words=tuple(rest), unknown=taken)
 
 
-def _is_program(name: str) -> bool:
-    return name in TABLES or name in _WRAPPERS
-
-
-def _line_of_shell(words: list[str]) -> str | None:
-    """Return what `sh -c` runs, None where it runs no line."""
+def _behind_python(words: list[str]) -> list[str]:
+    """Return a program or module that Python starts and its arguments; [] for a script or a line of code."""
     for at, word in enumerate(words):
-        if re.fullmatch(r"-[a-z]*c", word):
-            return words[at + 1] if at + 1 < len(words) else None
+        if at == 0 or words[at - 1] in {"-X", "-W"}:
+            continue
+        if re.fullmatch(r"-[a-zA-Z]*m", word):
+            return words[at + 1 :]
         if not word.startswith("-"):
-            return None
-    return None
-
-
-def _behind(words: list[str], own: int, with_value: Sequence[str]) -> list[str]:
-    """Return the words behind a wrapper's options and its `own` arguments."""
-    rest = list(words)
-    while rest and (own or rest[0].startswith("-")):
-        word = rest.pop(0)
-        if word == "--":
-            break
-        if word in with_value and rest:
-            rest.pop(0)
-        elif not word.startswith("-"):
-            own -= 1
-    return rest[1:] if rest[:1] == ["--"] else rest
+            return words[at:] if word.rpartition("/")[2] in {*TABLES, *wrappers.OWN} else []
+    return []
 
 
 def settings(command: Command, origin: Origin, *, rank: int = 2) -> Iterator[Setting | Row]:
     """Yield the settings of a server's command line, in the order of its words."""
-    yield from wrappers(command, origin)
-    server = command.server
-    yield from parse(server, command.words[1:], origin, rank=rank, unknown=command.unknown)
-
-
-def wrappers(command: Command, origin: Origin) -> Iterator[Row]:
-    """Yield a row for each program around the server that means something to nuages."""
-    for name in dict.fromkeys(command.wrappers):
-        if name in _PID_1:
-            yield Row(
-                origin=origin,
-                name=name,
-                text="",
-                outcome=nothing("nuages is PID 1 itself: it passes signals on and reaps"),
-            )
-        elif name in _WRAPPED_HERE:
-            outcome = Outcome(fate=Fate.KEPT, why=_WRAPPED_HERE[name])
-            yield Row(origin=origin, name=name, text="", outcome=outcome)
-        elif name in _TOOLS:
-            yield Row(origin=origin, name=f"{name} run", text="", outcome=drop(
-                "nuages is started from the environment that the tool has made, without the tool"))  # fmt: skip
-        elif name.startswith("wait-for"):
-            yield Row(origin=origin, name=name, text="", outcome=drop(
-                "`nuages migrate` waits for the database; the server starts without one"))  # fmt: skip
+    yield from wrappers.rows(command.wrappers, origin)
+    yield from parse(command.server, command.words[1:], origin, rank=rank, unknown=command.unknown)
 
 
 def parse(

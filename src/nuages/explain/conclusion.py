@@ -8,15 +8,12 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from nuages.explain import wrappers
 from nuages.explain.facts import Fate, Row, Setting
 from nuages.explain.scripts import Part
 from nuages.explain.translation import OPTIONS, PROJECT, rows
 from nuages.options import Option
 
-_WRAPPERS = {
-    "newrelic-admin": ("newrelic-admin", "run-program"), "ddtrace-run": ("ddtrace-run",),
-    "opentelemetry-instrument": ("opentelemetry-instrument",), "elasticapm-run": ("elasticapm-run",),
-}  # fmt: skip
 _NO_LIMIT = (
     "a request had no time limit: here a sync view has 30 s to begin its response, then the client gets 504; "
     "--timeout-path /reports/=5m for what takes longer"
@@ -43,8 +40,7 @@ class Conclusion:
 
     def command(self, *, is_lean: bool = False) -> tuple[str, ...]:
         """Return the words of the command that says the same; lean: without what is better left out."""
-        words = [word for name in self.wrappers for word in _WRAPPERS.get(name, ())]
-        words += ["nuages", "serve", *([self.project] if self.project else [])]
+        words = [*self.wrappers, "nuages", "serve", *([self.project] if self.project else [])]
         for name, texts in self.options:
             if not (is_lean and name in self.left_out):
                 words += [word for text in texts for word in (f"--{name}", text)]
@@ -100,8 +96,8 @@ def explained(parts: Iterable[Part]) -> tuple[list[tuple[Part, list[Row]]], Conc
     if len({(one.server, one.name) for one, _ in serving}) > 1:
         decisions.insert(0, _TWO_SERVERS)
     return found, Conclusion(
-        options=options, left_out=left_out, project=project, wrappers=part.wrappers, decisions=tuple(decisions),
-        is_serving=True,
+        options=options, left_out=left_out, project=project, wrappers=tuple(wrappers.kept(part.wrappers)),
+        decisions=tuple(decisions), is_serving=True,
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from nuages.explain.arguments import Command
 from nuages.explain.facts import Fate, Outcome, Row, Setting, drop, keep, nothing, undecided
 from nuages.explain.servers import known, of_variable
 from nuages.explain.translation import PROJECT
+from nuages.explain.wrappers import Words
 
 _PROCFILE = re.compile(r"([A-Za-z0-9_-]+)\s*:\s*(.+)")
 _MANAGE = re.compile(r"(?:manage\.py|django-admin)\s+(\w+)")
@@ -20,12 +21,13 @@ _LONGEST_QUOTATION = 60  # lines
 _HEREDOC = re.compile(r"<<-?\s*[\"']?(\w+)")
 _ASSIGNED = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)=(?:\"([^\"`]*)\"|'([^']*)'|([^\s\"'`;&|()]*))")
 _NAMED = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
-_KEYWORDS = re.compile(r"^((then|else|do|exec|until|while|if|!)\s+)+")
-_KEYWORDS_ALONE = """
-if then else elif fi for while until do done case esac set function { } [ [[ : trap local source . return shift true
-exit echo printf unset cat mkdir chown chmod cp mv rm ln touch sed which umask
+_NOTHING_HERE = """
+for case esac set function { } [ [[ : trap local source . return shift true exit echo printf unset cat mkdir chown chmod
+cp mv rm ln touch sed which umask
 """
-_SYNTAX = frozenset(_KEYWORDS_ALONE.split())
+_SYNTAX = frozenset(_NOTHING_HERE.split())
+"""What a line of shell may begin with that is neither a server nor a step of its own."""
+
 _BESIDE = (
     "[tool.nuages.processes] names it where it is not found; `nuages manifests` and `nuages up --all` run it"
 )
@@ -37,7 +39,7 @@ class Part:
 
     name: str
     items: tuple[Setting | Row, ...]
-    wrappers: tuple[str, ...] = ()
+    wrappers: tuple[Words, ...] = ()
 
     @property
     def server(self) -> str:
@@ -72,14 +74,14 @@ def of_commands(
 ) -> Part:
     """Return what simple commands become; the first server among them is the one that counts."""
     items: list[Setting | Row] = list(variables)
-    wrappers: tuple[str, ...] = ()
+    wrappers: tuple[Words, ...] = ()
     serving = ""
     for command in commands:
         items += environment(command.variables, origin, command.server or serving)
         if command.server and not serving:
             serving, wrappers = command.server, command.wrappers
             items += arguments.settings(command, origin)
-        elif command.words:
+        elif command.words and command.words[0] not in _SYNTAX:
             items.append(_other(command, origin, name, is_procfile=is_procfile))
     if not serving:
         items = [item if isinstance(item, Row) else _unused(item) for item in items]
@@ -123,6 +125,13 @@ def environment(variables: Iterable[tuple[str, str]], origin: Origin, server: st
 def _other(command: Command, origin: Origin, name: str, *, is_procfile: bool = False) -> Row:
     """Return the row of a command that is no server."""
     text = command.text
+    if command.server:
+        return row(
+            origin,
+            name,
+            text,
+            undecided("another server beside the first: nuages explain -- COMMAND explains it"),
+        )
     managed = _MANAGE.search(text)
     if managed and managed[1] == "migrate":
         outcome = nothing(
@@ -209,7 +218,7 @@ def script(text: str, path: str) -> list[Part]:
             variables[assigned[1]] = assigned[2] or assigned[3] or assigned[4] or ""
             if not stripped.startswith("export"):
                 continue
-        part = line(_KEYWORDS.sub("", stripped), Origin(path, number), "")
+        part = line(stripped, Origin(path, number), "")
         items = [item for item in part.items if isinstance(item, Setting) or _speaks(item, functions)]
         if items:
             found.append(Part(name="", items=tuple(items), wrappers=part.wrappers))
@@ -234,4 +243,4 @@ def _speaks(item: Row, functions: Collection[str]) -> bool:
     """Whether a row of a script says more than that the line stays."""
     first = item.text.split(" ")[0] if item.text else ""
     is_said = item.outcome.fate is not Fate.DROPPED or not item.text.startswith("…")
-    return is_said and first not in _SYNTAX and first not in functions
+    return is_said and first not in functions
