@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,7 +14,11 @@ from nuages.explain.facts import Row, Setting, drop, normal
 from nuages.explain.servers import TABLES, known, takes_value
 
 _UNKNOWN_WORD = re.compile("\x00(\\d+)\x00")
-_SUBSTITUTION = re.compile(r"\$\(\([^()]*(?:\([^()]*\)[^()]*)*\)\)|\$\([^()]*\)|`[^`]*`")
+_TEMPLATE = re.compile(r"\{\{[^{}]*\}\}")
+_MOST_WORDS = (
+    5000  # of a command that is looked into; what stands before its server is read again for each of them
+)
+_SUBSTITUTION = re.compile(r"\$\(\([^()]*(?:\([^()]*\)[^()]*)*\)\)|\$\([^()]*\)|`[^`]*`|" + _TEMPLATE.pattern)
 _PROGRAM = re.compile("|".join((*TABLES, *wrappers.OWN, *wrappers.SHELLS, r"python[\d.]*")))
 APPLICATION = "APP"
 """What a row calls a word of a command line that is no option: the application, or uWSGI's file."""
@@ -24,16 +29,21 @@ _ENTRYPOINT = re.compile(r"\.(sh|bash)$|entrypoint")
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _NAMED = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _PLAIN_VARIABLE = re.compile(r"\$([A-Za-z_]\w*)")
+_REQUIRED = re.compile(r"\$\{(\w+):?\?[^{}]*\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A simple command: its variables, the wrappers around it, its own words; `unknown` are substitutions in them."""
+    """A simple command: its variables, the wrappers around it, its own words; `unknown` are substitutions in them.
+
+    `lines` says where each word stands, where that is not the same for all.
+    """
 
     variables: tuple[tuple[str, str], ...]
     wrappers: tuple[wrappers.Words, ...]
     words: tuple[str, ...]
     unknown: tuple[str, ...] = ()
+    lines: tuple[int, ...] = ()
 
     @property
     def program(self) -> str:
@@ -50,8 +60,14 @@ class Command:
         """The command as a person would write it."""
         return self.restored(" ".join(self.words))
 
+    def origin(self, origin: Origin) -> Origin:
+        """Return where the command begins, in the file of `origin`, which is where it stands as a whole."""
+        return Origin(origin.place, self.lines[0]) if self.lines else origin
+
     def filled(self, variables: Mapping[str, str]) -> Command:
-        """Return the command with defaults for variables that are set elsewhere."""
+        """Return a server's command with defaults for variables that are set elsewhere; others' may be secret."""
+        if not self.server:
+            return self
 
         def fill(match: re.Match[str]) -> str:
             name = match[1] or match[2]
@@ -64,6 +80,11 @@ class Command:
         return _UNKNOWN_WORD.sub(lambda match: self.unknown[int(match[1])], text)
 
 
+def named(text: str) -> str:
+    """Return a text whose variables are written `${NAME}`: it has `$NAME` or `${NAME:?why}`."""
+    return _PLAIN_VARIABLE.sub(r"${\1}", _REQUIRED.sub(r"${\1}", text))
+
+
 def split(text: str) -> list[Command]:
     """Return the simple commands of a line of shell; raise ValueError where its quotes do not match."""
     taken: list[str] = []
@@ -72,7 +93,8 @@ def split(text: str) -> list[Command]:
         taken.append(match[0])
         return f"\x00{len(taken) - 1}\x00"
 
-    plain = _SUBSTITUTION.sub(take, text.replace("\x00", "").replace("\\\n", " "))
+    plain = _REQUIRED.sub(r"${\1}", text.replace("\x00", "").replace("\\\n", " "))
+    plain = _SUBSTITUTION.sub(take, plain)
     plain = _REDIRECTION.sub(" ", plain)
     lexer = shlex.shlex(plain, posix=True, punctuation_chars=";&|()\n")
     lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t\r", True, "#"
@@ -111,16 +133,26 @@ def _without_files(words: Sequence[str]) -> list[str]:
     return found
 
 
-def of_vector(words: Sequence[str]) -> list[Command]:
-    """Return the simple commands that an argument vector runs: one, or those that it gives to a shell."""
-    return list(_of_words(list(words), ()))
+def of_vector(words: Sequence[str], lines: Sequence[int] = ()) -> list[Command]:
+    """Return the simple commands that an argument vector runs: one, or those that it gives to a shell.
+
+    `lines` says where each word stands.
+    """
+    taken: list[str] = []
+
+    def take(match: re.Match[str]) -> str:
+        taken.append(match[0])
+        return f"\x00{len(taken) - 1}\x00"
+
+    plain = [_TEMPLATE.sub(take, word.replace("\x00", "")) for word in words]
+    return list(_of_words(plain, tuple(taken), tuple(lines)))
 
 
-def _of_words(words: list[str], taken: tuple[str, ...]) -> Iterator[Command]:
+def _of_words(words: list[str], taken: tuple[str, ...], lines: tuple[int, ...] = ()) -> Iterator[Command]:
     variables: list[tuple[str, str]] = []
     around: list[wrappers.Words] = []
     rest = words
-    while rest:
+    while rest and len(words) <= _MOST_WORDS:
         name = rest[0].rpartition("/")[2]
         if match := _ASSIGNMENT.fullmatch(rest[0]):
             variables.append((match[1], match[2]))
@@ -137,20 +169,25 @@ def _of_words(words: list[str], taken: tuple[str, ...]) -> Iterator[Command]:
             if variables:
                 yield Command(variables=tuple(variables), wrappers=(), words=())
             for command in inner:
-                yield replace(command, wrappers=(*around, *command.wrappers))
+                here = lines[len(lines) - len(rest) + at :][:1] * len(command.words)
+                yield replace(command, wrappers=(*around, *command.wrappers), lines=here)
             return
         elif name in wrappers.OWN:
             behind = wrappers.behind(rest, _PROGRAM)
             around.append((name, *rest[1 : len(rest) - len(behind)]))
             rest = behind
         elif _ENTRYPOINT.search(name) and len(rest) > 1 and rest[1].rpartition("/")[2] in TABLES:
+            around.append((rest[0],))
             rest = rest[1:]
         elif re.fullmatch(r"python[\d.]*", name) and (behind := _behind_python(rest)):
             rest = behind
         else:
             break
     if rest or variables:
-        yield Command(variables=tuple(variables), wrappers=tuple(around), words=tuple(rest), unknown=taken)
+        yield Command(
+            variables=tuple(variables), wrappers=tuple(around), words=tuple(rest), unknown=taken,
+            lines=lines[len(lines) - len(rest) :] if lines else (),
+        )  # fmt: skip
 
 
 def _behind_python(words: list[str]) -> list[str]:
@@ -167,15 +204,24 @@ def _behind_python(words: list[str]) -> list[str]:
 
 def settings(command: Command, origin: Origin, *, rank: int = 2) -> Iterator[Setting | Row]:
     """Yield the settings of a server's command line, in the order of its words."""
-    yield from wrappers.rows(command.wrappers, origin)
-    yield from parse(command.server, command.words[1:], origin, rank=rank, unknown=command.unknown)
+    yield from wrappers.rows(command.wrappers, command.origin(origin))
+    yield from parse(
+        command.server, command.words[1:], origin, rank=rank, unknown=command.unknown, lines=command.lines[1:]
+    )
 
 
 def parse(
-    server: str, words: Sequence[str], origin: Origin, *, rank: int = 2, unknown: tuple[str, ...] = ()
+    server: str,
+    words: Sequence[str],
+    origin: Origin,
+    *,
+    rank: int = 2,
+    unknown: tuple[str, ...] = (),
+    lines: Sequence[int] = (),
 ) -> Iterator[Setting | Row]:
     """Yield the settings in a server's arguments; never raises."""
-    rest = list(words)
+    rest = deque(words)
+    here = origin
     holder = Command(variables=(), wrappers=(), words=(), unknown=unknown)
 
     def setting(name: str, value: str) -> Setting:
@@ -183,14 +229,15 @@ def parse(
         shown, inner = holder.restored(value), "".join(unknown)
         is_unknown = bool(_UNKNOWN_WORD.search(value))
         return Setting(
-            server=server, name=name, key=found.key if found else normal(name), text=shown, origin=origin, rank=rank,
-            values=() if is_unknown else (_PLAIN_VARIABLE.sub(r"${\1}", value),),
+            server=server, name=name, key=found.key if found else normal(name), text=shown, origin=here, rank=rank,
+            values=() if is_unknown else (named(value),),
             counts_cpus=is_unknown and ("nproc" in inner or "cpu" in inner.lower()),
         )  # fmt: skip
 
     has_application = False
     while rest:
-        word = rest.pop(0)
+        here = Origin(origin.place, lines[len(words) - len(rest)]) if lines else origin
+        word = rest.popleft()
         if word == "--":
             continue
         if word.startswith("--"):
@@ -200,22 +247,22 @@ def parse(
             if known(server, name) is None:
                 wants = bool(rest) and (has_application or rest[0].replace(".", "").isdigit())
             if not equals and wants and rest and (takes_value(server, name) or not rest[0].startswith("-")):
-                value = rest.pop(0)
+                value = rest.popleft()
             yield setting(name, value if equals or value else "true" if _is_switch(server, name) else "")
         elif len(word) > 1 and word[0] == "-" and not word[1].isdigit():
             short, behind = word[:2], word[2:]
             if not takes_value(server, short) and behind and known(server, short):
                 yield setting(short, "true")
-                rest.insert(0, f"-{behind}")
+                rest.appendleft(f"-{behind}")
             else:
                 value = behind.removeprefix("=") or (
-                    rest.pop(0) if takes_value(server, short) and rest else ""
+                    rest.popleft() if takes_value(server, short) and rest else ""
                 )
                 yield setting(short, value or ("true" if _is_switch(server, short) else ""))
         else:
             if word in {"$@", "$*"}:
                 why = "what the script itself is started with: give it to nuages serve in our words"
-                yield Row(origin=origin, name="", text=word, outcome=drop(why))
+                yield Row(origin=here, name="", text=word, outcome=drop(why))
                 continue
             has_application = True
             yield from _positional(server, word, setting)

@@ -105,22 +105,8 @@ def read(text: str, path: str, leaves: Leaves) -> list[Part]:
             for each in scripts.environment([(name, value)], place, server)
         ]
     part = scripts.of_commands(command, origin, next(iter(start), "CMD"), variables=items)
-    return [
-        Part(
-            name="image",
-            items=tuple(sorted(part.items, key=lambda item: item.origin.line or 0)),
-            wrappers=part.wrappers,
-        )
-    ]
-
-
-def scripts_started(text: str) -> list[str]:
-    """Return the shell scripts that the last stage starts, by the names that they have in the image."""
-    instructions = list(_instructions(text))
-    stage = max((at for at, each in enumerate(instructions) if each.name == "FROM"), default=0)
-    last = {each.name: each for each in instructions[stage:] if each.name in {"CMD", "ENTRYPOINT"}}
-    words = [word for each in last.values() for command in _commands(each) for word in command.words[:2]]
-    return [word for word in words if re.search(r"\.(sh|bash)$|entrypoint|/(start|run|boot)[\w-]*$", word)]
+    items = sorted(part.items, key=lambda item: item.origin.line or 0)
+    return [replace(part, name="image", items=tuple(items))]
 
 
 def _started(start: dict[str, _Instruction], path: str) -> tuple[list[Command], Origin]:

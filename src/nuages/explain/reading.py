@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from nuages.errors import Origin, ProjectError
-from nuages.explain import conf, dockerfile, ini, scripts, units
+from nuages.explain import conf, dockerfile, ini, scripts, services, units
 from nuages.explain.dockerfile import Leaves
 from nuages.explain.facts import Row, Setting, normal, nothing, undecided
 from nuages.explain.gunicorn_options import HOOKS
@@ -20,7 +20,7 @@ Beside = Callable[[str], "tuple[str, str] | None"]
 
 KINDS = (
     "uwsgi.ini or uwsgi.yaml, gunicorn.conf.py, a Procfile, a Dockerfile, a systemd unit, a shell script, and "
-    "supervisor's and Compose's files"
+    "supervisor's, Compose's and Kubernetes' files"
 )
 _SERVERS = "|".join(TABLES)
 _SERVER_WORD = re.compile(rf"(?<![\w.-])(?:{_SERVERS})(?![\w.-])")
@@ -45,10 +45,24 @@ def read(text: str, path: str, beside: Beside, leaves: Leaves = lambda *_: "") -
             why=f"by its name and its lines it is none of {KINDS}",
             hint="nuages explain -- COMMAND explains a command line: nuages explain -- gunicorn shop.wsgi -w 4",
         )  # fmt: skip
-    parts = _parts(kind, text, path, leaves)
-    if kind == "Dockerfile":
-        parts = _with_scripts(parts, text, beside)
-    return Reading(kind=kind, parts=tuple(_followed(part, beside, {path}) for part in parts))
+    seen = {path}
+    parts = []
+    for part in _parts(kind, text, path, leaves):
+        near = _near(part.folders, beside)
+        parts += [_followed(each, near, {path}) for each in _with_scripts(part, near, seen)]
+    return Reading(kind=kind, parts=tuple(parts))
+
+
+def _near(folders: Sequence[str], beside: Beside) -> Beside:
+    """Return what looks for a file in these folders first."""
+
+    def find(name: str) -> tuple[str, str] | None:
+        for folder in folders:
+            if found := beside(posixpath.join(folder, name.removeprefix("./").lstrip("/"))):
+                return found
+        return beside(name)
+
+    return find
 
 
 def recognised(text: str, path: str) -> str:
@@ -61,11 +75,8 @@ def recognised(text: str, path: str) -> str:
     if name.endswith((".yml", ".yaml")):
         if re.search(r"^uwsgi\s*:", text, re.MULTILINE):
             return "uwsgi.yaml"
-        return (
-            "YAML"
-            if re.search(rf"\b(command|startCommand|entrypoint)\s*:[^:]*?{_SERVER_WORD.pattern}", text)
-            else ""
-        )
+        is_known = _SERVER_WORD.search(text) or re.search(r"^(services|apiVersion)\s*:", text, re.MULTILINE)
+        return "YAML" if is_known and services.has_commands(text) else ""
     if re.search(r"^\s*\[uwsgi\]", text, re.MULTILINE) or (name.endswith(".ini") and "uwsgi" in name):
         return "uwsgi.ini"
     if re.search(r"^\s*\[Service\]", text, re.MULTILINE):
@@ -106,7 +117,7 @@ def _parts(kind: str, text: str, path: str, leaves: Leaves) -> list[Part]:
     if kind == "supervisor":
         return units.supervisor(text, path)
     if kind == "YAML":
-        return units.yaml(text, path)
+        return services.read(text, path)
     return scripts.procfile(text, path)
 
 
@@ -120,16 +131,25 @@ def _conf(text: str, path: str, rank: int = 0) -> list[Setting | Row]:
         ) from None  # fmt: skip
 
 
-def _with_scripts(parts: list[Part], text: str, beside: Beside) -> list[Part]:
-    """Add the parts of the scripts that an image starts, where its Dockerfile has no server of its own."""
-    found = list(parts)
-    for name in dockerfile.scripts_started(text):
-        script = beside(name)
-        if script is not None:
-            found += [part for part in scripts.script(script[1], script[0]) if part.items]
-    if any(part.server for part in found[1:]) and not found[0].server:
-        return found
-    return found
+def _with_scripts(part: Part, beside: Beside, seen: set[str]) -> list[Part]:
+    """Return a part, and those of the shell scripts that it starts."""
+    found: list[Part] = []
+    items = list(part.items)
+    for name in part.scripts:
+        script = beside(name) if len(seen) < _MOST_FILES else None
+        if script is None or script[0] in seen:
+            continue
+        seen.add(script[0])
+        found += [each for each in scripts.script(script[1], script[0]) if each.items]
+        items = [_is_read(item, name) for item in items]
+    return [replace(part, items=tuple(items)), *found]
+
+
+def _is_read(item: Setting | Row, name: str) -> Setting | Row:
+    """Return the row of a script that is read, or what is none as it is."""
+    if isinstance(item, Row) and name in item.text.split()[:2]:
+        return replace(item, outcome=nothing("read with this, below"))
+    return item
 
 
 def _followed(part: Part, beside: Beside, seen: set[str]) -> Part:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from nuages.errors import Origin
 from nuages.explain import arguments
@@ -17,6 +17,7 @@ from nuages.explain.wrappers import Words
 _PROCFILE = re.compile(r"([A-Za-z0-9_-]+)\s*:\s*(.+)")
 _MANAGE = re.compile(r"(?:manage\.py|django-admin)\s+(\w+)")
 _WAITS = re.compile(r"\b(pg_isready|mysqladmin|wait[-_]for[-_\w]*|nc\s+-z\w*|sleep)\b")
+_SCRIPT = re.compile(r"\.(sh|bash)$|entrypoint|/(start|run|boot)[\w-]*$")
 _LONGEST_QUOTATION = 60  # lines
 _HEREDOC = re.compile(r"<<-?\s*[\"']?(\w+)")
 _ASSIGNED = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)=(?:\"([^\"`]*)\"|'([^']*)'|([^\s\"'`;&|()]*))")
@@ -28,6 +29,10 @@ cp mv rm ln touch sed which umask
 _SYNTAX = frozenset(_NOTHING_HERE.split())
 """What a line of shell may begin with that is neither a server nor a step of its own."""
 
+_SERVICES = frozenset({
+    "nginx", "caddy", "traefik", "redis-server", "valkey-server", "postgres", "mysqld", "mariadbd", "memcached",
+    "rabbitmq-server", "minio",
+})  # fmt: skip
 _BESIDE = (
     "[tool.nuages.processes] names it where it is not found; `nuages manifests` and `nuages up --all` run it"
 )
@@ -35,11 +40,17 @@ _BESIDE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """What belongs to one server, or to none: its settings and rows in the order of the file."""
+    """What belongs to one server, or to none: its settings and rows in the order of the file.
+
+    `scripts` are shell scripts that it starts, by the names that they have there; `folders` those where its files may
+    lie, beside the file's own.
+    """
 
     name: str
     items: tuple[Setting | Row, ...]
     wrappers: tuple[Words, ...] = ()
+    scripts: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
 
     @property
     def server(self) -> str:
@@ -76,16 +87,20 @@ def of_commands(
     items: list[Setting | Row] = list(variables)
     wrappers: tuple[Words, ...] = ()
     serving = ""
+    started: list[str] = []
     for command in commands:
-        items += environment(command.variables, origin, command.server or serving)
+        items += environment(command.variables, command.origin(origin), command.server or serving)
+        started += [words[0] for words in command.wrappers]
+        started += () if command.server else command.words[:2]
         if command.server and not serving:
             serving, wrappers = command.server, command.wrappers
             items += arguments.settings(command, origin)
         elif command.words and command.words[0] not in _SYNTAX:
-            items.append(_other(command, origin, name, is_procfile=is_procfile))
+            items.append(_other(command, command.origin(origin), name, is_procfile=is_procfile))
     if not serving:
         items = [item if isinstance(item, Row) else _unused(item) for item in items]
-    return Part(name=name, items=tuple(items), wrappers=wrappers)
+    names = tuple(dict.fromkeys(word for word in started if _SCRIPT.search(word)))
+    return Part(name=name, items=tuple(items), wrappers=wrappers, scripts=names)
 
 
 def _unused(setting: Setting) -> Row:
@@ -96,18 +111,18 @@ def environment(variables: Iterable[tuple[str, str]], origin: Origin, server: st
     """Yield what variables mean: a server's options, what nuages reads itself, or nothing."""
     for name, value in variables:
         own = of_variable(name)
-        if name == "GUNICORN_CMD_ARGS":
+        if name == "GUNICORN_CMD_ARGS" and server in {"", "gunicorn"}:
             try:
                 words = arguments.split(value)
             except ValueError:
                 words = []
             for command in words:
                 yield from arguments.parse("gunicorn", command.words, origin, rank=1, unknown=command.unknown)
-        elif own:
+        elif own and server in {"", own[0]}:
             found = known(*own)
             yield Setting(
-                server=own[0], name=name, key=found.key if found else own[1], text=value, values=(value,),
-                origin=origin, rank=1,
+                server=own[0], name=name, key=found.key if found else own[1], text=value,
+                values=(arguments.named(value),), origin=origin, rank=1,
             )  # fmt: skip
         elif name in {"WEB_CONCURRENCY", "PORT"}:
             read = {"WEB_CONCURRENCY": "workers", "PORT": "bind, as 0.0.0.0:$PORT"}[name]
@@ -116,7 +131,8 @@ def environment(variables: Iterable[tuple[str, str]], origin: Origin, server: st
             yield row(origin, name, value, nothing("read here too: the settings module"))
         elif name == "FORWARDED_ALLOW_IPS" and server in {"gunicorn", "uvicorn"}:
             yield Setting(
-                server=server, name=name, key="forwarded-allow-ips", text=value, values=(value,), origin=origin, rank=1,
+                server=server, name=name, key="forwarded-allow-ips", text=value,
+                values=(arguments.named(value),), origin=origin, rank=1,
             )  # fmt: skip
         else:
             yield row(origin, name, "…", drop("stays in the environment"))
@@ -149,7 +165,7 @@ def _other(command: Command, origin: Origin, name: str, *, is_procfile: bool = F
         outcome = nothing("`nuages migrate` waits for the database; the server starts without one")
     elif managed and managed[1] == "makemigrations":
         outcome = drop("migrations are made where code is written, and committed with it")
-    elif command.program in {"nginx", "redis-server", "postgres", "memcached"}:
+    elif command.program in _SERVICES:
         outcome = drop("another service, in a container or a unit of its own")
     elif is_procfile and name not in {"release", "postdeploy", "web"}:
         outcome = nothing(
@@ -199,10 +215,13 @@ def joined(text: str) -> Iterator[tuple[int, str]]:
         yield start, " ".join(part.strip() for part in parts)
 
 
-def script(text: str, path: str) -> list[Part]:
-    """Return the parts of a shell script: its servers, and a row for each command that means something here."""
+def script(text: str, path: str, *, first: int = 1, variables: Mapping[str, str] | None = None) -> list[Part]:
+    """Return the parts of a shell script: its servers, and a row for each command that means something here.
+
+    It begins with line `first` of the file; `variables` are set when it starts.
+    """
     found: list[Part] = []
-    variables: dict[str, str] = {}
+    variables = dict(variables or {})
     ends: list[str] = []
     functions = set(re.findall(r"^\s*(?:function\s+)?(\w+)\s*\(\)", text, re.MULTILINE))
     for number, raw in _whole(text):
@@ -218,10 +237,10 @@ def script(text: str, path: str) -> list[Part]:
             variables[assigned[1]] = assigned[2] or assigned[3] or assigned[4] or ""
             if not stripped.startswith("export"):
                 continue
-        part = line(stripped, Origin(path, number), "")
+        part = line(stripped, Origin(path, number + first - 1), "")
         items = [item for item in part.items if isinstance(item, Setting) or _speaks(item, functions)]
         if items:
-            found.append(Part(name="", items=tuple(items), wrappers=part.wrappers))
+            found.append(replace(part, items=tuple(items)))
     return found
 
 

@@ -172,7 +172,7 @@ def _named_variables(outcome: Outcome, names: Sequence[tuple[str, str]], fact: F
         return outcome
     ours = f"{OPTIONS[fact.option].variable}, not {said}, changes it"
     if any(not default for _, default in names):
-        return undecided(f"{said} says it: {ours}")
+        return undecided(f"{said} {'says' if len(names) == 1 else 'say'} it: {ours}")
     return replace(outcome, decision=outcome.decision or ours)
 
 

@@ -1,9 +1,9 @@
-"""What services are started by: systemd units, supervisor's programs, Compose and other YAML with commands."""
+"""What services are started by: systemd units and supervisor's programs."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from dataclasses import replace
 
 from nuages.errors import Origin
 from nuages.explain.facts import Row, Setting, drop, nothing, undecided
@@ -27,6 +27,17 @@ _UNIT = {
     "RuntimeDirectory": "stays in the unit; `nuages status` finds the server there",
     "LimitNOFILE": "the soft limit is raised to the hard one by the server where that is allowed",
 }
+
+_STAYS = drop("stays: supervisor can run nuages as it runs this")
+_SUPERVISOR = {
+    "stopwaitsecs": undecided(
+        "has to be longer than --grace (30s), or supervisor cuts requests off; it says 10 by itself"
+    ),
+    "numprocs": undecided("1: nuages starts its workers itself, and two servers cannot have one address"),
+    "stopsignal": nothing("SIGTERM, SIGQUIT and SIGINT all stop in order"),
+}
+_PAIR = re.compile(r"(\w+)=(\"[^\"]*\"|'[^']*'|[^,\s]*)")
+_EXPANSION = re.compile(r"%\(ENV_(\w+)\)s")
 
 
 def unit(text: str, path: str) -> list[Part]:
@@ -60,71 +71,36 @@ def unit(text: str, path: str) -> list[Part]:
             items += environment([pair], Origin(path, number), start.server)
         items += start.items
         ordered = sorted(items, key=lambda item: item.origin.line or 0)
-        return [Part(name="service", items=tuple(ordered), wrappers=start.wrappers)]
+        return [replace(start, name="service", items=tuple(ordered))]
     return [Part(name="service", items=tuple(item for item in items if isinstance(item, Row)))]
 
 
 def supervisor(text: str, path: str) -> list[Part]:
-    """Return the parts of supervisor's file: a program each, its command and what else stands there."""
-    found: list[Part] = []
-    name = ""
+    """Return the parts of supervisor's file: a program each, its command, and what else stands beside a server's."""
+    programs: dict[str, list[tuple[int, str, str]]] = {}
+    own: list[tuple[int, str, str]] | None = None
     for number, raw in joined(text):
-        key, equals, value = raw.strip().partition("=")
-        if header := re.match(r"\[(\w+)(?::(.+))?\]", raw.strip()):
-            name = (header[2] or "") if header[1] == "program" else ""
-        elif name and equals and not key.startswith((";", "#")):
-            origin = Origin(path, number)
-            if key.strip() == "command":
-                found.append(line(value.strip(), origin, name))
-            else:
-                said = drop("stays: supervisor can run nuages as it runs this")
-                found.append(Part(name=name, items=(row(origin, key.strip(), value, said),)))
-    return found
+        key, equals, value = (word.strip() for word in raw.partition("="))
+        if header := re.match(r"\[(\w+)(?::(.+))?\]", raw):
+            own = programs.setdefault(header[2] or "", []) if header[1] == "program" else None
+        elif own and raw[:1].isspace() and raw.strip():
+            own[-1] = (*own[-1][:2], f"{own[-1][2]} {raw.strip()}")
+        elif own is not None and equals and not key.startswith((";", "#")):
+            own.append((number, key, value))
+    return [_program(name, given, path) for name, given in programs.items()]
 
 
-def yaml(text: str, path: str) -> list[Part]:
-    """Return the parts of a YAML file: each command of a service in it."""
-    return [line(command, Origin(path, number), name) for number, name, command in _commands(text)]
-
-
-def _commands(text: str) -> Iterator[tuple[int, str, str]]:
-    """Yield the line, the service's name and the command line of each `command:`, in any form that YAML has for it."""
-    given = text.splitlines()
-    names: dict[int, str] = {}
-    for at, raw in enumerate(given):
-        match = re.match(r"(\s*)(?:-\s+)?([\w-]+)\s*:\s*(.*)$", raw)
-        if not match:
-            continue
-        indent, key, value = len(match[1]), match[2], match[3].strip()
-        names = {depth: name for depth, name in names.items() if depth < indent}
-        if key not in {"command", "startCommand", "entrypoint"}:
-            names[indent] = key
-            continue
-        service = names[max(names)] if names else ""
-        if re.fullmatch(r"[|>][-+]?", value) or not value:
-            below = []
-            for more in given[at + 1 :]:
-                if more.strip() and len(more) - len(more.lstrip()) < indent + (value != ""):
-                    break
-                if not value and not more.strip().startswith("- "):
-                    break
-                below.append(_scalar(more.strip().removeprefix("- ")) if not value else more.strip())
-            value = " ".join(_quoted(word) for word in below) if not value else " ".join(below)
-        elif value.startswith("["):
-            value = " ".join(
-                _quoted(_scalar(word)) for word in re.findall(r"\"[^\"]*\"|'[^']*'|[^,\[\]\s]+", value)
-            )
-        else:
-            value = _scalar(value)
-        if value.strip():
-            yield at + 1, service, value
-
-
-def _scalar(text: str) -> str:
-    text = text.strip()
-    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
-
-
-def _quoted(word: str) -> str:
-    """Return a word that the shell's splitting leaves whole; variables in it stay variables."""
-    return word if re.fullmatch(r"[\w@%+=:,./${}*-]+", word) else "'" + word.replace("'", "'\\''") + "'"
+def _program(name: str, given: list[tuple[int, str, str]], path: str) -> Part:
+    number, command = next(((number, value) for number, key, value in given if key == "command"), (0, ""))
+    part = line(_EXPANSION.sub(r"${\1}", command), Origin(path, number), name)
+    if not part.server:
+        return part
+    items = list(part.items)
+    for number, key, value in given:
+        origin = Origin(path, number)
+        if key == "environment":
+            pairs = [(one[0], one[1].strip("\"'")) for one in _PAIR.findall(_EXPANSION.sub(r"${\1}", value))]
+            items += environment(pairs, origin, part.server)
+        elif key != "command":
+            items.append(row(origin, key, value, _SUPERVISOR.get(key, _STAYS)))
+    return replace(part, items=tuple(sorted(items, key=lambda item: item.origin.line or 0)))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nuages.errors import Origin
-from nuages.explain import arguments, conclusion, scripts, units
+from nuages.explain import arguments, conclusion, scripts, services, units
 from nuages.explain.facts import Setting
 from nuages.explain.servers import TABLES
 from nuages.explain.translation import rows
@@ -147,7 +147,7 @@ def test_no_arguments_of_a_server_give_a_traceback(server: str, words: list[str]
 
 @given(st.text())
 def test_no_text_gives_a_traceback(text: str) -> None:
-    for read in (scripts.procfile, scripts.script, units.unit, units.supervisor, units.yaml):
+    for read in (scripts.procfile, scripts.script, units.unit, units.supervisor, services.read):
         conclusion.explained(read(f"[Service]\nExecStart=gunicorn {text}", "f"))
         conclusion.explained(read(f"web: uvicorn {text}", "f"))
         conclusion.explained(read(f"web:\n  command: uvicorn {text}\n  command:\n  - {text}", "f"))

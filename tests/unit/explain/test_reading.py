@@ -80,7 +80,7 @@ def test_what_is_nothing_known_is_an_error_in_four_parts() -> None:
         "error: README.md configures no server that is known\n"
         "  README.md\n"
         "  by its name and its lines it is none of uwsgi.ini or uwsgi.yaml, gunicorn.conf.py, a Procfile, a "
-        "Dockerfile, a systemd unit, a shell script, and supervisor's and Compose's files\n"
+        "Dockerfile, a systemd unit, a shell script, and supervisor's, Compose's and Kubernetes' files\n"
         "\n"
         "hint: nuages explain -- COMMAND explains a command line: nuages explain -- gunicorn shop.wsgi -w 4"
     )
@@ -154,6 +154,36 @@ def test_a_script_is_read_with_its_variables_functions_and_quotations() -> None:
 def test_a_command_in_yaml_is_read_in_each_of_its_forms(command: str) -> None:
     text = f"services:\n  web:\n    {command}\n  other:\n    image: redis\n"
     assert ours(text, "compose.yaml") == "nuages serve --workers 3"
+
+
+def test_a_program_of_supervisor_is_read_with_its_variables_and_none_of_their_values_is_printed() -> None:
+    text = (
+        "[program:web]\ncommand=gunicorn shop.wsgi -b :%(ENV_PORT)s\nstopwaitsecs=10\n"
+        "environment=SECRET_KEY=\"s3,cret\",\n  GUNICORN_CMD_ARGS='-w 3 -t 20'\n[program:celery]\n"
+        "command=celery\nenvironment=TOKEN=s3cret\n"
+    )
+    assert ours(text, "supervisor.conf") == "nuages serve --workers 3 --timeout 20s"
+    rows = said(text, "supervisor.conf")
+    assert "s3" not in "".join(row.text for row in rows)
+    assert [(row.origin.line, row.name, row.outcome.fate.value) for row in rows] == [
+        (2, "APP", "by itself"), (2, "-b", "by itself"), (3, "stopwaitsecs", "to decide"), (4, "SECRET_KEY", "dropped"),
+        (4, "-w", "kept"), (4, "-t", "kept"), (7, "celery", "to decide"),
+    ]  # fmt: skip
+
+
+def test_variables_of_another_server_and_values_of_other_commands_are_left_alone() -> None:
+    text = "FROM python\nENV UWSGI_HTTP=:80\nENV TOKEN=s3cret\nCMD login $TOKEN && gunicorn shop.wsgi -w 3\n"
+    assert ours(text, "Dockerfile") == "nuages serve --workers 3"
+    assert "s3cret" not in "".join(row.text for row in said(text, "Dockerfile"))
+
+
+def test_a_script_that_a_unit_or_a_procfile_starts_is_read() -> None:
+    script = "exec gunicorn shop.wsgi -w 3\n"
+    for path, text in (
+        ("web.service", "[Service]\nExecStart=/srv/shop/start.sh\n"),
+        ("Procfile", "web: ./start.sh\n"),
+    ):
+        assert ours(text, path, start_sh=script) == "nuages serve --workers 3"
 
 
 def test_a_file_without_a_server_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

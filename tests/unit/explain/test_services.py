@@ -1,0 +1,213 @@
+"""Compose, Kubernetes and Helm: commands as real projects write them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nuages.explain import conclusion, services
+from nuages.explain.facts import Row
+from nuages.explain.reading import read, recognised
+
+
+def explained(text: str, **beside: str) -> tuple[list[Row], str]:
+    files = {name.replace("__", "/").replace("_sh", ".sh"): body for name, body in beside.items()}
+
+    def find(name: str) -> tuple[str, str] | None:
+        name = name.removeprefix("./").lstrip("/")
+        return (name, files[name]) if name in files else None
+
+    found, summed = conclusion.explained(read(text, "deploy.yaml", find).parts)
+    command = conclusion.shell(summed.command()) if summed.is_serving else ""
+    return [row for _, rows in found for row in rows], command
+
+
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: shop
+spec:
+  template:
+    spec:
+      terminationGracePeriodSeconds: 10
+      initContainers:
+        - name: migrate
+          image: shop
+          command: ["python", "manage.py", "migrate"]
+      containers:
+      - image: shop
+        name: django
+        command:
+        - gunicorn
+        args:
+        - shop.wsgi:application
+        - --bind=0.0.0.0:$(PORT)
+        - "--workers"
+        - "3"
+        env:
+        - name: PORT
+          value: "8080"
+        - {name: WEB_CONCURRENCY, value: "5"}
+        - name: SECRET_KEY
+          valueFrom: {secretKeyRef: {name: shop, key: key}}
+        readinessProbe:
+          exec:
+            command: [curl, localhost:8080]
+"""
+
+
+def test_a_deployment_has_a_row_for_each_word_at_its_own_line() -> None:
+    rows, command = explained(DEPLOYMENT)
+    assert command == "nuages serve --workers 3"
+    assert [(row.origin.line, row.name, row.outcome.fate.value) for row in rows] == [
+        (8, "terminationGracePeriodSeconds", "to decide"),
+        (12, "migrate", "by itself"),
+        (19, "APP", "by itself"),
+        (20, "--bind", "by itself"),
+        (21, "--workers", "kept"),
+        (25, "PORT", "by itself"),
+        (26, "WEB_CONCURRENCY", "by itself"),
+        (30, "readinessProbe", "by itself"),
+    ]
+
+
+CONTAINER = """\
+apiVersion: apps/v1
+kind: StatefulSet
+spec:
+  template:
+    spec:
+      containers:
+      - name: web
+{}"""
+
+
+@pytest.mark.parametrize(
+    ("lines", "command"),
+    [
+        ('command: ["/bin/sh", "-c"]\nargs: ["python manage.py migrate && gunicorn shop.wsgi -w 3"]',
+         "nuages serve --workers 3"),
+        ("command: ['/bin/sh', '-c']\nargs:\n- |\n  python manage.py migrate\n  # the server\n  gunicorn shop.wsgi \\\n"
+         "    -w 3\n", "nuages serve --workers 3"),
+        ("command: [bash, -ec, 'exec gunicorn shop.wsgi -w $(N)']\nenv:\n- name: N\n  value: '3'",
+         "nuages serve --workers 3"),
+        ("image: shop\nargs: [gunicorn, shop.wsgi, -w, '3']", "nuages serve --workers 3"),
+        ("image: shop\nargs: [-w, '3']", ""),
+        ("command: [/app/entrypoint.sh]\nargs: [gunicorn, shop.wsgi, -w, '3']", "nuages serve --workers 3"),
+        ("command: [/docker/run]\nargs: [uwsgi, --http, ':80', --module, shop.wsgi]", "nuages serve --bind 0.0.0.0:80"),
+        ("command: [dumb-init, --]\nargs: [ddtrace-run, gunicorn, shop.wsgi]", "ddtrace-run nuages serve"),
+        ("command: [sh, -c, 'doppler run -- gunicorn shop.wsgi']", "doppler run -- nuages serve"),
+        ("command: [gunicorn, shop.wsgi]\nenv:\n- {name: GUNICORN_CMD_ARGS, value: '-w 3 --bind :80'}",
+         "nuages serve --bind 0.0.0.0:80 --workers 3"),
+        ("command: [gunicorn, shop.wsgi]\nenv:\n- {name: UVICORN_PORT, value: '80'}", "nuages serve"),
+        ("command: [granian, 'shop.wsgi:application']\nenv:\n- {name: GRANIAN_WORKERS, value: '3'}",
+         "nuages serve --workers 3"),
+        ("command: [gunicorn, shop.wsgi, -b, '0.0.0.0:$(PORT)']\nenvFrom:\n- configMapRef: {name: shop}",
+         "nuages serve"),
+    ],
+)  # fmt: skip
+def test_a_container_is_served_by_its_command_and_arguments(lines: str, command: str) -> None:
+    inner = "".join(f"        {line}\n" for line in lines.splitlines())
+    assert explained(CONTAINER.format(inner))[1] == command
+
+
+def test_a_script_in_a_manifest_has_a_row_for_each_of_its_lines() -> None:
+    inner = (
+        "        command: [sh, -c]\n        args:\n        - |\n          set -e\n          python manage.py migrate\n"
+        "          exec gunicorn shop.wsgi -w 3\n"
+    )
+    rows, _ = explained(CONTAINER.format(inner))
+    assert [(row.origin.line, row.name or row.text) for row in rows] == [
+        (12, "python manage.py migrate"), (13, "APP"), (13, "-w"),
+    ]  # fmt: skip
+
+
+def test_what_a_helm_chart_fills_in_is_computed_and_the_rest_is_read() -> None:
+    inner = (
+        "        {{- with .Values.env }}\n        env: {{ toYaml . | nindent 10 }}\n        {{- end }}\n"
+        "        command: ['gunicorn']\n        args:\n        - shop.wsgi\n        - --workers={{ .Values.workers }}\n"
+        '        - --bind=0.0.0.0:8000\n        - "--timeout={{ .Values.timeout | default 30 }}"\n'
+    )
+    rows, command = explained(CONTAINER.format(inner))
+    assert command == "nuages serve --bind 0.0.0.0:8000"
+    assert [row.outcome.why for row in rows if row.name == "--workers"] == [
+        "--workers is computed ({{ .Values.workers }}): give --workers its value where it differs from the default"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("service", "command"),
+    [
+        ("command: bash -c \"python manage.py migrate\n      && gunicorn shop.wsgi -w 3\"", "nuages serve --workers 3"),
+        ("entrypoint: newrelic-admin run-program\n    command: gunicorn shop.wsgi",
+         "newrelic-admin run-program nuages serve"),
+        ("entrypoint: [/entrypoint.sh]\n    command: gunicorn shop.wsgi -w 3", "nuages serve --workers 3"),
+        ("command: gunicorn shop.wsgi -w $${N}\n    environment:\n      - N=3", "nuages serve --workers 3"),
+        ("command: gunicorn shop.wsgi -b :${PORT:?no port}", "nuages serve"),
+        ("environment: {UWSGI_WORKERS: 3, SECRET: x}\n    command: uwsgi --http :80 -w shop.wsgi",
+         "nuages serve --bind 0.0.0.0:80 --workers 3"),
+        ("command: wait-for db:5432 -- gunicorn shop.wsgi", "nuages serve"),
+        ("command: gunicorn 'shop.wsgi", ""),
+        ("build:\n      args: [gunicorn]\n    healthcheck:\n      command: gunicorn", ""),
+        ("command:", ""),
+    ],
+)  # fmt: skip
+def test_a_service_of_compose_is_read(service: str, command: str) -> None:
+    assert explained(f"services:\n  web:\n    {service}\n")[1] == command
+
+
+def test_what_services_share_is_read_once_for_each_that_runs_it() -> None:
+    text = (
+        "x-django: &django\n  image: shop\n  environment:\n    WEB_CONCURRENCY: 3\nservices:\n"
+        "  django:\n    <<: *django\n    command: gunicorn shop.wsgi\n  worker:\n    <<: *django\n    command: celery\n"
+    )
+    rows, _ = explained(text)
+    assert [(row.origin.line, row.name) for row in rows] == [
+        (4, "WEB_CONCURRENCY"),
+        (8, "APP"),
+        (11, "worker"),
+    ]
+
+
+def test_a_script_is_read_from_the_folder_that_its_image_is_made_of() -> None:
+    text = "services:\n  api:\n    build:\n      context: ./api\n    command: ./bin/start.sh\n"
+    rows, command = explained(text, api__bin__start_sh="exec gunicorn shop.wsgi -w 3\n")
+    assert command == "nuages serve --workers 3"
+    assert rows[0].outcome.why == "read with this, below"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("services:\n  web:\n    command: /start\n", "YAML"),
+        ("services:\n  web:\n    command: sh -c 'wait-for db:5432 && gunicorn a.wsgi'\n", "YAML"),
+        ("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - args: [x]\n", "YAML"),
+        ("services:\n  - type: web\n    startCommand: gunicorn a.wsgi\n", "YAML"),
+        ("apiVersion: v1\nkind: Service\n", ""),
+        ("on: push\njobs:\n  a:\n    steps:\n    - run: gunicorn\n", ""),
+    ],
+)
+def test_a_yaml_file_with_commands_is_recognised(text: str, kind: str) -> None:
+    assert recognised(text, "x.yaml") == kind
+
+
+def test_an_alias_that_names_its_own_kind_over_and_over_ends() -> None:
+    lists = "".join(f"a{at}: &a{at} [*a{at - 1}, *a{at - 1}, *a{at - 1}]\n" for at in range(1, 60))
+    services.read(f"a0: &a0 {{command: gunicorn}}\n{lists}", "x.yaml")
+
+
+LINES = st.lists(
+    st.sampled_from([
+        "services:", "  web:", "    command: gunicorn", "    command: [", "    command:", "    - sh", "    - -c",
+        "    - |", "      gunicorn '", "    args: {a: b}", "    args: [*x, {{ y }}]", "    env: [a, {name: b}, [c]]",
+        "    build: [a]", "    environment: x", "    image: y", "    entrypoint: '\"", "    <<: *x", "  x: &x",
+        "    name: [a]", "\x00",
+    ]) | st.text(max_size=12)
+)  # fmt: skip
+
+
+@given(LINES)
+def test_no_file_gives_a_traceback(lines: list[str]) -> None:
+    conclusion.explained(services.read("\n".join(lines), "x.yaml"))
