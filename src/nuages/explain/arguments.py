@@ -277,8 +277,8 @@ def _positional(server: str, word: str, setting: object) -> Iterator[Setting]:
     assert callable(setting)
     if server != "uwsgi":
         yield replace(setting("app", word), name=APPLICATION)
-    elif re.search(r"\.(ini|ya?ml|json|xml)(:\w+)?$", word):
-        yield replace(setting("ini" if ".ini" in word else "yaml", word), name=APPLICATION)
+    elif match := re.search(r"\.(ini|ya?ml|json|js|xml)(:\w+)?$", word):
+        yield replace(setting(match[1], word), name=APPLICATION)
     elif word.endswith((".py", ".wsgi")):
         yield replace(setting("wsgi-file", word), name=APPLICATION)
     elif re.search(r":\d+$|\.sock$|^/", word):

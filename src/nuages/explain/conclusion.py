@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from nuages.explain import wrappers
-from nuages.explain.facts import Fate, Row, Setting
+from nuages.explain.facts import Row, Setting
 from nuages.explain.scripts import Part
 from nuages.explain.translation import OPTIONS, PROJECT, rows
 from nuages.options import Option
@@ -175,11 +175,3 @@ def _of_the_kind(part: Part, options: dict[str, tuple[str, ...]], decisions: Seq
     if not has_limit and "timeout" not in options and not any("504" in each for each in decisions):
         found.append(_NO_LIMIT)
     return found
-
-
-def fates(given: Iterable[Row]) -> dict[Fate, int]:
-    """Return how many rows have each fate."""
-    counts = dict.fromkeys(Fate, 0)
-    for row in given:
-        counts[row.outcome.fate] += 1
-    return counts

@@ -1,83 +1,33 @@
-"""uwsgi.ini, uwsgi.yaml: the lines of uWSGI's section, with its placeholders (uWSGI docs, «Configuring uWSGI»)."""
+"""uWSGI's files: the lines of one section, with its placeholders (uWSGI docs, «Configuring uWSGI»)."""
 
 from __future__ import annotations
 
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from nuages.errors import Origin
 from nuages.explain.facts import Row, Setting, drop, normal
 from nuages.explain.servers import known
 from nuages.explain.translation import unknown
+from nuages.explain.uwsgi_files import FORMS, Line
 
-_COMMENT = re.compile(r"(?:^|\s+)[;#](?!\{).*$")
 _VARIABLE = re.compile(r"\$\((\w+)(?::([^()]*))?\)")
 _PLACEHOLDER = re.compile(r"%\(([\w.-]+)\)|%([A-Za-z0-9])")
 _FILE = re.compile(r"@\([^()]*\)")
-_OTHER_FILES = frozenset({"ini", "include", "inherit", "yaml", "yml"})
 _MOST_NESTED = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One `key = value` of a file."""
-
-    number: int
-    section: str
-    key: str
-    value: str
-
-
-def lines(text: str) -> list[Line]:
-    """Return the lines of an ini file, as uWSGI reads it (core/ini.c): no quotes, nothing continued."""
-    found, section = [], ""
-    for number, raw in enumerate(text.splitlines(), 1):
-        line = raw.strip()
-        if line.startswith("["):
-            section = line[1:].partition("]")[0].strip()
-        elif line and line[0] not in ";#":
-            key, _, value = line.partition("=")
-            text = _COMMENT.sub("", value).strip()
-            found.append(Line(number=number, section=section, key=key.strip() or line, value=text))
-    return found
-
-
-def yaml_lines(text: str) -> list[Line]:
-    """Return the lines of uWSGI's YAML: sections of `key: value`, lists of values below a key."""
-    found, section, key = [], "", ""
-    for number, raw in enumerate(text.splitlines(), 1):
-        line = re.sub(r"(?:^|\s)#.*$", "", raw).rstrip()
-        match = re.match(r"(\s*)(-\s+)?(?:([\w.%()-]+)\s*:(?:\s+(.*))?)?(.*)$", line)
-        if not line or match is None:
-            continue
-        indent, item, name, value, rest = match.groups()
-        if item and not name:
-            found.append(Line(number=number, section=section, key=key, value=_unquoted(rest)))
-        elif name and not indent and not value:
-            section = name
-        elif name:
-            key = name
-            if value:
-                found.append(Line(number=number, section=section, key=name, value=_unquoted(value)))
-    return found
-
-
-def _unquoted(text: str) -> str:
-    text = text.strip()
-    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
-
-
 def read(
-    text: str, path: str, section: str = "uwsgi", *, is_yaml: bool = False, rank: int = 0
+    text: str, path: str, section: str = "uwsgi", *, form: str = "uwsgi.ini", rank: int = 0
 ) -> list[Setting | Row]:
-    """Return the settings of one section; of the others only that they are not read. Never raises.
+    """Return the settings of one section; of the others only that they are not read.
 
-    `path` is the file's name as it is shown, from which `%d` and the like are made.
+    `path` is the file's name as it is shown, from which `%d` and the like are made. Raises ValueError or ExpatError for
+    JSON and XML that cannot be read, and for no other form.
     """
-    given = yaml_lines(text) if is_yaml else lines(text)
-    if is_yaml and not any(line.section == section for line in given):
+    given = FORMS[form](text)
+    if form != "uwsgi.ini" and not any(line.section == section for line in given):
         section = next((line.section for line in given), section)
     own = [line for line in given if line.section == section]
     defined = {line.key: line.value for line in own}
@@ -156,8 +106,3 @@ def _expanded(value: str, defined: Mapping[str, str], path: str) -> tuple[str, b
         lambda match: f"${{{match[1]}:-{match[2]}}}" if match[2] else f"${{{match[1]}}}", text
     )
     return text.replace("/./", "/"), state["known"], state["cpus"]
-
-
-def named_files(items: list[Setting | Row]) -> list[Setting]:
-    """Return the settings that name other files of uWSGI's."""
-    return [item for item in items if isinstance(item, Setting) and item.key in _OTHER_FILES and item.values]

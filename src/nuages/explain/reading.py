@@ -6,20 +6,22 @@ import posixpath
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from xml.parsers.expat import ExpatError
 
 from nuages.errors import Origin, ProjectError
-from nuages.explain import conf, dockerfile, ini, scripts, services, units
+from nuages.explain import conf, dockerfile, ini, scripts, services, units, uwsgi_files
 from nuages.explain.dockerfile import Leaves
 from nuages.explain.facts import Row, Setting, normal, nothing, undecided
 from nuages.explain.gunicorn_options import HOOKS
 from nuages.explain.scripts import Part
 from nuages.explain.servers import TABLES, known
+from nuages.explain.uwsgi_files import FORMS
 
 Beside = Callable[[str], "tuple[str, str] | None"]
 """A name, perhaps a path of the image → the shown name and the text of the file beside; None where it is not there."""
 
 KINDS = (
-    "uwsgi.ini or uwsgi.yaml, gunicorn.conf.py, a Procfile, a Dockerfile, a systemd unit, a shell script, and "
+    "uwsgi.ini, .yaml, .json or .xml, gunicorn.conf.py, a Procfile, a Dockerfile, a systemd unit, a shell script, and "
     "supervisor's, Compose's and Kubernetes' files"
 )
 _SERVERS = "|".join(TABLES)
@@ -77,6 +79,10 @@ def recognised(text: str, path: str) -> str:
             return "uwsgi.yaml"
         is_known = _SERVER_WORD.search(text) or re.search(r"^(services|apiVersion)\s*:", text, re.MULTILINE)
         return "YAML" if is_known and services.has_commands(text) else ""
+    if name.endswith((".json", ".js")) and re.search(r"\"uwsgi\"\s*:\s*\{", text):
+        return "uwsgi.json"
+    if name.endswith(".xml") and re.search(r"<uwsgi[\s>]", text):
+        return "uwsgi.xml"
     if re.search(r"^\s*\[uwsgi\]", text, re.MULTILINE) or (name.endswith(".ini") and "uwsgi" in name):
         return "uwsgi.ini"
     if re.search(r"^\s*\[Service\]", text, re.MULTILINE):
@@ -104,8 +110,8 @@ def _sets(text: str) -> bool:
 
 
 def _parts(kind: str, text: str, path: str, leaves: Leaves) -> list[Part]:
-    if kind in {"uwsgi.ini", "uwsgi.yaml"}:
-        return [Part(name="", items=tuple(ini.read(text, path, is_yaml=kind == "uwsgi.yaml")))]
+    if kind in FORMS:
+        return [Part(name="", items=tuple(_uwsgi(text, path, form=kind)))]
     if kind == "gunicorn.conf.py":
         return [Part(name="", items=tuple(_conf(text, path)))]
     if kind == "Dockerfile":
@@ -125,10 +131,25 @@ def _conf(text: str, path: str, rank: int = 0) -> list[Setting | Row]:
     try:
         return conf.read(text, path, rank=rank)
     except (SyntaxError, ValueError, RecursionError) as error:
-        raise ProjectError(
-            f"{path} is not Python", where=Origin(path, getattr(error, "lineno", None)), why=str(error),
-            hint="see whether gunicorn itself reads it: gunicorn --check-config -c FILE MODULE:NAME",
-        ) from None  # fmt: skip
+        raise _unread(
+            error,
+            path,
+            "Python",
+            "see whether gunicorn itself reads it: gunicorn --check-config -c FILE MODULE:NAME",
+        ) from None
+
+
+def _uwsgi(text: str, path: str, section: str = "uwsgi", *, form: str, rank: int = 0) -> list[Setting | Row]:
+    try:
+        return ini.read(text, path, section, form=form, rank=rank)
+    except (ValueError, ExpatError) as error:
+        kind = form.rpartition(".")[2].upper()
+        raise _unread(error, path, kind, f"uWSGI does not start with it either: mend the {kind}") from None
+
+
+def _unread(error: Exception, path: str, kind: str, hint: str) -> ProjectError:
+    line = getattr(error, "lineno", None)
+    return ProjectError(f"{path} is not {kind}", where=Origin(path, line), why=str(error), hint=hint)
 
 
 def _with_scripts(part: Part, beside: Beside, seen: set[str]) -> list[Part]:
@@ -198,16 +219,13 @@ def _named(item: Setting, beside: Beside, seen: set[str]) -> list[Setting | Row]
             return []
         seen.add(found[0])
         return _conf(found[1], found[0])
-    if item.server == "uwsgi" and item.key in {"ini", "include", "inherit", "yaml", "yml", "y"}:
+    if item.server == "uwsgi" and (form := uwsgi_files.form(item.key, value.partition(":")[0])):
         name, _, section = value.partition(":")
         found = beside(name)
         if found is None or found[0] in seen:
             return []
         seen.add(found[0])
-        is_yaml = item.key.startswith("y") or name.endswith((".yml", ".yaml"))
-        items = ini.read(
-            found[1], found[0], section or "uwsgi", is_yaml=is_yaml, rank=0 if item.rank else item.rank
-        )
+        items = _uwsgi(found[1], found[0], section or "uwsgi", form=form)
         more: list[Setting | Row] = []
         for one in items:
             more.append(one)

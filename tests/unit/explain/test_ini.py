@@ -5,13 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nuages.explain import ini
+from nuages.explain import ini, uwsgi_files
 from nuages.explain.facts import Fate, Row, Setting
 from nuages.explain.translation import rows
 
 
-def settings(text: str, path: str = "uwsgi.ini", **more: bool) -> dict[str, tuple[str, ...]]:
-    found = ini.read(text, path, **more)  # type: ignore[arg-type]
+def settings(text: str, path: str = "uwsgi.ini", form: str = "uwsgi.ini") -> dict[str, tuple[str, ...]]:
+    found = ini.read(text, path, form=form)
     return {item.name: item.values for item in found if isinstance(item, Setting)}
 
 
@@ -55,11 +55,48 @@ def test_a_placeholder_is_told_from_a_misspelt_option() -> None:
 
 def test_yaml_has_sections_values_and_lists() -> None:
     text = 'uwsgi:\n  processes: 4 # four\n  env:\n    - A=b\n    - "C=d"\n  "module": x\n  http: ":8000"\n'
-    found = [(one.key, one.value) for one in ini.yaml_lines(text)]
+    found = [(one.key, one.value) for one in uwsgi_files.of_yaml(text)]
     assert ("processes", "4") in found
     assert ("env", "A=b") in found
     assert ("env", "C=d") in found
-    assert settings(text, "uwsgi.yaml", is_yaml=True)["http"] == (":8000",)
+    assert settings(text, "uwsgi.yaml", "uwsgi.yaml")["http"] == (":8000",)
+
+
+def test_json_has_texts_numbers_switches_and_lists() -> None:
+    text = (
+        '{\n  "uwsgi": {\n    "socket": "127.0.0.1:5000",\n    "master": true,\n    "processes": 4,\n'
+        '    "env": ["A=b",\n            "C=\\u00e9"],\n    "disable-logging": false\n  }\n}\n'
+    )
+    assert [(one.number, one.key, one.value) for one in uwsgi_files.of_json(text)] == [
+        (3, "socket", "127.0.0.1:5000"), (4, "master", "true"), (5, "processes", "4"), (6, "env", "A=b"),
+        (7, "env", "C=é"), (8, "disable-logging", "false"),
+    ]  # fmt: skip
+
+
+def test_xml_has_an_element_an_option() -> None:
+    text = """\
+<?xml version="1.0"?>
+<uwsgi>
+  <!-- no -->
+  <socket>:8077</socket>
+  <master/>
+  <env>A=b &amp; c</env>
+  <app mountpoint="/x">
+    <script>shop.wsgi</script>
+  </app>
+  <processes>
+  4
+  </processes>
+</uwsgi>
+"""
+    assert [(one.number, one.section, one.key, one.value) for one in uwsgi_files.of_xml(text)] == [
+        (4, "uwsgi", "socket", ":8077"), (5, "uwsgi", "master", ""), (6, "uwsgi", "env", "A=b & c"),
+        (7, "uwsgi", "mount", "/x=shop.wsgi"), (10, "uwsgi", "processes", "4"),
+    ]  # fmt: skip
+    two = "<servers><uwsgi id='a'><threads>2</threads></uwsgi><uwsgi id='b'><threads>3</threads></uwsgi></servers>"
+    assert settings(two, "u.xml", "uwsgi.xml")["threads"] == ("2",)
+    found = ini.read(two, "u.xml", "b", form="uwsgi.xml")
+    assert [item.values for item in found if isinstance(item, Setting)] == [("3",)]
 
 
 def test_what_a_condition_sets_takes_the_place_of_nothing() -> None:
@@ -86,11 +123,11 @@ LINES = st.lists(
 
 @given(LINES)
 def test_no_file_gives_a_traceback(lines: list[str]) -> None:
-    for is_yaml in (False, True):
-        assert rows(ini.read("\n".join(lines), "uwsgi.ini", is_yaml=is_yaml)) is not None
+    for form in ("uwsgi.ini", "uwsgi.yaml"):
+        assert rows(ini.read("\n".join(lines), "uwsgi.ini", form=form)) is not None
 
 
 @given(st.text())
 def test_no_text_gives_a_traceback(text: str) -> None:
     rows(ini.read(f"[uwsgi]\n{text}", "uwsgi.ini"))
-    rows(ini.read(text, "uwsgi.yaml", is_yaml=True))
+    rows(ini.read(text, "uwsgi.yaml", form="uwsgi.yaml"))

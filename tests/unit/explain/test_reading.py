@@ -56,6 +56,10 @@ def said(text: str, path: str, **others: str) -> list[Row]:
         ("uwsgi_prod.ini", "", "uwsgi.ini"),
         ("tox.ini", "[tox]\n", ""),
         ("app.yaml", "uwsgi:\n  master: true\n", "uwsgi.yaml"),
+        ("uwsgi.json", '{"uwsgi": {"master": true}}', "uwsgi.json"),
+        ("package.json", "{}", ""),
+        ("socket.xml", "<uwsgi>\n<master/></uwsgi>", "uwsgi.xml"),
+        ("pom.xml", "<project/>", ""),
         ("compose.yaml", "services:\n  web:\n    command: gunicorn a.wsgi\n", "YAML"),
         ("values.yaml", "a: b\n", ""),
         ("gunicorn.py", "", "gunicorn.conf.py"),
@@ -79,7 +83,7 @@ def test_what_is_nothing_known_is_an_error_in_four_parts() -> None:
     assert caught.value.render() == (
         "error: README.md configures no server that is known\n"
         "  README.md\n"
-        "  by its name and its lines it is none of uwsgi.ini or uwsgi.yaml, gunicorn.conf.py, a Procfile, a "
+        "  by its name and its lines it is none of uwsgi.ini, .yaml, .json or .xml, gunicorn.conf.py, a Procfile, a "
         "Dockerfile, a systemd unit, a shell script, and supervisor's, Compose's and Kubernetes' files\n"
         "\n"
         "hint: nuages explain -- COMMAND explains a command line: nuages explain -- gunicorn shop.wsgi -w 4"
@@ -99,6 +103,56 @@ def test_files_that_a_command_line_names_are_read_and_give_way_to_it() -> None:
         "CMD uwsgi --ini /etc/app.ini\n", "Dockerfile", app_ini=ini, more_ini="[uwsgi]\nthreads = 3\n"
     ) == ("nuages serve --bind 0.0.0.0:80 --threads 3")
     assert ours("CMD uwsgi --ini app.ini:other\n", "Dockerfile", app_ini=ini) == "nuages serve --workers 2"
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "text"),
+    [
+        ("uwsgi --json uwsgi.json", "uwsgi.json", '{"uwsgi": {"http-socket": ":80", "workers": 3}}'),
+        (
+            "uwsgi -j uwsgi.json:web",
+            "uwsgi.json",
+            '{"web": {"http-socket": ":80", "workers": 3}, "uwsgi": {}}',
+        ),
+        (
+            "uwsgi -x django.xml",
+            "django.xml",
+            "<uwsgi><http-socket>:80</http-socket><workers>3</workers></uwsgi>",
+        ),
+        (
+            "uwsgi django.xml",
+            "django.xml",
+            "<uwsgi><http-socket>:80</http-socket><workers>3</workers></uwsgi>",
+        ),
+        ("uwsgi --yaml app.yml", "app.yml", "uwsgi:\n  http-socket: :80\n  workers: 3\n"),
+        ("uwsgi --ini a.conf", "a.conf", "[uwsgi]\nhttp-socket = :80\nworkers = 3\n"),
+        ("uwsgi --ini a.conf", "a.conf", "[uwsgi]\ninclude = django.xml\nworkers = 3\n"),
+    ],
+)
+def test_a_file_of_uwsgis_is_read_in_each_of_its_forms(command: str, name: str, text: str) -> None:
+    files = {"django.xml": "<uwsgi><http-socket>:80</http-socket></uwsgi>", name: text}
+    found = read(f"web: {command}\n", "Procfile", lambda asked: _beside(files, asked))
+    _, summed = conclusion.explained(found.parts)
+    assert conclusion.shell(summed.command()) == "nuages serve --bind 0.0.0.0:80 --workers 3"
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "error"),
+    [
+        ("uwsgi.json", '{"uwsgi": {\n"a": 1,}}', "error: uwsgi.json is not JSON\n  uwsgi.json:2\n"),
+        ("uwsgi.xml", "<uwsgi>\n<a></b></uwsgi>", "error: uwsgi.xml is not XML\n  uwsgi.xml:2\n"),
+        (
+            "uwsgi.xml",
+            '<!DOCTYPE a [<!ENTITY b "c">]><uwsgi></uwsgi>',
+            "error: uwsgi.xml is not XML\n  uwsgi.xml\n",
+        ),
+        ("uwsgi.json", '{"uwsgi": {"a": ' + "[" * 90_000, "error: uwsgi.json is not JSON\n"),
+    ],
+)
+def test_what_uwsgi_would_not_start_with_is_an_error_with_its_line(path: str, text: str, error: str) -> None:
+    with pytest.raises(ProjectError) as caught:
+        reading(text, path)
+    assert caught.value.render().startswith(error)
 
 
 def test_files_that_name_each_other_end_and_one_that_is_missing_is_named() -> None:
@@ -267,11 +321,13 @@ LINES = st.lists(
         "ENV =", "ENV A", 'ENV A="b', "ENV UWSGI_= x", "RUN <<EOF", "RUN \\", "EXPOSE", "\\", "services:", "[uwsgi]",
         "[Service]", "Environment=A", "ExecStart=", "ExecStart=gunicorn '", "web: gunicorn", "web: uwsgi --ini x.ini",
         "command=uwsgi", "#!/bin/sh",
+        '{"uwsgi": {', '"a": [1, null]', "}}", "<uwsgi>", '<app mountpoint="/">', "<a>", "</a>", "</app>", "</uwsgi>",
+        "&b;",
     ]) | st.text(max_size=20)
 )  # fmt: skip
-NAMES = st.sampled_from(
-    ["Dockerfile", "Procfile", "uwsgi.ini", "a.yaml", "web.service", "run.sh", "x", "site.conf"]
-)
+NAMES = st.sampled_from([
+    "Dockerfile", "Procfile", "uwsgi.ini", "uwsgi.json", "uwsgi.xml", "a.yaml", "web.service", "run.sh", "x", "site.conf",
+])  # fmt: skip
 
 
 @given(NAMES, LINES)
