@@ -202,11 +202,11 @@ def _behind_python(words: list[str]) -> list[str]:
     return []
 
 
-def settings(command: Command, origin: Origin, *, rank: int = 2) -> Iterator[Setting | Row]:
+def settings(command: Command, origin: Origin) -> Iterator[Setting | Row]:
     """Yield the settings of a server's command line, in the order of its words."""
     yield from wrappers.rows(command.wrappers, command.origin(origin))
     yield from parse(
-        command.server, command.words[1:], origin, rank=rank, unknown=command.unknown, lines=command.lines[1:]
+        command.server, command.words[1:], origin, unknown=command.unknown, lines=command.lines[1:]
     )
 
 

@@ -154,8 +154,17 @@ HYPERCORN: tuple[Fact, ...] = (
     kept("certfile", values.file, "tls-cert"),
     kept("keyfile", values.file, "tls-key"),
     dropped("keyfile-password", _KEY_PASSWORD),
-    dropped("ca-certs cert-reqs verify-mode ciphers", _TLS),
-    dropped("config c", "a file of hypercorn's own in TOML or Python, which is not read here: see what it sets"),
+    dropped("ca-certs cert-reqs verify-mode verify-flags ciphers", _TLS),
+    dropped("alpn-protocols alt-svc-headers h2-max-concurrent-streams h2-max-header-list-size "
+            "h2-max-inbound-frame-size", _HTTP2),
+    itself("h11-max-incomplete-size", "a request's head may have 64 KB"),
+    dropped("h11-pass-raw-headers include-date-header include-server-header", _SERVER, is_switch=True),
+    itself("keep-alive-max-requests", "a connection is kept as long as its client uses it"),
+    itself("max-app-queue-size", "a body is read as fast as an async view takes it, and stored whole for a sync one"),
+    itself("ssl-handshake-timeout startup-timeout shutdown-timeout",
+           "--start-timeout and --grace limit the start and the end"),
+    kept("wsgi-max-body-size", values.size, "max-body"),
+    dropped("config c", "the file is read here too, where it lies beside this one"),
     dropped("daemon D", "it stays in the foreground: the container runtime or systemd watches it", is_switch=True),
     dropped("debug", "set DEBUG in Django's settings while you write code", is_switch=True),
     dropped("error-log error-logfile errorlog log-file", _LOG_FILE),
@@ -169,17 +178,29 @@ HYPERCORN: tuple[Fact, ...] = (
     dropped("group g user u umask m", _USER),
     itself("worker-class k", _ENGINE),
     kept("keep-alive keep-alive-timeout", values.keep_alive, "keep-alive"),
-    dropped("log-config logconfig", _LOG_CONFIG),
+    dropped("log-config logconfig logconfig-dict logger-class", _LOG_CONFIG),
     dropped("log-level loglevel", _LOG_LEVEL),
     dropped("pid p pid-path", _PIDFILE),
     dropped("reload use-reloader", _RELOAD, is_switch=True),
     dropped("root-path", _PREFIX),
-    dropped("server-name", "Django's ALLOWED_HOSTS says which hosts are served"),
-    dropped("statsd-host statsd-prefix", _METRICS),
-    itself("websocket-ping-interval", _WEBSOCKETS),
+    dropped("server-name server-names", "Django's ALLOWED_HOSTS says which hosts are served"),
+    dropped("statsd-host statsd-prefix dogstatsd-tags", _METRICS),
+    itself("websocket-ping-interval websocket-max-message-size", _WEBSOCKETS),
     kept("workers w", values.workers, "workers"),
     dropped("help h", _ITSELF_SAYS, is_switch=True),
 )  # fmt: skip
+
+_HYPERCORN_FILE = """
+access-log-format accesslog alpn-protocols alt-svc-headers application-path backlog bind ca-certs cert-reqs certfile
+ciphers daemon debug dogstatsd-tags errorlog graceful-timeout group h11-max-incomplete-size h11-pass-raw-headers
+h2-max-concurrent-streams h2-max-header-list-size h2-max-inbound-frame-size include-date-header include-server-header
+insecure-bind keep-alive-max-requests keep-alive-timeout keyfile keyfile-password logconfig logconfig-dict logger-class
+loglevel max-app-queue-size max-requests max-requests-jitter pid-path quic-bind read-timeout root-path server-names
+shutdown-timeout ssl-handshake-timeout startup-timeout statsd-host statsd-prefix umask use-reloader user verify-flags
+verify-mode websocket-max-message-size websocket-ping-interval worker-class workers wsgi-max-body-size
+"""
+HYPERCORN_FILE = frozenset(_HYPERCORN_FILE.split())
+"""What hypercorn reads from a file (hypercorn/config.py); flags have other names in part, which do nothing there."""
 
 GRANIAN: tuple[Fact, ...] = (
     kept("app", _application, "app"),

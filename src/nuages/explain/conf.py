@@ -1,4 +1,4 @@
-"""gunicorn.conf.py, read by its syntax tree and never executed: what it sets, and the hooks that it defines."""
+"""gunicorn.conf.py, or hypercorn's, read by its syntax tree and never executed: what it sets, and its hooks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from functools import lru_cache
 from nuages.errors import Origin
 from nuages.explain.facts import Row, Setting, drop, normal, nothing, undecided
 from nuages.explain.gunicorn_options import HOOKS
-from nuages.explain.servers import known, similar
+from nuages.explain.servers import in_file, similar_in_file
 from nuages.explain.translation import unknown
 
 _CPUS = frozenset({"cpu_count", "sched_getaffinity", "process_cpu_count"})
@@ -29,12 +29,12 @@ class Value:
     counts_cpus: bool = False
 
 
-def read(text: str, path: str, *, rank: int = 0) -> list[Setting | Row]:
-    """Return the settings of the file in the order of its lines; raises SyntaxError."""
+def read(text: str, path: str, server: str = "gunicorn") -> list[Setting | Row]:
+    """Return the settings of a file of gunicorn's or hypercorn's in the order of its lines; raises SyntaxError."""
     tree = ast.parse(text)
     names: dict[str, Value] = {}
     found: list[Setting | Row] = []
-    _body(tree.body, text, path, names, found, rank)
+    _body(tree.body, text, path, names, found, server)
     return found
 
 
@@ -44,7 +44,7 @@ def _body(
     path: str,
     names: dict[str, Value],
     found: list[Setting | Row],
-    rank: int,
+    server: str,
 ) -> None:
     for node in statements:
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
@@ -52,16 +52,16 @@ def _body(
             for name, given in _pairs(targets, node.value):
                 value = _value(given, names)
                 names[name] = value
-                found += _setting(name, given, value, text, Origin(path, node.lineno), rank)
+                found += _setting(name, given, value, text, Origin(path, node.lineno), server)
         elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
             value = Value(counts_cpus=names.get(node.target.id, Value()).counts_cpus)
             names[node.target.id] = value
-            found += _setting(node.target.id, node.value, value, text, Origin(path, node.lineno), rank)
+            found += _setting(node.target.id, node.value, value, text, Origin(path, node.lineno), server)
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            if node.name in HOOKS:
-                found.append(_hook(node, Origin(path, node.lineno), rank))
+            if node.name in HOOKS and server == "gunicorn":
+                found.append(_hook(node, Origin(path, node.lineno)))
         elif isinstance(node, ast.If):
-            _branches(node, text, path, names, found, rank)
+            _branches(node, text, path, names, found, server)
         elif isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
             outcome = undecided("what that module sets is not read: explain its file as well")
             found.append(
@@ -69,11 +69,11 @@ def _body(
             )
         elif isinstance(node, (ast.For, ast.While)):
             _branches(ast.If(test=node.test if isinstance(node, ast.While) else node.iter, body=node.body, orelse=[]),
-                      text, path, names, found, rank)  # fmt: skip
+                      text, path, names, found, server)  # fmt: skip
         elif isinstance(node, (ast.Try, ast.With)):
-            _body(node.body, text, path, names, found, rank)
+            _body(node.body, text, path, names, found, server)
             for handler in getattr(node, "handlers", ()):
-                _body(handler.body, text, path, dict(names), found, rank)
+                _body(handler.body, text, path, dict(names), found, server)
 
 
 def _pairs(targets: Iterable[ast.expr], value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
@@ -90,17 +90,17 @@ def _pairs(targets: Iterable[ast.expr], value: ast.expr) -> Iterator[tuple[str, 
 
 
 def _branches(
-    node: ast.If, text: str, path: str, names: dict[str, Value], found: list[Setting | Row], rank: int
+    node: ast.If, text: str, path: str, names: dict[str, Value], found: list[Setting | Row], server: str
 ) -> None:
     """Read both branches; what they set depends on a condition that only running it would tell."""
     inside: list[Setting | Row] = []
     for branch in (node.body, node.orelse):
-        _body(branch, text, path, dict(names), inside, rank)
+        _body(branch, text, path, dict(names), inside, server)
     condition = _source(text, node.test)
     for item in inside:
         if isinstance(item, Setting) and item.key not in {normal(hook) for hook in HOOKS}:
             item = Setting(
-                server=item.server, name=item.name, key=item.key, origin=item.origin, values=(), rank=rank,
+                server=item.server, name=item.name, key=item.key, origin=item.origin, values=(),
                 text=f"{item.text} if {condition}", counts_cpus=item.counts_cpus,
             )  # fmt: skip
             names[item.name] = Value(counts_cpus=item.counts_cpus)
@@ -124,15 +124,15 @@ def _source(text: str, node: ast.expr) -> str:
 
 
 def _setting(
-    name: str, node: ast.expr, value: Value, text: str, origin: Origin, rank: int
+    name: str, node: ast.expr, value: Value, text: str, origin: Origin, server: str
 ) -> Iterator[Setting | Row]:
     source = _source(text, node)
-    fact = known("gunicorn", name)
+    fact = in_file(server, name)
     shown = value.texts[0] if isinstance(node, ast.Constant) and value.texts else source
     if fact is None or name != name.lower() or name.startswith("_"):
-        outcome = drop("no setting of gunicorn's; a variable of this file, or read by nobody")
-        if similar("gunicorn", name, 0.85) and not re.search(rf"\b{name}\b.*\b{name}\b", text, re.DOTALL):
-            outcome = unknown("gunicorn", name)
+        outcome = drop(f"no setting of {server}'s; a variable of this file, or read by nobody")
+        if similar_in_file(server, name, 0.85) and not re.search(rf"\b{name}\b.*\b{name}\b", text, re.DOTALL):
+            outcome = unknown(server, name)
         yield Row(origin=origin, name=name, text=shown, outcome=outcome)
         return
     if isinstance(node, ast.Constant) and node.value is None and fact.key != "accesslog":
@@ -142,17 +142,17 @@ def _setting(
         for at, each in enumerate(node.elts):
             values = value.texts[at : at + 1] if len(value.texts) == len(node.elts) else ()
             yield Setting(
-                server="gunicorn", name=name, key=fact.key, text=values[0] if values else ast.unparse(each),
-                origin=Origin(origin.place, each.lineno), values=values, rank=rank,
+                server=server, name=name, key=fact.key, text=values[0] if values else ast.unparse(each),
+                origin=Origin(origin.place, each.lineno), values=values,
             )  # fmt: skip
         return
     yield Setting(
-        server="gunicorn", name=name, key=fact.key, text=shown, values=value.texts, origin=origin,
-        counts_cpus=value.counts_cpus, rank=rank,
+        server=server, name=name, key=fact.key, text=shown, values=value.texts, origin=origin,
+        counts_cpus=value.counts_cpus,
     )  # fmt: skip
 
 
-def _hook(node: ast.FunctionDef | ast.AsyncFunctionDef, origin: Origin, rank: int) -> Setting | Row:
+def _hook(node: ast.FunctionDef | ast.AsyncFunctionDef, origin: Origin) -> Setting | Row:
     source = ast.dump(node)
     if not [line for line in node.body if not _does_nothing(line)]:
         return Row(
@@ -168,9 +168,7 @@ def _hook(node: ast.FunctionDef | ast.AsyncFunctionDef, origin: Origin, rank: in
         why = "patches for greenlets: here threads are real, and it must go"
         return Row(origin=origin, name=f"def {node.name}", text="", outcome=drop(why))
     key = normal(node.name)
-    return Setting(
-        server="gunicorn", name=f"def {node.name}", key=key, text="", values=("",), origin=origin, rank=rank
-    )
+    return Setting(server="gunicorn", name=f"def {node.name}", key=key, text="", values=("",), origin=origin)
 
 
 def _does_nothing(node: ast.stmt) -> bool:

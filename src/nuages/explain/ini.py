@@ -18,9 +18,7 @@ _FILE = re.compile(r"@\([^()]*\)")
 _MOST_NESTED = 20
 
 
-def read(
-    text: str, path: str, section: str = "uwsgi", *, form: str = "uwsgi.ini", rank: int = 0
-) -> list[Setting | Row]:
+def read(text: str, path: str, section: str = "uwsgi", *, form: str = "uwsgi.ini") -> list[Setting | Row]:
     """Return the settings of one section; of the others only that they are not read.
 
     `path` is the file's name as it is shown, from which `%d` and the like are made. Raises ValueError or ExpatError for
@@ -60,7 +58,7 @@ def read(
             continue
         found.append(
             Setting(
-                server="uwsgi", name=line.key, key=fact.key, origin=origin, rank=rank, counts_cpus=counts_cpus,
+                server="uwsgi", name=line.key, key=fact.key, origin=origin, counts_cpus=counts_cpus,
                 text=line.value if is_sure or not condition else f"{line.value}, {condition}",
                 values=(value,) if is_sure else (),
             )

@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from xml.parsers.expat import ExpatError
 
 from nuages.errors import Origin, ProjectError
-from nuages.explain import conf, dockerfile, ini, scripts, services, units, uwsgi_files
+from nuages.explain import conf, dockerfile, ini, scripts, services, toml, units, uwsgi_files
 from nuages.explain.dockerfile import Leaves
 from nuages.explain.facts import Row, Setting, normal, nothing, undecided
 from nuages.explain.gunicorn_options import HOOKS
 from nuages.explain.scripts import Part
-from nuages.explain.servers import TABLES, known
+from nuages.explain.servers import TABLES, in_file
 from nuages.explain.uwsgi_files import FORMS
 
 Beside = Callable[[str], "tuple[str, str] | None"]
 """A name, perhaps a path of the image → the shown name and the text of the file beside; None where it is not there."""
 
 KINDS = (
-    "uwsgi.ini, .yaml, .json or .xml, gunicorn.conf.py, a Procfile, a Dockerfile, a systemd unit, a shell script, and "
-    "supervisor's, Compose's and Kubernetes' files"
+    "uwsgi.ini, .yaml, .json or .xml, gunicorn.conf.py, hypercorn.toml, a Procfile, a Dockerfile, a systemd unit, a "
+    "shell script, and supervisor's, Compose's and Kubernetes' files"
 )
 _SERVERS = "|".join(TABLES)
 _SERVER_WORD = re.compile(rf"(?<![\w.-])(?:{_SERVERS})(?![\w.-])")
 _MOST_FILES = 8
 _CONFIG = frozenset({"config", "c"})
+_MEND = "{} does not start with it either: mend the {}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,23 +75,15 @@ def recognised(text: str, path: str) -> str:
         return "Dockerfile"
     if name.startswith("procfile"):
         return "Procfile"
-    if name.endswith((".yml", ".yaml")):
-        if re.search(r"^uwsgi\s*:", text, re.MULTILINE):
-            return "uwsgi.yaml"
-        is_known = _SERVER_WORD.search(text) or re.search(r"^(services|apiVersion)\s*:", text, re.MULTILINE)
-        return "YAML" if is_known and services.has_commands(text) else ""
-    if name.endswith((".json", ".js")) and re.search(r"\"uwsgi\"\s*:\s*\{", text):
-        return "uwsgi.json"
-    if name.endswith(".xml") and re.search(r"<uwsgi[\s>]", text):
-        return "uwsgi.xml"
+    ending = name.rpartition(".")[2]
+    if ending in _BY_ENDING:
+        return _BY_ENDING[ending](name, text)
     if re.search(r"^\s*\[uwsgi\]", text, re.MULTILINE) or (name.endswith(".ini") and "uwsgi" in name):
         return "uwsgi.ini"
     if re.search(r"^\s*\[Service\]", text, re.MULTILINE):
         return "unit"
     if re.search(r"^\s*\[(program|supervisord)[\]:]", text, re.MULTILINE):
         return "supervisor"
-    if name.endswith(".py"):
-        return "gunicorn.conf.py" if "gunicorn" in name or _sets(text) else ""
     if text.startswith("#!") and re.match(r"#!\s*\S*(?:/env\s+)?\S*sh\b", text):
         return "script"
     if re.search(r"^FROM\s+\S+", text, re.MULTILINE) and re.search(
@@ -102,11 +95,43 @@ def recognised(text: str, path: str) -> str:
     return "Procfile" if re.search(rf"^[\w-]+:\s.*{_SERVER_WORD.pattern}", text, re.MULTILINE) else ""
 
 
-def _sets(text: str) -> bool:
-    """Whether a Python file sets at least two of gunicorn's settings at its top."""
+def _yaml(_name: str, text: str) -> str:
+    if re.search(r"^uwsgi\s*:", text, re.MULTILINE):
+        return "uwsgi.yaml"
+    is_known = _SERVER_WORD.search(text) or re.search(r"^(services|apiVersion)\s*:", text, re.MULTILINE)
+    return "YAML" if is_known and services.has_commands(text) else ""
+
+
+def _json(_name: str, text: str) -> str:
+    return "uwsgi.json" if re.search(r"\"uwsgi\"\s*:\s*\{", text) else ""
+
+
+def _xml(_name: str, text: str) -> str:
+    return "uwsgi.xml" if re.search(r"<uwsgi[\s>]", text) else ""
+
+
+def _python(name: str, text: str) -> str:
+    if "hypercorn" in name:
+        return "hypercorn.conf.py"
+    return "gunicorn.conf.py" if "gunicorn" in name or _sets("gunicorn", text) else ""
+
+
+def _toml_of(name: str, text: str) -> str:
+    top = re.split(r"^\s*\[", text, maxsplit=1, flags=re.MULTILINE)[0]
+    return "hypercorn.toml" if "hypercorn" in name or _sets("hypercorn", top) else ""
+
+
+_BY_ENDING: Mapping[str, Callable[[str, str], str]] = {
+    "yml": _yaml, "yaml": _yaml, "json": _json, "js": _json, "xml": _xml, "py": _python, "toml": _toml_of,
+}  # fmt: skip
+
+
+def _sets(server: str, text: str) -> bool:
+    """Whether a file sets at least two of a server's settings at its top."""
     names = {normal(match) for match in re.findall(r"^([a-z_]+)\s*(?::[^=\n]+)?=(?!=)", text, re.MULTILINE)}
-    names |= {hook for hook in HOOKS if re.search(rf"^def {hook}\b", text, re.MULTILINE)}
-    return sum(known("gunicorn", name) is not None for name in names) >= 2
+    if server == "gunicorn":
+        names |= {hook for hook in HOOKS if re.search(rf"^def {hook}\b", text, re.MULTILINE)}
+    return sum(in_file(server, name) is not None for name in names) >= 2
 
 
 def _parts(kind: str, text: str, path: str, leaves: Leaves) -> list[Part]:
@@ -114,6 +139,10 @@ def _parts(kind: str, text: str, path: str, leaves: Leaves) -> list[Part]:
         return [Part(name="", items=tuple(_uwsgi(text, path, form=kind)))]
     if kind == "gunicorn.conf.py":
         return [Part(name="", items=tuple(_conf(text, path)))]
+    if kind == "hypercorn.toml":
+        return [Part(name="", items=tuple(_toml(text, path)))]
+    if kind == "hypercorn.conf.py":
+        return [Part(name="", items=tuple(_conf(text, path, "hypercorn")))]
     if kind == "Dockerfile":
         return dockerfile.read(text, path, leaves)
     if kind == "unit":
@@ -127,28 +156,34 @@ def _parts(kind: str, text: str, path: str, leaves: Leaves) -> list[Part]:
     return scripts.procfile(text, path)
 
 
-def _conf(text: str, path: str, rank: int = 0) -> list[Setting | Row]:
+def _conf(text: str, path: str, server: str = "gunicorn") -> list[Setting | Row]:
     try:
-        return conf.read(text, path, rank=rank)
+        return conf.read(text, path, server)
     except (SyntaxError, ValueError, RecursionError) as error:
+        hint = "see whether gunicorn itself reads it: gunicorn --check-config -c FILE MODULE:NAME"
         raise _unread(
-            error,
-            path,
-            "Python",
-            "see whether gunicorn itself reads it: gunicorn --check-config -c FILE MODULE:NAME",
+            error, path, "Python", hint if server == "gunicorn" else _MEND.format(server, "Python")
         ) from None
 
 
-def _uwsgi(text: str, path: str, section: str = "uwsgi", *, form: str, rank: int = 0) -> list[Setting | Row]:
+def _toml(text: str, path: str) -> list[Setting | Row]:
     try:
-        return ini.read(text, path, section, form=form, rank=rank)
+        return toml.read(text, path)
+    except ValueError as error:
+        raise _unread(error, path, "TOML", _MEND.format("hypercorn", "TOML")) from None
+
+
+def _uwsgi(text: str, path: str, section: str = "uwsgi", *, form: str) -> list[Setting | Row]:
+    try:
+        return ini.read(text, path, section, form=form)
     except (ValueError, ExpatError) as error:
         kind = form.rpartition(".")[2].upper()
-        raise _unread(error, path, kind, f"uWSGI does not start with it either: mend the {kind}") from None
+        raise _unread(error, path, kind, _MEND.format("uWSGI", kind)) from None
 
 
 def _unread(error: Exception, path: str, kind: str, hint: str) -> ProjectError:
-    line = getattr(error, "lineno", None)
+    said = re.search(r"line (\d+)", str(error))
+    line = getattr(error, "lineno", None) or (int(said[1]) if said else None)
     return ProjectError(f"{path} is not {kind}", where=Origin(path, line), why=str(error), hint=hint)
 
 
@@ -210,7 +245,7 @@ def _told(item: Setting | Row, more: list[Setting | Row]) -> Row:
 def _named(item: Setting, beside: Beside, seen: set[str]) -> list[Setting | Row] | None:
     """Return what the file says that a setting names; empty where it is not there, None where it names none."""
     value = item.values[0]
-    if item.server == "gunicorn" and item.key in _CONFIG:
+    if item.server in {"gunicorn", "hypercorn"} and item.key in _CONFIG:
         name = value.removeprefix("file:")
         if name.startswith("python:"):
             name = name.removeprefix("python:").replace(".", "/") + ".py"
@@ -218,7 +253,8 @@ def _named(item: Setting, beside: Beside, seen: set[str]) -> list[Setting | Row]
         if found is None or found[0] in seen:
             return []
         seen.add(found[0])
-        return _conf(found[1], found[0])
+        is_toml = item.server == "hypercorn" and not name.endswith(".py")
+        return _toml(found[1], found[0]) if is_toml else _conf(found[1], found[0], item.server)
     if item.server == "uwsgi" and (form := uwsgi_files.form(item.key, value.partition(":")[0])):
         name, _, section = value.partition(":")
         found = beside(name)

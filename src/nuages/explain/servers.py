@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nuages.explain.asgi_options import DAPHNE, GRANIAN, HYPERCORN, UVICORN
+from nuages.explain.asgi_options import DAPHNE, GRANIAN, HYPERCORN, HYPERCORN_FILE, UVICORN
 from nuages.explain.facts import Fact, find, normal
 from nuages.explain.gunicorn_options import GUNICORN
 from nuages.explain.uwsgi_names import NAMES, OPTIONAL, SWITCHES
@@ -56,6 +56,11 @@ def known(server: str, name: str) -> Known | None:
     return Known(fact=fact, key=fact.names[0] if key in fact.names and fact.convert is not None else key)
 
 
+def in_file(server: str, name: str) -> Known | None:
+    """Return what is known of an option that stands in a file as `name`; None for one that the server does not read."""
+    return known(server, name) if server != "hypercorn" or normal(name) in HYPERCORN_FILE else None
+
+
 def takes_value(server: str, name: str) -> bool:
     """Return whether the next word of a command line is this option's value."""
     key = normal(name)
@@ -74,6 +79,16 @@ def similar(server: str, name: str, cutoff: float = 0.75) -> str:
     words = [word for word in words if abs(len(word) - len(name.lstrip("-"))) <= _MOST_LETTERS]
     near = difflib.get_close_matches(normal(name), words, n=1, cutoff=cutoff)
     return near[0] if near else ""
+
+
+def similar_in_file(server: str, name: str, cutoff: float = 0.75) -> str:
+    """Return what was probably meant by a name in a file, "" where nothing is near."""
+    if server != "hypercorn":
+        return similar(server, name, cutoff)
+    found = known(server, name)
+    alias = next((each for each in found.fact.names if each in HYPERCORN_FILE), "") if found else ""
+    near = difflib.get_close_matches(normal(name), sorted(HYPERCORN_FILE), n=1, cutoff=cutoff)
+    return (alias or "".join(near)).replace("-", "_")
 
 
 def of_variable(name: str) -> tuple[str, str] | None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from nuages.explain import values
 from nuages.explain.facts import Context, Fact, Fate, Outcome, Row, Setting, drop, keep, nothing, undecided
-from nuages.explain.servers import TITLES, Known, known, similar
+from nuages.explain.servers import TITLES, Known, known, similar, similar_in_file
 from nuages.options import Option, options_of
 from nuages.runtime.settings import Settings
 
@@ -106,11 +106,15 @@ def _outcome(setting: Setting, context: Context) -> Outcome:
 
 def unknown(server: str, name: str, *, is_in_file: bool = True) -> Outcome:
     """Return the outcome of an option that the server does not have."""
-    title, meant = TITLES.get(server, server), similar(server, name)
+    title = TITLES.get(server, server)
+    meant = similar_in_file(server, name) if is_in_file else similar(server, name)
     said = f": did you mean {meant}?" if meant else ""
     if server == "uwsgi" and is_in_file:
         why = f"uWSGI has no such option{said or '.'} It takes any name from a file as a placeholder, without a word"
         return Outcome(fate=Fate.UNKNOWN, why=why, decision=why if meant else "")
+    if server == "hypercorn" and is_in_file:
+        why = f"hypercorn reads no such name from a file, and does not say so{said}"
+        return Outcome(fate=Fate.UNKNOWN, why=why, decision=why)
     why = f"{title} has no such option{said}"
     return Outcome(fate=Fate.UNKNOWN, why=why, decision=why)
 

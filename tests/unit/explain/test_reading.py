@@ -60,6 +60,10 @@ def said(text: str, path: str, **others: str) -> list[Row]:
         ("package.json", "{}", ""),
         ("socket.xml", "<uwsgi>\n<master/></uwsgi>", "uwsgi.xml"),
         ("pom.xml", "<project/>", ""),
+        ("hypercorn.toml", "", "hypercorn.toml"),
+        ("deploy/server.toml", 'bind = "0.0.0.0:80"\nworkers = 2\n[x]\n', "hypercorn.toml"),
+        ("pyproject.toml", "[project]\nworkers = 2\nbind = 1\n", ""),
+        ("hypercorn_conf.py", "workers = 2\n", "hypercorn.conf.py"),
         ("compose.yaml", "services:\n  web:\n    command: gunicorn a.wsgi\n", "YAML"),
         ("values.yaml", "a: b\n", ""),
         ("gunicorn.py", "", "gunicorn.conf.py"),
@@ -83,8 +87,8 @@ def test_what_is_nothing_known_is_an_error_in_four_parts() -> None:
     assert caught.value.render() == (
         "error: README.md configures no server that is known\n"
         "  README.md\n"
-        "  by its name and its lines it is none of uwsgi.ini, .yaml, .json or .xml, gunicorn.conf.py, a Procfile, a "
-        "Dockerfile, a systemd unit, a shell script, and supervisor's, Compose's and Kubernetes' files\n"
+        "  by its name and its lines it is none of uwsgi.ini, .yaml, .json or .xml, gunicorn.conf.py, hypercorn.toml, "
+        "a Procfile, a Dockerfile, a systemd unit, a shell script, and supervisor's, Compose's and Kubernetes' files\n"
         "\n"
         "hint: nuages explain -- COMMAND explains a command line: nuages explain -- gunicorn shop.wsgi -w 4"
     )
@@ -136,9 +140,70 @@ def test_a_file_of_uwsgis_is_read_in_each_of_its_forms(command: str, name: str, 
     assert conclusion.shell(summed.command()) == "nuages serve --bind 0.0.0.0:80 --workers 3"
 
 
+HYPERCORN = 'bind = ["0.0.0.0:80"]\nkeep_alive_timeout = 90\nuse_reloader = true\n'
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "text"),
+    [
+        ("-c hypercorn.toml", "hypercorn.toml", HYPERCORN),
+        ("--config=file:hypercorn.toml", "hypercorn.toml", HYPERCORN),
+        (
+            "-c file:hypercorn_dev.py",
+            "hypercorn_dev.py",
+            'import os\nbind = [f"0.0.0.0:{80}"]\nkeep_alive_timeout = 90\n',
+        ),
+        (
+            "-c python:config.hypercorn",
+            "config/hypercorn.py",
+            "bind = '0.0.0.0:80'\nkeep_alive_timeout = 90\n",
+        ),
+    ],
+)
+def test_a_file_of_hypercorns_is_read_in_each_of_its_forms(option: str, name: str, text: str) -> None:
+    def beside(asked: str) -> tuple[str, str] | None:
+        return (name, text) if asked == name else None
+
+    found = read(f"web: hypercorn {option} shop.asgi:application -w 3\n", "Procfile", beside)
+    _, summed = conclusion.explained(found.parts)
+    assert conclusion.shell(summed.command()) == "nuages serve --bind 0.0.0.0:80 --keep-alive 90s --workers 3"
+
+
+def test_a_file_of_hypercorns_alone_has_a_row_for_each_line_and_names_what_hypercorn_does_not_read() -> None:
+    text = (
+        '# TrakBridge\nbind = "unix:/run/shop.sock"\nmax_requests = 1000\nkeep_alive = 5\nlog_level = "info"\n'
+        'preload_app = true\napplication_path = "shop.asgi:application"\n\n[production]\nworkers = 9\n'
+    )
+    assert ours(text, "hypercorn.toml") == "nuages serve --bind unix:/run/shop.sock --recycle-requests 1000"
+    ignored = "hypercorn reads no such name from a file, and does not say so"
+    rows = said(text, "hypercorn.toml")
+    assert [(row.origin.line, row.name) for row in rows] == [
+        (2, "bind"), (3, "max_requests"), (4, "keep_alive"), (5, "log_level"), (6, "preload_app"),
+        (7, "application_path"), (9, "[production]"),
+    ]  # fmt: skip
+    assert [row.outcome.why for row in rows[2:5]] == [
+        f"{ignored}: did you mean keep_alive_timeout?", f"{ignored}: did you mean loglevel?", ignored,
+    ]  # fmt: skip
+
+
+def test_hypercorns_python_has_no_hooks_of_gunicorns() -> None:
+    text = "import os\nhost = '0.0.0.0'\nbind = f'{host}:80'\naccess_logfile = '-'\ndef post_fork(a, b):\n    work()\n"
+    assert [(row.name, row.outcome.fate.value) for row in said(text, "hypercorn.conf.py")] == [
+        ("host", "dropped"), ("bind", "kept"), ("access_logfile", "unknown"),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("path", "text", "error"),
     [
+        ("hypercorn.toml", "workers = 3\nbind = [\n", "error: hypercorn.toml is not TOML\n"),
+        (
+            "hypercorn.toml",
+            "workers = 3\nbind = x\n",
+            "error: hypercorn.toml is not TOML\n  hypercorn.toml:2\n",
+        ),
+        ("hypercorn.toml", "a = " + "[" * 50_000, "error: hypercorn.toml is not TOML\n"),
+        ("hypercorn.conf.py", "bind = [", "error: hypercorn.conf.py is not Python\n  hypercorn.conf.py:1\n"),
         ("uwsgi.json", '{"uwsgi": {\n"a": 1,}}', "error: uwsgi.json is not JSON\n  uwsgi.json:2\n"),
         ("uwsgi.xml", "<uwsgi>\n<a></b></uwsgi>", "error: uwsgi.xml is not XML\n  uwsgi.xml:2\n"),
         (
@@ -322,11 +387,12 @@ LINES = st.lists(
         "[Service]", "Environment=A", "ExecStart=", "ExecStart=gunicorn '", "web: gunicorn", "web: uwsgi --ini x.ini",
         "command=uwsgi", "#!/bin/sh",
         '{"uwsgi": {', '"a": [1, null]', "}}", "<uwsgi>", '<app mountpoint="/">', "<a>", "</a>", "</app>", "</uwsgi>",
-        "&b;",
+        "&b;", "bind = [", "workers = 3", "[a.b]", "x = 1979-05-27", "c = {a = 1}",
     ]) | st.text(max_size=20)
 )  # fmt: skip
 NAMES = st.sampled_from([
-    "Dockerfile", "Procfile", "uwsgi.ini", "uwsgi.json", "uwsgi.xml", "a.yaml", "web.service", "run.sh", "x", "site.conf",
+    "Dockerfile", "Procfile", "uwsgi.ini", "uwsgi.json", "uwsgi.xml", "a.yaml", "web.service", "run.sh", "x",
+    "site.conf", "hypercorn.toml", "hypercorn.conf.py",
 ])  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import pytest
 from uvicorn.main import main
 
 from nuages.errors import Origin
+from nuages.explain.asgi_options import HYPERCORN_FILE
 from nuages.explain.facts import Fact, Fate, Setting
 from nuages.explain.servers import TABLES, known, of_variable, similar, takes_value
 from nuages.explain.translation import OPTIONS, PROJECT, rows
@@ -34,6 +35,11 @@ def stored(server: str) -> list[str]:
 def test_every_option_of_a_server_is_known(server: str) -> None:
     assert len(stored(server)) > 25
     assert [name for name in stored(server) if known(server, name) is None] == []
+
+
+def test_every_name_that_hypercorn_reads_from_a_file_is_known() -> None:
+    assert len(HYPERCORN_FILE) == 56
+    assert [name for name in sorted(HYPERCORN_FILE) if known("hypercorn", name) is None] == []
 
 
 def test_a_variable_of_granian_is_the_option_that_its_program_reads_from_it() -> None:
