@@ -28,6 +28,7 @@ _TO_A_FILE = re.compile(r"\d*(?:>>?|<<?-?|<<<)(.*)", re.DOTALL)
 _ENTRYPOINT = re.compile(r"\.(sh|bash)$|entrypoint")
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _NAMED = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+_A_VARIABLE = re.compile(r"\$(\{[^{}]*\}|\w+)")
 _PLAIN_VARIABLE = re.compile(r"\$([A-Za-z_]\w*)")
 _REQUIRED = re.compile(r"\$\{(\w+):?\?[^{}]*\}")
 
@@ -176,8 +177,14 @@ def _of_words(words: list[str], taken: tuple[str, ...], lines: tuple[int, ...] =
             behind = wrappers.behind(rest, _PROGRAM)
             around.append((name, *rest[1 : len(rest) - len(behind)]))
             rest = behind
-        elif _ENTRYPOINT.search(name) and len(rest) > 1 and rest[1].rpartition("/")[2] in TABLES:
+        elif _ENTRYPOINT.search(name) and len(rest) > 1 and _PROGRAM.fullmatch(rest[1].rpartition("/")[2]):
             around.append((rest[0],))
+            rest = rest[1:]
+        elif (
+            _A_VARIABLE.fullmatch(rest[0])
+            and len(rest) > 1
+            and _PROGRAM.fullmatch(rest[1].rpartition("/")[2])
+        ):
             rest = rest[1:]
         elif re.fullmatch(r"python[\d.]*", name) and (behind := _behind_python(rest)):
             rest = behind

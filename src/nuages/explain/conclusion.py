@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from nuages.explain import wrappers
-from nuages.explain.facts import Row, Setting
+from nuages.explain.facts import ABSENT, Row, Setting
 from nuages.explain.scripts import Part
 from nuages.explain.translation import OPTIONS, PROJECT, rows
 from nuages.options import Option
@@ -152,7 +152,9 @@ def _is_default(option: Option, texts: Sequence[str]) -> bool:
 
 
 def _of_the_kind(part: Part, options: dict[str, tuple[str, ...]], decisions: Sequence[str]) -> list[str]:
-    """Return what changes because this server worked in another way."""
+    """Return what changes because this server worked in another way; nothing where not all of its files were read."""
+    if any(isinstance(item, Row) and item.outcome.decision == ABSENT for item in part.items):
+        return []
     keys = {item.key: item for item in part.items if isinstance(item, Setting)}
     threads = [item for key, item in keys.items() if key in {"threads", "blocking-threads"}]
     has_threads = any(item.values[:1] not in {("1",), ("0",)} for item in threads)

@@ -143,6 +143,10 @@ def undecided(why: str) -> Outcome:
     return Outcome(fate=Fate.DECIDE, why=why, decision=why)
 
 
+ABSENT = "the file is not beside this one, or has no lines: explain it as well"
+"""What is decided about a file that a server is told to read and that is not there to be read here."""
+
+
 def normal(name: str) -> str:
     """Return a foreign name as the tables write it: `worker_class` and `--worker-class` are one."""
     return name.strip().lstrip("-").replace("_", "-")

@@ -11,7 +11,7 @@ from xml.parsers.expat import ExpatError
 from nuages.errors import Origin, ProjectError
 from nuages.explain import conf, dockerfile, ini, scripts, services, toml, units, uwsgi_files
 from nuages.explain.dockerfile import Leaves
-from nuages.explain.facts import Row, Setting, normal, nothing, undecided
+from nuages.explain.facts import ABSENT, Row, Setting, normal, nothing, undecided
 from nuages.explain.gunicorn_options import HOOKS
 from nuages.explain.scripts import Part
 from nuages.explain.servers import TABLES, in_file
@@ -234,10 +234,7 @@ def _default_file(part: Part) -> Setting:
 
 def _told(item: Setting | Row, more: list[Setting | Row]) -> Row:
     """Return the row of a line that names a file: it is read, or is not there."""
-    if more:
-        outcome = nothing("read with this, below")
-    else:
-        outcome = undecided("the file is not beside this one, or has no lines: explain it as well")
+    outcome = nothing("read with this, below") if more else undecided(ABSENT)
     text = item.text if isinstance(item, Setting) else ""
     return Row(origin=item.origin, name=item.name, text=text, outcome=outcome)
 

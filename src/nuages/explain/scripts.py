@@ -43,7 +43,7 @@ class Part:
     """What belongs to one server, or to none: its settings and rows in the order of the file.
 
     `scripts` are shell scripts that it starts, by the names that they have there; `folders` those where its files may
-    lie, beside the file's own.
+    lie, beside the file's own. `starts` is a command's server, which may have no setting but a file that is absent.
     """
 
     name: str
@@ -51,11 +51,12 @@ class Part:
     wrappers: tuple[Words, ...] = ()
     scripts: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
+    starts: str = ""
 
     @property
     def server(self) -> str:
         """The server whose settings these are, "" for none."""
-        return next((item.server for item in self.items if isinstance(item, Setting)), "")
+        return next((item.server for item in self.items if isinstance(item, Setting)), self.starts)
 
 
 def row(origin: Origin, name: str, text: str, outcome: Outcome) -> Row:
@@ -100,7 +101,7 @@ def of_commands(
     if not serving:
         items = [item if isinstance(item, Row) else _unused(item) for item in items]
     names = tuple(dict.fromkeys(word for word in started if _SCRIPT.search(word)))
-    return Part(name=name, items=tuple(items), wrappers=wrappers, scripts=names)
+    return Part(name=name, items=tuple(items), wrappers=wrappers, scripts=names, starts=serving)
 
 
 def _unused(setting: Setting) -> Row:

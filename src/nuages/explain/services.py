@@ -179,6 +179,13 @@ def _commands(given: Sequence[Node]) -> list[Command]:
     """Return what is run; raises ValueError where quotes do not match."""
     if len(given) == 1 and not given[0].nodes:
         return arguments.split(given[0].text)
+    if given[0].nodes and " " in given[0].nodes[0].text.strip():  # heroku.yml: each is a line
+        return [
+            replace(command, lines=(each.line,) * len(command.words))
+            for node in given
+            for each in _words(node)
+            for command in arguments.split(each.text)
+        ]
     vectors = [
         [(each.text, each.line) for each in node.nodes if each.text]
         if node.nodes

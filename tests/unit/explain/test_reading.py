@@ -225,6 +225,17 @@ def test_files_that_name_each_other_end_and_one_that_is_missing_is_named() -> No
     assert [(row.name, row.outcome.fate.value) for row in rows][-1] == ("ini", "to decide")
 
 
+def test_a_server_whose_file_is_absent_is_started_all_the_same_and_nothing_is_said_of_what_is_not_read() -> (
+    None
+):
+    found = reading("web: uwsgi --ini uwsgi.ini\n", "Procfile")
+    _, summed = conclusion.explained(found.parts)
+    assert summed.command() == ("nuages", "serve")
+    assert summed.decisions == (
+        "--ini (Procfile:1): the file is not beside this one, or has no lines: explain it as well",
+    )
+
+
 def test_a_script_that_an_image_starts_is_read() -> None:
     script = "#!/bin/sh\npython manage.py migrate\nexec gunicorn shop.wsgi -w 3\n"
     text = 'FROM python:3.13\nENTRYPOINT ["/app/entrypoint.sh"]\n'

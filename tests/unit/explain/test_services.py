@@ -149,6 +149,7 @@ def test_what_a_helm_chart_fills_in_is_computed_and_the_rest_is_read() -> None:
         ("environment: {UWSGI_WORKERS: 3, SECRET: x}\n    command: uwsgi --http :80 -w shop.wsgi",
          "nuages serve --bind 0.0.0.0:80 --workers 3"),
         ("command: wait-for db:5432 -- gunicorn shop.wsgi", "nuages serve"),
+        ("command:\n    - gunicorn shop.wsgi -w 3", "nuages serve --workers 3"),
         ("command: gunicorn 'shop.wsgi", ""),
         ("build:\n      args: [gunicorn]\n    healthcheck:\n      command: gunicorn", ""),
         ("command:", ""),
