@@ -92,7 +92,7 @@ def read(text: str, path: str, leaves: Leaves) -> list[Part]:
             why = _SIMPLE.get(each.name, "no instruction that Dockerfiles have")
             items.append(row(origin, each.name, each.text, in_image(why)))
     command, origin = _started(start, path)
-    set_here = {name: value for _, name, value in variables if name != "PORT" and "$" not in value}
+    set_here = scripts.defaults({name: value for _, name, value in variables})
     command = [each.filled(set_here) for each in command]
     server = next((one.server for one in command if one.server), "")
     for place, name, value in variables:

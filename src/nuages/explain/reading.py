@@ -217,19 +217,13 @@ def _followed(part: Part, beside: Beside, seen: set[str]) -> Part:
         items += [item] if more is None else [_told(item, more), *more]
     is_named = any(isinstance(item, Setting) and item.key in _CONFIG for item in part.items)
     if part.server == "gunicorn" and not is_named and not any(path.endswith(".py") for path in seen):
-        items += _named(_default_file(part), beside, seen) or ()
+        items += _named(_DEFAULT_FILE, beside, seen) or ()
     return replace(part, items=tuple(items))
 
 
-def _default_file(part: Part) -> Setting:
-    return Setting(
-        server="gunicorn",
-        name="",
-        key="config",
-        text="",
-        values=("./gunicorn.conf.py",),
-        origin=part.items[0].origin,
-    )
+_DEFAULT_FILE = Setting(
+    server="gunicorn", name="", key="config", text="", values=("./gunicorn.conf.py",), origin=Origin("gunicorn.conf.py")
+)  # fmt: skip
 
 
 def _told(item: Setting | Row, more: list[Setting | Row]) -> Row:

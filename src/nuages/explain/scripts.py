@@ -64,10 +64,20 @@ def row(origin: Origin, name: str, text: str, outcome: Outcome) -> Row:
     return Row(origin=origin, name=name, text=" ".join(text.split()), outcome=outcome)
 
 
-def line(text: str, origin: Origin, name: str, *, is_procfile: bool = False) -> Part:
-    """Return what a command line becomes: a server's settings, or a row for what else it runs. Never raises."""
+def line(
+    text: str,
+    origin: Origin,
+    name: str,
+    *,
+    variables: Mapping[str, str] | None = None,
+    is_procfile: bool = False,
+) -> Part:
+    """Return what a command line becomes: a server's settings, or a row for what else it runs. Never raises.
+
+    `variables` are set when it is run.
+    """
     try:
-        commands = arguments.split(text)
+        commands = [command.filled(defaults(variables or {})) for command in arguments.split(text)]
     except ValueError as error:
         return Part(
             name=name,
@@ -102,6 +112,11 @@ def of_commands(
         items = [item if isinstance(item, Row) else _unused(item) for item in items]
     names = tuple(dict.fromkeys(word for word in started if _SCRIPT.search(word)))
     return Part(name=name, items=tuple(items), wrappers=wrappers, scripts=names, starts=serving)
+
+
+def defaults(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return those variables whose values may stand in for them: PORT is read here too, whatever it is."""
+    return {name: value for name, value in variables.items() if name != "PORT" and "$" not in value}
 
 
 def _unused(setting: Setting) -> Row:

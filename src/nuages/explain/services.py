@@ -109,7 +109,7 @@ def _service(fields: Mapping[str, Node], name: str, path: str) -> Part | None:
     variables = list(_variables(fields))
     names = {each.name for each in variables} if "envFrom" not in fields else None
     given = [_expanded(node, names) for node in given]
-    values = {each.name: each.value for each in variables if each.name != "PORT" and "$" not in each.value}
+    values = scripts.defaults({each.name: each.value for each in variables})
     if lines := _script(given):
         parts = scripts.script(lines.text, path, first=lines.line, variables=values)
         part = Part(

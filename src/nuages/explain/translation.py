@@ -36,7 +36,7 @@ def rows(items: Iterable[Setting | Row]) -> list[Row]:
         if isinstance(item, Row):
             found.append(item)
         else:
-            text = item.text if item.key not in _LISTS else _masked(item.text)
+            text = "…" if "password" in item.key else _masked(item.text) if item.key in _LISTS else item.text
             outcome = _overridden(item, winners) or _outcome(item, context)
             found.append(Row(origin=item.origin, name=item.name, text=text, outcome=outcome))
     return found

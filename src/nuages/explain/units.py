@@ -66,7 +66,8 @@ def unit(text: str, path: str) -> list[Part]:
         elif key in _UNIT:
             items.append(row(origin, key, value, nothing(_UNIT[key])))
     if serving:
-        start = line(serving[1], Origin(path, serving[0]), "ExecStart")
+        values = dict(pair for _, pair in variables)
+        start = line(serving[1], Origin(path, serving[0]), "ExecStart", variables=values)
         for number, pair in variables:
             items += environment([pair], Origin(path, number), start.server)
         items += start.items

@@ -248,6 +248,10 @@ def test_a_script_that_an_image_starts_is_read() -> None:
         ('CMD ["gunicorn", "-b", ":80", "shop.wsgi"]', "nuages serve --bind 0.0.0.0:80"),
         ("CMD exec gunicorn -b :80 \\\n   shop.wsgi", "nuages serve --bind 0.0.0.0:80"),
         ('ENTRYPOINT ["gunicorn"]\nCMD ["-b", ":80", "shop.wsgi"]', "nuages serve --bind 0.0.0.0:80"),
+        (
+            'ENTRYPOINT ["pipenv"]\nCMD ["run", "ddtrace-run", "gunicorn", "shop.wsgi"]',
+            "ddtrace-run nuages serve",
+        ),
         ('ENTRYPOINT ["sh", "entrypoint.sh"]\nCMD ["gunicorn", "shop.wsgi"]', "nuages serve"),
         ('ENV GUNICORN_CMD_ARGS="-w 5"\nCMD gunicorn shop.wsgi', "nuages serve --workers 5"),
         ('ENV N=5\nCMD ["gunicorn", "-w", "${N}", "a.wsgi"]', "nuages serve --workers 5"),
@@ -305,6 +309,37 @@ def test_variables_of_another_server_and_values_of_other_commands_are_left_alone
     text = "FROM python\nENV UWSGI_HTTP=:80\nENV TOKEN=s3cret\nCMD login $TOKEN && gunicorn shop.wsgi -w 3\n"
     assert ours(text, "Dockerfile") == "nuages serve --workers 3"
     assert "s3cret" not in "".join(row.text for row in said(text, "Dockerfile"))
+
+
+@pytest.mark.parametrize(
+    ("start", "command"),
+    [
+        ("/usr/bin/doppler run --project shop --config prd -- /srv/venv/bin/gunicorn -w 3 shop.wsgi",
+         "doppler run --project shop --config prd -- nuages serve --workers 3"),
+        ("/bin/bash -c 'source venv/bin/activate && python manage.py migrate && exec gunicorn -w 3 shop.wsgi'",
+         "nuages serve --workers 3"),
+        ("-/srv/venv/bin/newrelic-admin run-program /srv/venv/bin/uvicorn \\\n    shop.asgi:application --port ${P}",
+         "newrelic-admin run-program nuages serve --bind 127.0.0.1:81"),
+        ("/usr/bin/env opentelemetry-instrument --service_name shop hypercorn shop.asgi:application -b :81",
+         "opentelemetry-instrument --service_name shop nuages serve --bind 0.0.0.0:81"),
+        ("/bin/sh -c '\\\n  # port \\\n  [ -n \"$Q\" ] && export GRANIAN_PORT=$Q; \\\n  exec granian a.asgi:app'",
+         "nuages serve --app a.asgi:app"),
+    ],
+)  # fmt: skip
+def test_the_programs_around_a_units_server_are_looked_through(start: str, command: str) -> None:
+    text = f"[Service]\nEnvironment=P=81\nExecStart={start}\n"
+    assert ours(text, "web.service") == command
+
+
+def test_a_password_is_not_printed() -> None:
+    for path, text in (
+        ("hypercorn.toml", "workers = 2\nkeyfile_password = 's3cret'\n"),
+        ("Procfile", "web: uvicorn a.asgi:application --ssl-keyfile-password s3cret\n"),
+        ("Procfile", "web: GRANIAN_SSL_KEYFILE_PASSWORD=s3cret granian a.asgi:application\n"),
+    ):
+        rows = said(text, path)
+        assert any("password" in row.name.lower() for row in rows)
+        assert "s3cret" not in "".join(row.text + row.outcome.why for row in rows)
 
 
 def test_a_script_that_a_unit_or_a_procfile_starts_is_read() -> None:
