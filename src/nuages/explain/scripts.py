@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nuages.errors import Origin
-from nuages.explain import arguments
+from nuages.explain import arguments, values
 from nuages.explain.arguments import Command
 from nuages.explain.facts import Fate, Outcome, Row, Setting, drop, keep, nothing, undecided
 from nuages.explain.servers import known, of_variable
@@ -18,6 +18,7 @@ _PROCFILE = re.compile(r"([A-Za-z0-9_-]+)\s*:\s*(.+)")
 _MANAGE = re.compile(r"(?:manage\.py|django-admin)\s+(\w+)")
 _WAITS = re.compile(r"\b(pg_isready|mysqladmin|wait[-_]for[-_\w]*|nc\s+-z\w*|sleep)\b")
 _SCRIPT = re.compile(r"\.(sh|bash)$|entrypoint|/(start|run|boot)[\w-]*$")
+_STOPS_WITHIN = 35.0  # seconds; --drain 5s and --grace 30s, the defaults
 _LONGEST_QUOTATION = 60  # lines
 _HEREDOC = re.compile(r"<<-?\s*[\"']?(\w+)")
 _ASSIGNED = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)=(?:\"([^\"`]*)\"|'([^']*)'|([^\s\"'`;&|()]*))")
@@ -112,6 +113,19 @@ def of_commands(
         items = [item if isinstance(item, Row) else _unused(item) for item in items]
     names = tuple(dict.fromkeys(word for word in started if _SCRIPT.search(word)))
     return Part(name=name, items=tuple(items), wrappers=wrappers, scripts=names, starts=serving)
+
+
+def stopping(text: str, why: str) -> Outcome:
+    """Return what becomes of the time that a server has to stop; `why` is said where it is too short."""
+    try:
+        is_enough = values.in_seconds(text.replace("min", "m").replace(" ", "")) > _STOPS_WITHIN
+    except ValueError:
+        is_enough = text == "infinity"
+    return (
+        nothing("longer than --drain and --grace together (35s): requests in flight end")
+        if is_enough
+        else undecided(why)
+    )
 
 
 def defaults(variables: Mapping[str, str]) -> dict[str, str]:

@@ -37,11 +37,10 @@ _BESIDE: Mapping[str, Outcome] = {
         "no preStop is needed: after SIGTERM it serves on for --drain while endpoints learn of it"
     ),
     "healthcheck": nothing(_PROBE.format("ready")),
-    "stop_grace_period": undecided(_GRACE),
     "workingDir": nothing("stays: the project is found there"),
     "working_dir": nothing("stays: the project is found there"),
 }
-_IN_POD: Mapping[str, Outcome] = {"terminationGracePeriodSeconds": undecided(_GRACE)}
+_TIMES = ("stop_grace_period", "terminationGracePeriodSeconds")
 _EXPANDED = re.compile(r"\$\((\w+)\)")
 _ESCAPED = re.compile(r"\$\$(?=[\w{(])")
 
@@ -82,17 +81,15 @@ def _below(node: Node, name: str, path: str, seen: set[int]) -> Iterator[Part]:
         if key not in _APART and not (name == "" and key.startswith(("x-", ".")))
         for part in _below(value, key, path, seen)
     ]
-    if any(part.server for part in found):
-        yield from (Part(name="", items=(each,)) for each in _beside(fields, _IN_POD, path))
+    if any(part.server for part in found) and "containers" in fields:
+        yield from (Part(name="", items=(each,)) for each in _beside(fields, path))
     yield from found
 
 
-def _beside(fields: Mapping[str, Node], table: Mapping[str, Outcome], path: str) -> list[Row]:
-    return [
-        row(Origin(path, fields[key].line), key, fields[key].text, said)
-        for key, said in table.items()
-        if key in fields
-    ]
+def _beside(fields: Mapping[str, Node], path: str) -> Iterator[Row]:
+    for key, node in fields.items():
+        if said := scripts.stopping(node.text, _GRACE) if key in _TIMES else _BESIDE.get(key):
+            yield row(Origin(path, node.line), key, node.text, said)
 
 
 def _service(fields: Mapping[str, Node], name: str, path: str) -> Part | None:
@@ -128,7 +125,7 @@ def _service(fields: Mapping[str, Node], name: str, path: str) -> Part | None:
     if not part.server:
         return part
     told = [item for each in variables for item in _told(each, part.server, path)]
-    items = [*told, *part.items, *_beside(fields, _BESIDE, path)]
+    items = [*told, *part.items, *_beside(fields, path)]
     return replace(part, items=tuple(sorted(items, key=lambda item: item.origin.line or 0)))
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from nuages.errors import Origin
 from nuages.explain.facts import Row, Setting, drop, nothing, undecided
-from nuages.explain.scripts import Part, environment, joined, line, row
+from nuages.explain.scripts import Part, environment, joined, line, row, stopping
 
 _STOPPING = (
     "has to be longer than --drain and --grace (30s), or systemd cuts requests off; `nuages manifests systemd` "
@@ -28,11 +28,9 @@ _UNIT = {
     "LimitNOFILE": "the soft limit is raised to the hard one by the server where that is allowed",
 }
 
+_WAITING = "has to be longer than --grace (30s), or supervisor cuts requests off; it says 10 by itself"
 _STAYS = drop("stays: supervisor can run nuages as it runs this")
 _SUPERVISOR = {
-    "stopwaitsecs": undecided(
-        "has to be longer than --grace (30s), or supervisor cuts requests off; it says 10 by itself"
-    ),
     "numprocs": undecided("1: nuages starts its workers itself, and two servers cannot have one address"),
     "stopsignal": nothing("SIGTERM, SIGQUIT and SIGINT all stop in order"),
 }
@@ -62,7 +60,7 @@ def unit(text: str, path: str) -> list[Part]:
         elif key == "WorkingDirectory":
             items.append(row(origin, key, value, nothing("stays in the unit: the project is found there")))
         elif key == "TimeoutStopSec":
-            items.append(row(origin, key, value, undecided(_STOPPING)))
+            items.append(row(origin, key, value, stopping(value, _STOPPING)))
         elif key in _UNIT:
             items.append(row(origin, key, value, nothing(_UNIT[key])))
     if serving:
@@ -102,6 +100,9 @@ def _program(name: str, given: list[tuple[int, str, str]], path: str) -> Part:
         if key == "environment":
             pairs = [(one[0], one[1].strip("\"'")) for one in _PAIR.findall(_EXPANSION.sub(r"${\1}", value))]
             items += environment(pairs, origin, part.server)
+        elif key == "stopwaitsecs":
+            items.append(row(origin, key, value, stopping(value, _WAITING)))
         elif key != "command":
-            items.append(row(origin, key, value, _SUPERVISOR.get(key, _STAYS)))
+            said = _STAYS if (key, value) == ("numprocs", "1") else _SUPERVISOR.get(key, _STAYS)
+            items.append(row(origin, key, value, said))
     return replace(part, items=tuple(sorted(items, key=lambda item: item.origin.line or 0)))

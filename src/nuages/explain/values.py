@@ -49,7 +49,7 @@ def number(text: str) -> int:
     return int(match[1])
 
 
-def _seconds(text: str) -> float:
+def in_seconds(text: str) -> float:
     """Return a time in seconds, of a number alone or with units: `90`, `1.5`, `500ms`, `30s`, `1h30m` (granian)."""
     if re.fullmatch(r"\s*(?:\d+(?:\.\d+)?(?:ms|[smhd]))+\s*", text):
         parts = re.findall(r"([\d.]+)(ms|[smhd])", text)
@@ -96,7 +96,7 @@ def is_asynchronous(context: Context) -> bool:
 
 def timeout(option: str, value: str, _context: Context) -> Outcome:
     """How long a request may take, in seconds."""
-    seconds = _seconds(value)
+    seconds = in_seconds(value)
     if seconds <= 0:
         return undecided(
             "it sets no limit to requests; here a sync view has 30 s to begin its response, then the client gets 504: "
@@ -126,7 +126,7 @@ def worker_silence(option: str, value: str, context: Context) -> Outcome:
 
 def seconds(option: str, value: str, _context: Context) -> Outcome:
     """A time in seconds."""
-    return keep(option, duration(max(0.0, _seconds(value))))
+    return keep(option, duration(max(0.0, in_seconds(value))))
 
 
 def milliseconds(option: str, value: str, _context: Context) -> Outcome:
@@ -136,13 +136,13 @@ def milliseconds(option: str, value: str, _context: Context) -> Outcome:
 
 def age(option: str, value: str, _context: Context) -> Outcome:
     """A worker's lifetime in seconds, 0 for none."""
-    lifetime = _seconds(value)
+    lifetime = in_seconds(value)
     return keep(option, duration(lifetime) if lifetime > 0 else "off")
 
 
 def keep_alive(option: str, value: str, _context: Context) -> Outcome:
     """How long an idle connection stays open, in seconds."""
-    wanted = _seconds(value)
+    wanted = in_seconds(value)
     return keep(option, duration(wanted), advice=SHORT_KEEP_ALIVE if wanted < _LONG else "")
 
 
@@ -343,4 +343,4 @@ def expires(option: str, value: str, _context: Context) -> Outcome:
     words = value.split()
     if len(words) == 2 and words[1].isdigit():
         return keep(option, duration(float(words[1])), why="hashed names are kept for a year by themselves")
-    return keep(option, duration(_seconds(value)), why="hashed names are kept for a year by themselves")
+    return keep(option, duration(in_seconds(value)), why="hashed names are kept for a year by themselves")

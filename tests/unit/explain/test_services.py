@@ -113,6 +113,25 @@ def test_a_container_is_served_by_its_command_and_arguments(lines: str, command:
     assert explained(CONTAINER.format(inner))[1] == command
 
 
+@pytest.mark.parametrize(
+    ("time", "fate"),
+    [
+        ("10s", "to decide"),
+        ("35", "to decide"),
+        ("40", "by itself"),
+        ("1m30s", "by itself"),
+        ("x", "to decide"),
+    ],
+)
+def test_the_time_to_stop_is_looked_at(time: str, fate: str) -> None:
+    rows, _ = explained(
+        f"services:\n  web:\n    command: gunicorn shop.wsgi\n    stop_grace_period: {time}\n"
+    )
+    assert [row.outcome.fate.value for row in rows if row.name == "stop_grace_period"] == [fate]
+    rows, _ = explained(DEPLOYMENT.replace("Seconds: 10", f"Seconds: {time}"))
+    assert rows[0].outcome.fate.value == fate
+
+
 def test_a_script_in_a_manifest_has_a_row_for_each_of_its_lines() -> None:
     inner = (
         "        command: [sh, -c]\n        args:\n        - |\n          set -e\n          python manage.py migrate\n"
