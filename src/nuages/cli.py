@@ -26,8 +26,8 @@ from nuages.options import Option, check_keys, check_variables, options_of, unkn
 from nuages.runtime.settings import Settings
 
 _FORMATS = ("helm", "kustomize")  # of documents for Kubernetes, which are no targets of their own
-_EXTRA = "packaging"
-"""Of the extra «build»: what commands cannot do without, and do not ask for themselves."""
+_EXTRA = {"packaging": "packaging", "yaml": "PyYAML"}
+"""Of the extra «build», by module: what commands cannot do without, and do not ask for themselves."""
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 WIDTH = 100  # of help, in characters, where the terminal has so many
 
@@ -53,9 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except ModuleNotFoundError as error:
-        if error.name != _EXTRA:
+        if error.name not in _EXTRA:
             raise
-        failed_import = _without_extra(arguments[0])
+        failed_import = _without_extra(arguments[0], _EXTRA[error.name])
         console.error(failed_import)
         return failed_import.exit_code
     except OSError as error:
@@ -66,11 +66,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return failed.exit_code
 
 
-def _without_extra(command: str) -> UsageError:
+def _without_extra(command: str, missing: str) -> UsageError:
     return UsageError(
         f"nuages is installed without what `nuages {command}` takes",
         where=f"looked for in {sys.prefix}",
-        why=f"{_EXTRA} is not there: it comes with the extra «build», which no image needs",
+        why=f"{missing} is not there: it comes with the extra «build», which no image needs",
         hint="pip install 'nuages[build]'",
     )
 
