@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import posixpath
 import re
@@ -24,8 +25,13 @@ DISTRIBUTIONS = {
     "elasticapm-run": ("elastic-apm",),
 }
 _VALUED = frozenset({"opentelemetry-instrument", "elasticapm-run"})  # their options have values
-_BESIDE = re.compile(r"\b(celery|rqworker|rqscheduler|huey|run_huey|dramatiq|qcluster|flower|migrate)\b")
-"""What runs beside a server, with an agent of its own in front."""
+# What runs beside a server, with an agent of its own in front, and what only names one.
+_BESIDE = frozenset(
+    {"celery", "rqworker", "rqscheduler", "huey", "run_huey", "dramatiq", "qcluster", "flower"}
+)
+_COMMANDS, _SERVING = frozenset({"manage.py", "django-admin"}), frozenset({"runserver", "runserver_plus"})
+_SAYS = frozenset({"echo", "printf"})
+_ENDS = frozenset(";&|()\n")  # of a simple command (POSIX sh, 2.9)
 
 
 def find(tree: Tree, folders: tuple[str, ...], dependencies: Dependencies) -> Agent | None:
@@ -43,37 +49,58 @@ def find(tree: Tree, folders: tuple[str, ...], dependencies: Dependencies) -> Ag
 def _commands(tree: Tree, folders: tuple[str, ...]) -> Iterator[Fact[tuple[str, ...]]]:
     starts = [*container_file.starts(tree, folders), *procfile.serving(tree, folders)]
     for start in starts:
-        if words := _agent(_words(start.value)):
+        if words := _agent(start.value):
             yield Fact(words, start.origin)
     for start in starts:
-        for path in _scripts(tree, _words(start.value)):
+        for path in _scripts(tree, start.value):
             for line, text in container_file.joined(tree.text(path) or ""):
-                if words := _agent(_words(text)):
+                if words := _agent(text):
                     yield Fact(words, Origin(path, line))
 
 
-def _words(text: str) -> list[str]:
-    """Return the words of a command: a JSON array of them (Dockerfile reference, «exec form»), or a line of shell."""
+def _simple(text: str) -> Iterator[list[str]]:
+    """Yield the simple commands of a line of shell or of a JSON array (Dockerfile reference, «exec form»).
+
+    What `sh -c` is given comes after the shell itself.
+    """
     try:
         listed = json.loads(text)
     except ValueError:
         listed = None
-    if isinstance(listed, list):
-        text = " ".join(each for each in listed if isinstance(each, str))
+    is_array = isinstance(listed, list)
+    for words in [[each for each in listed if isinstance(each, str)]] if is_array else _split(text):
+        yield words
+        for option, line in itertools.pairwise(words):
+            if re.fullmatch(r"-[a-z]*c", option):
+                yield from _split(line)
+
+
+def _split(line: str) -> list[list[str]]:
+    lexer = shlex.shlex(line, posix=True, punctuation_chars="".join(_ENDS))
+    lexer.whitespace, lexer.whitespace_split = " \t\r", True
     try:
-        return shlex.split(text, comments=True)
-    except ValueError:
-        return text.split()
+        words = list(lexer)
+    except ValueError:  # a quote that nobody closes
+        words = line.split()
+    ends = itertools.groupby(words, key=lambda word: bool(word) and _ENDS.issuperset(word))
+    return [list(group) for is_end, group in ends if not is_end]
 
 
-def _agent(words: Sequence[str]) -> tuple[str, ...]:
-    """Return the words of an agent's command and its own options; none where it stands before another program.
+def _agent(text: str) -> tuple[str, ...]:
+    """Return the words of the first agent's command that stands before a server, with its own options."""
+    return next(filter(None, map(_before_server, _simple(text))), ())
+
+
+def _before_server(words: Sequence[str]) -> tuple[str, ...]:
+    """Return the same of a simple command; none where the agent stands before another program.
 
     Options with a shell's variable in them are left out: no shell reads the image's command.
     """
     names = [posixpath.basename(word) for word in words]
     at = next((at for at, name in enumerate(names) if name in DISTRIBUTIONS), None)
-    if at is None or _BESIDE.search(" ".join(words[at:])):
+    if at is None or names[0] in _SAYS or not _BESIDE.isdisjoint(names[at:]):
+        return ()
+    if not _COMMANDS.isdisjoint(names[at:]) and _SERVING.isdisjoint(names[at:]):
         return ()
     found = [names[at]]
     rest = list(words[at + 1 :])
@@ -87,9 +114,9 @@ def _agent(words: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _scripts(tree: Tree, words: Sequence[str]) -> Iterator[str]:
+def _scripts(tree: Tree, text: str) -> Iterator[str]:
     """Yield the files of the project that a command names; the folder that it names them in is the image's."""
-    for word in words:
+    for word in itertools.chain.from_iterable(_simple(text)):
         name = posixpath.basename(word)
         if re.search(r"\.(sh|bash)$|entrypoint|^(\.?/|bin/)", word) and name:
             yield from (path for path in tree.files if posixpath.basename(path) == name)

@@ -37,6 +37,17 @@ def found(write: Write, files: dict[str, str], dependencies: Dependencies = NOTH
             'CMD ["sh", "-c", "python manage.py migrate; ddtrace-run -p gunicorn shop.wsgi"]',
             ("ddtrace-run", "-p"),
         ),
+        (
+            "CMD ddtrace-run python manage.py migrate && ddtrace-run -p gunicorn shop.wsgi",
+            ("ddtrace-run", "-p"),
+        ),
+        ("CMD sh -c 'python manage.py migrate && ddtrace-run gunicorn shop.wsgi'", ("ddtrace-run",)),
+        (
+            "CMD celery -A shop worker & ddtrace-run gunicorn shop.wsgi & celery -A shop beat",
+            ("ddtrace-run",),
+        ),
+        ("CMD ddtrace-run gunicorn flower.wsgi", ("ddtrace-run",)),
+        ("CMD ddtrace-run python manage.py runserver", ("ddtrace-run",)),
     ],
 )
 def test_an_agent_before_the_server_of_a_dockerfile(
@@ -53,6 +64,8 @@ def test_an_agent_before_the_server_of_a_dockerfile(
         'CMD ["gunicorn", "shop.wsgi"]', 'CMD ["ddtrace-run", "celery", "-A", "shop", "worker"]',
         'CMD ["newrelic-admin", "validate-config"]', "RUN pip install ddtrace && ddtrace-run --info",
         'CMD ["ddtrace-run", "gunicorn"]\nCMD ["gunicorn", "shop.wsgi"]',
+        "CMD ddtrace-run python manage.py collectstatic && gunicorn shop.wsgi",
+        "CMD echo 'not under ddtrace-run' && echo ddtrace-run && gunicorn shop.wsgi",
     ],
 )  # fmt: skip
 def test_no_agent_where_none_is_before_the_server(write: Write, start: str) -> None:
