@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from nuages.errors import Origin
@@ -58,20 +58,33 @@ def _reads(module: str) -> Iterator[tuple[str, str, int]]:
     """Yield variables' names in the settings and what these star-import, each with its file and line."""
     for path, _, tree in sources(module):
         for node in ast.walk(tree):
-            if read := _read(node):
-                yield read, path, node.lineno  # type: ignore[attr-defined]
+            for name in _read(node):
+                yield name, path, node.lineno  # type: ignore[attr-defined]
 
 
-def _read(node: ast.AST) -> str:
-    """Return the variable that an expression names, or that one without a name takes by default."""
-    if isinstance(node, ast.Constant) and type(node.value) is str and _VARIABLE.fullmatch(node.value):
-        return node.value if _NAMES_DATABASE.search(node.value) else ""
-    if isinstance(node, ast.Call) and not node.args and isinstance(node.func, ast.Attribute):
-        named = {word.arg for word in node.keywords}
-        owner = ast.unparse(node.func.value)
-        # The defaults of dj-database-url (`env`) and of django-environ (`var`).
-        if node.func.attr == "config" and "database_url" in owner and "env" not in named:
-            return "DATABASE_URL"
-        if node.func.attr in {"db", "db_url"} and "var" not in named:
-            return "DATABASE_URL"
+def _read(node: ast.AST) -> list[str]:
+    """Return the variables that an expression asks for, by name or because it names none."""
+    match node:
+        case ast.Call(func=func, args=[], keywords=keywords) if name := _by_default(func, keywords):
+            return [name]
+        case ast.Call(args=args, keywords=keywords):
+            asked = [*args, *(word.value for word in keywords)]
+        case ast.Subscript(value=of, slice=key) if "env" in ast.unparse(of).lower():
+            asked = [key]
+        case ast.Compare(left=left, ops=[ast.In() | ast.NotIn()]):
+            asked = [left]
+        case _:  # a dictionary's key, as Redis' DB, is no variable
+            return []
+    texts = [one.value for one in asked if isinstance(one, ast.Constant) and type(one.value) is str]
+    return [text for text in texts if _VARIABLE.fullmatch(text) and _NAMES_DATABASE.search(text)]
+
+
+def _by_default(func: ast.expr, keywords: Iterable[ast.keyword]) -> str:
+    """Return what dj-database-url takes without `env`, and django-environ without `var`."""
+    named = {word.arg for word in keywords}
+    if isinstance(func, ast.Attribute) and (
+        (func.attr == "config" and "database_url" in ast.unparse(func.value) and "env" not in named)
+        or (func.attr in {"db", "db_url"} and "var" not in named)
+    ):
+        return "DATABASE_URL"
     return ""

@@ -68,6 +68,10 @@ def test_a_variable_that_is_read_and_not_set_is_named_whatever_is_installed(sett
         ("x if 'DB_NAME' in os.environ else os.getenv('DATABASE_URL')", "DATABASE_URL"),
         ("{'default': {'NAME': 'shop', 'HOST': 'db', 'PASSWORD': os.environ.get('PASSWORD')}}", ""),
         ("config('THEME')", ""),
+        ("os.environ['DB_URL']", "DB_URL"),
+        ("env.str(var='DB_URL')", "DB_URL"),
+        ("x; CACHES = {'default': {'OPTIONS': {'DB': 1}}}; LOGGING = {'loggers': {'SQL': {}}}", ""),
+        ("options['DB']", ""),
     ],
 )
 def test_the_variable_that_says_most_is_named(settings: Any, line: str, name: str) -> None:
