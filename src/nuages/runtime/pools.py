@@ -1,4 +1,4 @@
-"""Django's own pools of database connections (`OPTIONS["pool"]`, Django 5.1) beside the threads that share them."""
+"""Django's own pools of PostgreSQL's connections (`OPTIONS["pool"]`, Django 5.1) beside the threads that share them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ def scarce(databases: Mapping[str, Any], threads: int) -> Iterator[str]:
     for alias, database in databases.items():
         options = database.get("OPTIONS")
         pool = options.get("pool") if isinstance(options, Mapping) else None
-        if not pool:
+        is_oracle = "oracle" in str(database.get("ENGINE"))  # whose pool has other options, and waits
+        if not pool or is_oracle:
             continue
         given = pool if isinstance(pool, Mapping) else {}
         size = given.get("max_size") or given.get("min_size", _LEAST)

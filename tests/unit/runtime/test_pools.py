@@ -40,6 +40,7 @@ def test_what_psycopgs_pool_takes_by_default_is_known(pool: Any, size: int, seco
         {"OPTIONS": {"pool": {"max_size": 16}}},
         {"OPTIONS": {"pool": {"max_size": "many"}}},
         {"OPTIONS": {"pool": {"min_size": 0}}},
+        {"ENGINE": "django.db.backends.oracle", "OPTIONS": {"pool": {"min": 1, "max": 20}}},
     ],
 )
 def test_nothing_is_told_where_there_is_no_pool_or_enough_of_it(database: Any) -> None:
