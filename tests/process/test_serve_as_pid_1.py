@@ -240,3 +240,26 @@ def test_it_serves_as_any_user_on_a_root_that_is_read_only(tmp_path: Path) -> No
         assert server.get("/") == "hello"
         os.kill(init, signal.SIGTERM)
         assert server.wait() == 0
+
+
+def test_a_body_that_no_folder_can_take_is_507_and_says_so(tmp_path: Path) -> None:
+    """A root that is read-only, and no volume for /tmp."""
+    project = write_project(tmp_path / "project", urls=LENGTH)
+    without = "\n".join(line for line in _HARDENED.splitlines() if "tmpfs" not in line).replace(
+        '"$TMPDIR"|', ""
+    )
+    wrapper = [*_NAMESPACE, "--mount", "sh", "-c", without, "sh"]
+    environ = {"TMPDIR": "/nowhere", "HOME": "/nowhere", "XDG_RUNTIME_DIR": ""}
+    with serving(project, "--workers", "1", wrapper=wrapper, environ=environ) as server:
+        server.wait_for("worker-ready")
+        talk = Talk(server.connect().socket)
+        talk.send("POST /length/ HTTP/1.1\r\nHost: a\r\nContent-Length: 3000000\r\n\r\n", bytes(2_000_000))
+        assert talk.answer().status == 507
+        talk.socket.close()
+        said = server.wait_for("body")["text"]
+        assert said.startswith(
+            "the body of POST /length/ cannot be stored: [Errno 2] No usable temporary directory"
+        )
+        assert said.endswith("; let TMPDIR name a folder that can be written")
+        os.kill(_outside(server), signal.SIGTERM)
+        assert server.wait() == 0

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # A thread or a file that the kernel refuses for now: nothing is full, and a client may try again.
 _PASSING = {errno.EAGAIN, errno.EMFILE, errno.ENFILE}
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class SyncExchange(Sending):
@@ -101,8 +102,11 @@ class SyncExchange(Sending):
         method, path = self.request.method, self.request.path.decode("latin-1")
         where, hint = "", ""
         if error.errno not in _PASSING:
-            where = f" in {tempfile.gettempdir()}"
+            # Without a folder that can be written gettempdir would raise what the error tells already.
+            where = f" in {tempfile.tempdir}" if tempfile.tempdir else ""
             hint = "; make room there, or let TMPDIR name a folder that has some"
+            if error.errno not in _FULL:
+                hint = "; let TMPDIR name a folder that can be written"
         text = f"the body of {method} {path} cannot be stored{where}: {error}{hint}"
         self.hub.log.event("error", "body", text, method=method, path=path)
         self.connection.refuse(503 if error.errno in _PASSING else 507)
