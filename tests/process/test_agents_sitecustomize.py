@@ -120,3 +120,29 @@ def test_an_agent_that_begins_before_the_server_finds_the_settings(tmp_path: Pat
         assert server.get("/traced/") == "True"
         assert server.get("/") == "hello"
         assert server.stop() == 0
+
+
+PATCHES = """
+from django.core.handlers import base
+LOADED = []
+_load = base.BaseHandler.load_middleware
+def load_middleware(self, *arguments, **keywords):
+    LOADED.append(type(self).__name__)
+    return _load(self, *arguments, **keywords)
+base.BaseHandler.load_middleware = load_middleware
+"""
+LOADED = """
+from django.conf import settings
+urlpatterns += [path("loaded/", lambda request: HttpResponse(" ".join(sorted(settings.LOADED))))]
+"""
+
+
+@pytest.mark.parametrize("app", [WSGI_APP, ASGI_APP])
+def test_an_agent_that_the_settings_begin_sees_middleware_loaded(tmp_path: Path, app: str) -> None:
+    """sentry-sdk patches BaseHandler.load_middleware: the settings are loaded by the factory that makes the handler."""
+    project = write_site(tmp_path / "site", settings=PATCHES, urls=LOADED)
+    (project / "pages" / "asgi.py").write_text(ASGI)
+    with serving(project, app=app) as server:
+        server.wait_for("ready")
+        assert server.get("/loaded/") == "ASGIHandler WSGIHandler"
+        assert server.stop() == 0

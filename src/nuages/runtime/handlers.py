@@ -13,7 +13,7 @@ from nuages.runtime.connections import active
 from nuages.runtime.loans import Lender
 from nuages.runtime.proxies import Proxies
 from nuages.runtime.scope import Scope
-from nuages.runtime.segments import sharing
+from nuages.runtime.segments import making, sharing
 
 
 class Handlers:
@@ -37,11 +37,12 @@ class Handlers:
         """
         import django.core.asgi
         import django.core.wsgi
+        from django.core.handlers.wsgi import WSGIHandler
 
         wsgi, asgi = django.core.wsgi.get_wsgi_application, django.core.asgi.get_asgi_application
 
         def get_wsgi_application() -> Any:
-            with making() as made:
+            with making(WSGIHandler) as made:
                 given = wsgi()
             for handler in made:
                 watch_wsgi(handler)
@@ -107,26 +108,6 @@ def set_up_already() -> Iterator[None]:
         yield
     finally:
         django.setup = setup
-
-
-@contextmanager
-def making() -> Iterator[list[Any]]:
-    """Put the WSGI handlers that are made in this block into a list."""
-    from django.core.handlers.wsgi import WSGIHandler
-
-    own: Any = WSGIHandler
-    load = own.load_middleware
-    made: list[Any] = []
-
-    def load_middleware(self: Any, *arguments: Any, **keywords: Any) -> None:
-        load(self, *arguments, **keywords)
-        made.append(self)
-
-    own.load_middleware = load_middleware
-    try:
-        yield made
-    finally:
-        del own.load_middleware
 
 
 def watch_wsgi(handler: Any) -> Any:

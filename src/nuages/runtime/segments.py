@@ -206,34 +206,75 @@ class Views:
 
 
 @contextmanager
+def overriding(kind: Any, **methods: Callable[..., Any]) -> Iterator[None]:
+    """Let a class have these methods in this block; each is given, before its arguments, what it stands in for.
+
+    That is looked up when it is called: settings that are loaded in the block may begin an agent, which patches a class
+    below (sentry-sdk does so with `BaseHandler.load_middleware`).
+    """
+    had = {name: vars(kind)[name] for name in methods if name in vars(kind)}
+
+    def standing_in(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(self: Any, *arguments: Any, **keywords: Any) -> Any:
+            under = had[name].__get__(self, kind) if name in had else getattr(super(kind, self), name)
+            return method(self, under, *arguments, **keywords)
+
+        return call
+
+    for name, method in methods.items():
+        setattr(kind, name, standing_in(name, method))
+    try:
+        yield
+    finally:
+        for name in methods:
+            delattr(kind, name)
+            if name in had:
+                setattr(kind, name, had[name])
+
+
+@contextmanager
+def making(kind: Any) -> Iterator[list[Any]]:
+    """Put the handlers of this kind that are made in this block into a list."""
+    made: list[Any] = []
+
+    def load_middleware(self: Any, load: Any, *arguments: Any, **keywords: Any) -> None:
+        load(*arguments, **keywords)
+        made.append(self)
+
+    with overriding(kind, load_middleware=load_middleware):
+        yield made
+
+
+@contextmanager
 def sharing() -> Iterator[list[Any]]:
     """Let ASGI handlers that are made in this block share hops; the list has them after it."""
     from django.core.handlers.asgi import ASGIHandler
 
-    own: Any = ASGIHandler
-    adapt, load = own.adapt_method_mode, own.load_middleware
-    made: list[Any] = []
-
     def adapt_method_mode(
-        self: Any, is_async: bool, method: Any, method_is_async: Any = None, *arguments: Any, **keywords: Any
+        self: Any,
+        adapt: Any,
+        is_async: bool,
+        method: Any,
+        method_is_async: Any = None,
+        *more: Any,
+        **keywords: Any,
     ) -> Any:
         if method_is_async:
             segment = _segment(method)
             if segment is not None:
                 vars(self).setdefault(SEGMENTS, []).append(segment)
                 method = segment
-        return adapt(self, is_async, method, method_is_async, *arguments, **keywords)
+        return adapt(is_async, method, method_is_async, *more, **keywords)
 
-    def load_middleware(self: Any, *arguments: Any, **keywords: Any) -> None:
-        load(self, *arguments, **keywords)
+    def load_middleware(self: Any, load: Any, *arguments: Any, **keywords: Any) -> None:
+        load(*arguments, **keywords)
         _share_views(self)
-        made.append(self)
 
-    own.adapt_method_mode, own.load_middleware = adapt_method_mode, load_middleware
-    try:
+    with (
+        overriding(ASGIHandler, adapt_method_mode=adapt_method_mode, load_middleware=load_middleware),
+        making(ASGIHandler) as made,
+    ):
         yield made
-    finally:
-        del own.adapt_method_mode, own.load_middleware
 
 
 def _segment(method: Any) -> Segment | None:
