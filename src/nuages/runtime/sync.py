@@ -109,7 +109,11 @@ class SyncExchange(Sending):
                 hint = "; let TMPDIR name a folder that can be written"
         text = f"the body of {method} {path} cannot be stored{where}: {error}{hint}"
         self.hub.log.event("error", "body", text, method=method, path=path)
-        self.connection.refuse(503 if error.errno in _PASSING else 507)
+        status = 503 if error.errno in _PASSING else 507
+        if self.connection.receiving is self:
+            self.connection.refuse(status)
+        else:  # it has come whole; and it is its turn, before which less is read than is stored
+            self._answer_ourselves(status)
 
     def _start(self) -> None:
         self.begin()
