@@ -51,15 +51,10 @@ def hooks_forks(module: str) -> bool:
 
     What an agent's sitecustomize has started did so before anybody could note it.
     """
-    names = vars(sys.modules[module]) if module in sys.modules else {}
-    kinds = [
-        vars(kind)
-        for kind in list(names.values())
-        if type(kind) in {type, ABCMeta} and kind.__module__ == module
-    ]
-    functions = [
-        one for found in (names, *kinds) for one in list(found.values()) if type(one) is FunctionType
-    ]
+    names = list(getattr(sys.modules.get(module), "__dict__", {}).values())
+    kinds = [one for one in names if type(one) in {type, ABCMeta} and one.__module__ == module]
+    members = [one for kind in kinds for one in list(vars(kind).values())]
+    functions = [one for one in (*names, *members) if type(one) is FunctionType]
     return any("register_at_fork" in function.__code__.co_names for function in functions)
 
 
