@@ -236,3 +236,26 @@ def test_what_an_agent_has_done_before_anybody_noted_it_counts() -> None:
     assert judged("") == "the thread 'exporter' of opentelemetry.sdk.export would not survive a fork"
     pair = "import socket; kept = socket.socketpair()\n"
     assert "a connection to" in judged("os.register_at_fork(after_in_child=self.work)", pair)
+
+
+CLOSING = """
+import os, sys, threading
+from nuages.runtime.belongings import given_descriptors
+
+def close():
+    while True:
+        os.close(os.open("/dev/null", os.O_RDONLY))
+
+sys.setswitchinterval(1e-6)
+for _ in range(2):
+    threading.Thread(target=close, daemon=True).start()
+print({frozenset(given_descriptors() - {0, 1, 2}) for _ in range(30000)} == {frozenset()}, flush=True)
+os._exit(0)
+"""
+
+
+def test_a_descriptor_that_an_agents_thread_closes_meanwhile_ends_nothing() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CLOSING], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.stdout == "True\n", done.stderr

@@ -63,7 +63,12 @@ def given_descriptors() -> set[int]:
 
     What Python opens itself is closed in programs that it starts (PEP 446), so an agent's connection is not among them.
     """
-    return {number for number in open_descriptors() if os.get_inheritable(number)}
+    found = set()
+    for number in open_descriptors():
+        with contextlib.suppress(OSError):  # a thread of an agent's has closed it
+            if os.get_inheritable(number):
+                found.add(number)
+    return found
 
 
 def open_descriptors() -> set[int]:
