@@ -266,3 +266,21 @@ def test_a_body_that_no_folder_can_take_is_507_and_says_so(tmp_path: Path) -> No
         assert said.endswith("; let TMPDIR name a folder that can be written")
         os.kill(_outside(server), signal.SIGTERM)
         assert server.wait() == 0
+
+
+_SMALLEST_DEV = """
+set -e
+mount --make-rprivate /
+mount -t tmpfs none /dev
+mknod -m 666 /dev/null c 1 3
+exec "$@"
+"""
+
+
+def test_it_serves_where_dev_has_nothing_but_null(tmp_path: Path) -> None:
+    project = write_project(tmp_path / "project")
+    wrapper = ["unshare", "--mount", "sh", "-c", _SMALLEST_DEV, "sh"]
+    with serving(project, "--workers", "1", wrapper=wrapper) as server:
+        server.wait_for("worker-ready")
+        assert server.get("/") == "hello"
+        assert server.stop() == 0

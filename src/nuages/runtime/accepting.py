@@ -82,7 +82,9 @@ def read_most_connections() -> int:
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files == resource.RLIM_INFINITY:
         return sys.maxsize
-    return most_connections(files, len(os.listdir("/dev/fd")))  # noqa: PTH208 - names only
+    # Where there is no /proc, as on macOS, /dev has them; in Linux' it is a link that some jails lack.
+    place = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
+    return most_connections(files, len(os.listdir(place)))  # noqa: PTH208 - names only
 
 
 def wait_seconds(own: int, least: int) -> float:
