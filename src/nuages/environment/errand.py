@@ -36,7 +36,7 @@ def heard(asked: Command, report: Report) -> tuple[int, list[str]]:
     with _started(asked) as (running, lines):
         for line in lines:
             event = _event(line)
-            if event.get("event") in ("progress", "warning"):
+            if event.get("event") in ("progress", "collecting", "warning"):
                 report(event["event"], event["text"])
             elif event.get("event") == "error":
                 error = _error(event)

@@ -17,7 +17,6 @@ from nuages.runtime.bucket import bucket_of, parse_bucket
 from nuages.runtime.collected import WEEK, needs_manifest
 from nuages.runtime.collectfaults import collect_error, find_static
 from nuages.runtime.compression import BEST, FAST, compress_files
-from nuages.runtime.crowd import Crowd
 from nuages.runtime.django import Bringer, Report, import_django
 from nuages.runtime.filling import Wish
 from nuages.runtime.folder import open_file
@@ -32,6 +31,7 @@ from nuages.runtime.manifest import (
     read_manifest,
     write_manifest,
 )
+from nuages.runtime.progress import Progress
 from nuages.runtime.publication import publish
 from nuages.runtime.replacement import unfinished, whole_files
 from nuages.runtime.settings import Settings
@@ -88,9 +88,9 @@ def collect(
     if output:
         django_settings.STATIC_ROOT = output  # also where the settings are not to be filled
     root = Path(django_settings.STATIC_ROOT).absolute()
-    crowd = Crowd(report)
-    with crowd.watching():
-        _collect(root, crowd.report, effort)
+    progress = Progress(report)
+    with progress.watching():
+        _collect(root, progress.report, effort)
     return root
 
 

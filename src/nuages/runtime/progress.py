@@ -19,7 +19,7 @@ _AGAIN = 20.0  # seconds from one word on how far it is to the next
 _MANY = 5000  # files of one folder that somebody has hardly meant
 
 
-class Crowd:
+class Progress:
     """Passes on what is reported, and tells now and then what is going on."""
 
     def __init__(self, report: Report, clock: Callable[[], float] = time.monotonic) -> None:
@@ -31,7 +31,7 @@ class Crowd:
         self._report(event, text)
         if event == "progress" and self._clock() - self._told > _AGAIN:
             self._told = self._clock()
-            self._report("collect", text)
+            self._report("collecting", text)
 
     def tell(self, folders: Counter[str]) -> None:
         """Say how many files there are; `folders` are those that they come from."""
@@ -43,12 +43,18 @@ class Crowd:
         if most >= _MANY:
             text += ", each copied, hashed and compressed: in STATICFILES_DIRS name only the folders that pages use"
         self._told = self._clock()
-        self._report("collect", text)
+        self._report("collecting", text)
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
         """Tell where the files come from if the block takes long."""
-        timer = threading.Timer(_PATIENCE, lambda: self.tell(folders()))
+
+        def look() -> None:
+            found = folders()
+            if not timer.finished.is_set():  # else the block has ended meanwhile
+                self.tell(found)
+
+        timer = threading.Timer(_PATIENCE, look)
         timer.daemon = True
         timer.start()
         try:
@@ -60,9 +66,8 @@ class Crowd:
 def folders() -> Counter[str]:
     """Return how many files each folder has that the project's finders look into."""
     found: Counter[str] = Counter()
-    with contextlib.suppress(
-        Exception
-    ):  # finders are the project's, and what is wrong is told by who collects
+    # Finders are the project's, and what is wrong with them is told by who collects.
+    with contextlib.suppress(Exception):
         from django.contrib.staticfiles.finders import get_finders
 
         for finder in get_finders():
