@@ -266,7 +266,11 @@ def _make(folder: Path, name: str) -> tuple[Path, int]:
     lock = os.open(begun / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     with contextlib.suppress(OSError):  # a file system without locks
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    begun.rename(place)
+    try:
+        begun.rename(place)
+    except OSError:  # somebody has put a folder into what was left there
+        os.close(lock)
+        raise
     return place, lock
 
 

@@ -339,3 +339,11 @@ def test_the_folder_of_a_server_in_another_container_that_shares_the_runtime_fol
     second.close()
     assert list(tmp_path.iterdir()) == [first.place]
     first.close()
+
+
+def test_a_folder_that_cannot_be_had_leaves_nothing_open(tmp_path: Path) -> None:
+    (tmp_path / f"1-{container()}.metrics" / "somebody's").mkdir(parents=True)
+    before = set(Path("/proc/self/fd").iterdir())
+    with pytest.raises(OSError, match="not empty"):
+        prepare({}, tmp_path, 1)
+    assert set(Path("/proc/self/fd").iterdir()) == before
