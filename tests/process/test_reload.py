@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from datetime import datetime
@@ -144,7 +145,10 @@ def test_a_worker_that_dies_at_every_start_is_tried_less_and_less_often(project:
         assert (died[2] - died[1]).total_seconds() >= 0.4
         assert (died[3] - died[2]).total_seconds() >= 0.9
         waits = server.wait_for("worker-waits", count=2)["text"]
-        assert waits == "the next worker is started in 1.0 s, for 3 have died without having answered"
+        # A second from the last death, as far as this machine has told it at once.
+        assert re.fullmatch(
+            r"the next worker is started in (0\.\d|1\.0) s, for 3 have died without having answered", waits
+        )
         assert server.get("/") == "hello"
         (project / "pages" / "now").unlink()
         server.wait_for("worker-ready", count=3)
