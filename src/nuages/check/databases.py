@@ -136,10 +136,10 @@ def _here(facts: Facts, database: Database, entry: Mapping[str, Any]) -> Iterato
 def _unnamed(facts: Facts) -> Iterator[Finding]:
     """Yield a finding where DATABASES is empty, or is so without a variable that has no default."""
     setting = facts.setting("DATABASES")
-    url = {each.name: each for each in facts.project.variables}
+    variables = {each.name: each for each in facts.project.variables}
     why = "Django then takes a backend that raises at the first query, and each page that asks it is answered 500"
     for database in facts.project.databases:
-        variable = url.get(database.variable)
+        variable = variables.get(database.variable)
         if database.alias != "default" or database.engine or variable is None or variable.given:
             continue
         if (

@@ -11,8 +11,8 @@ class Application:
     """What `site.load` loads.
 
     `directory` is the folder of manage.py, `paths` are further folders for sys.path. `apps` are `module:attribute`,
-    at most one WSGI and one ASGI callable; none means Django's own. `local`: `nuages up` on this machine, where an
-    empty ALLOWED_HOSTS is filled with the names of the bind addresses (DESIGN 4c).
+    of which the first WSGI and the first ASGI callable serve; none means Django's own. `local`: `nuages up` on this
+    machine, where an empty ALLOWED_HOSTS is filled with the names of the bind addresses (DESIGN 4c).
     """
 
     directory: str
