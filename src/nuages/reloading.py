@@ -123,7 +123,8 @@ def main(argv: list[str]) -> int:
 
 def _collect(command: Sequence[str], console: Console) -> None:
     """Collect the static files; what is wrong with them it says itself."""
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)
+    argv = [*command, *(("--json",) if console.as_json else ())]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)
     if done.returncode:
         console.warning("the static files are served as they were collected before")
 

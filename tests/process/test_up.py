@@ -47,6 +47,14 @@ class Site:
             if self.events[-1]["event"] in {"ready", "error"}:
                 break
 
+    def until(self, name: str) -> list[dict[str, Any]]:
+        """Return what it says next, to the next event of this name: nothing but events."""
+        assert self.process.stderr is not None
+        found: list[dict[str, Any]] = []
+        while not found or found[-1]["event"] != name:
+            found.append(json.loads(next(self.process.stderr)))
+        return found
+
     def named(self, name: str) -> list[dict[str, Any]]:
         return [event for event in self.events if event["event"] == name]
 
@@ -196,6 +204,8 @@ def test_a_static_file_that_changes_under_reload_is_collected_and_served(home: P
         assert site.get("/static/shop.css") == (200, "body { color: black }\n")
         (folder / "assets" / "shop.css").write_text("body { color: darkblue }\n")
         wait_until(lambda: site.get("/static/shop.css")[1] == "body { color: darkblue }\n", "the new one")
+        told = [event["event"] for event in site.until("worker-retires")]
+        assert told.index("changed") < told.index("collect") < told.index("signal")
 
 
 def test_local_uploads_are_served_and_no_folder_is_made_for_them(home: Path, tmp_path: Path) -> None:
