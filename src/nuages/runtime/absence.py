@@ -24,13 +24,13 @@ _SAYS_MORE = ("URL", "ENGINE", "HOST", "NAME")  # a URL decides most; what comes
 def unnamed_database(
     databases: Mapping[str, Any], installed_apps: Collection[str], module: str, environ: Mapping[str, str]
 ) -> str:
-    """Return what is wrong, for a person, where the default database has no engine and something asks for it.
+    """Return what is wrong, for a person, where no database has an engine and something asks for one.
 
     `module` is the settings module, which is loaded. Empty where all is well, or nothing tells that pages use one.
     """
-    default = databases.get("default") or {}
-    engine = default.get("ENGINE") or ""
-    if engine and not engine.endswith(".dummy"):
+    engines = {alias: (database or {}).get("ENGINE") or "" for alias, database in databases.items()}
+    # Routers may send everything to others, and nothing to an empty default (Django's «Multiple databases»).
+    if any(engine and not engine.endswith(".dummy") for engine in engines.values()):
         return ""
     read = unset_variable(module, environ)
     if not read and _ASKS.isdisjoint(installed_apps):

@@ -41,6 +41,8 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         (DUMMY, AUTH, WHAT),
         (DUMMY, ("pages",), ""),
         ({"default": {"ENGINE": "django.db.backends.sqlite3"}}, AUTH, ""),
+        ({"default": {}, "users": {"ENGINE": "django.db.backends.postgresql"}}, AUTH, ""),
+        ({"default": DUMMY["default"], "users": {}}, AUTH, WHAT),
     ],
 )
 def test_no_engine_is_told_where_applications_ask_a_database(
