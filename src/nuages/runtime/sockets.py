@@ -219,8 +219,8 @@ def _cannot_bind(
         holder = _holder(address)
         if holder.startswith(f"process {os.getpid()} "):
             return OutsideError(
-                what, where=where, why="this very server listens there already: the address is named twice",
-                hint=f"name it once, or another one: {option} {free}",
+                what, where=where, hint=f"name it once, or another one: {option} {free}",
+                why="this very server listens there already: it is named twice, or among every address (0.0.0.0, [::])",
             )  # fmt: skip
         return OutsideError(what, where=where, why=f"{holder} listens there already", hint=f"{option} {free}")
     if error.errno == errno.EACCES and not address.path:

@@ -98,7 +98,7 @@ def test_an_address_that_is_named_twice(monkeypatch: pytest.MonkeyPatch) -> None
     assert sockets._cannot_bind(Address(host="127.0.0.1", port=8000), "--bind", error).render() == (
         "error: cannot listen on 127.0.0.1:8000\n"
         "  given by --bind\n"
-        "  this very server listens there already: the address is named twice\n"
+        "  this very server listens there already: it is named twice, or among every address (0.0.0.0, [::])\n"
         "\n"
         "hint: name it once, or another one: --bind 127.0.0.1:8001"
     )
