@@ -44,8 +44,7 @@ _VALUED = {
     "dockerize": "-wait -timeout -wait-retry-interval -template -stdout -stderr", "systemd-cat": "-t -p",
     "conda": "-n -p --name --prefix --cwd", "mamba": "-n -p --name --prefix", "micromamba": "-n -p --name --prefix",
     "uv": "--extra --group --project --with --python --env-file --directory -p", "uvx": "--from --with --python -p",
-    "opentelemetry-instrument": "--traces_exporter --metrics_exporter --logs_exporter --service_name --propagators "
-    "--resource_attributes --id_generator --exporter_otlp_endpoint --exporter_otlp_protocol --exporter_otlp_headers",
+    "opentelemetry-instrument": "*",  # each of some eighty, and what its distributions add
     "elasticapm-run": "--config",
 }  # fmt: skip
 
@@ -74,7 +73,8 @@ def behind(words: Sequence[str], is_program: re.Pattern[str]) -> list[str]:
     rest = list(words[1:])
     while rest and (own or rest[0].startswith("-")):
         word = rest.pop(0)
-        if word in with_value and rest:
+        takes = word in with_value or ("*" in with_value and word.startswith("-") and "=" not in word)
+        if takes and rest:
             rest.pop(0)
         elif not word.startswith("-"):
             own -= 1
