@@ -85,7 +85,8 @@ class Layouts:
         """Return the name of the stage that a COPY takes from, by name or by number; "" for all else."""
         name = next((flag[7:].lower() for flag in flags if flag.startswith("--from=")), "")
         if name.isdecimal() and int(name) < len(self._numbered):
-            return next(key for key, stage in self.stages.items() if stage is self._numbered[int(name)])
+            # A stage whose name another one takes later has none any more.
+            return next((key for key, stage in self.stages.items() if stage is self._numbered[int(name)]), "")
         return name if name in self.stages else ""
 
     def _lay(self, layout: Layout, each: Instruction) -> None:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.unit.image.test_state import project
 
@@ -251,6 +251,7 @@ WORDS = st.sampled_from(
 )  # fmt: skip
 
 
+@example(lines=["FROM node AS web"] * 3 + ["COPY --from=1 a b"])
 @given(lines=st.lists(WORDS, max_size=12))
 def test_no_dockerfile_is_too_strange(lines: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.getbasetemp() / "strange"
