@@ -53,10 +53,9 @@ def served(text: str) -> str:
         ("exec ${CMDPREFIX} gunicorn shop.wsgi -w 3", "nuages serve --workers 3"),
         ("./wait-for-db.sh sh -c 'python manage.py migrate && exec gunicorn shop.wsgi -w 3'",
          "nuages serve --workers 3"),
-        ("opentelemetry-instrument --service_name x gunicorn shop.wsgi", "opentelemetry-instrument nuages serve"),
         (
             "opentelemetry-instrument --bsp_schedule_delay 500 --service_name=x gunicorn shop.wsgi -w 3",
-            "opentelemetry-instrument nuages serve --workers 3",
+            "opentelemetry-instrument --bsp_schedule_delay 500 --service_name=x nuages serve --workers 3",
         ),
         ("elasticapm-run gunicorn shop.wsgi", "elasticapm-run nuages serve"),
         ("ddtrace-run gunicorn shop.wsgi", "ddtrace-run nuages serve"),
