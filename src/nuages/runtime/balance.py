@@ -60,7 +60,8 @@ def _dispensable(pool: Pool) -> list[tuple[Worker, Action]]:
         (worker for worker in leaving if worker.phase is Phase.LINGERING), key=lambda worker: worker.since
     )
     too_many = max(0, len(lingering) - limits.workers)
-    presses = any(not worker.patient for worker in due)
+    # New code presses, also where a worker was due already for something that can wait.
+    presses = any(not worker.patient or worker.generation < pool.generation for worker in due)
     if presses and not going and lingering == sorted(leaving, key=lambda worker: worker.since):
         too_many = max(too_many, len(leaving) + 1 - limits.workers)  # one that is due wants to linger too
     why = "another one is to linger in its place"

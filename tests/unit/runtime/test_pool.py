@@ -291,6 +291,16 @@ def test_what_can_wait_ends_no_download_of_the_worker_before() -> None:
     assert history.do(Ready(3)) == (Retire(2, "memory", lingers=True),)
 
 
+def test_new_code_does_not_wait_with_a_worker_that_could() -> None:
+    history = History(workers=1, linger=3600).serving()
+    history.do(Due(1, "requests", patient=True))
+    history.do(Ready(2))
+    history.do(Lingers(1))
+    assert history.do(Due(2, "requests", patient=True)) == ()
+    assert history.do(Reload()) == (Retire(1, "another one is to linger in its place"),)
+    assert history.do(Exited(1)) == (Start(3, 1),)
+
+
 def test_who_has_waited_is_replaced_when_the_one_before_has_ended() -> None:
     history = History(workers=1, linger=3600).serving()
     history.do(Due(1, "requests", patient=True))
