@@ -61,7 +61,10 @@ def _dispensable(pool: Pool) -> list[tuple[Worker, Action]]:
     )
     too_many = max(0, len(lingering) - limits.workers)
     # New code presses, also where a worker was due already for something that can wait.
-    presses = any(not worker.patient or worker.generation < pool.generation for worker in due)
+    # One that is stalled is cut off, and so wants no room.
+    presses = any(
+        not worker.stalled and (not worker.patient or worker.generation < pool.generation) for worker in due
+    )
     if presses and not going and lingering == sorted(leaving, key=lambda worker: worker.since):
         too_many = max(too_many, len(leaving) + 1 - limits.workers)  # one that is due wants to linger too
     why = "another one is to linger in its place"
@@ -96,8 +99,10 @@ def wanted(pool: Pool) -> int:
     if missing > 0:
         return missing if limits.surge else max(0, _most(pool) - len(pool.workers))
     replaceable = pool.stage is Stage.RUNNING and any(_reason(pool, worker) for worker in serving)
-    # Those that still finish their requests take memory too: never more than one for each that serves.
-    if replaceable and not starting and missing == 0 and leaving < limits.workers:
+    # Those that still finish their requests take memory too: never more than one for each that serves. One that is
+    # stalled serves nobody, and does not wait for them.
+    stalled = sum(worker.stalled for worker in serving)
+    if replaceable and not starting and missing == 0 and leaving < limits.workers + stalled:
         return limits.surge
     return 0
 

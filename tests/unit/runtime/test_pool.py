@@ -301,6 +301,18 @@ def test_new_code_does_not_wait_with_a_worker_that_could() -> None:
     assert history.do(Exited(1)) == (Start(3, 1),)
 
 
+@pytest.mark.parametrize("lingers", [False, True])
+def test_who_serves_nobody_waits_for_nobody(lingers: bool) -> None:
+    history = History(workers=1, linger=3600, finish=301).serving()
+    history.do(Due(1, "requests", patient=True))
+    history.do(Ready(2))
+    if lingers:
+        history.do(Lingers(1))
+    assert history.do(Due(2, "it stands still", stalled=True)) == (Start(3, 0),)
+    assert history.do(Ready(3)) == (Cut(2, "it stands still"),)
+    assert history.phases()[1] is (Phase.LINGERING if lingers else Phase.RETIRING)
+
+
 def test_who_has_waited_is_replaced_when_the_one_before_has_ended() -> None:
     history = History(workers=1, linger=3600).serving()
     history.do(Due(1, "requests", patient=True))
