@@ -21,6 +21,7 @@ from nuages.runtime.connections import (
 )
 from nuages.runtime.gate import Gate
 from nuages.runtime.hangups import watch_hangups
+from nuages.runtime.homecoming import bring_contexts_home
 from nuages.runtime.prefixes import Prefixes, TimeLimits
 from nuages.runtime.proxies import Proxies
 from nuages.runtime.settings import Settings
@@ -68,6 +69,7 @@ class Hub:
         wait_to_connect()
         watch_hangups()
         receivers.hasten()
+        bring_contexts_home()
         site.files.report = lambda text: log.event("error", "static", text)
         header = site.ssl_header
         self.ssl_header = header.removeprefix("HTTP_").replace("_", "-").lower().encode() if header else b""

@@ -6,7 +6,7 @@ import inspect
 
 import django
 import pytest
-from asgiref.sync import SyncToAsync, ThreadSensitiveContext
+from asgiref.sync import AsyncToSync, SyncToAsync, ThreadSensitiveContext
 from django.core.cache import caches
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.base import BaseHandler
@@ -39,6 +39,11 @@ def test_the_asgi_handler_answers_through_handle_since_django_4() -> None:
 def test_the_wsgi_handler_asks_its_own_get_response() -> None:
     assert "self.get_response(request)" in inspect.getsource(WSGIHandler.__call__)
     assert "self.get_response_async(request)" in inspect.getsource(ASGIHandler)
+
+
+def test_asgiref_gives_what_sync_code_waits_for_to_its_main_wrap() -> None:
+    assert inspect.iscoroutinefunction(AsyncToSync.main_wrap)
+    assert "call_result" in inspect.signature(AsyncToSync.main_wrap).parameters
 
 
 def test_asgiref_finds_the_thread_of_a_context_in_a_mapping() -> None:
