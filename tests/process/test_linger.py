@@ -39,6 +39,38 @@ def pid(request):
 
 urlpatterns += [path("events/", events), path("sync-events/", sync_events), path("pid/", pid)]
 """
+HANGS = """\
+import asyncio
+import atexit
+import os
+import threading
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pages.settings")
+from django.core.asgi import get_asgi_application
+
+pages = get_asgi_application()
+WHERE = os.environ["HANGS"]
+
+
+async def application(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        if WHERE == "lifespan":
+            await asyncio.Event().wait()
+        return await send({"type": "lifespan.shutdown.complete"})
+    if scope["type"] != "websocket":
+        return await pages(scope, receive, send)
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] == "websocket.receive":
+        await send({"type": "websocket.send", "text": message["text"].upper()})
+    if WHERE == "disconnect":
+        await asyncio.Event().wait()
+    if WHERE == "exit":
+        atexit.register(threading.Event().wait)
+"""
 BOTH = ("--app", "pages.asgi:application")
 
 
@@ -183,3 +215,21 @@ def test_a_stop_ends_what_lingers(site: Path) -> None:
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == 1012
         assert server.wait() == 0
+
+
+@pytest.mark.parametrize("where", ["disconnect", "lifespan", "exit"])
+def test_it_does_not_linger_for_an_end_that_hangs(site: Path, where: str) -> None:
+    (site / "pages" / "asgi.py").write_text(HANGS)
+    limits = ("--grace", "0s", "--timeout", "0.1s")
+    with serving(site, *BOTH, "--workers", "1", *limits, environ={"HANGS": where}) as server:
+        first = server.wait_for("worker-ready")["pid"]
+        with connect(f"ws://{server.address}/") as socket:
+            assert shouts(socket)
+            os.kill(first, signal.SIGTERM)
+            server.wait_for("worker-lingers")
+            until = time.monotonic() + 2.5  # what it would have if it did not linger
+            wait_until(lambda: time.monotonic() > until, "a while")
+            assert shouts(socket)
+        assert server.wait_for("worker-cut")["pid"] == first
+        assert server.wait_for("worker-ended")["pid"] == first
+        server.get("/")

@@ -159,6 +159,10 @@ class Chronicle:
         """A worker's loop does not show its stacks; those that are read from outside do not say whose they are."""
         self._say(process, "warning", "worker-silent", "does not answer: its threads are at what follows")
 
+    def worker_cut(self, process: Child, reason: str) -> None:
+        """A worker was told to drop what it still has; that may be nothing but a hanging end."""
+        self._say(process, "warning", "worker-cut", f"is cut off: {reason}", reason=reason)
+
     def worker_spared(self, process: Child, reason: str) -> None:
         """A worker with a stuck thread is not replaced."""
         text = (

@@ -157,8 +157,7 @@ class Crew:
             elif "stacked" in message:
                 self._asked_for_stacks.pop(process.id, None)
             elif "lingers" in message:
-                self.say.worker_lingers(process, message["lingers"])
-                self._happen(messages.Lingers(process.id))
+                self._lingers(process, message["lingers"])
             elif "due" in message:
                 self._happen(messages.Due(process.id, message["due"], patient=message["patient"]))
             elif "stuck" in message:
@@ -185,6 +184,13 @@ class Crew:
         self.say.worker_ready(process)
         self._happen(messages.Ready(process.id))
         self.nursery.prove(process, self._state().proven or 0)
+
+    def _lingers(self, process: child.Child, holds: dict[str, int]) -> None:
+        if holds:
+            self.say.worker_lingers(process, holds)
+            self._happen(messages.Lingers(process.id))
+        else:
+            self._happen(messages.Finishes(process.id))
 
     def _forget_control(self, process: child.Child) -> None:
         with contextlib.suppress(KeyError, ValueError):
@@ -252,6 +258,7 @@ class Crew:
                 process.order("retire", how=self._how_to_retire(action))
             case messages.Cut(_, reason) if process:
                 self._told_to_end(process, reason)
+                self.say.worker_cut(process, reason)
                 self._tell_lost(process, f"cut off: {reason}")
                 process.order("cut")
             case messages.Spare(_, reason) if process:

@@ -61,6 +61,13 @@ class Lingers:
 
 
 @dataclass(frozen=True, slots=True)
+class Finishes:
+    """What a lingering worker had that may take long is over: it has only its end to come to."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Room:
     """Another worker fits into the memory beside those that serve, or not any more."""
 
@@ -92,7 +99,7 @@ class Stop:
     drain: float = 0.0
 
 
-Event = Ready | Exited | Due | Stuck | Recovered | Lingers | Room | Reload | Resize | Stop
+Event = Ready | Exited | Due | Stuck | Recovered | Lingers | Finishes | Room | Reload | Resize | Stop
 
 
 # What to do about it.

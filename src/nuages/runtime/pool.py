@@ -38,6 +38,7 @@ from nuages.runtime.messages import (
     Due,
     Event,
     Exited,
+    Finishes,
     GiveUp,
     Kill,
     Lingers,
@@ -110,11 +111,8 @@ def _note(pool: Pool, now: float, event: Event | None) -> tuple[Pool, Actions]:
         case Recovered(id):
             worker = find(pool, id)
             return (put(pool, replace(worker, stalled=False)) if worker else pool), ()
-        case Lingers(id):
-            worker = find(pool, id)
-            if worker and worker.phase is Phase.RETIRING and worker.lingers:
-                pool = put(pool, replace(worker, phase=Phase.LINGERING, since=now))
-            return pool, ()
+        case Lingers() | Finishes():
+            return _has_time(pool, now, event), ()
         case Room(fits):
             return replace(pool, limits=replace(pool.limits, surge=int(fits))), ()
         case Reload(unavailable, first):
@@ -152,6 +150,17 @@ def _became_due(pool: Pool, event: Due) -> Pool:
     due = event.reason if presses else worker.due or event.reason
     patient = event.patient and (worker.patient or not worker.due)
     return put(pool, replace(worker, due=due, stalled=worker.stalled or event.stalled, patient=patient))
+
+
+def _has_time(pool: Pool, now: float, event: Lingers | Finishes) -> Pool:
+    worker = find(pool, event.id)
+    if worker is None:
+        return pool
+    if isinstance(event, Finishes):
+        is_so, phase = worker.phase is Phase.LINGERING, Phase.RETIRING
+    else:
+        is_so, phase = worker.phase is Phase.RETIRING and worker.lingers, Phase.LINGERING
+    return put(pool, replace(worker, phase=phase, since=now, lingers=False)) if is_so else pool
 
 
 def _exited(pool: Pool, now: float, worker_id: int, *, reported: bool, served: bool) -> tuple[Pool, Actions]:

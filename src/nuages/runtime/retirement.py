@@ -63,7 +63,10 @@ class Order:
 
 
 class Retirement:
-    """Ends connections as an Order says, which may be followed by a stricter one."""
+    """Ends connections as an Order says, which may be followed by a stricter one.
+
+    `on_lingers` is told what is left when that may take long, and nothing at all when that is over.
+    """
 
     def __init__(
         self,
@@ -74,7 +77,7 @@ class Retirement:
         self._loop, self._connections, self._on_lingers = loop, connections, on_lingers
         self._order = Order(lingers=True)
         self._since = 0.0
-        self._said = False
+        self._said = self._finishes = False
         # When idle connections last took something of what the kernel still has for them, and how much that is.
         self._unsent: WeakKeyDictionary[Any, tuple[float, int]] = WeakKeyDictionary()
         self._changed = asyncio.Event()
@@ -88,6 +91,12 @@ class Retirement:
     def gives_up_idle(self) -> bool:
         """Whether idle connections have had their moment."""
         return self._loop.time() - self._since >= self._order.idle
+
+    def finish(self) -> None:
+        """Tell, once, that nothing is left of what may take long: an end that hangs is to have its usual time."""
+        if self._said and not self._finishes:
+            self._finishes = True
+            self._on_lingers(Counter())
 
     async def look(self, in_flight: int) -> None:
         """End what may end now, and wait a moment; `in_flight` requests have begun and not ended."""

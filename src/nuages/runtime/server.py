@@ -27,7 +27,8 @@ class Server(uvicorn.Server):
     """One worker's server. `on_ready` is called when it could accept, which `accept` lets it, and `beat` every second.
 
     `busy` tells how many requests have begun and not ended; `on_lingers` is called when a retiring server has only
-    what may take long. `warm_up` is given what makes a connection's protocol, and awaited before anything is accepted.
+    what may take long, and with nothing when that is over. `warm_up` is given what makes a connection's protocol, and
+    awaited before anything is accepted.
     `tls` is an SSLContext, and a client has `handshake_seconds` to get through with it. The sockets of `lent`, by
     descriptor, are not ours to end.
     `on_full` is called once with how many connections there are when no more are taken for want of files.
@@ -130,12 +131,15 @@ class Server(uvicorn.Server):
         beat_at = loop.time()
         while self.connections or self.server_state.tasks or self._busy() or (acceptor and acceptor.own):
             await retirement.look(self._busy())
+            if not (acceptor and acceptor.own):  # a task or a view without a client
+                retirement.finish()
             if acceptor and retirement.gives_up_idle:
                 acceptor.give_up()
             if loop.time() >= beat_at:
                 beat_at = loop.time() + _TICK
                 await self.on_tick(0)
                 self._beat()
+        retirement.finish()
         await self.lifespan.shutdown()
 
     def _handshake(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from nuages.runtime.messages import (
     Due,
     Event,
     Exited,
+    Finishes,
     GiveUp,
     Kill,
     Lingers,
@@ -262,6 +263,18 @@ def test_requests_of_a_worker_that_was_replaced_need_not_hurry() -> None:
     assert history.do(after=300) == ()
     assert history.do(after=1) == (Cut(1, "not finished within 301 s"),)
     assert history.do(Lingers(1)) == ()
+
+
+def test_who_has_nothing_left_that_takes_long_does_not_linger_on() -> None:
+    history = History(workers=1, linger=3600, grace=30, finish=31).serving()
+    history.do(Due(1, "age"))
+    history.do(Ready(2))
+    history.do(Lingers(1), after=5)
+    assert history.do(Finishes(1), after=100) == ()
+    assert history.do(after=30) == ()
+    assert history.do(after=1) == (Cut(1, "not finished within 31 s"),)
+    assert history.do(Finishes(1)) == ()
+    assert history.do(after=1) == (Kill(1, "it did not end when told to"),)
 
 
 def test_they_have_the_grace_from_when_the_server_stops() -> None:

@@ -19,6 +19,7 @@ from nuages.runtime.messages import (
     Due,
     Event,
     Exited,
+    Finishes,
     GiveUp,
     Kill,
     Lingers,
@@ -249,6 +250,15 @@ class Histories(RuleBasedStateMachine):
         if number in self.may_linger:
             self.alive[number] = Phase.LINGERING
         self.happen(Lingers(number))
+
+    @precondition(lambda self: self.ids(Phase.LINGERING))
+    @rule(data=st.data())
+    def what_a_worker_lingers_for_is_over(self, data: st.DataObject) -> None:
+        number = data.draw(st.sampled_from(self.ids(Phase.LINGERING)))
+        self.alive[number] = Phase.RETIRING
+        self.may_linger -= {number}
+        self.retired[number] = self.now
+        self.happen(Finishes(number))
 
     @rule(fits=st.booleans())
     def the_memory_changes(self, fits: bool) -> None:

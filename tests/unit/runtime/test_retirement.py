@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from nuages.runtime.retirement import Order, Retirement
+from nuages.runtime.retirement import Order, Retirement, State
 
 IDLE = 1.0
 
@@ -44,13 +44,18 @@ def connection() -> Iterator[Connection]:
 class Clock:
     """A retirement whose loop has this time."""
 
-    def __init__(self, connection: Connection, idle: float = IDLE) -> None:
+    def __init__(self, connection: Connection, idle: float = IDLE, *, lingers: bool = False) -> None:
         self.now = 1000.0
         self._run = connection.loop.run_until_complete
         loop: Any = SimpleNamespace(time=lambda: self.now)
-        self._retirement = Retirement(loop, {connection}, lambda _: None)
-        self._order = Order(idle=idle)
+        self.told: list[dict[State, int]] = []
+        self._retirement = Retirement(loop, {connection}, lambda states: self.told.append(dict(states)))
+        self._order = Order(idle=idle, lingers=lingers)
         self._retirement.obey(self._order)
+
+    def finish(self) -> None:
+        """Tell that no connection is left."""
+        self._retirement.finish()
 
     def look(self, seconds: float) -> None:
         """Let so many seconds pass and look."""
@@ -109,3 +114,14 @@ def test_nobody_is_waited_for_who_is_not_to_be(connection: Connection) -> None:
     connection.socket.send(b"x")
     Clock(connection, idle=0.0).look(0)
     assert connection.ended
+
+
+def test_it_is_told_when_what_takes_long_is_over(connection: Connection) -> None:
+    clock = Clock(connection, idle=60.0, lingers=True)
+    clock.finish()  # who never lingered has nothing to tell
+    clock.look(2)
+    clock.look(2)
+    assert clock.told == [{State.IDLE: 1}]
+    clock.finish()
+    clock.finish()
+    assert clock.told == [{State.IDLE: 1}, {}]
