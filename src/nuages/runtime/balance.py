@@ -24,8 +24,8 @@ def balanced(pool: Pool, now: float) -> tuple[Pool, Actions]:
             pool = put(pool, replace(worker, phase=phase, since=now, lingers=lingers, hurried=hurried))
             actions.append(action)
     if now >= resume_at(pool):
-        for _ in range(wanted(pool)):
-            worker = Worker(id=pool.next_id, generation=pool.generation, phase=Phase.STARTING, since=now)
+        for generation in _to_start(pool):
+            worker = Worker(id=pool.next_id, generation=generation, phase=Phase.STARTING, since=now)
             pool = replace(pool, workers=(*pool.workers, worker), next_id=pool.next_id + 1)
             actions.append(Start(worker.id, worker.generation))
     return pool, tuple(actions)
@@ -84,25 +84,67 @@ def _staying(pool: Pool) -> int:
     return max(_most(pool) - max(starting, 1), min(pool.limits.workers, 2) - 1)
 
 
+def may_start(pool: Pool, generation: int) -> bool:
+    """Return whether a worker that starts with this code is of use."""
+    return generation == pool.generation or (_forks_old(pool) and generation == pool.proven)
+
+
+def _forks_old(pool: Pool) -> bool:
+    """Whether new code is loaded while workers of the old can still be had at once."""
+    return pool.forks and pool.proven is not None and pool.generation > pool.proven
+
+
 def wanted(pool: Pool) -> int:
     """Return how many processes to start as soon as the back-off allows."""
+    return len(_to_start(pool))
+
+
+def _to_start(pool: Pool) -> tuple[int, ...]:
+    """Return the code of each process to start as soon as the back-off allows.
+
+    Loading new code may take long, or fail, or begin anew with each SIGHUP: who dies meanwhile is followed by one of
+    the old code.
+    """
     if pool.stage is Stage.STOPPING:
-        return 0
-    limits = pool.limits
-    serving = [worker for worker in pool.workers if worker.phase is Phase.READY]
-    starting = sum(worker.phase is Phase.STARTING for worker in pool.workers)
-    missing = limits.workers - len(serving) - starting
+        return ()
     if pool.proven is None:
         # The first has the processors for itself: it serves sooner, and an error of the project comes once.
-        return 0 if starting else 1
-    leaving = len(pool.workers) - len(serving) - starting
-    if missing > 0:
-        return missing if limits.surge else max(0, _most(pool) - len(pool.workers))
-    replaceable = pool.stage is Stage.RUNNING and any(_reason(pool, worker) for worker in serving)
+        starting = any(worker.phase is Phase.STARTING for worker in pool.workers)
+        return () if starting else (pool.generation,)
+    if not pool.limits.surge or not _forks_old(pool):
+        return (pool.generation,) * _wanted(pool)
+    workers, there = pool.limits.workers, _there(pool)
+    new = sum(worker.generation == pool.generation for worker in there)
+    missing = workers - len(there) + new
+    room = workers + pool.limits.surge - len(there)
+    more = int(not new and room > 0 and pool.stage is Stage.RUNNING and (missing > 0 or _may_replace(pool)))
+    missing = max(0, min(missing, room - more))
+    return (*(pool.generation,) * more, *(pool.proven,) * missing)
+
+
+def _there(pool: Pool) -> list[Worker]:
+    """The workers that serve or are about to."""
+    return [worker for worker in pool.workers if worker.phase in {Phase.READY, Phase.STARTING}]
+
+
+def _may_replace(pool: Pool) -> bool:
+    """Whether one more may come beside those that serve."""
     # Those that still finish their requests take memory too: never more than one for each that serves. One that is
     # stalled serves nobody, and does not wait for them.
-    stalled = sum(worker.stalled for worker in serving)
-    if replaceable and not starting and missing == 0 and leaving < limits.workers + stalled:
+    there = _there(pool)
+    stalled = sum(worker.stalled and worker.phase is Phase.READY for worker in there)
+    return len(pool.workers) - len(there) < pool.limits.workers + stalled
+
+
+def _wanted(pool: Pool) -> int:
+    """Return how many processes are wanted where all load the same code."""
+    limits, there = pool.limits, _there(pool)
+    missing = limits.workers - len(there)
+    if missing > 0:
+        return missing if limits.surge else max(0, _most(pool) - len(pool.workers))
+    serving = [worker for worker in there if worker.phase is Phase.READY]
+    replaceable = pool.stage is Stage.RUNNING and any(_reason(pool, worker) for worker in serving)
+    if replaceable and missing == 0 and len(serving) == len(there) and _may_replace(pool):
         return limits.surge
     return 0
 

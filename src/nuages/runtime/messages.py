@@ -79,10 +79,12 @@ class Reload:
     """New code is there: replace every worker.
 
     Where both codes do not fit the memory so many are gone until the old has ended, and it is these that end for it.
+    `forks`: workers of the old code can still be had, without loading it.
     """
 
     unavailable: int = 1
     first: tuple[int, ...] = ()
+    forks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,6 +177,11 @@ class Nursery:
         """The zygotes that workers are forked from."""
         return iter(tuple(self._zygotes.values()))
 
+    def forks(self, generation: int) -> bool:
+        """Return whether a worker of this generation can be forked at once: its zygote has loaded and lives."""
+        zygote = self._zygotes.get(generation)
+        return zygote is not None and zygote.loaded_at > 0 and not zygote.told_to_end
+
     def retire(self) -> None:
         """Have zygotes give up the listening sockets, for the server stops; who waits for one that loads is `failed`.
 

@@ -16,7 +16,8 @@ Invariants, tested on random histories:
   longer.
 * For threads that are stuck no more than half the workers are replaced in ten minutes, and at least one may be.
 * Only what is stalled is cut off without having been asked to finish.
-* A generation that was never ready does not take the place of one that serves.
+* A generation that was never ready does not take the place of one that serves. Who dies while it loads is followed by
+  one of the old code, where that can be had without loading it.
 * Every phase but READY and KILLED ends by its deadline, and before the next deadline time alone changes nothing.
 * While the server drains, whoever serves has been told so.
 * Where nothing fails any more all serve soon, with the code that is wanted, and nobody is to be replaced.
@@ -28,7 +29,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import inf
 
-from nuages.runtime.balance import FIRST_DELAY, balanced, resume_at, stuck, wanted
+from nuages.runtime.balance import FIRST_DELAY, balanced, may_start, resume_at, stuck, wanted
 from nuages.runtime.messages import (
     Abandon,
     Action,
@@ -115,12 +116,8 @@ def _note(pool: Pool, now: float, event: Event | None) -> tuple[Pool, Actions]:
             return _has_time(pool, now, event), ()
         case Room(fits):
             return replace(pool, limits=replace(pool.limits, surge=int(fits))), ()
-        case Reload(unavailable, first):
-            if pool.stage is not Stage.RUNNING:
-                return pool, ()
-            newest = pool.newest + 1
-            pool = replace(pool, generation=newest, newest=newest, failures=0, failed_at=-inf)
-            return replace(pool, unavailable=unavailable, first=first), ()
+        case Reload():
+            return _reload(pool, now, event)
         case Resize(by):
             workers = max(1, pool.limits.workers + by)
             # As many as there may be while two codes are in memory: no more fit because more are wanted.
@@ -139,6 +136,22 @@ def _became_ready(pool: Pool, now: float, worker_id: int) -> tuple[Pool, Actions
     pool = put(pool, replace(worker, phase=Phase.READY, since=now))
     pool = replace(pool, proven=max(worker.generation, -1 if pool.proven is None else pool.proven))
     return pool, ((Drain(worker.id),) if pool.stage is Stage.DRAINING else ())
+
+
+def _reload(pool: Pool, now: float, event: Reload) -> tuple[Pool, Actions]:
+    if pool.stage is not Stage.RUNNING:
+        return pool, ()
+    newest = pool.newest + 1
+    pool = replace(pool, generation=newest, newest=newest, failures=0, failed_at=-inf)
+    pool = replace(pool, unavailable=event.unavailable, first=event.first, forks=event.forks)
+    # One that starts in the place of one that is missing goes on; one that was to replace another makes room.
+    starting = [worker for worker in pool.workers if worker.phase is Phase.STARTING]
+    missing = pool.limits.workers - sum(worker.phase is Phase.READY for worker in pool.workers)
+    actions: list[Action] = []
+    for worker in [one for one in starting if may_start(pool, one.generation)][max(0, missing) :]:
+        pool = put(pool, replace(worker, phase=Phase.KILLED, since=now))
+        actions.append(Kill(worker.id, "its code has been replaced"))
+    return pool, tuple(actions)
 
 
 def _became_due(pool: Pool, event: Due) -> Pool:
@@ -186,7 +199,7 @@ def _exited(pool: Pool, now: float, worker_id: int, *, reported: bool, served: b
 
 def _start_failed(pool: Pool, now: float, worker: Worker, *, final: bool) -> tuple[Pool, Actions]:
     """A worker did not get ready; `final` tells that another attempt would end the same way."""
-    if worker.generation != pool.generation or pool.stage is Stage.STOPPING:
+    if not may_start(pool, worker.generation) or pool.stage is Stage.STOPPING:
         return pool, ()
     if pool.proven is None:
         pool = _failed(pool, now)
@@ -249,7 +262,7 @@ def _enforce(pool: Pool, now: float) -> tuple[Pool, Actions]:
 def _next_phase(pool: Pool, now: float, worker: Worker) -> tuple[Phase, Action] | None:
     stopping = pool.stage is Stage.STOPPING
     late = now >= _deadline(pool, worker)
-    if worker.phase is Phase.STARTING and (stopping or worker.generation != pool.generation):
+    if worker.phase is Phase.STARTING and (stopping or not may_start(pool, worker.generation)):
         reason = "the server stops" if stopping else "its code has been replaced"
         return Phase.KILLED, Kill(worker.id, reason)
     if worker.phase is Phase.READY and stopping:

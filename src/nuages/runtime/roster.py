@@ -77,7 +77,8 @@ class Pool:
     which a worker was ever ready. `failures` counts workers that died early, the last at `failed_at`; after one that
     had served until then nobody starts before `soonest`. `hurried` tells that a second order to stop came. `stuck_at`
     is when workers became due for a stuck thread, of late. `unavailable` is how many have to be gone while two codes
-    are in memory, where a second worker does not fit; `first` end for it.
+    are in memory, where a second worker does not fit; `first` end for it. `forks`: workers of the code that is replaced
+    can be had without loading it.
     """
 
     limits: Limits
@@ -96,6 +97,7 @@ class Pool:
     stuck_at: tuple[float, ...] = ()
     unavailable: int = 1
     first: tuple[int, ...] = ()
+    forks: bool = False
 
     @property
     def is_changing(self) -> bool:

@@ -95,8 +95,9 @@ class Watch:
 
     def reload(self, state: Pool) -> tuple[messages.Event, ...]:
         """Return how the code is to be replaced: beside the loaded project and its workers, a second one has to fit."""
+        forks = state.proven is not None and self._crew.nursery.forks(state.proven)
         if state.proven != state.generation:  # what is half loaded will go, but is in memory too
-            return (messages.Reload(state.unavailable, state.first),)
+            return (messages.Reload(state.unavailable, state.first, forks),)
         group = self._groups.tightest()
         self._weigh_zygotes()
         need = self._need + self._loaded
@@ -104,7 +105,7 @@ class Watch:
         # Those that start, or start again after a reload that failed, are to be there too.
         absent = [self._need] * (state.limits.workers - len(serving))
         if group is None or recycling.fits(group, need + sum(absent)):
-            return (*self._room(state, group), messages.Reload())
+            return (*self._room(state, group), messages.Reload(forks=forks))
         owns = {number: memory.private(self._crew.children[number].pid) or 0 for number in serving}
         found = recycling.making_room(group, need, owns, absent)
         ends = len(found.first) if absent else found.unavailable

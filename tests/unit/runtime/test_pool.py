@@ -418,6 +418,36 @@ def test_a_reload_during_a_reload_starts_again_with_the_newest_code() -> None:
     assert history.do(Ready(4)) == (Retire(1, "new code"), Start(5, 2))
 
 
+def test_who_dies_while_new_code_loads_is_followed_by_one_of_the_old() -> None:
+    history = History(workers=2).serving()
+    assert history.do(Reload(forks=True)) == (Start(3, 1),)
+    assert history.do(Exited(1)) == (Start(4, 0),)
+    assert history.do(Reload(forks=True)) == (Kill(3, "its code has been replaced"), Start(5, 2))
+    assert history.do(Ready(4)) == ()
+    assert history.do(Exited(3)) == ()
+    assert history.do(Exited(2)) == (Start(6, 0),)
+    # The new code serves: whoever is not ready yet of the old has come too late.
+    assert history.do(Ready(5)) == (Kill(6, "its code has been replaced"), Start(7, 2))
+    assert history.do(Ready(7)) == (Retire(4, "new code"),)
+
+
+def test_where_the_old_code_cannot_be_had_at_once_everybody_waits_for_the_new() -> None:
+    history = History(workers=2).serving()
+    assert history.do(Reload()) == (Start(3, 1),)
+    assert history.do(Exited(1)) == ()
+    assert history.do(Exited(2)) == (Start(4, 1),)
+
+
+def test_a_worker_of_the_old_code_that_does_not_start_does_not_end_the_reload() -> None:
+    history = History(workers=1).serving()
+    history.do(Reload(forks=True))
+    assert history.do(Exited(1)) == (Start(3, 0),)
+    assert history.do(Exited(3, reported=True)) == (Start(4, 0),)
+    assert history.do(Exited(4, reported=True)) == ()
+    assert history.do(Ready(2)) == ()
+    assert history.phases() == {2: Phase.READY}
+
+
 def test_a_stop_during_a_reload_is_obeyed_at_once() -> None:
     history = History().serving()
     history.do(Reload())

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from nuages.runtime import pool as pools
-from nuages.runtime.balance import STUCK_SECONDS
+from nuages.runtime.balance import STUCK_SECONDS, resume_at
 from nuages.runtime.messages import (
     Abandon,
     Action,
@@ -264,10 +264,10 @@ class Histories(RuleBasedStateMachine):
     def the_memory_changes(self, fits: bool) -> None:
         self.happen(Room(fits))
 
-    @rule(number=st.integers(0, 4))
-    def new_code_comes(self, number: int) -> None:
+    @rule(number=st.integers(0, 4), forks=st.booleans())
+    def new_code_comes(self, number: int, forks: bool) -> None:
         before = self.ids(Phase.READY)
-        self.happen(Reload(max(1, number), tuple(before[:number])))
+        self.happen(Reload(max(1, number), tuple(before[:number]), forks))
         if len(before) > 1 and self.pool.limits.workers > 1 and not self.stalled & set(before):
             assert self.ids(Phase.READY), "somebody serves while new code is loaded"
 
@@ -316,7 +316,21 @@ class Histories(RuleBasedStateMachine):
 
     @invariant()
     def nobody_loads_code_that_is_not_wanted(self) -> None:
-        assert all(self.generations[number] == self.pool.generation for number in self.ids(Phase.STARTING))
+        proven = self.pool.proven if self.pool.forks else None
+        assert {self.generations[number] for number in self.ids(Phase.STARTING)} <= {
+            self.pool.generation,
+            proven,
+        }
+
+    @invariant()
+    def new_code_that_loads_costs_nobody_where_the_old_can_be_had(self) -> None:
+        pool, proven = self.pool, self.pool.proven
+        if not pool.forks or proven is None or pool.generation == proven or not pool.limits.surge:
+            return
+        if pool.stage is Stage.RUNNING and resume_at(pool) <= self.now:
+            there = self.ids(Phase.STARTING, Phase.READY)
+            old = [number for number in there if self.generations[number] <= proven]
+            assert len(old) >= pool.limits.workers or len(there) == pool.limits.workers + 1
 
     @invariant()
     def something_happens_next_by_itself_unless_all_is_well(self) -> None:
