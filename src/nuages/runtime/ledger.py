@@ -78,7 +78,10 @@ class Ledger:
         serving = {one.id for one in now.workers}
         self._successors = {old: one for old, one in self._successors.items() if {old, one} <= serving}
         due = next((old for old in now.workers if old.due and old.id not in self._successors), None)
-        there = {one.id for one in now.workers if one.phase in {Phase.STARTING, Phase.READY}} & self._begun
+        mine = next((one.generation for one in now.workers if one.id == worker), now.generation)
+        # New code that loads takes the place of one that is replaced, and not of one that is missing meanwhile.
+        kept = [one for one in now.workers if one.generation <= mine]
+        there = {one.id for one in kept if one.phase in {Phase.STARTING, Phase.READY}} & self._begun
         self._begun = (self._begun & serving) | {worker}
         # Somebody who was to come anyway may have taken the place of one that has crashed.
         del self._vacant[: max(0, len(self._vacant) - max(0, now.limits.workers - len(there)))]
@@ -88,7 +91,7 @@ class Ledger:
         elif due is not None:
             self._successors[due.id] = worker
             reason = due.due
-        elif any(old.generation < now.generation for old in now.workers):
+        elif any(old.generation < mine for old in now.workers):
             reason = "new code"
         self.reasons = {one: why for one, why in self.reasons.items() if one in serving}
         if reason:

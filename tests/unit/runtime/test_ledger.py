@@ -62,3 +62,10 @@ def test_who_is_started_again_for_one_that_is_due_says_so_too() -> None:
     books.do(Exited(1))
     books.do(Exited(3))
     assert books.reasons == {4: "crash"}
+
+
+def test_who_follows_one_that_has_crashed_while_new_code_loads_says_so() -> None:
+    books = Books(workers=1)
+    books.do(Reload(forks=True))
+    books.do(Exited(1))
+    assert books.reasons == {2: "new code", 3: "crash"}
