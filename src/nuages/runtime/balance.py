@@ -90,7 +90,7 @@ def may_start(pool: Pool, generation: int) -> bool:
 
 
 def _forks_old(pool: Pool) -> bool:
-    """Whether new code is loaded while workers of the old can still be had at once."""
+    """Whether new code is loaded while workers of the old can still be forked."""
     return pool.forks and pool.proven is not None and pool.generation > pool.proven
 
 

@@ -79,7 +79,7 @@ class Reload:
     """New code is there: replace every worker.
 
     Where both codes do not fit the memory so many are gone until the old has ended, and it is these that end for it.
-    `forks`: workers of the old code can still be had, without loading it.
+    `forks`: workers of the old code can still be forked.
     """
 
     unavailable: int = 1

@@ -178,9 +178,11 @@ class Nursery:
         return iter(tuple(self._zygotes.values()))
 
     def forks(self, generation: int) -> bool:
-        """Return whether a worker of this generation can be forked at once: its zygote has loaded and lives."""
-        zygote = self._zygotes.get(generation)
-        return zygote is not None and zygote.loaded_at > 0 and not zygote.told_to_end
+        """Return whether more workers of this generation come from a zygote, and not each by loading the project.
+
+        Where that has died another follows: one that begins to load now is not begun anew with each SIGHUP.
+        """
+        return self._preloads and generation not in self._unsafe
 
     def retire(self) -> None:
         """Have zygotes give up the listening sockets, for the server stops; who waits for one that loads is `failed`.

@@ -17,7 +17,7 @@ Invariants, tested on random histories:
 * For threads that are stuck no more than half the workers are replaced in ten minutes, and at least one may be.
 * Only what is stalled is cut off without having been asked to finish.
 * A generation that was never ready does not take the place of one that serves. Who dies while it loads is followed by
-  one of the old code, where that can be had without loading it.
+  one of the old code, where that can be forked.
 * Every phase but READY and KILLED ends by its deadline, and before the next deadline time alone changes nothing.
 * While the server drains, whoever serves has been told so.
 * Where nothing fails any more all serve soon, with the code that is wanted, and nobody is to be replaced.

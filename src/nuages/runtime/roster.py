@@ -78,7 +78,7 @@ class Pool:
     had served until then nobody starts before `soonest`. `hurried` tells that a second order to stop came. `stuck_at`
     is when workers became due for a stuck thread, of late. `unavailable` is how many have to be gone while two codes
     are in memory, where a second worker does not fit; `first` end for it. `forks`: workers of the code that is replaced
-    can be had without loading it.
+    can be forked still.
     """
 
     limits: Limits

@@ -16,7 +16,7 @@ from nuages.runtime.nursery import Nursery, Zygote
 
 
 def _nursery(selector: selectors.BaseSelector, failed: list[int] | None = None) -> Nursery:
-    say: Any = SimpleNamespace(zygote_died=lambda _: None)
+    say: Any = SimpleNamespace(zygote_died=lambda _: None, preloaded=lambda *_: None)
     return Nursery(
         {}, selector, say, preload="auto", adopts=lambda: True, is_short=lambda: False,
         failed=lambda worker: (failed if failed is not None else []).append(worker.id),
@@ -94,3 +94,20 @@ def test_what_a_zygote_said_that_has_ended_meanwhile_makes_no_workers(
     for worker in workers:
         worker.close()
     assert (failed, begun) == ([1, 2, 3], [])
+
+
+def test_workers_come_from_a_zygote_where_they_can_be_forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Zygote, "execute", lambda zygote, *_: setattr(zygote, "pid", 4711))
+    monkeypatch.setattr(Zygote, "signal", lambda *_: None)
+    with selectors.DefaultSelector() as selector:
+        nursery = _nursery(selector)
+        worker = nursery.start(ASSIGNMENT)
+        assert nursery.forks(0)
+        (zygote,) = nursery.zygotes()
+        zygote._theirs.send(to_line({"loaded": 1.0, "why": "a thread", "owns": False}))
+        nursery.hear()  # it becomes the worker
+        assert worker.pid == 4711
+        assert not nursery.forks(0)
+        assert nursery.forks(1), "of which nothing is known yet"
+        zygote.close()
+    worker.close()
