@@ -33,7 +33,7 @@ def bring_contexts_home() -> None:
             return
         held: Future[Any] = Future()
         await own(self, *(held if one is result else one for one in arguments), **keywords)
-        error = held.exception()
+        error = held.exception(0)  # it is there: never would the loop wait for it
         if error is not None:
             result.set_exception(error)
         else:
