@@ -170,7 +170,7 @@ def _environ(project: Project, found: Findings, options: ImageOptions) -> dict[s
         apps = " ".join(entry.path for entry in project.serving)
         values["NUAGES_APP"] = Stated(value=apps, origin=str(project.serving[0].origin))
     if project.paths:
-        folders = ":".join(posixpath.join(APP, path) for path in project.paths)
+        folders = ":".join(posixpath.normpath(posixpath.join(APP, path)) for path in project.paths)
         values["PYTHONPATH"] = Stated(value=folders, origin="where the settings and entry modules lie")
     bound = port(project, options)
     values["NUAGES_BIND"] = Stated(value=f"0.0.0.0:{bound.value}", origin=str(bound.origin))

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import posixpath
+import re
+from collections.abc import Iterator, Sequence
+
 from nuages.project.tree import Tree, join
 
 
@@ -51,3 +56,53 @@ def search(tree: Tree, module: str, directory: str) -> str | None:
         if directory == "." or folder == directory or folder.startswith(directory + "/")
     ]
     return min(below or found, key=lambda folder: (folder.count("/"), folder), default=None)
+
+
+# `-e ../..`, `..[extra]`: a line of a requirements file that installs a folder.
+_FOLDER_LINE = re.compile(r"^(?:-e|--editable)?[ \t=]*(\.[\w./-]*)(?:\[[^\]]*\])?[ \t]*$", re.MULTILINE)
+
+
+def beyond(
+    tree: Tree,
+    named: Sequence[str],
+    bases: tuple[str, ...],
+    folders: tuple[str, ...],
+    installed: Sequence[str],
+) -> dict[str, str]:
+    """Return the folders above the project's that hold packages it names, and for each a package that lies there.
+
+    A reusable application and the example project in a folder below it: who develops it has it installed in place, so
+    no file of the example declares it. `named` are dotted names of modules, `folders` the project's and those above
+    it, `installed` requirements files, whose own folders are installed and need no path. Only packages
+    (`__init__.py`) count, in these folders and in `src` below them.
+    """
+    given = {
+        posixpath.normpath(posixpath.join(posixpath.dirname(file), match[1]))
+        for file in installed
+        for match in _FOLDER_LINE.finditer(tree.text(file) or "")
+    }
+    found: dict[str, str] = {}
+    for top in dict.fromkeys(name.partition(".")[0] for name in named):
+        if (
+            not top.isidentifier()
+            or resolve(tree, top, bases)
+            or any(tree.below(join(base, top)) for base in bases)
+        ):
+            continue
+        for folder in folders:
+            places = () if folder in given else (folder, join(folder, "src"))
+            place = next((one for one in places if join(one, f"{top}/__init__.py") in tree), None)
+            if place is not None:
+                found.setdefault(place, top)
+                break
+    return {place: top for place, top in found.items() if place not in bases}
+
+
+def imported(tree: Tree, files: Sequence[str]) -> Iterator[str]:
+    """Yield the absolute names that files import, wherever the import stands."""
+    for path in files:
+        for node in ast.walk(tree.module(path) or ast.Module(body=[], type_ignores=[])):
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+                yield node.module

@@ -119,13 +119,29 @@ def examine(
     path = modules.resolve(tree, choice.settings.value, bases) if choice.settings else None
     entries = tuple(point.origin.place for point in serving.points if point.origin.place in tree)
     is_old = pythons.python is not None and not specifier.minors(pythons.python.value, python.SERVED)
-    source, told = image_variables.settled(
-        told, environ, str(tree.root),
-        lambda given: settings_source.read(tree, path, bases, given, entries, is_old=is_old)
-        if path
-        else settings_source.Source(),
-    )  # fmt: skip
+
+    def read(given: Mapping[str, str]) -> settings_source.Source:
+        return (
+            settings_source.read(tree, path, bases, given, entries, is_old=is_old)
+            if path
+            else settings_source.Source()
+        )
+
+    source, seen = image_variables.settled(told, environ, str(tree.root), read)
     listed = installed_apps.installed(tree, source.assignments, source.files)
+    above = modules.beyond(
+        tree,
+        (*listed, *modules.imported(tree, source.files)),
+        bases,
+        folders,
+        found.dependencies.files if found else (),
+    )
+    if above and path:
+        bases += tuple(above)
+        notes += [f"{top} lies in {folder}, which is put on sys.path" for folder, top in above.items()]
+        source, seen = image_variables.settled(told, environ, str(tree.root), read)
+        listed = installed_apps.installed(tree, source.assignments, source.files)
+    told = seen
     stored = databases.find(source.assignments, source.variables, str(tree.root))
     declared = found or imports.guess(tree, path, listed, tuple(one.engine for one in stored))
     notes += [*choice.notes, *(() if found else declared.notes)]
@@ -176,7 +192,7 @@ def examine(
             dict.fromkeys(
                 base
                 for base in (*bases, *image_variables.python_path(tree, folders))
-                if base != place.directory
+                if base != place.directory or _is_link(tree, place)
             )
         ),
         notes=tuple(dict.fromkeys(notes)),
@@ -198,6 +214,11 @@ def _hints(tree: Tree, folders: tuple[str, ...], told: tuple[ImageVariable, ...]
     return dataclasses.replace(
         container_file.find(tree, folders), variables=told, notes=image_variables.notes(told)
     )
+
+
+def _is_link(tree: Tree, place: layout.Layout) -> bool:
+    """Return whether manage.py is a link: Python puts the folder it leads to on sys.path, not the project's."""
+    return place.manage is not None and (tree.root / place.manage.value).is_symlink()
 
 
 def _made(source: settings_source.Source, place: layout.Layout) -> tuple[Fact[str], ...]:
@@ -237,11 +258,15 @@ def _bases(
     package = manage[0].value.split(".")[0] if manage else None
     points = entrypoints.find(tree, tuple(bases), environ, package)
     named = (*manage, *(point.settings for point in points if point.settings))
-    # Where one of them is found as it is, another that is not is a mistake, not a matter of sys.path.
-    for fact in () if any(modules.resolve(tree, fact.value, tuple(bases)) for fact in named) else named:
+    # Where one of them is found as it is, another that is not is a mistake, not a matter of sys.path: unless both are
+    # one file, which manage.py calls `shop.settings` and wsgi.py `src.shop.settings`.
+    there = {modules.resolve(tree, fact.value, tuple(bases)) for fact in named} - {None}
+    for fact in named:
         if modules.resolve(tree, fact.value, tuple(bases)) is None:
             folder = modules.search(tree, fact.value, place.directory)
-            if folder is not None and folder not in bases and not layout.is_aside(folder + "/x"):
+            if folder is None or folder in bases or layout.is_aside(folder + "/x"):
+                continue
+            if not there or modules.resolve(tree, fact.value, (folder,)) in there:
                 bases.append(folder)
     return tuple(bases), entrypoints.find(tree, tuple(bases), environ, package) if len(bases) > 1 else points
 

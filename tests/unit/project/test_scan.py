@@ -71,6 +71,73 @@ def test_packages_in_src_beside_manage_are_found_and_src_is_put_on_the_path(writ
     assert [point.module for point in project.serving] == ["shop.wsgi"]
 
 
+REUSABLE = {
+    "pyproject.toml": "[project]\nname = 'django-wiki'\ndependencies = ['Django>=5.2']\n",
+    "src/wiki/__init__.py": "",
+    "src/wiki/defaults.py": "ROOT_URLCONF = 'wiki.urls'\n",
+    "example/manage.py": MANAGE.format(settings="demo.settings"),
+    "example/demo/__init__.py": "",
+    "example/demo/settings.py": SETTINGS.replace("[]", "['demo', 'wiki.apps.WikiConfig']"),
+    "example/demo/wsgi.py": WSGI.format(settings="demo.settings"),
+}
+
+
+def test_an_example_project_finds_the_application_in_whose_folder_it_lies(write: Write) -> None:
+    project = scan(write(REUSABLE))
+    assert project.paths == ("src",)
+    assert "wiki lies in src, which is put on sys.path" in project.notes
+
+
+def test_settings_may_be_the_application_s_own_with_a_line_more(write: Write) -> None:
+    settings = "from wiki.defaults import *\nSECRET_KEY = 'x'\nINSTALLED_APPS = ['wiki']\n"
+    flat = {path.replace("src/", ""): text for path, text in REUSABLE.items()}
+    project = scan(write({**flat, "example/demo/settings.py": settings}))
+    assert project.paths == (".",)
+    assert "wiki/defaults.py" in project.settings_files
+
+
+@pytest.mark.parametrize("line", ["-e ..", "--editable=../", "..[postgres]"])
+def test_an_application_that_the_example_s_requirements_install_needs_no_path(
+    write: Write, line: str
+) -> None:
+    project = scan(write({**REUSABLE, "example/requirements.txt": f"Django==5.2\n{line}\n"}))
+    assert project.paths == ()
+
+
+def test_an_application_beside_the_project_s_own_needs_no_path(write: Write) -> None:
+    assert scan(write({**REUSABLE, "example/wiki/__init__.py": ""})).paths == ()
+
+
+def test_one_settings_file_of_two_names_is_a_matter_of_sys_path(write: Write) -> None:
+    root = write(
+        {
+            "manage.py": MANAGE.format(settings="shop.settings"),
+            "src/shop/__init__.py": "",
+            "src/shop/settings.py": SETTINGS.replace("[]", "['shop']"),
+            "src/shop/wsgi.py": WSGI.format(settings="src.shop.settings"),
+        }
+    )
+    project = scan(root)
+    assert project.paths == ("src",)
+    assert not project.problems
+
+
+def test_the_project_s_folder_is_put_on_the_path_where_manage_py_is_a_link_to_elsewhere(write: Write) -> None:
+    root = write(
+        {
+            "shop/__init__.py": "",
+            "shop/app/__init__.py": "",
+            "shop/app/manage.py": MANAGE.format(settings="shop.app.settings"),
+            "shop/app/settings.py": SETTINGS,
+            "shop/app/wsgi.py": WSGI.format(settings="shop.app.settings"),
+        }
+    )
+    (root / "manage.py").symlink_to("shop/app/manage.py")
+    project = scan(root)
+    assert project.directory == "."
+    assert project.paths == (".",)
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -434,6 +501,11 @@ def _hinted(root: Path) -> tuple[int | None, list[str]]:
 
 def test_a_stage_for_development_behind_the_one_for_production_tells_nothing(shop: Shop) -> None:
     assert _hinted(shop({"Dockerfile": DOCKERFILE})) == (8001, ["ghostscript", "poppler-utils"])
+
+
+def test_python_modules_of_alpine_and_what_every_image_has_are_no_packages_of_debian(shop: Shop) -> None:
+    file = "FROM python:3.12-alpine\nRUN apk add py-cryptography py3-pillow zlib ghostscript\n"
+    assert _hinted(shop({"Dockerfile": file})) == (None, ["ghostscript"])
 
 
 def test_where_every_stage_is_for_development_the_last_one_tells(shop: Shop) -> None:
