@@ -22,6 +22,8 @@ _KINDS = {
     "URLValue": VariableKind.URL, "PathValue": VariableKind.PATH, "SecretValue": VariableKind.SECRET,
 }  # fmt: skip
 _OWN_NAMES = {"DatabaseURLValue": "DATABASE_URL", "CacheURLValue": "CACHE_URL", "EmailURLValue": "EMAIL_URL"}
+# What these are where nothing is given (django-configurations, values.py); the others are None.
+_EMPTY: dict[str, Any] = {"ListValue": list, "TupleValue": tuple, "SetValue": set, "DictValue": dict}
 _ANNOTATIONS = {
     "bool": VariableKind.BOOL, "int": VariableKind.INTEGER, "list": VariableKind.LIST, "List": VariableKind.LIST,
     "Path": VariableKind.PATH, "SecretStr": VariableKind.SECRET, "tuple": VariableKind.LIST,
@@ -126,6 +128,8 @@ class SettingsClasses(Functions):
             raises=True,
         )
         value = self.evaluate(default) if default is not None else Missing(full)
+        if default is None and last in _EMPTY:
+            value = _EMPTY[last]()
         self.scope.names[statement.targets[0].id] = value
         return True
 

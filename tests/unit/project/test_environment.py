@@ -88,6 +88,18 @@ def test_the_variable_that_turns_debug_off_is_required_where_nothing_loads_witho
     assert not variables(tree({"settings.py": source}))["X"].required
 
 
+@pytest.mark.parametrize("kind", ["DictValue", "ListValue", "TupleValue", "SetValue"])
+def test_a_collection_of_django_configurations_is_empty_where_nothing_is_given(
+    kind: str, tree: MakeTree
+) -> None:
+    method = {"DictValue": "get('a')", "ListValue": "index", "TupleValue": "index", "SetValue": "union"}[kind]
+    source = (
+        "from configurations import Configuration, values\nclass Dev(Configuration):\n"
+        f"    A = values.{kind}(environ_name='X', environ_prefix=None)\n    B = A.{method}\n"
+    )
+    assert not variables(tree({"settings.py": source}))["X"].required
+
+
 OPTIONAL = [
     ("import os\nX = os.environ.get('X', 'a')", "'a'"),
     ("import os\nX = os.getenv('X')", None),
