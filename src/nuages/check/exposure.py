@@ -123,13 +123,15 @@ def _hosts(facts: Facts) -> Iterator[Finding]:
 
 def _key(facts: Facts) -> Iterator[Finding]:
     key = facts.setting("SECRET_KEY")
-    if facts.is_unset("SECRET_KEY") or (
+    absent = key is None and (facts.is_complete or facts.is_complete_here)
+    if (absent and not facts.is_written("SECRET_KEY")) or (
         key is not None and key.is_known and not key.variables and key.value in ("", None)
     ):
         yield NO_KEY.found(
             "SECRET_KEY is not set: Django does not start" if key is None
             else "SECRET_KEY is empty: Django does not start", key.origin if key else facts.settings_origin,
-            why="Django raises ImproperlyConfigured where sessions, tokens and signed values first need it",
+            why="Django raises ImproperlyConfigured where sessions, tokens and signed values first need it"
+            + (facts.unless if key is None else ""),
             fix=facts.assignment("SECRET_KEY", "SECRET_KEY", place=key.origin if key else None),
         )  # fmt: skip
     if key is None or not key.is_known or not isinstance(key.value, str) or not key.value:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import posixpath
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +20,7 @@ from nuages.project.tree import Tree
 
 # What can set anything without being read: an outside package's names, or the module's own dictionary.
 _ANYTHING = re.compile(r"\b(locals|globals|vars)\(\)|\bsetattr\(|configurations\b|\bDynaconf|\bexec\(")
+_EMPTY = ast.Module(body=[], type_ignores=[])
 
 _OS = {
     "text": 'os.environ["{0}"]',
@@ -66,6 +68,18 @@ class Facts:
         """Return whether a setting is certainly Django's default."""
         return self.setting(name) is None and self.is_complete
 
+    def is_written(self, name: str) -> bool:
+        """Return whether an assignment of a setting stands in one of the files, run or not: in a `try` that raises."""
+        nodes = (
+            node
+            for path in self.project.settings_files
+            for node in ast.walk(self.tree.module(path) or _EMPTY)
+        )
+        return any(
+            isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store)
+            for node in nodes
+        )
+
     @property
     def settings_origin(self) -> Origin:
         """The settings module's file: where a setting that is missing would stand."""
@@ -78,6 +92,22 @@ class Facts:
         return self.doubt is None
 
     @cached_property
+    def is_complete_here(self) -> bool:
+        """Whether all else that can assign settings is a file of the project's own that is not among these files.
+
+        `from .local import *`, of which git knows nothing: an image and a fresh clone are without it.
+        """
+        files = [path for path in self.project.settings_files if path.endswith(".py")]
+        return (
+            self.project.settings is not None
+            and bool(files)
+            and all(
+                self.tree.module(path) is not None and self._doubt_in(path, most_dots=0) is None
+                for path in files
+            )
+        )
+
+    @cached_property
     def doubt(self) -> Origin | None:
         """Where something that was not read can set any setting: a file that is not here, an outside package."""
         if self.project.settings is None or not self.project.settings_files:
@@ -88,7 +118,8 @@ class Facts:
         places = (self._doubt_in(path) for path in self.project.settings_files if path.endswith(".py"))
         return next((place for place in places if place is not None), None)
 
-    def _doubt_in(self, path: str) -> Origin | None:
+    def _doubt_in(self, path: str, most_dots: int = sys.maxsize) -> Origin | None:
+        """Return what of a file tells nothing; imports with more dots than `most_dots` are no doubt."""
         module = self.tree.module(path)
         if module is None:
             return Origin(path)
@@ -98,6 +129,7 @@ class Facts:
             if (
                 isinstance(node, ast.ImportFrom)
                 and node.names[0].name == "*"
+                and node.level <= most_dots
                 and not self._is_ours(node, path)
             ):
                 return Origin(path, node.lineno)

@@ -48,6 +48,8 @@ class Context:
 
     where: str
     python: str
+    guessed: bool = False
+    """No file declares the requirements: their names are guessed by imports."""
     home: str = ""
 
 
@@ -220,7 +222,9 @@ def _unsatisfied(head: str, context: Context) -> NuagesError:
     if match := _NOT_FOUND.search(flat):
         what, hint = (
             f"there is no package {match[1]}",
-            f"correct the name {match[1]}, or add the index that has it to pip's configuration",
+            f"declare the dependencies in requirements.txt: {match[1]} is guessed by an import's name"
+            if context.guessed
+            else f"correct the name {match[1]}, or add the index that has it to pip's configuration",
         )
     elif "wheel" in flat and (
         match := re.search(r"([A-Za-z0-9][\w.-]*?)==(\S+) has no (?:usable )?wheels", flat)

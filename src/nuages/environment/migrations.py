@@ -61,9 +61,29 @@ def migrate(prepared: Prepared, database: Mapping[str, Any], report: Report, whe
 
     code, said = run(migrate_command(prepared), hear)
     if code:
-        hint = "run it by hand: nuages run -- migrate"
-        raise failed("the migrations cannot be applied", "manage.py migrate", code, said, hint)
+        raise failed(
+            "the migrations cannot be applied",
+            "manage.py migrate",
+            code,
+            said,
+            advice(said, prepared.project.settings_files),
+        )
     return True
+
+
+def advice(said: Sequence[str], settings_files: Sequence[str]) -> str:
+    """Return what to do about a `migrate` that failed: told by its last line, where that is enough."""
+    text = "\n".join(said)
+    last = next((line for line in reversed(said) if line.strip()), "")
+    module = re.search(r"No module named '([\w-]+)", last)
+    if module:
+        return f"add the package that provides {module[1]} to the project's dependencies and lock, and install them"
+    if "The SECRET_KEY setting must not be empty" in last:
+        place = settings_files[0] if settings_files else "the settings"
+        return f'have {place} read one: SECRET_KEY = os.environ["SECRET_KEY"]; it is generated then, and kept'
+    if re.search(r"^(django\.core\.management\.base\.)?SystemCheckError: ", text, re.MULTILINE):
+        return "correct what stands below ERRORS"
+    return "run it by hand: nuages run -- migrate"
 
 
 def is_local(database: Mapping[str, Any]) -> bool:
@@ -127,6 +147,12 @@ def _no_plan(place: str, failed: Mapping[str, Any], prepared: Prepared) -> Nuage
         return OutsideError(
             f"{place} refuses the connection" if refuses else f"{place} does not answer",
             where="`default` in DATABASES", why=f"{failed['kind']}: {text}", hint=hint,
+        )  # fmt: skip
+    if re.search(r"invalid (keyword argument|dsn|connection option)|unexpected keyword argument", text):
+        # OPTIONS of one engine handed to another: the one that is taken where a variable is unset.
+        return ProjectError(
+            f"{place} does not take these OPTIONS",
+            where="`default` in DATABASES", why=f"{failed['kind']}: {text}", hint=_correction(prepared)[0],
         )  # fmt: skip
     without = re.fullmatch(r"Dependency on app with no migrations: (\w+)", text)
     make = f"nuages run -- makemigrations {without[1]}, and commit what it wrote" if without else ""

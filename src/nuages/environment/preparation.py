@@ -30,7 +30,7 @@ from nuages.environment.options import UpOptions
 from nuages.environment.prepared import Prepared, environ_of, with_paths
 from nuages.environment.virtual import Environment, Order
 from nuages.errors import NuagesError, ProjectError
-from nuages.project.model import Project
+from nuages.project.model import Manager, Project
 from nuages.project.pythons_of_django import pythons_for
 from nuages.project.specifier import one_series
 
@@ -200,7 +200,12 @@ def _one(
 ) -> Environment:
     wanted = source.select(interpreter.markers)
     place = project.dependencies.files[0] if project.dependencies.files else str(project.dependencies.origin)
-    context = Context(where=place, python=dotted(interpreter.series), home=str(home.root))
+    context = Context(
+        where=place,
+        python=dotted(interpreter.series),
+        home=str(home.root),
+        guessed=project.dependencies.manager is Manager.IMPORTS,
+    )
     report(
         "python",
         f"Python {interpreter}{', as --python says' if is_asked else _because(project)}",

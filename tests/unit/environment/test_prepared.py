@@ -24,7 +24,7 @@ from nuages.environment.prepared import (
 )
 from nuages.environment.virtual import Environment
 from nuages.errors import NuagesError, Origin
-from nuages.project.model import Dependencies, Fact, Manager, Project
+from nuages.project.model import Assignment, Dependencies, Fact, Manager, Project
 from nuages.runtime import manifest
 
 
@@ -56,6 +56,28 @@ def prepared(
     return Prepared(
         project=project, environment=environment, private=tmp_path / "private", variables=variables
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["'sslmode' is an invalid keyword argument for this function", 'invalid connection option "timeout"'],
+)
+def test_options_of_another_engine_name_the_variables_that_choose_the_database(
+    tmp_path: Path, text: str
+) -> None:
+    found = prepared(tmp_path)
+    assignment = Assignment(
+        name="DATABASES", text="{…}", is_literal=False, origin=Origin("src/shop/settings.py", 9),
+        variables=("DATABASE_URL",),
+    )  # fmt: skip
+    found = replace(found, project=replace(found.project, assignments=(assignment,)))
+    failed = {"kind": "TypeError", "text": text, "unreachable": False}
+    with pytest.raises(NuagesError) as caught:
+        migrate(
+            found, {"vendor": "sqlite", "name": "/shop/db.sqlite3", "failed": failed}, lambda *_, **__: None
+        )
+    assert caught.value.what == "the SQLite database /shop/db.sqlite3 does not take these OPTIONS"
+    assert caught.value.hint == "set what DATABASES reads: DATABASE_URL"
 
 
 def test_inside_an_image_processes_get_this_interpreter_and_what_it_got(tmp_path: Path) -> None:
