@@ -31,6 +31,7 @@ HEADERS = {
     "openssl/ssl.h": "libssl-dev",
     "pcre.h": "libpcre3-dev",
     "proj.h": "libproj-dev",
+    "rrd.h": "librrd-dev",
     "sasl/sasl.h": "libsasl2-dev",
     "snappy-c.h": "libsnappy-dev",
     "sql.h": "unixodbc-dev",

@@ -42,7 +42,7 @@ ALPINE = {
     "openjdk11-jre-headless": "default-jre-headless", "openjdk17-jre-headless": "default-jre-headless",
     "font-dejavu": "fonts-dejavu-core", "ttf-dejavu": "fonts-dejavu-core", "font-noto": "fonts-noto-core",
     "font-liberation": "fonts-liberation", "ttf-liberation": "fonts-liberation", "imagemagick": "imagemagick",
-    "freetype": "libfreetype6", "libwebp": "libwebp7", "tiff": "libtiff6", "zlib": "zlib1g", "libffi": "libffi8",
+    "freetype": "libfreetype6", "libwebp": "libwebp7", "tiff": "libtiff6", "zlib": "", "libffi": "libffi8",
     "libldap": "libldap2", "openldap-clients": "ldap-utils", "libmemcached-libs": "libmemcached11t64",
     "tesseract-ocr-data-deu": "tesseract-ocr-deu", "py3-magic": "libmagic1t64", "mysql-client": "default-mysql-client",
     "xmlsec": "libxmlsec1t64-openssl", "libcurl": "libcurl4t64", "chromium-chromedriver": "chromium-driver",
@@ -283,6 +283,8 @@ def _installed(text: str) -> Iterator[str]:
             continue  # removed again when the build is over
         for word in words:
             name = re.split(r"[=<>~]", word)[0]
+            if is_alpine and name not in ALPINE and re.match(r"py\d?-", name):
+                continue  # a Python module of Alpine's, which the project's own requirements have
             names = ALPINE if is_alpine else FORMER
             if _PACKAGE.fullmatch(name) and (debian := names.get(name, name)):
                 yield debian
