@@ -37,7 +37,8 @@ DISTRIBUTIONS = {
     "import_export": "django-import-export", "jazzmin": "django-jazzmin", "jwt": "pyjwt", "ldap": "python-ldap",
     "magic": "python-magic", "markdownx": "django-markdownx", "mptt": "django-mptt", "ninja": "django-ninja",
     "oauth2_provider": "django-oauth-toolkit", "phonenumber_field": "django-phonenumber-field", "pipeline":
-    "django-pipeline", "polymorphic": "django-polymorphic", "postgres_copy": "django-postgres-copy", "psycopg2": "psycopg2-binary", "psycopg": "psycopg[binary]",
+    "django-pipeline", "polymorphic": "django-polymorphic",
+    "postgres_copy": "django-postgres-copy", "psycopg2": "psycopg2-binary", "psycopg": "psycopg[binary]",
     "rest_framework_gis": "djangorestframework-gis", "rest_framework_api_key": "djangorestframework-api-key",
     "rest_framework_nested": "drf-nested-routers", "leaflet": "django-leaflet", "knox": "django-rest-knox",
     "rest_framework": "djangorestframework", "rest_framework_simplejwt": "djangorestframework-simplejwt",
