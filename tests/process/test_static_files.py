@@ -29,6 +29,9 @@ STATICFILES_STORAGE = "django.contrib.staticfiles.storage.ManifestStaticFilesSto
 import django
 if django.VERSION >= (4, 2): del STATICFILES_STORAGE
 """
+TEMPLATES = """
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "DIRS": [BASE.parent / "templates"]}]
+"""
 LARGE = os.urandom(3_000_000)
 
 
@@ -165,6 +168,28 @@ def test_files_that_were_not_collected_are_a_warning_otherwise(tmp_path: Path) -
     with serving(project, "--workers", "1") as server:
         assert server.get("/") == "hello"
         server.wait_for_line("nuages collect")
+
+
+@pytest.mark.parametrize("storage", [STRICT, ""])
+def test_pages_that_fail_for_a_file_that_nobody_has_are_told_when_files_are_collected(
+    tmp_path: Path, storage: str
+) -> None:
+    project = write_site(tmp_path, settings=EXTRA + storage + TEMPLATES)
+    write_assets(project)
+    (project / "templates").mkdir()
+    (project / "templates" / "base.html").write_text(
+        "{% load static %}\n"
+        "{% comment %}\n{% static 'css/old.css' %}\n{% endcomment %}{# {% static 'css/older.css' %} #}\n"
+        "{% static 'css/site.css' %} {% static 'pixel.png?v=2' %} {% static 'css/' %}\n"
+        "{% static 'css/main.css' as style %} {% static 'css/main.css' %}\n"
+    )
+    done = collect(project)
+    assert done.returncode == 0, done.stderr
+    told = f"css/main.css ({project}/templates/base.html:6); the project's storage answers"
+    assert (told in done.stderr) is bool(storage)
+    assert "old.css" not in done.stderr
+    assert "older.css" not in done.stderr
+    assert "pixel.png?v=2" not in done.stderr
 
 
 def test_a_style_sheet_that_names_a_missing_file_is_an_error_with_its_line(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from nuages.runtime.compression import BEST, FAST, compress_files
 from nuages.runtime.django import Bringer, Report, import_django
 from nuages.runtime.filling import Wish
 from nuages.runtime.folder import open_file
-from nuages.runtime.front_end import front_end_error
+from nuages.runtime.front_end import front_end_error, missing_names_warning
 from nuages.runtime.manifest import (
     CODINGS,
     NAME,
@@ -91,6 +91,10 @@ def collect(
     progress = Progress(report)
     with progress.watching():
         _collect(root, progress.report, effort)
+    if needs_manifest():
+        warning = missing_names_warning(Path(application.directory).absolute(), read_django_manifest(root))
+        if warning:
+            report("warning", warning)
     return root
 
 

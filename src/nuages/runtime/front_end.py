@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,9 @@ from nuages.node import LOCKS, build_command, build_scripts, manager_of, running
 from nuages.runtime.collectfaults import find_static
 
 _STATIC = re.compile(r"""\{%\s*static\s+(?P<quote>['"])(?P<name>[^'"{}]+)(?P=quote)""")
+_UNREAD = re.compile(
+    r"\{#.*?#\}|\{%\s*comment\b.*?\{%\s*endcomment\s*%\}|\{%\s*verbatim\b.*?\{%\s*endverbatim\b", re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,32 +65,69 @@ def _read(path: Path) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def first_missing(templates: Iterable[str]) -> tuple[str, str] | None:
-    """Return the first static file that a template names and nobody has, and where: `file:line: its line`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """A static file that a template names, and where."""
+
+    name: str
+    path: Path
+    number: int
+    line: str
+
+
+def named(templates: Iterable[str]) -> Iterator[Named]:
+    """Yield the static files that templates name by their literal names, without what is commented out."""
     for top in templates:
         for path in sorted(Path(top).rglob("*.html")):
             try:
-                lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+                text = path.read_text(encoding="utf-8", errors="replace")
             except OSError:
                 continue
-            for number, line in enumerate(lines, 1):
+            text = _UNREAD.sub(lambda match: "\n" * match[0].count("\n"), text)
+            for number, line in enumerate(text.splitlines(), 1):
                 for match in _STATIC.finditer(line):
-                    if find_static(match["name"]) is None:
-                        return match["name"], f"{path}:{number}: {line.strip()[:120]}"
-    return None
+                    yield Named(name=match["name"], path=path, number=number, line=line.strip()[:120])
+
+
+def missing_names(root: Path) -> Iterator[Named]:
+    """Yield the static files that the project's own templates name and nobody has, a name once."""
+    from django.conf import settings
+    from django.template.utils import get_app_template_dirs
+
+    own = [str(folder) for engine in settings.TEMPLATES for folder in engine.get("DIRS", ())]
+    apps = [str(folder) for folder in get_app_template_dirs("templates") if root in Path(folder).parents]
+    seen: set[str] = set()
+    for one in named(dict.fromkeys([*own, *apps])):
+        # Storages leave a folder's name as it is, and look for a file without its query and fragment.
+        plain = re.split(r"[?#]", one.name)[0]
+        if plain in seen or not plain or plain.endswith("/"):
+            continue
+        seen.add(plain)
+        if find_static(plain) is None:
+            yield one
+
+
+def missing_names_warning(root: Path, collected: Mapping[str, str]) -> str | None:
+    """Return what to say of files that templates name and that are not among the `collected`, None where all are."""
+    left = [one for one in missing_names(root) if one.name not in collected]
+    if not left:
+        return None
+    shown = ", ".join(f"{one.name} ({one.path}:{one.number})" for one in left[:3])
+    more = f" and {len(left) - 3} more" if len(left) > 3 else ""
+    return (
+        f"pages will fail: templates name static files that nobody has, {shown}{more}; the project's storage "
+        "answers a page that names one with an error, and not with a bare page"
+    )
 
 
 def front_end_error(root: Path) -> ProjectError | None:
     """Return the error for the first front-end build that is missing and whose files templates of the project name."""
     from django.conf import settings
-    from django.template.utils import get_app_template_dirs
 
     for missing in missing_builds(getattr(settings, "STATICFILES_DIRS", ()), root):
-        own = [str(folder) for engine in settings.TEMPLATES for folder in engine.get("DIRS", ())]
-        apps = [str(folder) for folder in get_app_template_dirs("templates") if root in Path(folder).parents]
-        found = first_missing([*own, *apps])
+        found = next(missing_names(root), None)
         if found is not None:
-            name, where = found
+            name, where = found.name, f"{found.path}:{found.number}: {found.line}"
             return ProjectError(
                 f"the front end is not built: nobody has the static file {name}", where=where,
                 why=f"STATICFILES_DIRS names {missing.folder}, which is missing or empty; {missing.package} has the "
