@@ -13,7 +13,7 @@ from pathlib import Path
 
 from nuages import examining
 from nuages.environment.export import ARCHITECTURES
-from nuages.environment.headers import bounds, older_tools
+from nuages.environment.headers import bounds, missing, older_tools
 from nuages.errors import OutsideError, UsageError
 from nuages.image import archive, context, engine, pins
 from nuages.image.audit import Finding
@@ -107,7 +107,11 @@ def _build(
                 if bound < tools.get(tool, 1000)
             }
             if not needed:
-                raise _foreign(made, options.platform, error) or error from None
+                raise (
+                    _foreign(made, options.platform, error)
+                    or compiled(made.plan.python.value, error)
+                    or error
+                ) from None
         tools |= needed
         named, with_them = " and ".join(needed), " ".join(bounds(tools).split())
         invocation.console.event(
@@ -138,6 +142,22 @@ def _attempt(
     )  # fmt: skip
     run(engine.build(chosen, order), "the image cannot be built", hint=_BY_HAND)
     return Path(folder, "iid").read_text(encoding="utf-8").strip()
+
+
+def compiled(python: str, error: EngineError) -> OutsideError | None:
+    """Return the error for a package that has no wheel for the image's Python and does not build; None for others."""
+    found = re.findall(r"Failed to (?:download and )?build `([^`]+)`", error.said)
+    if not found:
+        return None
+    name = found[-1].partition(" @ ")[0].replace("==", " ")
+    lacks = missing(error.said)
+    major, _, minor = python.partition(".")
+    return OutsideError(
+        f"{name} does not build in the image", where=error.where,
+        why="\n".join([*([f"the build misses {lacks.what}"] if lacks else []), error.why]),
+        hint=f"it has no wheel for Python {python}: depend on a release that has one, or take an older Python, "
+        f"--image-python {major}.{int(minor) - 1}",
+    )  # fmt: skip
 
 
 def _foreign(made: Made, platform: str | None, error: OutsideError) -> OutsideError | None:

@@ -315,9 +315,18 @@ assert Cython.__version__ < "3", "'build_ext' object has no attribute 'cython_so
 """
 
 
+NEW_CYTHON_BESIDE_DISTUTILS = """\
+import Cython
+if Cython.__version__ >= "3":
+    raise AttributeError("cython_sources")
+"""
+"""What PyYAML 5.4 says on Python 3.10, whose own distutils has a `__getattr__`."""
+
+
 @pytest.mark.parametrize(
     ("needs", "first", "tool", "bound"),
     [
+        ("setuptools', 'Cython", NEW_CYTHON_BESIDE_DISTUTILS, "Cython", "Cython<3"),
         ("setuptools", "from setuptools import convert_path\n", "setuptools", "setuptools<70"),
         ("setuptools', 'Cython", NEW_CYTHON, "Cython", "Cython<3"),
     ],

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nuages import cli
+from nuages.building import EngineError, compiled
 from nuages.package_sources import sources
 
 
@@ -82,3 +83,22 @@ def test_what_could_only_fail_at_the_end_is_refused_at_the_start(
 ) -> None:
     assert cli.main(["build", str(tmp_path), *arguments]) == 2
     assert capsys.readouterr() == ("", said)
+
+
+def test_a_package_that_does_not_build_in_the_image_is_named_with_what_it_misses_and_another_python() -> None:
+    error = EngineError(
+        "the image cannot be built", where="`buildah build` ended with status 1", why="…", hint="…"
+    )
+    error.said = (
+        "error: Failed to build `ldap==9.5.0`\nx.c:1:10: fatal error: lber.h: No such file or directory\n"
+    )
+    found = compiled("3.12", error)
+    assert found is not None
+    assert found.what == "ldap 9.5.0 does not build in the image"
+    assert found.why == "the build misses the header lber.h\n…"
+    assert found.hint == (
+        "it has no wheel for Python 3.12: depend on a release that has one, or take an older Python, "
+        "--image-python 3.11"
+    )
+    error.said = "Error: building at STEP RUN false"
+    assert compiled("3.12", error) is None

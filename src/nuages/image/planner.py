@@ -71,7 +71,7 @@ def plan(project: Project, found: Findings, options: ImageOptions) -> Plan:
         static_root=_static_root(project),
         state=state(project, found.absent),
         folders=made(project, found.absent),
-        messages=bool(project.catalogs),
+        messages=has_messages(project),
         front_end=_front_end(project, found, options),
         required=tuple(Stated(value=each.name, origin=str(each.origin)) for each in found.unset),
         sources=dict(found.sources),
@@ -143,6 +143,12 @@ def _for_base(image: str) -> tuple[Package, ...]:
     return tuple(
         Package(name=name, wanted_by="Debian's own Python") for name in ("python3-dev", "python3-venv")
     )
+
+
+def has_messages(project: Project) -> bool:
+    """Return whether catalogues lie in the project's folder, where compilemessages looks: it fails where none does."""
+    folder = "" if project.directory == "." else project.directory + "/"
+    return any(origin.place.startswith(folder) for origin in project.catalogs)
 
 
 def _packages(*groups: Iterable[Package]) -> tuple[Package, ...]:

@@ -10,8 +10,27 @@ from tests.unit.image.test_state import project
 from nuages.image.dockerfile import render
 from nuages.image.options import ImageOptions
 from nuages.image.plan import Install, Runtime, Stated, from_json, to_json
-from nuages.image.planner import Findings, plan, port
+from nuages.image.planner import Findings, has_messages, plan, port
 from nuages.project.scan import scan
+
+
+@pytest.mark.parametrize(
+    ("manage", "catalog", "expected"),
+    [
+        ("manage.py", "locale/de/LC_MESSAGES/django.po", True),
+        ("site/manage.py", "site/locale/de/LC_MESSAGES/django.po", True),
+        ("site/manage.py", "library/locale/de/LC_MESSAGES/django.po", False),
+    ],
+)
+def test_messages_are_compiled_where_compilemessages_finds_them(
+    tmp_path: Path, manage: str, catalog: str, expected: bool
+) -> None:
+    # It ends with an error where no locale folder lies below the one that it is run in.
+    project(tmp_path / "site" if manage.startswith("site") else tmp_path, "db.sqlite3")
+    file = tmp_path / catalog
+    file.parent.mkdir(parents=True)
+    file.touch()
+    assert has_messages(scan(tmp_path, environ={})) is expected
 
 
 @pytest.mark.parametrize(
