@@ -335,7 +335,7 @@ def test_a_source_written_for_an_older_tool_is_built_with_one(
     home: Path, links: Path, tmp_path: Path, needs: str, first: str, tool: str, bound: str
 ) -> None:
     """It needs the index of this machine, for the tools themselves."""
-    name = f"old{tool.lower()}"
+    name = f"old{tool.lower()}{len(first)}"
     files = {
         "setup.py": f"{first}from setuptools import setup\nsetup(name='{name}', version='1', py_modules=[])\n",
         "pyproject.toml": f"[build-system]\nrequires = ['{needs}']\nbuild-backend = 'setuptools.build_meta'\n",

@@ -163,7 +163,8 @@ _REMOVED = (
     (r"No module named 'pkg_resources'|cannot import name 'pkg_resources'", "setuptools", 81),
     (r"No module named 'setuptools\.(?:_distutils\.)?(?:msvc|extern)", "setuptools", 71),
     (
-        r"object has no attribute 'cython_sources'|AttributeError: cython_sources|undeclared name not builtin: (?:long|unicode|basestring)",
+        r"object has no attribute 'cython_sources'|AttributeError: cython_sources|"
+        r"undeclared name not builtin: (?:long|unicode|basestring)",
         "Cython",
         3,
     ),
