@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,15 +27,19 @@ class Declaration:
     files: tuple[str, ...] = ()
 
 
-def pyproject(tree: Tree, path: str) -> Declaration | None:
-    """Return what pyproject.toml declares by PEP 621 or by Poetry's own table; None when it declares nothing."""
+def pyproject(tree: Tree, path: str, directory: str = ".") -> Declaration | None:
+    """Return what pyproject.toml declares by PEP 621 or by Poetry's own table; None when it declares nothing.
+
+    `directory` is the project's, relative to the root: an extra of its name is the project's, as that of a reusable
+    application for the site in `sandbox/` or `demo/`.
+    """
     document = tree.toml(path)
     project, tool = table_of(document, "project"), table_of(document, "tool")
     poetry = table_of(tool, "poetry")
     lines = [line for line in _list(project.get("dependencies")) if isinstance(line, str)]
     extras: list[str] = []
     for name, extra in table_of(project, "optional-dependencies").items():
-        if role_of(name) is Role.PRODUCTION:
+        if role_of(name) is Role.PRODUCTION or name in _own(path, directory):
             extras.append(name)
             lines += [line for line in _list(extra) if isinstance(line, str)]
     wanted = {Role.PRODUCTION} if lines or poetry else {Role.PRODUCTION, Role.BASE}
@@ -64,6 +69,13 @@ def pyproject(tree: Tree, path: str) -> Declaration | None:
         groups=tuple(groups),
         files=tuple(files),
     )
+
+
+def _own(path: str, directory: str) -> frozenset[str]:
+    """Return the names of the folders from that of a declaration down to the project's."""
+    above = posixpath.dirname(path)
+    inside = directory == above or directory.startswith(above + "/") or not above
+    return frozenset(directory[len(above) :].strip("/.").split("/")) if inside else frozenset()
 
 
 def poetry_lines(table: Mapping[str, Any]) -> list[str]:

@@ -66,7 +66,7 @@ def find(tree: Tree, folders: tuple[str, ...]) -> Found | None:
     declaration; a lock that does not hold Django is not this project's.
     """
     told = container_file.installs(tree, folders)
-    per_folder = [list(_mechanisms(tree, folder, told)) for folder in folders]
+    per_folder = [list(_mechanisms(tree, folder, told, folders[0])) for folder in folders]
     filled = [found for found in per_folder if found]
     if not filled:
         return None
@@ -110,20 +110,23 @@ def _empty_locks(tree: Tree, folders: tuple[str, ...]) -> Iterator[str]:
                 yield path
 
 
-def _mechanisms(tree: Tree, folder: str, told: tuple[Fact[str], ...]) -> Iterator[_Mechanism]:
+def _mechanisms(tree: Tree, folder: str, told: tuple[Fact[str], ...], directory: str) -> Iterator[_Mechanism]:
     for manager, lock_name, declaration in locks.LOCKS:
         path = join(folder, lock_name)
         lock = locks.read(tree, path, manager) if path in tree else None
         if lock is not None:
-            yield _from_lock(tree, folder, manager, lock, (path, join(folder, declaration)))
+            yield _from_lock(tree, folder, manager, lock, (path, join(folder, declaration)), directory)
     plain = _plain(tree, folder, told)
     if plain is not None:
         yield plain
     for manager, name in ((Manager.PYPROJECT, "pyproject.toml"), (Manager.PIPFILE, "Pipfile")):
         path = join(folder, name)
         if path in tree:
-            read = declarations.pyproject if manager is Manager.PYPROJECT else declarations.pipfile
-            declared = read(tree, path)
+            declared = (
+                declarations.pyproject(tree, path, directory)
+                if manager is Manager.PYPROJECT
+                else declarations.pipfile(tree, path)
+            )
             if declared is not None:
                 yield _from_declaration(tree, folder, manager, declared)
     declared = declarations.setup(tree, folder)
@@ -132,12 +135,12 @@ def _mechanisms(tree: Tree, folder: str, told: tuple[Fact[str], ...]) -> Iterato
 
 
 def _from_lock(
-    tree: Tree, folder: str, manager: Manager, lock: locks.Lock, files: tuple[str, str]
+    tree: Tree, folder: str, manager: Manager, lock: locks.Lock, files: tuple[str, str], directory: str
 ) -> _Mechanism:
     present = tuple(path for path in files if path in tree)
     declared = None
     if files[1] in tree and manager is not Manager.PIPENV:
-        declared = declarations.pyproject(tree, files[1])
+        declared = declarations.pyproject(tree, files[1], directory)
     return _Mechanism(
         dependencies=Dependencies(
             manager=manager,

@@ -96,6 +96,13 @@ def test_settings_may_be_the_application_s_own_with_a_line_more(write: Write) ->
     assert "wiki/defaults.py" in project.settings_files
 
 
+def test_an_extra_of_the_example_s_name_is_installed_with_it(write: Write) -> None:
+    more = "optional-dependencies = {example = ['sentry-sdk'], other = ['boto3'], src = ['black']}\n"
+    found = scan(write({**REUSABLE, "pyproject.toml": REUSABLE["pyproject.toml"] + more})).dependencies
+    assert found.extras == ("example",)
+    assert found.requirements == ("Django>=5.2", "sentry-sdk")
+
+
 @pytest.mark.parametrize("line", ["-e ..", "--editable=../", "..[postgres]"])
 def test_an_application_that_the_example_s_requirements_install_needs_no_path(
     write: Write, line: str
