@@ -18,13 +18,16 @@ from nuages.project.model import Manager
 def metadata(pyproject: Mapping[str, Any], manager: Manager) -> dict[str, str]:
     """Return the files of the project's `.dist-info` by path, or nothing where its manager does not install it.
 
-    uv installs a project that has a build system, Poetry one that is in package mode, PDM one that is a distribution.
+    uv installs a project that has a build system, and so does pip; Poetry one that is in package mode, PDM one that is a
+    distribution.
     """
     project, tool = pyproject.get("project", {}), pyproject.get("tool", {})
     poetry = tool.get("poetry", {})
     installs = {
         Manager.UV: tool.get("uv", {}).get("package", "build-system" in pyproject),
         Manager.POETRY: poetry.get("package-mode", True),
+        # Without a lock it is `pip install .`, or `-e .`, that brings the dependencies.
+        Manager.PYPROJECT: "build-system" in pyproject,
         Manager.PDM: tool.get("pdm", {}).get("distribution", "build-system" in pyproject),
     }.get(manager, False)
     name = project.get("name") or poetry.get("name")

@@ -62,7 +62,12 @@ def read(project: Project, environ: Mapping[str, str]) -> Source:
         pinned = files.is_pinned(found)
     else:
         found, pinned = _declared(project), False
-    return Source(select=lambda _: found, is_lock=False, unlocked="" if pinned else _unlocked(dependencies))
+    return Source(
+        select=lambda _: found,
+        is_lock=False,
+        unlocked="" if pinned else _unlocked(dependencies),
+        own=_own(project) if dependencies.manager is Manager.PYPROJECT else {},
+    )
 
 
 def _lock(project: Project) -> Lock:

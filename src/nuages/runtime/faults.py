@@ -160,6 +160,10 @@ def _empty_folder(own: str, directories: Iterable[str]) -> str:
     return folder if any(place.is_dir() and not any(place.iterdir()) for place in places) else ""
 
 
+_NO_CLASS = re.compile(r"settings importer wasn't correctly installed|DJANGO_CONFIGURATION is undefined")
+"""django-configurations: its entry modules want the variable when they are imported (configurations/importer.py)."""
+
+
 def start_error(
     error: BaseException, *, directories: tuple[str, ...], settings: str | None, loading: str
 ) -> StartError:
@@ -220,6 +224,11 @@ def start_error(
         return StartError(
             "the database's driver is not installed here", where=place, why=why,
             hint=f"add {_DRIVERS.get(driver[1], driver[1])} to the project's dependencies and lock, and install them",
+        )  # fmt: skip
+    if kind == "ImproperlyConfigured" and _NO_CLASS.search(str(error)):
+        return StartError(
+            "the variable DJANGO_CONFIGURATION is not set", where=place, why=why,
+            hint="set it to the class of the settings that is to be served, such as DJANGO_CONFIGURATION=Production",
         )  # fmt: skip
     if kind == "ImproperlyConfigured":
         return StartError(

@@ -61,7 +61,9 @@ def test_the_projects_own_metadata_is_what_its_manager_would_install() -> None:
         "My_Shop-1.2.dist-info/INSTALLER": "nuages\n",
         "My_Shop-1.2.dist-info/entry_points.txt": "[console_scripts]\nshop = shop:main\n\n",
     }
+    assert metadata(pyproject, Manager.PYPROJECT) == metadata(pyproject, Manager.UV)
     assert metadata({"project": {"name": "shop"}}, Manager.UV) == {}
+    assert metadata({"project": {"name": "shop"}}, Manager.PYPROJECT) == {}
     assert metadata(pyproject, Manager.REQUIREMENTS) == {}
     assert metadata({"tool": {"poetry": {"name": "shop", "package-mode": False}}}, Manager.POETRY) == {}
 

@@ -93,3 +93,19 @@ def test_a_library_that_is_not_there_is_named_with_its_package(library: str, pac
             f"install the Debian package that has it, {package} by its name: nuages build --apt {package} does so in "
             "an image"
         )
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "django-configurations settings importer wasn't correctly installed. Please use one of the starter functions",
+        "Configuration cannot be imported, environment variable DJANGO_CONFIGURATION is undefined.",
+    ],
+)
+def test_settings_of_django_configurations_without_their_class_name_the_variable(said: str) -> None:
+    made = type("ImproperlyConfigured", (Exception,), {})(said)
+    error = start_error(made, directories=(), settings="shop.settings", loading="the settings module")
+    assert error.what == "the variable DJANGO_CONFIGURATION is not set"
+    assert error.hint == (
+        "set it to the class of the settings that is to be served, such as DJANGO_CONFIGURATION=Production"
+    )
