@@ -18,8 +18,8 @@ from nuages.project.model import Manager
 def metadata(pyproject: Mapping[str, Any], manager: Manager) -> dict[str, str]:
     """Return the files of the project's `.dist-info` by path, or nothing where its manager does not install it.
 
-    uv installs a project that has a build system, and so does pip; Poetry one that is in package mode, PDM one that is a
-    distribution.
+    uv installs a project that has a build system, and so does pip; Poetry one that is in package mode, PDM one that
+    is a distribution.
     """
     project, tool = pyproject.get("project", {}), pyproject.get("tool", {})
     poetry = tool.get("poetry", {})
