@@ -183,3 +183,14 @@ def test_folders_that_the_settings_make_are_links_to_the_volume(
         "mkdir -p /var/lib/shop && { [ -e /var/lib/shop/cache ] || ln -s /data/cache /var/lib/shop/cache; }",
     ):
         assert command in text
+
+
+def test_installing_a_package_of_the_project_s_own_leaves_no_file_that_everybody_may_write(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = unpack("a-good-project", tmp_path)
+    (project / "library").mkdir()
+    (project / "library" / "setup.py").write_text("from setuptools import setup\nsetup(name='library')\n")
+    (project / "requirements.txt").write_text("Django==5.2.9\n-e ./library\n")
+    found = _run(capsys, "dockerfile", str(project))
+    assert "rm -f /opt/venv/.lock" in found.partition("# Packages that lie in the project itself.")[2]

@@ -169,6 +169,8 @@ def _project(plan: Plan) -> str:
             f"--python {PYTHON} --target {LOCAL} --no-deps" if plan.install.closed else f"--python {VENV}"
         )
         then = [f"echo {LOCAL} >> {site_packages()}/nuages.pth"] if plan.install.closed else []
+        # uv's, which everybody may write (I003).
+        then.append(f"rm -f {LOCAL if plan.install.closed else VENV}/.lock")
         blocks += [
             comment("Packages that lie in the project itself."),
             run(FETCH, [INDEXES, uv(target, places), *then]),

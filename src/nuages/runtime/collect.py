@@ -92,7 +92,8 @@ def collect(
     with progress.watching():
         _collect(root, progress.report, effort)
     if needs_manifest():
-        warning = missing_names_warning(Path(application.directory).absolute(), read_django_manifest(root))
+        folders = (Path(folder).absolute() for folder in (application.directory, *application.paths))
+        warning = missing_names_warning(folders, read_django_manifest(root))
         if warning:
             report("warning", warning)
     return root

@@ -89,13 +89,17 @@ def named(templates: Iterable[str]) -> Iterator[Named]:
                     yield Named(name=match["name"], path=path, number=number, line=line.strip()[:120])
 
 
-def missing_names(root: Path) -> Iterator[Named]:
-    """Yield the static files that the project's own templates name and nobody has, a name once."""
+def missing_names(*roots: Path) -> Iterator[Named]:
+    """Yield the static files that templates below the project's folders name and nobody has, a name once."""
     from django.conf import settings
     from django.template.utils import get_app_template_dirs
 
     own = [str(folder) for engine in settings.TEMPLATES for folder in engine.get("DIRS", ())]
-    apps = [str(folder) for folder in get_app_template_dirs("templates") if root in Path(folder).parents]
+    apps = [
+        str(folder)
+        for folder in get_app_template_dirs("templates")
+        if any(root in Path(folder).parents for root in roots)
+    ]
     seen: set[str] = set()
     for one in named(dict.fromkeys([*own, *apps])):
         # Storages leave a folder's name as it is, and look for a file without its query and fragment.
@@ -107,9 +111,9 @@ def missing_names(root: Path) -> Iterator[Named]:
             yield one
 
 
-def missing_names_warning(root: Path, collected: Mapping[str, str]) -> str | None:
+def missing_names_warning(roots: Iterable[Path], collected: Mapping[str, str]) -> str | None:
     """Return what to say of files that templates name and that are not among the `collected`, None where all are."""
-    left = [one for one in missing_names(root) if one.name not in collected]
+    left = [one for one in missing_names(*roots) if one.name not in collected]
     if not left:
         return None
     shown = ", ".join(f"{one.name} ({one.path}:{one.number})" for one in left[:3])
