@@ -186,6 +186,13 @@ def _databases(project: Project, databases: Assignment) -> Iterator[str]:
     values = databases.value if isinstance(databases.value, dict) else {}
     is_any = False
     for one in values.values():
+        if isinstance(one, str) and (url := re.match(r"(?:sqlite3?|spatialite):///([^?#]+)", one)):
+            # `env.db()`: the variable's default, relative to where Django runs.
+            inside = url[1].removeprefix(f"{project.root}/")
+            path = place(project, inside, is_literal=inside == url[1])
+            if path.startswith(f"{APP}/"):
+                is_any = True
+                yield path
         if not isinstance(one, dict) or not re.search("sqlite|spatialite", str(one.get("ENGINE"))):
             continue
         name = one.get("NAME")

@@ -38,6 +38,22 @@ def test_the_folder_of_an_sqlite_file_is_named_unless_it_holds_settings(
     assert state.folders(project(tmp_path / "work", name)) == folders
 
 
+@pytest.mark.parametrize("folder", ["", "site/"])
+def test_the_default_of_a_variable_that_holds_the_database_s_address_is_a_file_where_django_runs(
+    tmp_path: Path, folder: str
+) -> None:
+    place = tmp_path / folder
+    project(place, "db.sqlite3")
+    (place / "shop" / "settings.py").write_text(
+        'import environ\nenv = environ.Env(DATABASE_URL=(str, "sqlite:///shop.sqlite3"))\n'
+        'ROOT_URLCONF = "shop.urls"\nDATABASES = {"default": env.db()}\n'
+    )
+    found = state.state(scan(tmp_path, environ={}))
+    assert {path: stated.value for path, stated in found.items()} == {
+        f"/app/{folder}shop.sqlite3": "/data/shop.sqlite3"
+    }
+
+
 def test_the_file_alone_lies_in_the_volume_where_its_folder_holds_more(tmp_path: Path) -> None:
     found = state.state(project(tmp_path / "work", "data/db.sqlite3"))
     assert {path: stated.value for path, stated in found.items()} == {
