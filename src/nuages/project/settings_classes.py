@@ -109,9 +109,22 @@ class SettingsClasses(Functions):
         function = self.evaluate(call.func)
         if not isinstance(function, Dotted) or not function.name.startswith("configurations.values."):
             return False
+        name = statement.targets[0].id
+        self.scope.names[name] = self._configured(function, call, name)
+        return True
+
+    def _outside(self, function: Dotted, node: ast.Call) -> Any:
+        # With a name of its own it is what the variable holds, wherever it stands: `"HOST": values.Value(…)`.
+        named = any(keyword.arg == "environ_name" for keyword in node.keywords)
+        if named and function.name.startswith("configurations.values."):
+            return self._configured(function, node, "")
+        return super()._outside(function, node)
+
+    def _configured(self, function: Dotted, call: ast.Call, own_name: str) -> Any:
+        """Record a value of django-configurations; return what it is in this environment, or else its default."""
         last = function.name.rpartition(".")[2]
         keywords = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
-        name = _constant(keywords.get("environ_name")) or _OWN_NAMES.get(last) or statement.targets[0].id
+        name = _constant(keywords.get("environ_name")) or _OWN_NAMES.get(last) or own_name
         prefix = _constant(keywords["environ_prefix"]) if "environ_prefix" in keywords else "DJANGO"
         own = last in _OWN_NAMES and "environ_prefix" not in keywords
         full = str(name) if own or not prefix else f"{prefix}_{name}"
@@ -127,11 +140,12 @@ class SettingsClasses(Functions):
             has_default=not required,
             raises=True,
         )
-        value = self.evaluate(default) if default is not None else Missing(full)
+        given = self.text_of(full)
+        if given is not None:
+            return given if last in {"Value", "SecretValue"} else UNKNOWN
         if default is None and last in _EMPTY:
-            value = _EMPTY[last]()
-        self.scope.names[statement.targets[0].id] = value
-        return True
+            return _EMPTY[last]()
+        return self.evaluate(default) if default is not None else Missing(full)
 
 
 def _constant(node: ast.expr | None) -> Any:

@@ -100,6 +100,17 @@ def test_a_collection_of_django_configurations_is_empty_where_nothing_is_given(
     assert not variables(tree({"settings.py": source}))["X"].required
 
 
+def test_a_value_of_django_configurations_with_a_name_of_its_own_is_read_wherever_it_stands(
+    tree: MakeTree,
+) -> None:
+    source = (
+        "from configurations import Configuration, values\nclass Base(Configuration):\n"
+        "    DATABASES = {'default': {'HOST': values.Value('db', environ_name='DB_HOST', environ_prefix=None)}}\n"
+    )
+    found = variables(tree({"settings.py": source}))["DB_HOST"]
+    assert (found.reader, found.default, found.required) == ("django-configurations", "'db'", False)
+
+
 OPTIONAL = [
     ("import os\nX = os.environ.get('X', 'a')", "'a'"),
     ("import os\nX = os.getenv('X')", None),
