@@ -84,6 +84,8 @@ def recognised(text: str, path: str) -> str:
         return "unit"
     if re.search(r"^\s*\[(program|supervisord)[\]:]", text, re.MULTILINE):
         return "supervisor"
+    if "gunicorn" in name and name.endswith((".conf", ".cfg", ".config")) and _sets("gunicorn", text):
+        return "gunicorn.conf.py"
     if text.startswith("#!") and re.match(r"#!\s*\S*(?:/env\s+)?\S*sh\b", text):
         return "script"
     if re.search(r"^FROM\s+\S+", text, re.MULTILINE) and re.search(

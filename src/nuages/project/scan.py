@@ -127,7 +127,7 @@ def examine(
             else settings_source.Source()
         )
 
-    source, seen = image_variables.settled(told, environ, str(tree.root), read)
+    source, agreed = image_variables.settled(told, environ, str(tree.root), read)
     listed = installed_apps.installed(tree, source.assignments, source.files)
     above = modules.beyond(
         tree,
@@ -139,9 +139,9 @@ def examine(
     if above and path:
         bases += tuple(above)
         notes += [f"{top} lies in {folder}, which is put on sys.path" for folder, top in above.items()]
-        source, seen = image_variables.settled(told, environ, str(tree.root), read)
+        source, agreed = image_variables.settled(told, environ, str(tree.root), read)
         listed = installed_apps.installed(tree, source.assignments, source.files)
-    told = seen
+    told = agreed
     stored = databases.find(source.assignments, source.variables, str(tree.root))
     declared = found or imports.guess(tree, path, listed, tuple(one.engine for one in stored))
     notes += [*choice.notes, *(() if found else declared.notes)]

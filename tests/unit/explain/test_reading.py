@@ -52,6 +52,8 @@ def said(text: str, path: str, **others: str) -> list[Row]:
         ("web.Dockerfile", "", "Dockerfile"),
         ("build/prod", "FROM python\nCMD gunicorn a.wsgi\n", "Dockerfile"),
         ("Procfile.prod", "", "Procfile"),
+        ("gunicorn.conf", "bind = 'unix:/run/x.sock'\nworkers = 2\n", "gunicorn.conf.py"),
+        ("gunicorn.conf", "description 'upstart'\nexec gunicorn shop.wsgi\n", ""),
         ("app.ini", "[uwsgi]\n", "uwsgi.ini"),
         ("uwsgi_prod.ini", "", "uwsgi.ini"),
         ("tox.ini", "[tox]\n", ""),
