@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
 import errno
 import functools
@@ -24,6 +25,7 @@ from nuages.errors import NuagesError, OutsideError, ProjectError, UsageError
 from nuages.invocation import Invocation
 from nuages.options import Option, check_keys, check_variables, options_of, unknown_flag
 from nuages.runtime.settings import Settings
+from nuages.termination import passed_on
 
 _FORMATS = ("helm", "kustomize")  # of documents for Kubernetes, which are no targets of their own
 _EXTRA = {"packaging": "packaging", "yaml": "PyYAML"}
@@ -40,7 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         open_what_is_closed()
     console = Console(as_json="--json" in own)
     try:
-        code = _run(arguments, dict(os.environ), console)
+        # A server ends by rules of its own, and what runs below it too.
+        with contextlib.nullcontext() if arguments[:1] == ["serve"] else passed_on():
+            code = _run(arguments, dict(os.environ), console)
         sys.stdout.flush()
         return code
     except NuagesError as error:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 from tests.process.environments import (
+    DEADLINE,
     PYTHON,
     SERIES,
     environ,
@@ -17,8 +19,10 @@ from tests.process.environments import (
     project,
     sha256,
     source,
+    start,
     wheel,
 )
+from tests.process.harness import wait_until
 
 
 def failed(
@@ -277,3 +281,18 @@ def test_a_lock_that_no_longer_belongs_to_its_declaration(home: Path, tmp_path: 
         "\n"
         "hint: lock again, so that Pipfile.lock and Pipfile agree: pipenv lock"
     )
+
+
+def test_an_installation_that_is_ended_ends_with_its_compilers(
+    home: Path, links: Path, tmp_path: Path
+) -> None:
+    mark = tmp_path / "compiling"
+    compiler = f"import os, time; open({str(mark)!r}, 'w').write(str(os.getpid())); time.sleep(300)"
+    source(links, "endless", "1.0", f"subprocess.call([sys.executable, '-c', {compiler!r}])")
+    shop = project(tmp_path / "shop", "django==5.2\nendless==1.0\n")
+    running = start("up", str(shop), "--python", PYTHON, variables=environ(home, links))
+    wait_until(lambda: mark.exists() and mark.read_text(), "the compiler runs", within=DEADLINE)
+    running.send_signal(signal.SIGTERM)
+    running.communicate(timeout=DEADLINE)
+    assert running.returncode == 128 + signal.SIGTERM
+    assert not Path(f"/proc/{mark.read_text()}").exists()

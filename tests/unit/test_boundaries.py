@@ -17,6 +17,7 @@ ALLOWED: dict[str, set[str]] = {
     "kinds": set(),
     "node": set(),
     "options": {"nuages.errors", "nuages.kinds"},
+    "termination": set(),
     "configuration": FOUNDATION,
     "console": {"nuages.errors"},
     "invocation": FOUNDATION | {"nuages.configuration", "nuages.console"},

@@ -1,0 +1,69 @@
+"""SIGTERM to a command that runs other programs: an installer and its compilers, an engine, a command of Django's.
+
+A terminal sends Ctrl-C to all of them; a supervisor, `timeout` or CI sends SIGTERM to the command alone, and what it
+ran went on: compiling, or building an image that nobody waits for.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_PR_SET_CHILD_SUBREAPER = 36  # prctl(2): whose parent ends is ours
+_POLITE_SECONDS = 5.0  # from SIGTERM to SIGKILL
+_LOOK_SECONDS = 0.02
+
+
+@contextmanager
+def passed_on() -> Iterator[None]:
+    """Let SIGTERM end, in this block, what runs below this process, and then raise SystemExit: 128 + its number."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _end(number: int, _frame: object) -> None:
+    signal.signal(number, signal.SIG_IGN)  # the second one is for the same end
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    begun, told = time.monotonic(), set[int]()
+    while found := set(_below(os.getpid())):
+        late = time.monotonic() > begun + _POLITE_SECONDS
+        for pid in found if late else found - told:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL if late else number)
+        if late and time.monotonic() > begun + 2 * _POLITE_SECONDS:
+            break  # one that not even SIGKILL ends: it waits in the kernel
+        told |= found
+        time.sleep(_LOOK_SECONDS)
+    sys.exit(128 + number)
+
+
+def _below(root: int) -> Iterator[int]:
+    """Yield the descendants of a process that still run (proc_pid_stat(5))."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                state, parent = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[:2]
+                if state != "Z":
+                    parents[int(entry.name)] = int(parent)
+    waiting = [root]
+    while waiting:
+        above = waiting.pop()
+        found = [pid for pid, one in parents.items() if one == above]
+        yield from found
+        waiting += found
