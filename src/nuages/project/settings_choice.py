@@ -59,6 +59,14 @@ def choose(
         return _unnamed(tree, bases, named, candidates, hints)
     problems = _dangling(tree, bases, [fact for fact in _first_of(named) if fact not in there], there)
     first = there[0]
+    own = (
+        image if image is not None and modules.resolve(tree, image.value, bases) and _serves(image) else None
+    )
+    if own and role(own.value) is Role.PRODUCTION and role(first.value) is not Role.PRODUCTION:
+        # asgi.py and wsgi.py name what holds where nobody says more; what is served says more.
+        note = f"settings are {own.value} ({own.origin}), as in its own image, not {first.value} ({first.origin})"
+        seen = _candidates([own, *facts.values(), *siblings])
+        return Choice(settings=own, candidates=seen, notes=(note,), problems=problems)
     if not role(first.value).is_development:
         production = _instead_of_gathered(tree, bases, first, siblings)
         if production is not None:
@@ -66,14 +74,10 @@ def choose(
             return Choice(settings=chosen, candidates=candidates, notes=(note,), problems=problems)
         notes = _alternatives(first, there) + _production_beside(first, siblings)
         return Choice(settings=first, candidates=candidates, notes=notes, problems=problems)
-    if image is not None and modules.resolve(tree, image.value, bases) and _serves(image):
-        note = f"settings are {image.value} ({image.origin}), not {first.value} ({first.origin}), a development module"
-        return Choice(
-            settings=image,
-            candidates=_candidates([image, *facts.values(), *siblings]),
-            notes=(note,),
-            problems=problems,
-        )
+    if own:
+        note = f"settings are {own.value} ({own.origin}), not {first.value} ({first.origin}), a development module"
+        seen = _candidates([own, *facts.values(), *siblings])
+        return Choice(settings=own, candidates=seen, notes=(note,), problems=problems)
     return _instead_of_development(tree, bases, first, there, siblings, hints, candidates, problems)
 
 

@@ -729,6 +729,22 @@ def test_the_settings_of_the_project_s_own_image_come_before_a_guess(shop: Shop)
         assert settings.value == f"shop.settings.{chosen}", name
 
 
+def test_the_production_settings_of_the_project_s_own_image_come_before_what_asgi_py_falls_back_to(
+    shop: Shop,
+) -> None:
+    production = {"shop/settings/production.py": "from .base import *\nA = 1\n"}
+    docker = "FROM python\nENV DJANGO_SETTINGS_MODULE=shop.settings.{}\n"
+    for name, chosen in (("production", "production"), ("other", "docker"), ("none", "docker")):
+        files = {**PACKAGE, **production, "shop/settings/docker.py": "from .base import *\nA = 1\n",
+                 "shop/settings/other.py": "from .base import *\nA = 1\n"}  # fmt: skip
+        root = shop({**files, "Dockerfile": docker.format(name)}, settings="shop.settings.docker")
+        project = scan(root)
+        assert project.settings is not None
+        assert project.settings.value == f"shop.settings.{chosen}", name
+        said = "settings are shop.settings.production (Dockerfile:2), as in its own image, not shop.settings.docker"
+        assert (said in " ".join(project.notes)) == (chosen == "production")
+
+
 def test_of_several_settings_the_likeliest_is_proposed(shop: Shop) -> None:
     files = {**PACKAGE, "manage.py": BARE, "shop/wsgi.py": None, "shop/asgi.py": None}
     for name in ("heroku_production", "production"):
