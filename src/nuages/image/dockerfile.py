@@ -7,7 +7,7 @@ import posixpath
 import shlex
 from collections.abc import Sequence
 
-from nuages.image import links
+from nuages.image import front_end_stage, links
 from nuages.image.build_stage import (
     AHEAD,
     COMPRESSORS,
@@ -22,26 +22,24 @@ from nuages.image.build_stage import (
     uv,
 )
 from nuages.image.instructions import apt, comment, labels, quoted, run
-from nuages.image.plan import FrontEnd, Plan, Stated
+from nuages.image.plan import Plan, Stated
 from nuages.image.planner import RUNTIME, VENV
 from nuages.image.state import APP, DATA
 
-_NODE_MOUNTS = (
-    "--mount=type=secret,id=npmrc,target=/root/.npmrc",
-    "--mount=type=secret,id=ca",
-    "--mount=type=cache,target=/root/.npm",
-)
-_CERTIFICATES = "{ [ ! -e /run/secrets/ca ] || export NODE_EXTRA_CA_CERTS=/run/secrets/ca; }"
-
-_MOVED = "{ [ ! -e node_modules ] || mv node_modules /node_modules; }"
-"""There is none without a dependency, or where Yarn has packages elsewhere."""
 _UNSETUID = "find / -xdev -type f -perm /6000 -exec chmod a-s {} +"
 """No program may make anybody root: the base has su, mount and passwd."""
 
 
 def render(plan: Plan) -> str:
     """Return the text of the Dockerfile."""
-    stages = [_head(plan), _front_end(plan), build_stage(plan), _project(plan), _static(plan), _final(plan)]
+    stages = [
+        _head(plan),
+        front_end_stage.render(plan.front_end),
+        build_stage(plan),
+        _project(plan),
+        _static(plan),
+        _final(plan),
+    ]
     lines: list[str] = []
     for line in "\n".join(block.rstrip() + "\n" for block in stages if block).splitlines():
         # A comment belongs to what follows it, and stands apart from what was before.
@@ -95,53 +93,6 @@ def _head(plan: Plan) -> str:
     return f"{text}\n{pinned}ARG BASE={plan.base.reference}\n"
 
 
-def _front_end(plan: Plan) -> str:
-    end = plan.front_end
-    if end is None:
-        return ""
-    folder = posixpath.normpath(posixpath.join(APP, end.directory))
-    within = "" if end.directory == "." else f"{end.directory}/"
-    files = [name for name in ("package.json", end.lock, *end.beside) if name and not name.endswith("/")]
-    given = [
-        (name.startswith("npm_config_"), f"ENV {name}={shlex.quote(value)}") for name, value in end.environ
-    ]
-    has = "builds it" if end.commands else "has libraries that are served as they are"
-    return "\n".join(
-        [
-            comment(f"The front end: {end.origin} {has}. Node stays in this stage.", rule="front end"),
-            f"FROM {end.image} AS front-end",
-            f"WORKDIR {folder}",
-            f"COPY {' '.join(within + name for name in files)} ./",
-            *(f"COPY {within}{name} ./{name}" for name in end.beside if name.endswith("/")),
-            *(line for is_managers, line in given if is_managers),
-            comment("Private registries: `--secret id=npmrc,src=FILE`; their certificates: `--secret id=ca,src=FILE`."),
-            run(_NODE_MOUNTS, [_CERTIFICATES, *_node_tools(end), _node_install(end)]),
-            *(line for is_managers, line in given if not is_managers),
-            f"COPY . {APP}",
-            run(_NODE_MOUNTS, [_CERTIFICATES, *end.commands, _MOVED]) if end.commands else run((), [_MOVED]),
-        ]
-    )  # fmt: skip
-
-
-def _node_tools(end: FrontEnd) -> list[str]:
-    """Return the command that installs the programs that no package.json asks for."""
-    return [f"npm install --global --no-audit --no-fund {shlex.join(end.tools)}"] if end.tools else []
-
-
-def _node_install(end: FrontEnd) -> str:
-    """Return the command; without a build nobody needs what is for development."""
-    ready = "corepack enable && COREPACK_ENABLE_DOWNLOAD_PROMPT=0 "
-    command, served = {
-        "pnpm": (f"{ready}pnpm install --frozen-lockfile", " --prod"),
-        "yarn": (f"{ready}yarn install --frozen-lockfile", ""),
-        "bun": (
-            "npm install --global --no-audit --no-fund bun@1 && bun install --frozen-lockfile", " --production",
-        ),
-        "npm": (f"npm {'ci' if end.lock else 'install'} --no-audit --no-fund", " --omit=dev"),
-    }[end.manager]  # fmt: skip
-    return command if end.commands else command + served
-
-
 def _project(plan: Plan) -> str:
     commands = [f"rm -rf {APP}/{FOLDER}"]
     where = f"{APP}" if plan.directory == "." else f"{APP}/{plan.directory}"
@@ -154,7 +105,8 @@ def _project(plan: Plan) -> str:
     if plan.front_end and plan.front_end.copies:
         blocks.append(comment(f"Where {plan.front_end.origin} has what the build makes."))
         blocks += [
-            f"COPY --from=front-end {APP}/{made} {APP}/{place}" for made, place in plan.front_end.copies
+            f"COPY --from=front-end {front_end_stage.made(plan.front_end, made)} {APP}/{place}"
+            for made, place in plan.front_end.copies
         ]
     if plan.sources:
         blocks += [
@@ -195,13 +147,6 @@ def _project(plan: Plan) -> str:
     return "\n".join(blocks)
 
 
-def _node_modules(end: FrontEnd | None) -> list[str]:
-    if end is None or not end.serves_modules:
-        return []
-    place = posixpath.normpath(posixpath.join(APP, end.directory, "node_modules"))
-    return [f"COPY --from=front-end /node_modules {place}"]
-
-
 def _in_app(spec: str) -> str:
     return posixpath.normpath(posixpath.join(APP, spec))
 
@@ -222,7 +167,7 @@ def _static(plan: Plan) -> str:
     blocks = [
         comment(*said, rule="static files"),
         "FROM project AS static",
-        *_node_modules(plan.front_end),
+        *front_end_stage.modules(plan.front_end),
         "RUN " + " \\\n    ".join([*words, f"{PYTHON} -c {shlex.quote(code)} collect . --sealed"]) + made,
     ]
     if plan.static_root and _is_below(plan.static_root.value):

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nuages.node import LOCKS, build_scripts, executing, manager_of, running
-from nuages.project import node_stages
+from nuages.project import node_stages, workspaces
 from nuages.project.model import Assignment, FrontEnd
 from nuages.project.node_stages import NodeBuild
 from nuages.project.tree import Tree, join
@@ -74,7 +74,8 @@ def _as_there(tree: Tree, own: NodeBuild) -> FrontEnd:
 def _read_besides(tree: Tree, folder: str) -> tuple[str, ...]:
     """Return the names of what a manager reads before it installs, besides package.json and its lock."""
     files = (name for name in _SETTINGS if join(folder, name) in tree)
-    return (*files, *(f"{name}/" for name in _SETTINGS_FOLDERS if join(folder, name) in tree.folders))
+    inner = (f"{name}/" for name in _SETTINGS_FOLDERS if join(folder, name) in tree.folders)
+    return (*files, *inner, *(f"{name}/package.json" for name in workspaces.members(tree, folder)))
 
 
 def _configured(tree: Tree, folder: str) -> tuple[tuple[str, str], ...]:
@@ -149,18 +150,12 @@ def _packages(
         if path not in tree:
             continue
         document = tree.json(path)
-        if folder != folders[0] and ("workspaces" in document or _has_members(tree, folder)):
+        if folder != folders[0] and ("workspaces" in document or workspaces.listed(tree, folder)):
+            continue
+        if folder not in served and workspaces.is_member(tree, folder):
             continue
         if isinstance(document.get("scripts"), Mapping) or folder in served:
             yield folder, path, document
-
-
-def _has_members(tree: Tree, folder: str) -> bool:
-    """Whether pnpm-workspace.yaml names packages besides its own: pnpm 10 has settings there, for a single one too."""
-    text = tree.text(join(folder, "pnpm-workspace.yaml")) or ""
-    listed = re.search(r"^packages:\s*\n((?:\s*-.*\n?)+)", text, re.MULTILINE)
-    members = re.findall(r"-\s*[\"']?([^\"'\s]+)", listed[1]) if listed else []
-    return not {*members} <= {".", "./"}
 
 
 def _named(tree: Tree, assignments: Sequence[Assignment]) -> tuple[str, ...]:

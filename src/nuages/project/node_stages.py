@@ -16,30 +16,27 @@ from nuages.project import container_file
 from nuages.project.container_file import Instruction, Stage
 from nuages.project.environment import kind_of
 from nuages.project.model import VariableKind
+from nuages.project.stage_commands import GLOBALLY, MANAGERS, commands, install_flags, tools_of
 from nuages.project.stage_layout import Layout, Layouts, is_into, operands
 from nuages.project.tree import Tree, join
 
 _IMAGE = re.compile(r"(?:.*/)?(?:node|bun)(?::(?P<release>\d+)?.*)?")
-_SEPARATOR = re.compile(r"&&|\|\||;|\||\(|\)")
-_ASSIGNED = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
-_MANAGERS = frozenset({"npm", "pnpm", "yarn", "bun"})
-_ELSEWHERE = frozenset({"--prefix", "--cwd", "-C", "--dir"})
-"""Flags of the managers that name a folder."""
-_INSTALLING = frozenset({"ci", "install", "i", "clean-install"})
-_GLOBALLY = frozenset({"-g", "--global", "--location=global"})
-_INSTALL_FLAGS = ("--legacy-peer-deps", "--force", "--ignore-scripts")
-_WITHOUT_DEVELOPMENT = frozenset({"--production", "--omit=dev", "--only=production", "--only=prod", "--prod"})
 _INSTALLED = re.compile(r"/(usr|opt|etc|bin|lib|wheels?|install)(/|$)|.*/(\.venv|venv|\.local|wheels?)(/|$)")
 """Places that programs and Python's packages are copied out of."""
 _ASIDE = re.compile(r"dev|watch|test|lint|check|audit|format|story|serve|start|types|docs?\b")
 """In the names of scripts that make nothing of what production serves."""
 _BUNDLERS = frozenset(
     {
-        "astro", "elm-app", "ember", "esbuild", "grunt", "gulp", "lessc", "mix", "ng", "parcel", "postcss", "quasar",
-        "react-scripts", "rollup", "rspack", "sass", "tailwindcss", "tsc", "vite", "vue-cli-service", "webpack",
+        "astro", "babel", "cleancss", "elm-app", "ember", "esbuild", "grunt", "gulp", "lessc", "lightningcss", "mix",
+        "ng", "parcel", "postcss", "quasar", "react-scripts", "rollup", "rspack", "sass", "swc", "tailwindcss",
+        "terser", "tsc", "uglifyjs", "unocss", "vite", "vue-cli-service", "webpack",
     }
 )  # fmt: skip
 """Programs that Dockerfiles run without a script of package.json."""
+_PROGRAMS = {"@tailwindcss/cli": "tailwindcss"}
+"""Packages that npx is asked for, where their program has another name."""
+_CLEARING = frozenset({"rm", "ls", "chown", "chmod", "mv", "find", "du"})
+"""Programs that put nothing into node_modules."""
 _OF_THE_STAGE = re.compile(r"PATH|HOME|LANG|LC_\w+|DEBIAN_FRONTEND|(PYTHON|PIP|UV|POETRY)\w*")
 """Variables that mean something to its other programs, and that nuages' own stages have too."""
 _IN_THE_BUNDLE = re.compile(r"(VITE|REACT_APP|VUE_APP|NEXT_PUBLIC|PUBLIC|NG_APP)_")
@@ -73,27 +70,100 @@ class NodeBuild:
 
 def find(tree: Tree, folders: tuple[str, ...]) -> NodeBuild | None:
     """Return the build of the Dockerfile nearest to the project; None where it has none, or it cannot be followed."""
+    return _read(tree, folders)[0]
+
+
+def doubts(tree: Tree, folders: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what that Dockerfile puts among the project's files and nothing here makes, each with the reason."""
+    return tuple(_read(tree, folders)[1])
+
+
+def _read(tree: Tree, folders: tuple[str, ...]) -> tuple[NodeBuild | None, list[str]]:
     for path, stages, chain in container_file.nearest(tree, folders):
+        said: list[str] = []
         for context in dict.fromkeys((posixpath.dirname(path) or ".", ".")):
-            if found := _Reading(tree, path, Layouts(tree, context, stages)).build(chain):
-                return found
-        return None
-    return None
+            reading = _Reading(tree, path, Layouts(tree, context, stages), chain)
+            found = reading.build()
+            said = [*(reading.doubts if found is None else ()), *reading.from_images()]
+            if found:
+                return found, said
+        return None, said
+    return None, []
 
 
 class _Reading:
-    def __init__(self, tree: Tree, path: str, layouts: Layouts) -> None:
-        self._tree, self._path, self._layouts = tree, path, layouts
+    def __init__(self, tree: Tree, path: str, layouts: Layouts, chain: Sequence[Stage]) -> None:
+        self._tree, self._path, self._layouts, self._chain = tree, path, layouts, chain
+        self.doubts: list[str] = []
+        self._why = ""
 
-    def build(self, chain: Sequence[Stage]) -> NodeBuild | None:
+    def build(self) -> NodeBuild | None:
         """Return the first build whose stage another one copies from, else what the image's own stages run."""
         for name, stage in self._layouts.stages.items():
             ancestry = self._layouts.ancestry(stage)
             taken = list(self._taken(name))
+            self._why = "none of its commands is known to build one"
             if taken and (found := self._made(ancestry, taken, name)):
                 image = _IMAGE.fullmatch(ancestry[0][0].partition("@")[0].lower())
                 return replace(found, node=(image and image["release"]) or "")
-        return self._made(chain, [], "")
+            if self._is_wanted(taken) and (line := self._managed(stage)):
+                self.doubts.append(
+                    f"{Origin(self._path, line)}: the front end of the stage {name} is not built as it stands there, "
+                    f"for {self._why}: commit what it makes, or have a script called build make it"
+                )
+        return self._made(self._chain, [], "")
+
+    def from_images(self) -> Iterator[str]:
+        """Yield what the image takes out of others, by their names, and has among the project's files."""
+        there = self._layouts.of(self._last()) if self._chain else Layout()
+        for stage in self._chain:
+            for each, layout in self._layouts.walk(self._layouts.ancestry(stage)):
+                verb, _, rest = each.text.partition(" ")
+                if each not in stage[2] or verb.upper() != "COPY":
+                    continue
+                flags, sources, target = operands(rest)
+                image = next((flag[7:] for flag in flags if flag.startswith("--from=")), "")
+                other = self._layouts.stages.get(self._layouts.copied_from(flags))
+                if other and not other[2]:  # a name for somebody else's image
+                    image, other = other[0], None
+                place = posixpath.normpath(posixpath.join(layout.cwd, target))
+                path = there.source(place)
+                programs = [one for one in (place, *sources) if _INSTALLED.match(posixpath.join("/", one))]
+                if image and path not in {None, "."} and not programs and not other:
+                    yield (
+                        f"{Origin(self._path, each.line)} has {path} from the image {image}: nothing puts it there "
+                        "here; commit it, or copy it in a Dockerfile of your own"
+                    )
+
+    def _is_wanted(self, taken: Sequence[tuple[Instruction, str, Layout]]) -> bool:
+        """Whether the image, or what it is copied from, has more of a stage than the packages that it installs."""
+        ours = [
+            each
+            for stage in self._layouts.stages.values()
+            if not _IMAGE.fullmatch(self._layouts.ancestry(stage)[0][0].partition("@")[0].lower())
+            for each in stage[2]
+        ]
+        sources = (
+            one for each, _, _ in taken if each in ours for one in operands(each.text.partition(" ")[2])[1]
+        )
+        return any(
+            not one.rstrip("/").endswith("node_modules") and not _INSTALLED.match(posixpath.join("/", one))
+            for one in sources
+        )
+
+    def _last(self) -> str:
+        return next(name for name, stage in self._layouts.stages.items() if stage is self._chain[-1])
+
+    def _managed(self, stage: Stage) -> int:
+        """Return the line of a stage in which Node's packages are installed or run, 0 where none does."""
+        lines = (
+            each.line
+            for each in stage[2]
+            for _, words, _ in commands(each.text[4:], "/")
+            if each.text[:4].upper() == "RUN " and words[0] in {*MANAGERS, "npx", "bunx"} - {"bun"}
+            if not GLOBALLY & {*words} and words[1:2] not in (["config"], ["cache"], ["-v"], ["--version"])
+        )
+        return next(lines, 0)
 
     def _taken(self, name: str) -> Iterator[tuple[Instruction, str, Layout]]:
         """Yield each COPY out of a stage, the folder that it finds itself in, and what its stage has in the end."""
@@ -102,7 +172,8 @@ class _Reading:
                 verb, _, rest = each.text.partition(" ")
                 is_own = each in stage[2] and verb.upper() == "COPY"
                 if is_own and self._layouts.copied_from(operands(rest)[0]) == name:
-                    yield each, layout.cwd, self._layouts.of(other)
+                    is_last = self._chain and any(stage is one for one in self._chain)
+                    yield each, layout.cwd, self._layouts.of(self._last() if is_last else other)
 
     def _made(
         self, stages: Sequence[Stage], taken: Sequence[tuple[Instruction, str, Layout]], name: str
@@ -110,7 +181,7 @@ class _Reading:
         environ: dict[str, str] = {}
         steps: list[Step] = []
         tools: list[str] = []
-        where, directory, layout = "", "", Layout()
+        where, directory, layout, is_filled = "", "", Layout(), False
         for each, layout in self._layouts.walk(stages):
             verb, _, rest = each.text.partition(" ")
             if verb.upper() in {"ENV", "ARG"} and not steps:
@@ -118,20 +189,27 @@ class _Reading:
                 environ.update(
                     {name: value for name, value in given.items() if value or verb.upper() == "ENV"}
                 )
-            for place, words, given in _commands(rest, layout.cwd) if verb.upper() == "RUN" else ():
+            for place, words, given in commands(rest, layout.cwd) if verb.upper() == "RUN" else ():
                 folder = layout.source(place)
                 if not steps:
-                    environ.update(_install_flags(words))
-                    tools += _tools(words)
+                    environ.update(install_flags(words))
+                    tools += tools_of(words)
+                is_filled = is_filled or (
+                    words[0] not in {*MANAGERS, *_CLEARING} and "node_modules" in " ".join(words[1:])
+                )
                 step = self._step(folder, words, Origin(self._path, each.line)) if folder else None
                 if folder and step and place == (where or place):
                     where, directory = place, folder
                     steps.append(step)
                     environ.update(given)
-        if not steps:
+        if not steps or (taken and self._is_elsewhere(stages, layout, where, directory)):
             return None
+        if is_filled:
+            # What is put there by hand is, as a rule, what was left out.
+            environ.pop("npm_config_omit", None)
         copies = _copies(_with_the_root(layout, where, directory), taken, name, directory)
         if copies is None:
+            self._why = "what it makes, or where the image has it, is no place of the project"
             return None
         known = ((name, value) for name, value in environ.items() if _is_passed_on(name, value))
         return NodeBuild(
@@ -142,15 +220,52 @@ class _Reading:
             environ=tuple(known) if taken else (),
         )
 
+    def _is_elsewhere(self, stages: Sequence[Stage], layout: Layout, where: str, directory: str) -> bool:
+        """Whether the build finds beside it what the project has elsewhere, or what another stage makes first."""
+        root = where.rstrip("/") + "/"
+        for place, path in layout.places:
+            beside = posixpath.normpath(posixpath.join(directory, posixpath.relpath(place, where)))
+            if f"{place}/".startswith(root) and path in self._tree.folders and path != beside:
+                self._why = f"it builds with {path} at {place}"
+                return True
+        for each, found in self._layouts.walk(stages):
+            verb, _, rest = each.text.partition(" ")
+            flags, sources, target = operands(rest) if verb.upper() == "COPY" else ([], [], "")
+            into = found.inside(target)
+            if not any(flag.startswith("--from=") for flag in flags) or not f"{into}/".startswith(root):
+                continue
+            name = self._layouts.copied_from(flags)
+            for source in sources:
+                place = posixpath.normpath(posixpath.join("/", source))
+                if "node_modules" in place or _INSTALLED.match(place):
+                    continue
+                origin = self._layouts.of(name).source(place) if name else None
+                if origin is None or not self._is_there(origin):
+                    self._why = f"it builds with what line {each.line} takes out of another image"
+                    return True
+        return False
+
+    def _is_there(self, path: str) -> bool:
+        """Whether the project has a file, or a folder with more than a .gitignore that keeps it."""
+        start = "" if path == "." else f"{path}/"
+        return path in self._tree or any(
+            one.startswith(start) and not posixpath.basename(one).startswith(".") for one in self._tree.files
+        )
+
     def _step(self, folder: str, words: Sequence[str], origin: Origin) -> Step | None:
         path = join(folder, "package.json")
         if path not in self._tree:
             return None
         scripts = self._tree.json(path).get("scripts")
         program, *rest = words
-        if program in _MANAGERS:
+        if program in MANAGERS:
             while rest and (rest[0] in {"run", "run-script", "exec", "dlx"} or rest[0].startswith("-")):
                 rest = rest[1:]
+            is_members = words[1:2] == ["run"] and any(
+                re.match(r"--workspace|-w$", word) for word in rest[1:]
+            )
+            if program == "npm" and is_members and not _ASIDE.search(rest[0]):
+                return Step(text=shlex.join(rest), is_script=True, origin=origin)
             if rest and isinstance(scripts, Mapping) and rest[0] in scripts:
                 wanted = not _ASIDE.search(rest[0])
                 return Step(text=shlex.join(rest), is_script=True, origin=origin) if wanted else None
@@ -159,6 +274,7 @@ class _Reading:
                 rest = rest[1:]
         else:
             rest = [posixpath.basename(program), *rest] if "node_modules/.bin/" in program else []
+        rest = [_PROGRAMS.get(name, name) for name in rest[:1]] + rest[1:]
         is_ours = bool(rest) and rest[0] in _BUNDLERS
         return Step(text=shlex.join(rest), is_script=False, origin=origin) if is_ours else None
 
@@ -186,13 +302,18 @@ def _copies(
         _, sources, target = operands(each.text.partition(" ")[2])
         for source in sources:
             place = posixpath.normpath(posixpath.join("/", source))
-            if "node_modules" in place or _INSTALLED.match(place):
-                continue
             to = posixpath.normpath(posixpath.join(cwd, target))
-            if re.search(r"\.\w+$", posixpath.basename(place)) and is_into(target, sources):
+            is_package = "/node_modules/" in place and "node_modules" not in to
+            if _INSTALLED.match(place) or ("node_modules" in place and not is_package):
+                continue
+            if re.search(r".\.\w+$", posixpath.basename(place)) and is_into(target, sources):
                 to = posixpath.join(to, posixpath.basename(place))
             at, wanted = made.source(place), there.source(to, without=stage)
             if at == "." or f"{directory}/".startswith(f"{at}/"):
+                continue
+            if is_package and wanted is None:
+                continue
+            if place.endswith("/*") and at is not None and at.removesuffix("/*") == wanted:
                 continue
             if at is None or wanted is None or "*" in place:
                 return None
@@ -205,53 +326,3 @@ def _is_passed_on(name: str, value: str) -> bool:
     if _OF_THE_STAGE.fullmatch(name) or "$" in value:
         return False
     return bool(_IN_THE_BUNDLE.match(name)) or kind_of(name, None, None) is not VariableKind.SECRET
-
-
-def _commands(text: str, cwd: str) -> Iterator[tuple[str, list[str], dict[str, str]]]:
-    """Yield the folder, the words and the variables of each command of a RUN."""
-    while match := re.match(r"\s*--\S+\s+", text):
-        text = text[match.end() :]
-    for part in _SEPARATOR.split(text):
-        try:
-            words = shlex.split(part)
-        except ValueError:
-            continue
-        environ: dict[str, str] = {}
-        while words and (match := _ASSIGNED.fullmatch(words[0])):
-            environ[match[1]] = match[2]
-            words = words[1:]
-        if words[:1] == ["cd"] and len(words) == 2:
-            cwd = posixpath.normpath(posixpath.join(cwd, words[1]))
-        elif words:
-            folder, words = _elsewhere(words)
-            yield posixpath.normpath(posixpath.join(cwd, folder)), words, environ
-
-
-def _install_flags(words: Sequence[str]) -> dict[str, str]:
-    """Return what npm is told when it installs, as the variables that tell it too."""
-    if words[0] not in {"npm", "pnpm"} or not _INSTALLING & {*words} or _GLOBALLY & {*words}:
-        return {}
-    found = {f"npm_config_{flag[2:].replace('-', '_')}": "true" for flag in _INSTALL_FLAGS if flag in words}
-    return {**found, "npm_config_omit": "dev"} if _WITHOUT_DEVELOPMENT & {*words} else found
-
-
-def _tools(words: Sequence[str]) -> list[str]:
-    """Return the packages that npm installs for everybody; npm and other managers are there already."""
-    if words[0] != "npm" or not _INSTALLING & {*words} or not _GLOBALLY & {*words}:
-        return []
-    named = [word for word in words[1:] if not word.startswith("-") and word not in _INSTALLING]
-    return [word for word in named if word.partition("@")[0] not in {*_MANAGERS, "corepack"}]
-
-
-def _elsewhere(words: list[str]) -> tuple[str, list[str]]:
-    """Return the folder that a manager's flag names, `.` without one, and the words without it."""
-    if words[0] not in _MANAGERS:
-        return ".", words
-    folder, kept, rest = ".", [words[0]], iter(words[1:])
-    for word in rest:
-        name, equals, value = word.partition("=")
-        if name in _ELSEWHERE:
-            folder = value if equals else next(rest, ".")
-        else:
-            kept.append(word)
-    return folder, kept

@@ -22,6 +22,7 @@ from nuages.project import (
     layout,
     modules,
     named_settings,
+    node_stages,
     processes,
     python,
     scripts,
@@ -159,7 +160,7 @@ def examine(
     notes += serving.notes
     built = front_end.find(tree, folders, source.assignments)
     undecided = None if built and built.commands else front_end.undecided(tree, folders, source.assignments)
-    notes += [undecided] if undecided else []
+    notes += [*([undecided] if undecided else []), *node_stages.doubts(tree, folders)]
     running = processes.find(
         tree,
         processes.Place(

@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 from tests.unit.image.test_state import project
 
-from nuages.image.dockerfile import _node_install
+from nuages.image.front_end_stage import _node_install, render
+from nuages.image.front_end_stage import made as placed
 from nuages.image.plan import FrontEnd
+from nuages.project import workspaces
 from nuages.project.scan import scan
+from nuages.project.tree import Tree
 
 
 def test_a_build_in_parts_is_said_not_to_be_made(tmp_path: Path) -> None:
@@ -119,3 +122,34 @@ def test_a_build_beside_the_project_that_writes_into_it_is_its_own(
     (front / "yarn.lock").write_text("")
     end = scan(tmp_path, environ={}).front_end
     assert (end.directory if end else None) == ("src/front" if is_ours else None)
+
+
+def test_the_members_of_a_workspace_are_copied_before_it_is_installed_and_leave_no_packages() -> None:
+    end = FrontEnd(
+        directory="ui", manager="yarn", lock="yarn.lock", commands=("yarn run build",), image="node:22-slim", origin="",
+        beside=(".yarnrc", "patches/", "apps/a/package.json"),
+    )  # fmt: skip
+    lines = render(end).splitlines()
+    assert lines.index("COPY ui/apps/a/package.json ./apps/a/package.json") < next(
+        number for number, line in enumerate(lines) if "yarn install" in line
+    )
+    assert "COPY ui/package.json ui/yarn.lock ui/.yarnrc ./" in lines
+    assert " && rm -rf apps/a/node_modules" in lines
+    # Packages lie outside of the project when the stage is done.
+    assert placed(end, "ui/node_modules/a/b.js") == "/node_modules/a/b.js"
+    assert placed(end, "ui/node_modules.txt") == "/app/ui/node_modules.txt"
+
+
+def test_members_of_workspaces_are_found_by_the_patterns_of_each_manager(tmp_path: Path) -> None:
+    for folder in ("apps/a", "apps/b/c", "apps/none", "tools"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "package.json").write_text("{}")
+    for package, workspace, found in (
+        ('{"workspaces": ["apps/*", "!apps/none"]}', "", ("apps/a",)),
+        ('{"workspaces": {"packages": ["./tools"]}}', "", ("tools",)),
+        ("{}", "packages:\n  - 'apps/**'\n  - .\n", ("apps/a", "apps/b/c", "apps/none")),
+        ('{"workspaces": [1, ""]}', "packages: []\n", ()),
+    ):
+        (tmp_path / "package.json").write_text(package)
+        (tmp_path / "pnpm-workspace.yaml").write_text(workspace)
+        assert workspaces.members(Tree(tmp_path), ".") == found

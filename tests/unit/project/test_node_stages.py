@@ -241,12 +241,165 @@ def test_settings_of_pnpm_do_not_make_a_workspace(tmp_path: Path) -> None:
         assert (front_end.find(tree, ("server", ".")) is None) == is_one, text
 
 
+def said(folder: Path) -> list[str]:
+    return [note for note in scan(folder, environ={}).notes if "Dockerfile:" in note]
+
+
+@pytest.mark.parametrize(
+    ("run", "copy", "why"),
+    [
+        # A program of the project, as docker-django-example has it.
+        ("../run yarn:build:js", "/w/dist static", "none of its commands is known"),
+        # The script `dependencies`, which npm runs after it has installed, makes what is copied.
+        ("npm install --omit=dev", "/w/static static", "none of its commands is known"),
+        ("npm run build", "/w/dist /public", "no place of the project"),
+    ],
+)
+def test_a_stage_that_is_not_followed_is_told_of(run: str, copy: str, why: str, tmp_path: Path) -> None:
+    stage = f"FROM node:24 AS web\nWORKDIR /w\nCOPY frontend .\nRUN npm ci\nRUN {run}\n"
+    assert made(tmp_path, f"{stage}{PYTHON}COPY . /app\nCOPY --from=web {copy}\n") is None
+    (note,) = said(tmp_path)
+    assert note.startswith("Dockerfile:4: the front end of the stage web is not built")
+    assert why in note
+
+
+def test_a_stage_of_which_the_image_has_the_packages_only_is_no_front_end(tmp_path: Path) -> None:
+    stage = "FROM node:24 AS packages\nWORKDIR /w\nCOPY frontend .\nRUN npm ci\n"
+    assert (
+        made(tmp_path, f"{stage}{PYTHON}COPY . .\nCOPY --from=packages /w/node_modules node_modules\n")
+        is None
+    )
+    assert said(tmp_path) == []
+
+
+def test_a_build_beside_what_the_project_has_elsewhere_is_left(tmp_path: Path) -> None:
+    # As the control panel of the Analytical Platform: the sources come out of a folder of the server's.
+    stage = (
+        "FROM node:24 AS web\nWORKDIR /w\nCOPY frontend/package.json .\nCOPY server/app src\nRUN npm ci\n"
+        "RUN npx sass src/app.scss:dist/app.css\n"
+    )
+    assert made(tmp_path, f"{stage}{PYTHON}COPY . .\nCOPY --from=web /w/dist static\n") is None
+    assert "it builds with server/app at /w/src" in said(tmp_path)[0]
+
+
+def test_a_build_of_what_another_stage_makes_first_is_left(tmp_path: Path) -> None:
+    before = "FROM python:3.13 AS catalogues\nWORKDIR /app\nCOPY . .\nRUN ./manage.py compilejsi18n\n"
+    stage = BESIDE.replace("RUN npm run", "COPY --from=catalogues /app/jsi18n ./jsi18n\nRUN npm run")
+    assert (
+        made(tmp_path, f"{before}{stage}{PYTHON}COPY . .\nCOPY --from=frontend /frontend/dist static\n")
+        is None
+    )
+    assert "it builds with what line 10 takes out of another image" in said(tmp_path)[0]
+    (tmp_path / "jsi18n").mkdir()
+    (tmp_path / "jsi18n/.gitignore").write_text("*")
+    assert "it builds with what line 10 takes out of another image" in said(tmp_path)[0]
+
+
+def test_a_folder_whose_name_begins_with_a_dot_is_no_file(tmp_path: Path) -> None:
+    copy = "COPY . .\nCOPY --from=frontend /frontend/.build/ frontend/.build/\n"
+    found = made(tmp_path, BESIDE + PYTHON + copy)
+    assert found is not None
+    assert found.copies == ()
+
+
+def test_what_the_image_has_lies_where_a_later_stage_of_it_copies_the_project(tmp_path: Path) -> None:
+    base = "FROM python:3.13 AS base\nCOPY --from=frontend frontend/dist /srv/frontend/dist\nWORKDIR /srv\n"
+    found = made(tmp_path, BESIDE + base + "FROM base AS production\nCOPY . .\n")
+    assert found is not None
+    assert (str(found.origin), found.copies) == ("Dockerfile:6", ())
+
+
+def test_all_files_of_a_folder_that_stay_there_are_followed(tmp_path: Path) -> None:
+    found = made(
+        tmp_path, BESIDE + PYTHON + "COPY . .\nCOPY --from=frontend /frontend/dist/* frontend/dist/\n"
+    )
+    assert found is not None
+    assert (str(found.origin), found.copies) == ("Dockerfile:6", ())
+
+
+def test_files_of_packages_are_copied_out_of_them(tmp_path: Path) -> None:
+    copy = (
+        "COPY . .\nCOPY --from=frontend /frontend/dist frontend/dist\n"
+        "COPY --from=frontend /frontend/node_modules/jquery/dist static/jquery\n"
+        "COPY --from=frontend /frontend/node_modules/a/b.js static/\n"
+    )
+    found = made(tmp_path, BESIDE + PYTHON + copy)
+    assert found is not None
+    assert found.copies == (
+        ("frontend/node_modules/jquery/dist", "static/jquery"),
+        ("frontend/node_modules/a/b.js", "static/b.js"),
+    )
+
+
+def test_what_is_put_into_node_modules_by_hand_is_installed(tmp_path: Path) -> None:
+    # As Wger: the stage leaves out what is for development, and unpacks one package of it.
+    stage = BESIDE.replace("npm ci", "npm ci --omit=dev")
+    copy = f"{PYTHON}COPY . .\nCOPY --from=frontend /frontend/dist frontend/dist\n"
+    unpacked = stage.replace("run build\n", "run build && tar -xzf a.tgz -C node_modules/a\n")
+    for number, (text, environ) in enumerate([(stage, {"npm_config_omit": "dev"}), (unpacked, {})]):
+        found = made(tmp_path / str(number), text + copy)
+        assert found is not None
+        assert dict(found.environ) == environ
+
+
+def test_commands_of_either_form_and_tailwinds_program_are_known(tmp_path: Path) -> None:
+    copy = f"{PYTHON}COPY . .\nCOPY --from=web /w/dist frontend/dist\n"
+    for number, (run, command) in enumerate(
+        [
+            ('["npx", "tailwindcss", "-o", "a b.css"]', "npx --no-install tailwindcss -o 'a b.css'"),
+            ("npx @tailwindcss/cli -i a.css", "npx --no-install tailwindcss -i a.css"),
+            ("./node_modules/.bin/babel src -d dist", "npx --no-install babel src -d dist"),
+        ]
+    ):
+        stage = f"FROM node AS web\nWORKDIR /w\nCOPY frontend .\nRUN {run}\n"
+        found = made(tmp_path / str(number), stage + copy)
+        assert found is not None
+        assert found.commands == (command,)
+
+
+def test_members_of_a_workspace_are_there_when_it_is_installed(tmp_path: Path) -> None:
+    stage = (
+        "FROM node AS web\nWORKDIR /w\nCOPY . .\nRUN npm ci --workspace frontend\n"
+        "RUN npm run build --workspace frontend\n"
+    )
+    (tmp_path / "package.json").write_text('{"workspaces": ["front*", "!none"]}')
+    (tmp_path / "package-lock.json").write_text("{}")
+    found = made(tmp_path, f"{stage}{PYTHON}COPY . .\nCOPY --from=web /w/frontend/dist frontend/dist\n")
+    assert found is not None
+    assert (found.directory, found.commands) == (".", ("npm run build --workspace frontend",))
+    assert found.beside == ("frontend/package.json",)
+
+
+def test_a_member_of_a_workspace_is_not_asked_for_a_lock_file_of_its_own(tmp_path: Path) -> None:
+    project(tmp_path, "db.sqlite3")
+    for folder in ("", "shop/static/"):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        scripts = '{"scripts": {"build": "vite build --outDir ../dist"}}'
+        (tmp_path / folder / "package.json").write_text(scripts if folder else '{"workspaces": ["shop/*"]}')
+    found = front_end.find(Tree(tmp_path), ("shop", "."))
+    assert found is None
+
+
+def test_what_comes_out_of_somebodys_image_is_told_of(tmp_path: Path) -> None:
+    text = (
+        "FROM example/sdk:latest AS sdk\n" + PYTHON + "COPY --from=example/uv:0.9 /uv /uvx /bin/\nCOPY . .\n"
+        "COPY --from=sdk /sdk shop/static/sdk\nCOPY --from=example/maps /maps /app/maps\n"
+    )
+    made(tmp_path, text)
+    first, second = said(tmp_path)
+    assert first.startswith(
+        "Dockerfile:6 has shop/static/sdk from the image example/sdk:latest: nothing puts it"
+    )
+    assert second.startswith("Dockerfile:7 has maps from the image example/maps")
+
+
 WORDS = st.sampled_from(
     [
         "FROM node AS web", "FROM web AS web", "FROM python", "WORKDIR /w", "WORKDIR ../..", "COPY . .", "COPY",
         "COPY --from=web /w/dist frontend/dist", "COPY --from=web / /", "COPY --from=1 a b", 'COPY ["a"', "RUN",
         "RUN cd .. && npm run build", "RUN npm run 'build", "RUN npm", "RUN npx", "ENV", "ENV A='b", "COPY frontend /w",
-        "COPY frontend/package.json /w/", "RUN npm run build", "ADD . ../../x/", "RUN yarn --cwd", "WORKDIR",
+        "COPY frontend/package.json /w/", "RUN npm run build", "COPY --from=a/b /c /w/d", 'RUN ["npx", "sass"]',
+        "RUN [", "ADD . ../../x/", "RUN yarn --cwd", "WORKDIR",
     ]
 )  # fmt: skip
 

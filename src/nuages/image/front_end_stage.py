@@ -1,0 +1,89 @@
+"""The stage that builds the front end, and what others take out of it."""
+
+from __future__ import annotations
+
+import posixpath
+import shlex
+
+from nuages.image.instructions import comment, run
+from nuages.image.plan import FrontEnd
+from nuages.image.state import APP
+
+_NODE_MOUNTS = (
+    "--mount=type=secret,id=npmrc,target=/root/.npmrc",
+    "--mount=type=secret,id=ca",
+    "--mount=type=cache,target=/root/.npm",
+)
+_CERTIFICATES = "{ [ ! -e /run/secrets/ca ] || export NODE_EXTRA_CA_CERTS=/run/secrets/ca; }"
+
+_MOVED = "{ [ ! -e node_modules ] || mv node_modules /node_modules; }"
+"""There is none without a dependency, or where Yarn has packages elsewhere."""
+
+
+def render(end: FrontEnd | None) -> str:
+    """Return the stage; empty without a front end."""
+    if end is None:
+        return ""
+    folder = posixpath.normpath(posixpath.join(APP, end.directory))
+    within = "" if end.directory == "." else f"{end.directory}/"
+    files = [name for name in ("package.json", end.lock, *end.beside) if name and "/" not in name]
+    given = [
+        (name.startswith("npm_config_"), f"ENV {name}={shlex.quote(value)}") for name, value in end.environ
+    ]
+    has = "builds it" if end.commands else "has libraries that are served as they are"
+    return "\n".join(
+        [
+            comment(f"The front end: {end.origin} {has}. Node stays in this stage.", rule="front end"),
+            f"FROM {end.image} AS front-end",
+            f"WORKDIR {folder}",
+            f"COPY {' '.join(within + name for name in files)} ./",
+            *(f"COPY {within}{name} ./{name}" for name in end.beside if "/" in name),
+            *(line for is_managers, line in given if is_managers),
+            comment("Private registries: `--secret id=npmrc,src=FILE`; their certificates: `--secret id=ca,src=FILE`."),
+            run(_NODE_MOUNTS, [_CERTIFICATES, *_node_tools(end), _node_install(end)]),
+            *(line for is_managers, line in given if not is_managers),
+            f"COPY . {APP}",
+            run(_NODE_MOUNTS, [_CERTIFICATES, *end.commands, *_cleared(end)])
+            if end.commands
+            else run((), _cleared(end)),
+        ]
+    )  # fmt: skip
+
+
+def _cleared(end: FrontEnd) -> list[str]:
+    """Return the commands that take what was installed out of the project; pnpm has some in each member."""
+    members = [posixpath.dirname(name) for name in end.beside if name.endswith("/package.json")]
+    return [_MOVED, *([f"rm -rf {shlex.join(f'{one}/node_modules' for one in members)}"] if members else [])]
+
+
+def made(end: FrontEnd, path: str) -> str:
+    """Return where the stage has something in the end."""
+    modules = posixpath.normpath(posixpath.join(end.directory, "node_modules"))
+    return f"/node_modules{path[len(modules) :]}" if path.startswith(f"{modules}/") else f"{APP}/{path}"
+
+
+def _node_tools(end: FrontEnd) -> list[str]:
+    """Return the command that installs the programs that no package.json asks for."""
+    return [f"npm install --global --no-audit --no-fund {shlex.join(end.tools)}"] if end.tools else []
+
+
+def _node_install(end: FrontEnd) -> str:
+    """Return the command; without a build nobody needs what is for development."""
+    ready = "corepack enable && COREPACK_ENABLE_DOWNLOAD_PROMPT=0 "
+    command, served = {
+        "pnpm": (f"{ready}pnpm install --frozen-lockfile", " --prod"),
+        "yarn": (f"{ready}yarn install --frozen-lockfile", ""),
+        "bun": (
+            "npm install --global --no-audit --no-fund bun@1 && bun install --frozen-lockfile", " --production",
+        ),
+        "npm": (f"npm {'ci' if end.lock else 'install'} --no-audit --no-fund", " --omit=dev"),
+    }[end.manager]  # fmt: skip
+    return command if end.commands else command + served
+
+
+def modules(end: FrontEnd | None) -> list[str]:
+    """Return what puts the installed packages where they are served from."""
+    if end is None or not end.serves_modules:
+        return []
+    place = posixpath.normpath(posixpath.join(APP, end.directory, "node_modules"))
+    return [f"COPY --from=front-end /node_modules {place}"]

@@ -1,0 +1,74 @@
+"""The commands of a Dockerfile's RUN: in which folder each runs, its words, and what it tells Node's managers."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+
+_SEPARATOR = re.compile(r"&&|\|\||;|\||\(|\)")
+_ASSIGNED = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
+MANAGERS = frozenset({"npm", "pnpm", "yarn", "bun"})
+_ELSEWHERE = frozenset({"--prefix", "--cwd", "-C", "--dir"})
+"""Flags of the managers that name a folder."""
+_INSTALLING = frozenset({"ci", "install", "i", "clean-install"})
+GLOBALLY = frozenset({"-g", "--global", "--location=global"})
+_INSTALL_FLAGS = ("--legacy-peer-deps", "--force", "--ignore-scripts")
+_WITHOUT_DEVELOPMENT = frozenset({"--production", "--omit=dev", "--only=production", "--only=prod", "--prod"})
+
+
+def commands(text: str, cwd: str) -> Iterator[tuple[str, list[str], dict[str, str]]]:
+    """Yield the folder, the words and the variables of each command of a RUN."""
+    while match := re.match(r"\s*--\S+\s+", text):
+        text = text[match.end() :]
+    if text.lstrip().startswith("["):
+        try:
+            text = shlex.join(str(word) for word in json.loads(text))
+        except ValueError:
+            return
+    for part in _SEPARATOR.split(text):
+        try:
+            words = shlex.split(part)
+        except ValueError:
+            continue
+        environ: dict[str, str] = {}
+        while words and (match := _ASSIGNED.fullmatch(words[0])):
+            environ[match[1]] = match[2]
+            words = words[1:]
+        if words[:1] == ["cd"] and len(words) == 2:
+            cwd = posixpath.normpath(posixpath.join(cwd, words[1]))
+        elif words:
+            folder, words = _elsewhere(words)
+            yield posixpath.normpath(posixpath.join(cwd, folder)), words, environ
+
+
+def install_flags(words: Sequence[str]) -> dict[str, str]:
+    """Return what npm is told when it installs, as the variables that tell it too."""
+    if words[0] not in {"npm", "pnpm"} or not _INSTALLING & {*words} or GLOBALLY & {*words}:
+        return {}
+    found = {f"npm_config_{flag[2:].replace('-', '_')}": "true" for flag in _INSTALL_FLAGS if flag in words}
+    return {**found, "npm_config_omit": "dev"} if _WITHOUT_DEVELOPMENT & {*words} else found
+
+
+def tools_of(words: Sequence[str]) -> list[str]:
+    """Return the packages that npm installs for everybody; npm and other managers are there already."""
+    if words[0] != "npm" or not _INSTALLING & {*words} or not GLOBALLY & {*words}:
+        return []
+    named = [word for word in words[1:] if not word.startswith("-") and word not in _INSTALLING]
+    return [word for word in named if word.partition("@")[0] not in {*MANAGERS, "corepack"}]
+
+
+def _elsewhere(words: list[str]) -> tuple[str, list[str]]:
+    """Return the folder that a manager's flag names, `.` without one, and the words without it."""
+    if words[0] not in MANAGERS:
+        return ".", words
+    folder, kept, rest = ".", [words[0]], iter(words[1:])
+    for word in rest:
+        name, equals, value = word.partition("=")
+        if name in _ELSEWHERE:
+            folder = value if equals else next(rest, ".")
+        else:
+            kept.append(word)
+    return folder, kept

@@ -1,0 +1,62 @@
+"""Workspaces of Node: the packages below one that its managers install along with it.
+
+npm and Yarn read `workspaces` of package.json, a list or {"packages": [...]}, pnpm pnpm-workspace.yaml.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import posixpath
+import re
+from collections.abc import Mapping
+
+from nuages.project.tree import Tree, join
+
+
+def listed(tree: Tree, folder: str) -> tuple[str, ...]:
+    """Return the patterns of a package's workspace besides its own, relative to it: pnpm 10 has settings there too."""
+    wanted = tree.json(join(folder, "package.json")).get("workspaces")
+    if isinstance(wanted, Mapping):
+        wanted = wanted.get("packages")
+    patterns = [one for one in wanted if isinstance(one, str)] if isinstance(wanted, list) else []
+    text = tree.text(join(folder, "pnpm-workspace.yaml")) or ""
+    block = re.search(r"^packages:\s*\n((?:\s*-.*\n?)+)", text, re.MULTILINE)
+    patterns += re.findall(r"-\s*[\"']?([^\"'\s]+)", block[1]) if block else []
+    return tuple(one for one in map(posixpath.normpath, patterns) if one != ".")
+
+
+def members(tree: Tree, folder: str) -> tuple[str, ...]:
+    """Return the folders of the packages that are installed along with one, relative to it."""
+    patterns = listed(tree, folder)
+    if not patterns:
+        return ()
+    start = "" if folder == "." else f"{folder}/"
+    found = (
+        path[len(start) :].rpartition("/")[0]
+        for path in tree.files
+        if path.startswith(start) and path.endswith("/package.json")
+    )
+    wanted = [one for one in found if one and any(_fits(one, each) for each in patterns if each[0] != "!")]
+    return tuple(
+        sorted(one for one in wanted if not any(_fits(one, each[1:]) for each in patterns if each[0] == "!"))
+    )
+
+
+def is_member(tree: Tree, folder: str) -> bool:
+    """Whether a package above this one, with the lock file of both, is installed along with it."""
+    above = folder
+    while above not in {"", "."}:
+        above = posixpath.dirname(above) or "."
+        if posixpath.relpath(folder, above) in members(tree, above):
+            return True
+    return False
+
+
+def _fits(folder: str, pattern: str) -> bool:
+    """Whether a folder is one of a pattern's: `*` is part of a name there, `**` any number of folders."""
+    parts, wanted = folder.split("/"), pattern.split("/")
+    if "**" in wanted:
+        return fnmatch.fnmatchcase(folder, pattern.replace("**", "*")) or _fits(
+            folder, pattern.replace("/**", "")
+        )
+    return len(parts) == len(wanted) and all(map(fnmatch.fnmatchcase, parts, wanted))
