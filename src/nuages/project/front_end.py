@@ -111,6 +111,18 @@ def undecided(tree: Tree, folders: tuple[str, ...], assignments: Sequence[Assign
     return None
 
 
+def doubts(tree: Tree, folders: tuple[str, ...], built: FrontEnd | None) -> tuple[str, ...]:
+    """Return the notes on what the project's Dockerfile builds or copies and nothing here does, with what to do."""
+    is_built = built is not None and bool(built.commands)
+    then = (
+        f"{built.origin} is built in its place"
+        if built and is_built
+        else "commit what it makes, or have a script called build make it"
+    )
+    reading = node_stages.doubts(tree, folders)
+    return (*(f"{one}: {then}" for one in reading.stages), *reading.images)
+
+
 def _bundlers(tree: Tree, folder: str) -> Iterator[tuple[str, str]]:
     for path in tree.below(folder):
         match = _CONFIGURATION.search(posixpath.basename(path))

@@ -73,22 +73,30 @@ def find(tree: Tree, folders: tuple[str, ...]) -> NodeBuild | None:
     return _read(tree, folders)[0]
 
 
-def doubts(tree: Tree, folders: tuple[str, ...]) -> tuple[str, ...]:
-    """Return what that Dockerfile puts among the project's files and nothing here makes, each with the reason."""
-    return tuple(_read(tree, folders)[1])
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """What a Dockerfile puts among the project's files and nothing here makes: of its stages, and of others' images."""
+
+    stages: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
 
 
-def _read(tree: Tree, folders: tuple[str, ...]) -> tuple[NodeBuild | None, list[str]]:
+def doubts(tree: Tree, folders: tuple[str, ...]) -> Doubts:
+    """Return what of the Dockerfile nearest to the project cannot be followed, each with the reason."""
+    return _read(tree, folders)[1]
+
+
+def _read(tree: Tree, folders: tuple[str, ...]) -> tuple[NodeBuild | None, Doubts]:
+    said = Doubts()
     for path, stages, chain in container_file.nearest(tree, folders):
-        said: list[str] = []
         for context in dict.fromkeys((posixpath.dirname(path) or ".", ".")):
             reading = _Reading(tree, path, Layouts(tree, context, stages), chain)
             found = reading.build()
-            said = [*(reading.doubts if found is None else ()), *reading.from_images()]
+            said = Doubts(() if found else tuple(reading.doubts), tuple(reading.from_images()))
             if found:
                 return found, said
-        return None, said
-    return None, []
+        break
+    return None, said
 
 
 class _Reading:
@@ -109,7 +117,7 @@ class _Reading:
             if self._is_wanted(taken) and (line := self._managed(stage)):
                 self.doubts.append(
                     f"{Origin(self._path, line)}: the front end of the stage {name} is not built as it stands there, "
-                    f"for {self._why}: commit what it makes, or have a script called build make it"
+                    f"for {self._why}"
                 )
         return self._made(self._chain, [], "")
 

@@ -22,7 +22,6 @@ from nuages.project import (
     layout,
     modules,
     named_settings,
-    node_stages,
     processes,
     python,
     scripts,
@@ -160,7 +159,7 @@ def examine(
     notes += serving.notes
     built = front_end.find(tree, folders, source.assignments)
     undecided = None if built and built.commands else front_end.undecided(tree, folders, source.assignments)
-    notes += [*([undecided] if undecided else []), *node_stages.doubts(tree, folders)]
+    notes += [*([undecided] if undecided else []), *front_end.doubts(tree, folders, built)]
     running = processes.find(
         tree,
         processes.Place(

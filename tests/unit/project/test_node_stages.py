@@ -261,6 +261,11 @@ def test_a_stage_that_is_not_followed_is_told_of(run: str, copy: str, why: str, 
     (note,) = said(tmp_path)
     assert note.startswith("Dockerfile:4: the front end of the stage web is not built")
     assert why in note
+    assert note.endswith(": commit what it makes, or have a script called build make it")
+    # Where package.json builds into the project, that is what is built.
+    package = tmp_path / "frontend/package.json"
+    package.write_text('{"scripts": {"build": "vite build --outdir ../server/app"}}')
+    assert said(tmp_path)[0].endswith(": frontend/package.json:1 is built in its place")
 
 
 def test_a_stage_of_which_the_image_has_the_packages_only_is_no_front_end(tmp_path: Path) -> None:
