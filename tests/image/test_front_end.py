@@ -25,16 +25,21 @@ FROM python:3.13-slim
 WORKDIR /app
 COPY . .
 COPY --from=ui /ui/out ./shop/static/ui/
+COPY --from=ui /ui/node_modules/library/dist ./shop/static/library
 """
 BUNDLE = """\
 const { env } = process;
 require("fs").mkdirSync("out");
+require("fs").mkdirSync("node_modules/library/dist", { recursive: true });
+require("fs").writeFileSync("node_modules/library/dist/a.js", "1");
 require("fs").writeFileSync("out/app.js", JSON.stringify([env.VITE_GREETING, env.npm_config_legacy_peer_deps]));
 """
 FOUND = """\
 from pathlib import Path
 (collected,) = Path("/app").rglob("staticfiles/ui/app.*.js")
-print(collected.read_text(), Path("/app/ui/node_modules").exists(), __import__("shutil").which("node"))
+(library,) = Path("/app").rglob("staticfiles/library/a.*.js")
+print(collected.read_text(), library.read_text())
+print(Path("/app/ui/node_modules").exists(), __import__("shutil").which("node"))
 """
 
 
@@ -50,4 +55,4 @@ def test_what_the_dockerfiles_stage_makes_is_among_the_static_files(engine: Engi
     bases.make("node:22-slim")
     engine.build(project, "test-front-end", "--check", "off")
     said = engine.once("test-front-end", "-c", FOUND, environ=SECRET)
-    assert said == '["good morning","true"] False None\n'
+    assert said == '["good morning","true"] 1\nFalse None\n'
