@@ -283,7 +283,8 @@ def test_a_database_that_does_not_answer_is_waited_for_and_named(tmp_path: Path)
     assert f"postgresql 'shop' at 127.0.0.1:{place['PORT']} does not answer: " in answer.err
     error = answer.err[answer.err.index("error:") :]
     assert error.startswith(
-        f"error: postgresql 'shop' at 127.0.0.1:{place['PORT']} does not answer\n  `default` in DATABASES\n"
+        f"error: postgresql 'shop' at 127.0.0.1:{place['PORT']} does not answer\n"
+        "  `default` in DATABASES, config.py:4\n"
     )
     assert "  tried for 1 s\n" in error
     assert "Traceback" not in answer.err
@@ -345,7 +346,7 @@ def test_older_code_than_the_schema_is_refused_when_told(small: Shop) -> None:
     assert answer.code == 1
     assert answer.err == (
         f"error: the code is older than the schema of the SQLite database {small.database['NAME']}\n"
-        "  `default` in DATABASES\n"
+        "  `default` in DATABASES, config.py:4\n"
         "  a newer release applied what this code does not have:\n"
         "    shop.0003_third\n"
         "\n"

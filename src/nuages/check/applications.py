@@ -183,7 +183,7 @@ def _sessions(facts: Facts) -> Iterator[Finding]:
         return
     caches = facts.setting("CACHES")
     default = (
-        caches.value.get(facts.value("SESSION_CACHE_ALIAS", "default"))
+        caches.value.get(str(facts.value("SESSION_CACHE_ALIAS", "default")))
         if caches and isinstance(caches.value, dict)
         else None
     )

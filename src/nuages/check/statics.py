@@ -52,7 +52,7 @@ def examine(facts: Facts) -> Iterator[Finding]:
 
 def _root(facts: Facts) -> Iterator[Finding]:
     root = facts.setting("STATIC_ROOT")
-    if root is None or (root.is_known and root.value in {None, ""} and not root.variables):
+    if root is None or (root.is_known and root.value in (None, "") and not root.variables):
         if root is not None or facts.is_unset("STATIC_ROOT"):
             yield NO_ROOT.found(
                 "STATIC_ROOT is unset: collectstatic fails", root.origin if root else facts.settings_origin,
@@ -124,12 +124,12 @@ def _removed(facts: Facts) -> Iterator[Finding]:
     static, media = facts.setting("STATICFILES_STORAGE"), facts.setting("DEFAULT_FILE_STORAGE")
     series = ".".join(map(str, facts.django or ()))
     whole = _storages(_text(static, _DEFAULT), _text(media, _FILE_SYSTEM))
-    if media is not None and media.value not in {None, _FILE_SYSTEM}:
+    if media is not None and media.value not in (None, _FILE_SYSTEM):
         yield REMOVED_MEDIA_STORAGE.found(
             f"DEFAULT_FILE_STORAGE is ignored by Django {series}", media.origin,
             why=f"it went away in 5.1: uploads go to the local disk, not to {media.value}", fix=whole,
         )  # fmt: skip
-    if static is not None and static.value not in {None, _DEFAULT}:
+    if static is not None and static.value not in (None, _DEFAULT):
         yield REMOVED_STORAGE.found(
             f"STATICFILES_STORAGE is ignored by Django {series}", static.origin,
             why=f"it went away in 5.1: {static.value} is not used", fix=whole,

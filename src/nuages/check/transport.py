@@ -35,7 +35,9 @@ def examine(facts: Facts) -> Iterator[Finding]:
         )
     yield from _redirect(facts)
     yield from _origins(facts)
-    if facts.value("USE_X_FORWARDED_HOST") is True and "*" in (facts.value("ALLOWED_HOSTS") or ()):
+    hosts = facts.value("ALLOWED_HOSTS")
+    takes_every = isinstance(hosts, (list, tuple, str)) and "*" in hosts
+    if facts.value("USE_X_FORWARDED_HOST") is True and takes_every:
         setting = facts.setting("USE_X_FORWARDED_HOST")
         assert setting is not None
         yield FORWARDED_HOST.found(

@@ -201,7 +201,7 @@ def _require_set(executor: Executor, scope: Scope) -> None:
         value = scope.names.get(name, "set")
         if isinstance(value, Missing):
             executor.require(value.variable)
-        elif name == "SECRET_KEY" and value in {"", None} and isinstance(value, (str, type(None))):
+        elif name == "SECRET_KEY" and value in ("", None):
             unset = [one for one in scope.touched.get(name, ()) if not executor.text_of(one)]
             if len(unset) == 1:
                 executor.require(unset[0])

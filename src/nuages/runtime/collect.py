@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nuages.errors import NuagesError, OutsideError, ProjectError
+from nuages.runtime import culprits
 from nuages.runtime.application import Application
 from nuages.runtime.bucket import bucket_of, parse_bucket
 from nuages.runtime.collected import WEEK, needs_manifest
@@ -69,6 +70,13 @@ def collect(
     bringer = Bringer(version=version, wish=wish, fills=settings.fill_settings, report=report)
     with bringer.watching():
         bring_up_alone(bringer, application, directories)
+    with culprits.blamed():
+        return _brought_up(bringer, application, output, report, effort)
+
+
+def _brought_up(
+    bringer: Bringer, application: Application, output: str | None, report: Report, effort: str
+) -> Path | None:
     from django.conf import settings as django_settings
 
     if not any("django.contrib.staticfiles" in str(app) for app in django_settings.INSTALLED_APPS):
@@ -165,7 +173,9 @@ def _collect(root: Path, report: Report, effort: str) -> None:
                 except (Exception, SystemExit) as error:  # finders and storages are the project's
                     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                         raise
-                    raise collect_error(error, said.getvalue(), find_static, command) from None
+                    module = os.environ.get("DJANGO_SETTINGS_MODULE")
+                    wrong = culprits.error_of(error, module, what="the static files cannot be collected")
+                    raise (wrong or collect_error(error, said.getvalue(), find_static, command)) from None
         _report_left(report)
         _finish(root, report, effort, earlier)
 

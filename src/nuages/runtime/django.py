@@ -5,7 +5,6 @@ The one place where a project's settings are changed, in memory and never in its
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import importlib
 import importlib.util
@@ -16,11 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nuages.errors import Origin, ProjectError, StartError
+from nuages.errors import ProjectError, StartError
 from nuages.runtime import foreign
 from nuages.runtime.bucket import PACKAGES, REQUIREMENT, Bucket
 from nuages.runtime.filling import Filled, Snapshot, Wish, debug_refusal_needed, fill, uses_local_storage
-from nuages.runtime.sources import sources
+from nuages.runtime.sources import assignment
 
 OLDEST = (3, 2)
 Report = Callable[[str, str], None]
@@ -279,21 +278,5 @@ def debug_origin(module: str) -> str:
 
     Modules that it star-imports are looked at too.
     """
-    for path, text, tree in sources(module):
-        lines = [
-            node.lineno
-            for node in ast.walk(tree)
-            if isinstance(node, (ast.Assign, ast.AnnAssign))
-            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
-            if isinstance(target, ast.Name) and target.id == "DEBUG"
-        ]
-        if lines:
-            return f"{Origin(_relative(path), lines[-1])}: {text.splitlines()[lines[-1] - 1].strip()}"
-    return ""
-
-
-def _relative(path: str) -> str:
-    try:
-        return os.path.relpath(path)
-    except ValueError:
-        return path
+    found = assignment(module, "DEBUG")
+    return f"{found[0]}: {found[1]}" if found else ""

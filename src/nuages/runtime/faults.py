@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from nuages.errors import Origin, StartError
+from nuages.runtime import culprits
 
 _OURS = str(Path(__file__).resolve().parents[1])
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -164,6 +165,16 @@ _NO_CLASS = re.compile(r"settings importer wasn't correctly installed|DJANGO_CON
 """django-configurations: its entry modules want the variable when they are imported (configurations/importer.py)."""
 
 
+def _is_elsewhere(error: BaseException, directories: tuple[str, ...], loading: str) -> bool:
+    """Return whether no line of the project's raised an error, but those of the entry module that bring Django up."""
+    if isinstance(error, SyntaxError):
+        return False
+    frames = user_frames(error.__traceback__, directories)
+    own = [frame for frame in frames if _shortened(frame.filename, directories) != frame.filename]
+    entry = loading.removeprefix("the entry module ")
+    return not own or (own[-1] is not frames[-1] and all(_is_module(one.filename, entry) for one in own))
+
+
 def start_error(
     error: BaseException, *, directories: tuple[str, ...], settings: str | None, loading: str
 ) -> StartError:
@@ -172,6 +183,16 @@ def start_error(
     `loading` names what was being imported in the user's words: `the entry module shop.wsgi`.
     """
     place = where(error, directories, loading)
+    if _is_elsewhere(error, directories, loading):
+        place = culprits.place(error, settings) or place
+        if wrong := culprits.error_of(error, settings):
+            return wrong
+    return _start_error(error, directories, settings, loading, place)
+
+
+def _start_error(
+    error: BaseException, directories: tuple[str, ...], settings: str | None, loading: str, place: str
+) -> StartError:
     why = describe(error, directories, settings)
     if _in_settings(error, directories, settings):
         loading = f"the settings module {settings}"
@@ -250,3 +271,18 @@ def start_error(
         f"{loading} cannot be loaded", where=place, why=why,
         hint=f"correct {named}; `python manage.py check` shows the same",
     )  # fmt: skip
+
+
+def unforeseen(error: BaseException, *, started: bool) -> StartError:
+    """Return the error for an exception that nobody had reckoned with; settings of a wrong kind are named."""
+    wrong = None if started else culprits.error_of(error, os.environ.get("DJANGO_SETTINGS_MODULE"))
+    if wrong is not None:
+        return wrong
+    what = "a worker failed" if started else "the application failed to start"
+    last = traceback.format_exception_only(type(error), error)[-1].strip()
+    return StartError(
+        what,
+        where=last,
+        why="".join(traceback.format_exception(error)).rstrip(),
+        hint="see the traceback above",
+    )

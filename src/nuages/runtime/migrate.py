@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nuages.errors import NuagesError, OutsideError, ProjectError, UsageError
-from nuages.runtime import cachetables, faults, mutex, schema
+from nuages.runtime import cachetables, culprits, faults, mutex, schema
 from nuages.runtime.application import Application
 from nuages.runtime.bucket import bucket_of
 from nuages.runtime.django import Bringer, Report, import_django
@@ -20,6 +20,7 @@ from nuages.runtime.filling import Wish
 from nuages.runtime.migrate_options import MigrateOptions
 from nuages.runtime.settings import Settings
 from nuages.runtime.site import bring_up_alone, prepare_path
+from nuages.runtime.sources import assignment
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 4.0  # seconds between two attempts to reach a database
 _APPLYING = re.compile(r"Applying (\S+)\.\.\.")
@@ -40,8 +41,9 @@ def migrate(application: Application, settings: Settings, options: MigrateOption
     bringer = Bringer(version=version, wish=wish, fills=settings.fill_settings, report=report)
     with bringer.watching():
         bring_up_alone(bringer, application, directories)
-    for alias in options.database:
-        _Migration(_connection(alias), options, directories, report).run()
+    with culprits.blamed():
+        for alias in options.database:
+            _Migration(_connection(alias), options, directories, report).run()
 
 
 def _connection(alias: str) -> Any:
@@ -102,10 +104,12 @@ class _Migration:
             try:
                 self.connection.ensure_connection()
                 return
-            except ImproperlyConfigured as error:
+            except (ImproperlyConfigured, TypeError, ValueError, AttributeError, LookupError) as error:
+                # Drivers refuse what they do not know by errors of Python's own.
+                kind = "" if isinstance(error, ImproperlyConfigured) else f"{type(error).__name__}: "
                 raise ProjectError(
-                    "Django does not accept the database's settings", where=self._setting(), why=str(error),
-                    hint="correct DATABASES",
+                    "Django does not accept the database's settings", where=self._setting(), why=f"{kind}{error}",
+                    hint=f"correct what DATABASES says of `{self.connection.alias}`",
                 ) from None  # fmt: skip
             except Error as error:
                 why, said = error, str(error).strip()
@@ -131,7 +135,7 @@ class _Migration:
         )  # fmt: skip
 
     def _setting(self) -> str:
-        return f"`{self.connection.alias}` in DATABASES"
+        return _setting(self.connection.alias)
 
     def _refuse_downgrade(self) -> None:
         ahead = schema.read(self.connection).ahead
@@ -172,6 +176,10 @@ def _blaming(connection: Any, directories: tuple[str, ...], said: _Lines) -> Ite
     except NuagesError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever the project's code raises
+        module = os.environ.get("DJANGO_SETTINGS_MODULE")
+        wrong = culprits.error_of(error, module, what="the migrations cannot be applied")
+        if wrong is not None:
+            raise wrong from None
         why = str(error) if isinstance(error, CommandError) else faults.describe(error, directories)
         what = "the migrations cannot be applied"
         if said.applying:
@@ -182,7 +190,7 @@ def _blaming(connection: Any, directories: tuple[str, ...], said: _Lines) -> Ite
                 kept = f"may be half done: {connection.vendor} does not undo changes of tables"
             why = f"{why}\n{said.applying} {kept}; those before it stay applied"
         raise ProjectError(
-            what, where=faults.where(error, directories, f"`{connection.alias}` in DATABASES"), why=why,
+            what, where=faults.where(error, directories, _setting(connection.alias)), why=why,
             hint="correct it and run `nuages migrate` again",
         ) from None  # fmt: skip
 
@@ -204,6 +212,12 @@ class _Lines(io.TextIOBase):
             if line.strip().startswith("Applying"):
                 self._report("apply", line.strip())
         return len(text)
+
+
+def _setting(alias: str) -> str:
+    module = os.environ.get("DJANGO_SETTINGS_MODULE")
+    found = assignment(module, "DATABASES") if module else None
+    return f"`{alias}` in DATABASES" + (f", {found[0]}" if found else "")
 
 
 def _count(number: int) -> str:

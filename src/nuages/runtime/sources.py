@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from nuages.errors import Origin
 
 
 def sources(module: str) -> Iterator[tuple[str, str, ast.Module]]:
@@ -27,6 +30,28 @@ def sources(module: str) -> Iterator[tuple[str, str, ast.Module]]:
             continue
         yield path, text, tree
         todo += _star_imports(tree, sys.modules[name])
+
+
+def assignment(module: str, name: str) -> tuple[Origin, str] | None:
+    """Return where a settings module, or one that it star-imports, assigns to a name last, and that source line."""
+    for path, text, tree in sources(module):
+        lines = [
+            node.lineno
+            for node in ast.walk(tree)
+            if isinstance(node, (ast.Assign, ast.AnnAssign))
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+            if isinstance(target, ast.Name) and target.id == name
+        ]
+        if lines:
+            line = max(lines)
+            return Origin(os.path.relpath(path), line), text.splitlines()[line - 1].strip()
+    return None
+
+
+def line_of(module: str, name: str) -> str:
+    """Return `file:line` of the assignment to a setting, else the module's name."""
+    found = assignment(module, name)
+    return str(found[0]) if found else f"the settings module {module}"
 
 
 def _star_imports(tree: ast.AST, module: Any) -> Iterator[str]:

@@ -15,11 +15,10 @@ import signal
 import socket
 import sys
 import time
-import traceback
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from nuages.errors import NuagesError, StartError
-from nuages.runtime import child, departure, overrun, process, recycling
+from nuages.runtime import child, departure, faults, overrun, process, recycling
 from nuages.runtime import settings as options
 from nuages.runtime.inquiry import Inquiry
 from nuages.runtime.log import Log
@@ -309,24 +308,12 @@ def begin(
         worker.serve(site)
     except BaseException as error:  # noqa: BLE001 - whatever it is, somebody must say it
         started = bool(worker.server and worker.server.started)
-        told = error if isinstance(error, NuagesError) else unforeseen(error, started=started)
+        told = error if isinstance(error, NuagesError) else faults.unforeseen(error, started=started)
         worker.say(error=child.error_fields(told))
         if not is_forked:
             departure.give_up()
         worker.end(told.exit_code)
     departure.leave(worker.log, is_forked=is_forked)
-
-
-def unforeseen(error: BaseException, *, started: bool) -> StartError:
-    """Return the error for an exception that nobody had reckoned with."""
-    what = "a worker failed" if started else "the application failed to start"
-    last = traceback.format_exception_only(type(error), error)[-1].strip()
-    return StartError(
-        what,
-        where=last,
-        why="".join(traceback.format_exception(error)).rstrip(),
-        hint="see the traceback above",
-    )
 
 
 def _run(main: Any) -> None:

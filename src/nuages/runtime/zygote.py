@@ -27,6 +27,7 @@ from nuages.runtime import (
     belongings,
     child,
     departure,
+    faults,
     heap,
     immortal,
     mappings,
@@ -187,7 +188,7 @@ def main(control: socket.socket, assignment: dict[str, Any]) -> NoReturn:
         zygote.load()
         control, assignment = zygote.obey()
     except BaseException as error:  # noqa: BLE001 - whatever it is, somebody must say it
-        told = error if isinstance(error, NuagesError) else worker.unforeseen(error, started=False)
+        told = error if isinstance(error, NuagesError) else faults.unforeseen(error, started=False)
         zygote.say(error=child.error_fields(told))
         if not zygote.has_loaded:  # else there may be workers, or this is one
             departure.give_up()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sysconfig
 from pathlib import Path
 
@@ -9,8 +10,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nuages import cli
 from nuages.project import environment, settings_source, syntax
 from nuages.project.tree import Tree
+
+_SOURCES = Path(cli.__file__).parent
+_READ = "".join(
+    path.read_text(encoding="utf-8")
+    for area in ("project", "check", "image")
+    for path in (_SOURCES / area).glob("*.py")
+)
+"""The sources of what reads settings: each word in capitals there may be the name of one."""
 
 LIBRARY = Path(sysconfig.get_path("stdlib"))
 NAMES = st.sampled_from(["X", "Y", "env", "config", "os.environ", "DEBUG", "__file__", "f", "C"])
@@ -113,3 +123,52 @@ def test_any_text_is_parsed_as_far_as_it_goes(text: str) -> None:
 @given(st.text(min_size=1, max_size=30))
 def test_any_name_has_a_kind(name: str) -> None:
     assert environment.kind_of(name, None, None)
+
+
+NAMES_READ = sorted(
+    {*re.findall(r"\b[A-Z][A-Z]+(?:_[A-Z]+)+\b", _READ), "DATABASES", "CACHES", "LOGGING", "DEBUG"}
+)
+KINDS = [
+    "[]", "{}", "[1]", "['*']", "{'default': 1}", "{'default': {'BACKEND': []}}", "3", "b''", "None", "True", "'x'",
+    "1.5", "(1,)", "[[]]", "[{}]", "{'default': None}", "{'default': {'ENGINE': {}, 'NAME': []}}",
+]  # fmt: skip
+
+
+def _check(folder: Path, values: list[str]) -> None:
+    lines = "".join(f"{name} = {value}\n" for name, value in zip(NAMES_READ, values, strict=True))
+    (folder / "manage.py").write_text(
+        'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")\n'
+        "from django.core.management import execute_from_command_line\n"
+    )
+    (folder / "settings.py").write_text(lines)
+    (folder / "requirements.txt").write_text("Django==5.2.9\n")
+    for command in ("check", "plan"):
+        assert cli.main([command, str(folder)]) in (0, 1)
+
+
+@pytest.mark.parametrize("value", KINDS)
+def test_a_project_whose_settings_are_all_of_one_kind_is_checked_without_an_exception(
+    tmp_path: Path, value: str
+) -> None:
+    _check(tmp_path, [value] * len(NAMES_READ))
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(st.lists(st.sampled_from(KINDS), min_size=len(NAMES_READ), max_size=len(NAMES_READ)))
+def test_a_project_whose_settings_are_of_any_kind_is_checked_without_an_exception(
+    tmp_path: Path, values: list[str]
+) -> None:
+    _check(tmp_path, values)
+
+
+def test_an_alias_of_a_cache_that_is_no_text_is_none_of_the_caches(tmp_path: Path) -> None:
+    values = {
+        "SESSION_ENGINE": "'django.contrib.sessions.backends.cache'",
+        "SESSION_CACHE_ALIAS": "[]",
+        "CACHES": "{'default': {}}",
+    }
+    _check(tmp_path, [values.get(name, "None") for name in NAMES_READ])
