@@ -79,9 +79,15 @@ def listen(
 ) -> list[Listener]:
     """Bind and listen on every address; all or none. `option` is what hints name.
 
-    Raises OutsideError when a port is taken or may not be used, UsageError when an address is not this machine's.
+    Raises OutsideError when a port is taken or may not be used, UsageError when an address is not this machine's, and
+    when there is none.
     """
     addresses = tuple(addresses)
+    if not addresses:
+        raise UsageError(
+            "there is nowhere to listen", where=f"given by {origin}", why="it is empty",
+            hint=f"{option} 127.0.0.1:8000, or leave it unset",
+        )  # fmt: skip
     listeners: list[Listener] = []
     try:
         for address in addresses:

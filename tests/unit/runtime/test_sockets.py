@@ -102,3 +102,16 @@ def test_an_address_that_is_named_twice(monkeypatch: pytest.MonkeyPatch) -> None
         "\n"
         "hint: name it once, or another one: --bind 127.0.0.1:8001"
     )
+
+
+def test_no_address_at_all_is_an_error() -> None:
+    """`NUAGES_BIND=`, as Compose fills in what is not set: the server was ready to serve nobody."""
+    with pytest.raises(UsageError) as caught:
+        sockets.listen((), origin="NUAGES_BIND")
+    assert caught.value.render() == (
+        "error: there is nowhere to listen\n"
+        "  given by NUAGES_BIND\n"
+        "  it is empty\n"
+        "\n"
+        "hint: --bind 127.0.0.1:8000, or leave it unset"
+    )
