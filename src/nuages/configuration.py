@@ -52,7 +52,7 @@ def _table(path: Path, *, section: str) -> Mapping[str, Any] | None:
         return None
     try:
         document: Any = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # of numbers that are too long, and of too many brackets
         line = re.search(r"at line (\d+)", str(error))
         raise UsageError(
             f"{path.name} cannot be read",
@@ -61,20 +61,35 @@ def _table(path: Path, *, section: str) -> Mapping[str, Any] | None:
             hint=f"correct the TOML of {path.name}",
         ) from None
     for part in filter(None, section.split(".")):
-        document = document.get(part)
-        if not isinstance(document, dict):
+        if part not in document:
             return None
+        document = document[part]
+        if not isinstance(document, dict):
+            raise UsageError(
+                f"[{section}] of {path.name} is no table"
+                if part == section.rpartition(".")[2]
+                else f"{part!r} is no table",
+                where=Origin(path.name, _first_line(text, rf"\b{part}\b")),
+                why=f"{_kind(document)} stands where a table is wanted",
+                hint=f"write [{section}], and the keys below it",
+            )
     return document  # type: ignore[no-any-return]
 
 
 def _given(table: Mapping[str, Any], name: str, text: str, *, section: str) -> dict[str, Given]:
     found = {}
     for key, value in table.items():
-        if key == PROCESSES and isinstance(value, dict):
+        if key == PROCESSES:
+            if not isinstance(value, dict):
+                raise UsageError(
+                    f"the key {key!r} has a value of the wrong type", where=Origin(name, line_of(text, key, section)),
+                    why=f"{_kind(value)} stands where a table of commands is wanted",
+                    hint='processes = { mail = "python manage.py mail_digest" }',
+                )  # fmt: skip
             continue  # no option: `project.processes` reads it
         if key == "tool" and not section and isinstance(value, dict):
             raise UsageError(
-                f"{name} has a table [tool.…]", where=Origin(name, _line_of_table(text)),
+                f"{name} has a table [tool.…]", where=Origin(name, _first_line(text, r"\[tool")),
                 why="that is how pyproject.toml is divided; in this file the keys stand by themselves",
                 hint="take the line [tool.nuages] out",
             )  # fmt: skip
@@ -84,8 +99,23 @@ def _given(table: Mapping[str, Any], name: str, text: str, *, section: str) -> d
     return found
 
 
-def _line_of_table(text: str) -> int | None:
-    return next((number for number, line in enumerate(text.splitlines(), 1) if "[tool" in line), None)
+def _first_line(text: str, pattern: str) -> int | None:
+    return next(
+        (number for number, line in enumerate(text.splitlines(), 1) if re.search(pattern, line)), None
+    )
+
+
+def _kind(value: Any) -> str:
+    """Return what a value is, in TOML's words."""
+    kinds = {
+        dict: "a table",
+        list: "an array",
+        str: "a text",
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+    }
+    return kinds.get(type(value), "a date")
 
 
 def _as_text(value: Any, key: str, origin: Origin) -> str:
@@ -93,11 +123,10 @@ def _as_text(value: Any, key: str, origin: Origin) -> str:
         return "on" if value else "off"
     if isinstance(value, (str, int, float)):
         return str(value)
-    kind = "table" if isinstance(value, dict) else type(value).__name__
     raise UsageError(
         f"the key {key!r} has a value of the wrong type",
         where=origin,
-        why=f"a {kind} stands where a text, a number, a boolean or a list of them is wanted",
+        why=f"{_kind(value)} stands where a text, a number, a boolean or a list of them is wanted",
         hint=f'write {key} = "…"',
     )
 

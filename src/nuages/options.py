@@ -168,7 +168,8 @@ def resolve(
 ) -> Resolved[T]:
     """Return the values for one option class. `flags` and `file` are keyed by option name.
 
-    Raises UsageError, naming the origin, for a value that does not parse, and for two that differ where one is taken.
+    Raises UsageError, naming the origin, for a value that does not parse, and for none or two that differ where
+    one is taken.
     Names are not checked here: see `check_variables` and `check_keys`.
     """
     values: dict[str, Any] = {}
@@ -186,8 +187,13 @@ def resolve(
 
 
 def _agree(option: Option, given: Given) -> None:
-    if option.repeatable or len(set(given.texts)) < 2:
+    if option.repeatable or len(set(given.texts)) == 1:
         return
+    if not given.texts:
+        raise UsageError(
+            f"{option.flag} has no value", where=f"given by {given.origin}", why="the list there is empty",
+            hint=f"take {option.name} out, or give it a value",
+        )  # fmt: skip
     raise UsageError(
         f"{option.flag} is given several values",
         where=f"given by {given.origin}",

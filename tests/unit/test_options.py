@@ -207,3 +207,16 @@ def test_what_is_off_by_default_can_be_turned_off() -> None:
     off = {"health-path": ("off",), "static-keep": ("off",), "recycle-age": ("off",)}
     settings = resolve(Settings, flags=off, environ={}, file={}).value
     assert (settings.health_path, settings.static_keep, settings.recycle_age) == (None, None, None)
+
+
+def test_an_empty_list_for_an_option_that_takes_one_value_is_an_error() -> None:
+    given = {"workers": Given(texts=(), origin=Origin("nuages.toml", 1))}
+    with pytest.raises(UsageError) as caught:
+        resolve(Settings, flags={}, environ={}, file=given)
+    assert caught.value.render() == (
+        "error: --workers has no value\n"
+        "  given by nuages.toml:1\n"
+        "  the list there is empty\n"
+        "\n"
+        "hint: take workers out, or give it a value"
+    )
