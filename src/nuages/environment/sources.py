@@ -80,7 +80,7 @@ def _lock(project: Project) -> Lock:
     document = tomllib.loads(text)
     try:
         pyproject = _pyproject(path.with_name("pyproject.toml"))
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         # uv reads TOML 1.1, which Python's own parser does not; its lock says nearly everything by itself.
         if dependencies.manager is not Manager.UV:
             raise
@@ -101,7 +101,7 @@ def _own(project: Project) -> Mapping[str, str]:
     path = project.root / project.dependencies.files[0]
     try:
         return metadata(_pyproject(path.with_name("pyproject.toml")), project.dependencies.manager)
-    except (tomllib.TOMLDecodeError, OSError, AttributeError):
+    except (ValueError, RecursionError, OSError, AttributeError, TypeError):
         return {}
 
 
@@ -148,7 +148,7 @@ def _guarded(dependencies: Dependencies, read: Callable[[], Any]) -> Any:
         return read()
     except LockError as error:
         raise _unreadable(str(error.place or place), str(error), dependencies) from None
-    except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # TOML and JSON that are none, and bytes that are no UTF-8
         raise _unreadable(place, str(error), dependencies) from None
     except (KeyError, TypeError, AttributeError) as error:
         # A lock that a tool wrote has these shapes; anything else was edited or cut off.

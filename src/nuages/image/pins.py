@@ -26,7 +26,7 @@ def read(text: str) -> dict[str, str]:
     """Return digests by image, as nuages.lock has them. Raises ProjectError for what it cannot have."""
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise _wrong(str(error)) from None
     for name in document:
         if name != "images":

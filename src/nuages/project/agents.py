@@ -65,7 +65,7 @@ def _simple(text: str) -> Iterator[list[str]]:
     """
     try:
         listed = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         listed = None
     is_array = isinstance(listed, list)
     for words in [[each for each in listed if isinstance(each, str)]] if is_array else _split(text):

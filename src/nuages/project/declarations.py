@@ -136,7 +136,7 @@ def pipfile(tree: Tree, path: str) -> Declaration | None:
                 if table.get(key)
             ]
             version = table.get("version", "*")
-            text = "" if version in {"*", ""} else str(version)
+            text = version if isinstance(version, str) and version != "*" else ""
             lines.append(_line(name, table, text, " and ".join(markers)))
     if not packages:
         return None

@@ -176,7 +176,7 @@ def _pydantic_value(text: str, kind: VariableKind | None) -> Any:
     if kind is VariableKind.LIST:
         try:
             return json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return UNKNOWN
     try:
         return parsed(text, kind)

@@ -141,6 +141,6 @@ def operands(text: str) -> tuple[list[str], list[str], str]:
         rest = rest.strip()
     try:
         words = [str(one) for one in json.loads(rest)] if rest.startswith("[") else shlex.split(rest)
-    except ValueError:
+    except (ValueError, TypeError, RecursionError):
         words = rest.split()
     return flags, words[:-1], words[-1] if words else "."

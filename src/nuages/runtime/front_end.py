@@ -60,7 +60,7 @@ def missing_builds(folders: Iterable[Any], root: Path) -> Iterator[Missing]:
 def _read(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
 
