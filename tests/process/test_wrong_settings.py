@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -84,3 +85,33 @@ def test_migrate_names_a_setting_of_a_wrong_kind(tmp_path: Path) -> None:
         f"error: CACHES is of the wrong kind: the migrations cannot be applied\n  pages/settings.py:{LINE}\n"
     )
     assert error.startswith(head)
+
+
+@pytest.mark.parametrize(
+    ("setting", "head"),
+    [
+        ("STATICFILES_DIRS = 5", "STATICFILES_DIRS is of the wrong kind"),
+        ("CACHES = []", "CACHES is of the wrong kind"),
+        ("STATICFILES_FINDERS = ['no.Such']", "the static files cannot be collected"),
+    ],
+)
+def test_what_up_asks_the_project_is_answered_with_the_setting(
+    tmp_path: Path, setting: str, head: str
+) -> None:
+    database = "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': ':memory:'}}\n"
+    project = write_project(tmp_path, settings=f"{setting}\n{database}")
+    application = {"directory": str(project), "settings": "pages.settings", "apps": []}
+    request = {"application": application, "static_root": str(tmp_path / "s"), "debug": None, "fills": True}
+    (tmp_path / "request").write_text(json.dumps(request))
+    probe = [
+        sys.executable,
+        "-m",
+        "nuages.runtime.probe",
+        str(tmp_path / "request"),
+        str(tmp_path / "answer"),
+    ]
+    done = subprocess.run(probe, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    error = json.loads((tmp_path / "answer").read_text())["error"]
+    assert error["what"] == head
+    assert all(error[part] for part in ("where", "why", "hint"))

@@ -210,7 +210,7 @@ def error_of(error: BaseException, module: str | None, *, what: str = "") -> Sta
 
 
 def place(error: BaseException, module: str | None) -> str:
-    """Return `file:line` of the setting that an exception is about: it names it, or who reads it raised it."""
+    """Return `file:line` of the setting that an error is about: it names it or its value, or its reader raised it."""
     if module not in sys.modules:
         return ""
     known = vars(sys.modules[module])
@@ -218,6 +218,10 @@ def place(error: BaseException, module: str | None) -> str:
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         file = frame.filename.replace("\\", "/")
         names += [name for part, name in _READERS.items() if part in file and name in known]
+    # «Incorrect timezone setting: Mars»
+    said = {word for word in re.split(r"[\s'\"]+", str(error)) if len(word) > 2}
+    texts = ((name, value) for name, value in known.items() if name.isupper() and isinstance(value, str))
+    names += [name for name, value in texts if value in said]
     found = (assignment(module, name) for name in names)
     return next((str(one[0]) for one in found if one), "")
 

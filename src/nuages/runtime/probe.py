@@ -6,6 +6,7 @@ Started as `PYTHON -m nuages.runtime.probe REQUEST ANSWER`; both are files, beca
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Return what is true of the loaded project: its databases, the migrations to apply, its static files."""
     from nuages.errors import NuagesError
+    from nuages.runtime import culprits
     from nuages.runtime.application import Application
     from nuages.runtime.django import import_django
     from nuages.runtime.filling import Wish
@@ -35,10 +37,13 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         )
         with bringer.watching():
             bring_up_alone(bringer, application, directories)
+        with culprits.blamed():
+            return {
+                "database": _database(made), "static": _static(), "media": _media(), "engines": _engines(),
+            }  # fmt: skip
     except NuagesError as error:
         fields = {"what": error.what, "where": error.where, "why": error.why, "hint": error.hint}
         return {"error": {"kind": type(error).__name__, **fields}}
-    return {"database": _database(made), "static": _static(), "media": _media(), "engines": _engines()}
 
 
 def _bringer(*, made: list[str], **facts: Any) -> Any:
@@ -70,7 +75,7 @@ def _database(made: list[str]) -> dict[str, Any]:
     """Return the default database and the migrations that it lacks; nothing where the project has none."""
     from django.db import DEFAULT_DB_ALIAS, connections
 
-    from nuages.runtime import cachetables
+    from nuages.runtime import cachetables, culprits
     from nuages.runtime.migrate import host_of, port_of
 
     row = connections.settings.get(DEFAULT_DB_ALIAS) or {}
@@ -90,6 +95,9 @@ def _database(made: list[str]) -> dict[str, Any]:
         facts["plan"] = _plan(connection)
         facts["cache_tables"] = cachetables.missing(connection)
     except Exception as error:  # noqa: BLE001 - each driver and each migration raises its own kind
+        wrong = culprits.error_of(error, os.environ.get("DJANGO_SETTINGS_MODULE"))
+        if wrong is not None:
+            raise wrong from None
         facts["failed"] = {
             "kind": type(error).__name__,
             "text": str(error),
@@ -137,6 +145,9 @@ def _static() -> dict[str, Any]:
         return {}
     from django.contrib.staticfiles.finders import get_finders
 
+    from nuages.runtime import culprits
+    from nuages.runtime.collectfaults import collect_error, find_static
+
     found = hashlib.sha256(str(settings.STATIC_ROOT).encode())
     folders: set[str] = set()
     count = 0
@@ -151,6 +162,9 @@ def _static() -> dict[str, Any]:
     except (OSError, NotImplementedError) as error:
         root = settings.STATIC_ROOT
         return {"root": str(root), "closed": _is_closed(root), "digest": "", "why": str(error)}
+    except Exception as error:  # noqa: BLE001 - finders and storages are the project's
+        module = os.environ.get("DJANGO_SETTINGS_MODULE")
+        raise (culprits.error_of(error, module) or collect_error(error, "", find_static)) from None
     return {
         "root": str(settings.STATIC_ROOT),
         "closed": _is_closed(settings.STATIC_ROOT),
@@ -162,8 +176,6 @@ def _static() -> dict[str, Any]:
 
 def _is_closed(root: Any) -> bool:
     """Return whether a folder is named where nothing can be written: not there, and not where it would be made."""
-    import os
-
     if not root:
         return False
     place = Path(root).absolute()

@@ -150,6 +150,15 @@ def test_a_setting_that_an_error_names_is_told_at_its_line(load: Load) -> None:
     )
 
 
+def test_a_setting_whose_value_an_error_names_is_told_at_its_line(load: Load) -> None:
+    module = load("LANGUAGE_CODE = ''\nTIME_ZONE = 'Mars'\n")
+    assert (
+        _start(ValueError("Incorrect timezone setting: Mars"), module).where
+        == "settings_of_a_wrong_kind.py:2"
+    )
+    assert _start(ValueError("'' is wrong"), module).where == f"the settings module {module}"
+
+
 def test_a_settings_module_that_is_not_there_has_no_culprits() -> None:
     assert list(culprits.find(None)) == []
     assert list(culprits.find("settings.of.nobody")) == []
