@@ -212,7 +212,7 @@ def _digests(project: Project, wanted: Export) -> dict[str, str]:
 
 def _pins(project: Project) -> dict[str, str]:
     path = project.root / pins.NAME
-    return pins.read(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return pins.read(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else {}
 
 
 def _python_of(base: str | None) -> str | None:

@@ -263,3 +263,17 @@ def test_a_document_that_no_parser_takes_is_read_without_an_exception(
     _read(tmp_path / "project", name, text)
     if name.endswith((".toml", "uv.lock", "nuages.lock")):
         _read(tmp_path / "project", name, f"# of nuages\nx = {text}\n")
+
+
+def test_a_lock_of_images_that_is_no_text_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "manage.py").write_text("import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 's')\n")
+    (tmp_path / "s.py").write_text("INSTALLED_APPS = []\n")
+    (tmp_path / "requirements.txt").write_text("Django==5.2.9\n")
+    (tmp_path / "nuages.lock").write_bytes(b"\xbd\xff\x00junk")
+    assert cli.main(["plan", str(tmp_path)]) == 1
+    assert "nuages.lock" in capsys.readouterr().err
+
+
+def test_a_configuration_of_gunicorn_that_the_parser_gives_up_is_told(tmp_path: Path) -> None:
+    (tmp_path / "gunicorn.conf.py").write_text("x = " + "-" * 50_000 + "1\n")
+    assert cli.main(["explain", str(tmp_path / "gunicorn.conf.py")]) in (0, 1, 2)
