@@ -219,6 +219,9 @@ class Nursery:
     # The zygotes
 
     def _begin(self, assignment: Assignment) -> Zygote:
+        for former in self.zygotes():  # of code that has never served, and is not wanted any more
+            if self._proven < former.generation < assignment.generation:
+                self._replace(former)
         zygote = Zygote(assignment)
         zygote.execute(f"zygote-{zygote.generation}", zygote.assignment, self._environ)
         self._zygotes[zygote.generation] = zygote

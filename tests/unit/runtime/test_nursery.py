@@ -111,3 +111,35 @@ def test_workers_come_from_a_zygote_where_they_can_be_forked(monkeypatch: pytest
         assert nursery.forks(1), "of which nothing is known yet"
         zygote.close()
     worker.close()
+
+
+def test_code_that_never_served_does_not_stay_in_memory_once_newer_loads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """SIGHUP after SIGHUP, each while the worker of the code before it starts, which has its process already."""
+    pids = iter((4711, 4712, 4713))
+    killed: list[int] = []
+    monkeypatch.setattr(Zygote, "execute", lambda zygote, *_: setattr(zygote, "pid", next(pids)))
+    monkeypatch.setattr(Zygote, "signal", lambda zygote, _: killed.append(zygote.pid))
+    monkeypatch.setattr(Child, "signal", lambda *_: None)
+    workers: list[Child] = []
+    with selectors.DefaultSelector() as selector:
+        nursery = _nursery(selector)
+        for generation in range(3):
+            worker = nursery.start(replace(ASSIGNMENT, worker=generation, generation=generation))
+            workers.append(worker)
+            zygote = next(one for one in nursery.zygotes() if one.generation == generation)
+            zygote._theirs.send(to_line({"loaded": 1.0, "why": "", "owns": False}))
+            zygote._theirs.send(to_line({"forked": worker.id, "pid": 100 + generation}))
+            nursery.hear()
+            if generation == 0:
+                nursery.prove(worker, 0)
+            if generation == 1:
+                nursery.kill(worker)  # for the next code is there
+        assert killed == [4712]
+        assert [one.generation for one in nursery.zygotes()] == [0, 2], "what serves can be forked still"
+        for pid in (4711, 4712, 4713):
+            nursery.reaped(pid, signal.SIGKILL)
+        nursery.close()
+    for worker in workers:
+        worker.close()
