@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+PROCESSES = "/proc"
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2): whose parent ends is ours
 _POLITE_SECONDS = 5.0  # from SIGTERM to SIGKILL
 _LOOK_SECONDS = 0.02
@@ -23,9 +24,13 @@ _LOOK_SECONDS = 0.02
 
 @contextmanager
 def passed_on() -> Iterator[None]:
-    """Let SIGTERM end, in this block, what runs below this process, and then raise SystemExit: 128 + its number."""
+    """Let SIGTERM end, in this block, what runs below this process, and then raise SystemExit: 128 + its number.
+
+    Where /proc does not tell what that is, as on macOS, SIGTERM ends this process alone, as ever.
+    """
     is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+    can_see = Path(PROCESSES, "self", "stat").exists()
+    if not (is_main and can_see) or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
     signal.signal(signal.SIGTERM, _end)
@@ -55,7 +60,7 @@ def _end(number: int, _frame: object) -> None:
 def _below(root: int) -> Iterator[int]:
     """Yield the descendants of a process that still run (proc_pid_stat(5))."""
     parents: dict[int, int] = {}
-    for entry in Path("/proc").iterdir():
+    for entry in Path(PROCESSES).iterdir():
         if entry.name.isdigit():
             with suppress(OSError):
                 state, parent = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[:2]
