@@ -25,7 +25,7 @@ from nuages.errors import NuagesError, OutsideError, ProjectError, UsageError
 from nuages.invocation import Invocation
 from nuages.options import Option, check_keys, check_variables, options_of, unknown_flag
 from nuages.runtime.settings import Settings
-from nuages.termination import passed_on
+from nuages.termination import Terminated, passed_on
 
 _FORMATS = ("helm", "kustomize")  # of documents for Kubernetes, which are no targets of their own
 _EXTRA = {"packaging": "packaging", "yaml": "PyYAML"}
@@ -49,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code
     except NuagesError as error:
         console.error(error)
+        return error.exit_code
+    except Terminated as error:
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -17,6 +17,7 @@ from nuages.options import declare
 from nuages.runtime import management, panel
 from nuages.runtime.address import Address, parse_address
 from nuages.runtime.settings import Settings
+from nuages.termination import Terminated
 
 if TYPE_CHECKING:
     from nuages.invocation import Invocation
@@ -68,6 +69,8 @@ def status(invocation: Invocation) -> int:
         return 0
     try:
         _watch([answer.address for answer in shown], as_json=as_json)
+    except Terminated:
+        raise
     except KeyboardInterrupt:
         return 0
     return 0

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -22,9 +21,15 @@ _POLITE_SECONDS = 5.0  # from SIGTERM to SIGKILL
 _LOOK_SECONDS = 0.02
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came; to all that it comes through an interruption, and no SystemExit, which projects raise too."""
+
+    exit_code = 128 + signal.SIGTERM
+
+
 @contextmanager
 def passed_on() -> Iterator[None]:
-    """Let SIGTERM end, in this block, what runs below this process, and then raise SystemExit: 128 + its number.
+    """Let SIGTERM end, in this block, what runs below this process, and then raise Terminated.
 
     Where /proc does not tell what that is, as on macOS, SIGTERM ends this process alone, as ever.
     """
@@ -54,7 +59,7 @@ def _end(number: int, _frame: object) -> None:
             break  # one that not even SIGKILL ends: it waits in the kernel
         told |= found
         time.sleep(_LOOK_SECONDS)
-    sys.exit(128 + number)
+    raise Terminated
 
 
 def _below(root: int) -> Iterator[int]:
