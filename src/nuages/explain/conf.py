@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,7 +32,9 @@ class Value:
 
 def read(text: str, path: str, server: str = "gunicorn") -> list[Setting | Row]:
     """Return the settings of a file of gunicorn's or hypercorn's in the order of its lines; raises SyntaxError."""
-    tree = ast.parse(text)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of `"\d"`: what Python says of the file is for whoever runs it
+        tree = ast.parse(text)
     names: dict[str, Value] = {}
     found: list[Setting | Row] = []
     _body(tree.body, text, path, names, found, server)

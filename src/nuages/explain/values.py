@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from math import isfinite
 
 from nuages.explain.facts import Context, Outcome, drop, keep, nothing, undecided
 
@@ -50,15 +51,22 @@ def number(text: str) -> int:
 
 
 def in_seconds(text: str) -> float:
-    """Return a time in seconds, of a number alone or with units: `90`, `1.5`, `500ms`, `30s`, `1h30m` (granian)."""
+    """Return a time in seconds, of a number alone or with units: `90`, `1.5`, `500ms`, `30s`, `1h30m` (granian).
+
+    Raises ValueError.
+    """
     if re.fullmatch(r"\s*(?:\d+(?:\.\d+)?(?:ms|[smhd]))+\s*", text):
         parts = re.findall(r"([\d.]+)(ms|[smhd])", text)
-        return sum(
+        seconds = sum(
             float(count) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}[unit]
             for count, unit in parts
         )
-    match = re.match(r"\s*\d+(?:\.\d+)?\s*$", text)
-    return float(match[0]) if match else float(number(text))
+    else:
+        match = re.match(r"\s*\d+(?:\.\d+)?\s*$", text)
+        seconds = float(match[0] if match else str(number(text)))
+    if not isfinite(seconds):
+        raise ValueError(f"{text[:20]}… is no time")
+    return seconds
 
 
 def duration(seconds: float) -> str:

@@ -66,7 +66,7 @@ def expand(text: str, known: Mapping[str, str]) -> str | None:
     """Return a word without its quotes, and with its variables; None where it needs one that is not known."""
     try:
         return _Word(text, known).until("")
-    except _Unknown:
+    except (_Unknown, RecursionError):
         return None
 
 

@@ -158,3 +158,8 @@ def test_no_text_gives_a_traceback(text: str) -> None:
         conclusion.explained(read(f"[Service]\nExecStart=gunicorn {text}", "f"))
         conclusion.explained(read(f"web: uvicorn {text}", "f"))
         conclusion.explained(read(f"web:\n  command: uvicorn {text}\n  command:\n  - {text}", "f"))
+
+
+@pytest.mark.parametrize("end", ["", "h", " s"])
+def test_a_time_of_more_digits_than_any_number_has_is_none(end: str) -> None:
+    assert served(f"uwsgi --http :80 --module shop.wsgi --harakiri '{'3' * 400}{end}'").endswith("0.0.0.0:80")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -126,3 +128,9 @@ def test_no_text_gives_a_traceback(text: str) -> None:
         read(text, "gunicorn.conf.py", lambda _name: None)
     except ProjectError:
         return
+
+
+def test_what_python_warns_of_in_a_configuration_is_not_printed() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read("workers = 3\nbind = 'x\\d'\n", "gunicorn.conf.py", lambda _name: None)

@@ -66,3 +66,7 @@ def test_any_text_has_an_answer(text: str, known: dict[str, str]) -> None:
     for instruction in ("ENV", "ARG", "ENV A=", "ARG A="):
         replay([f"ARG {text}"], [(1, f"{instruction} {text}")])
     assert "".join("".join(split(text)).split()) == "".join(text.split())
+
+
+def test_defaults_within_defaults_without_end_have_no_value() -> None:
+    assert expand("${A:-" * 5000 + "}" * 5000, {}) is None
