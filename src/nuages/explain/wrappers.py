@@ -64,12 +64,12 @@ def behind(words: Sequence[str], is_program: re.Pattern[str]) -> list[str]:
     A `--` behind a word that `is_program` knows is not the wrapper's.
     """
     name = words[0].rpartition("/")[2]
+    own, with_value = OWN[name], _VALUED.get(name, "").split()
     for at, word in enumerate(words):
         if word == "--":
             return list(words[at + 1 :])
-        if at and is_program.fullmatch(word.rpartition("/")[2]):
+        if at >= max(own, 1) and is_program.fullmatch(word.rpartition("/")[2]):  # not the `exec` of chamber's
             break
-    own, with_value = OWN[name], _VALUED.get(name, "").split()
     rest = list(words[1:])
     while rest and (own or rest[0].startswith("-")):
         word = rest.pop(0)

@@ -98,6 +98,7 @@ def served(text: str) -> str:
          "nuages serve --bind 0.0.0.0:80 --workers 3"),
         ("/venv/bin/python /venv/bin/newrelic-admin run-program gunicorn shop.wsgi",
          "newrelic-admin run-program nuages serve"),
+        ("chamber exec shop shop-secrets -- gunicorn shop.wsgi", "chamber exec shop shop-secrets -- nuages serve"),
         ("celery -A shop worker", ""),
         ("gunicorn 'shop.wsgi", ""),
         ("", ""),
