@@ -42,8 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         open_what_is_closed()
     console = Console(as_json="--json" in own)
     try:
-        # A server ends by rules of its own, and what runs below it too. Migrations run nothing else, and in a container,
-        # as its first process, they have the whole grace for what is better not left half done.
+        # A server ends by rules of its own, and what runs below it too. Migrations run nothing else, and as a
+        # container's first process they have the whole grace for what is better not left half done.
         with contextlib.nullcontext() if arguments[:1] in (["serve"], ["migrate"]) else passed_on():
             code = _run(arguments, dict(os.environ), console)
         sys.stdout.flush()
