@@ -21,7 +21,7 @@ from nuages.__main__ import INTERRUPTED
 from nuages.apart import apart
 from nuages.configuration import read_file
 from nuages.console import Console, open_what_is_closed
-from nuages.errors import NuagesError, OutsideError, ProjectError, UsageError
+from nuages.errors import NuagesError, OutsideError, ProjectError, UsageError, without_extra
 from nuages.invocation import Invocation
 from nuages.options import Option, check_keys, check_variables, options_of, unknown_flag
 from nuages.runtime.settings import Settings
@@ -49,8 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except NuagesError as error:
-        console.error(error)
-        return error.exit_code
+        return _told(console, error)
     except Terminated as error:
         return error.exit_code
     except KeyboardInterrupt:
@@ -62,24 +61,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if error.name not in _EXTRA:
             raise
-        failed_import = _without_extra(arguments[0], _EXTRA[error.name])
-        console.error(failed_import)
-        return failed_import.exit_code
+        return _told(console, without_extra(arguments[0], _EXTRA[error.name]))
     except OSError as error:
         if error.filename is None and error.errno not in _DISK:
             raise
-        failed = _outside(error)
-        console.error(failed)
-        return failed.exit_code
+        return _told(console, _outside(error))
 
 
-def _without_extra(command: str, missing: str) -> UsageError:
-    return UsageError(
-        f"nuages is installed without what `nuages {command}` takes",
-        where=f"looked for in {sys.prefix}",
-        why=f"{missing} is not there: it comes with the extra «build», which no image needs",
-        hint="pip install 'nuages[build]'",
-    )
+def _told(console: Console, error: NuagesError) -> int:
+    console.error(error)
+    return error.exit_code
 
 
 def _outside(error: OSError) -> OutsideError:

@@ -6,6 +6,7 @@ them; every other module raises.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -74,3 +75,13 @@ class OutsideError(NuagesError):
     """A tool or service outside failed (network, registry, engine, disk); trying again may help."""
 
     exit_code = 4
+
+
+def without_extra(command: str, missing: str) -> UsageError:
+    """Return the error of a command that needs a package of the extra «build» which is not installed here."""
+    return UsageError(
+        f"nuages is installed without what `nuages {command}` takes",
+        where=f"looked for in {sys.prefix}",
+        why=f"{missing} is not there: it comes with the extra «build», which no image needs",
+        hint="pip install 'nuages[build]'",
+    )

@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nuages.errors import Origin
-from nuages.explain import arguments, values
+from nuages.explain import arguments
 from nuages.explain.arguments import Command
 from nuages.explain.facts import Fate, Outcome, Row, Setting, drop, keep, nothing, undecided
+from nuages.explain.quantities import in_seconds
 from nuages.explain.servers import known, of_variable
 from nuages.explain.translation import PROJECT
 from nuages.explain.wrappers import Words
@@ -118,7 +119,7 @@ def of_commands(
 def stopping(text: str, why: str) -> Outcome:
     """Return what becomes of the time that a server has to stop; `why` is said where it is too short."""
     try:
-        is_enough = values.in_seconds(text.replace("min", "m").replace(" ", "")) > _STOPS_WITHIN
+        is_enough = in_seconds(text.replace("min", "m").replace(" ", "")) > _STOPS_WITHIN
     except ValueError:
         is_enough = text == "infinity"
     return (
