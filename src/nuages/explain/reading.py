@@ -161,12 +161,8 @@ def _parts(kind: str, text: str, path: str, leaves: Leaves) -> list[Part]:
 def _conf(text: str, path: str, server: str = "gunicorn") -> list[Setting | Row]:
     try:
         return conf.read(text, path, server)
-    except (
-        SyntaxError,
-        ValueError,
-        RecursionError,
-        MemoryError,
-    ) as error:  # the last one of too many operators
+    # The last one of too many operators.
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         hint = "see whether gunicorn itself reads it: gunicorn --check-config -c FILE MODULE:NAME"
         raise _unread(
             error, path, "Python", hint if server == "gunicorn" else _MEND.format(server, "Python")

@@ -155,9 +155,8 @@ def bring_up_alone(bringer: Bringer, application: Application, directories: tupl
     except NuagesError:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the project's code raises
-        if (
-            bringer.done
-        ):  # what failed is no settings that entry modules could prepare for, and is not tried again
+        # What failed is no settings that entry modules could prepare for, and is not tried again.
+        if bringer.done:
             module = os.environ.get("DJANGO_SETTINGS_MODULE") or application.settings
             raise _settings_error(error, directories, module) from None
         lacking, first = True, error
