@@ -62,7 +62,10 @@ def find(tree: Tree, folders: tuple[str, ...], assignments: Sequence[Assignment]
 def _as_there(tree: Tree, own: NodeBuild) -> FrontEnd:
     document = tree.json(join(own.directory, "package.json"))
     manager, lock = _manager(tree, own.directory, document)
-    steps = ((running if step.is_script else executing)(manager, step.text) for step in own.steps)
+    steps = (
+        step.text if step.is_whole else (running if step.is_script else executing)(manager, step.text)
+        for step in own.steps
+    )
     return FrontEnd(
         directory=own.directory, manager=manager, lock=lock, commands=tuple(dict.fromkeys(steps)),
         node=_node(tree, own.directory, document) or own.node, origin=own.steps[0].origin,

@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nuages.errors import Origin
-from nuages.project import container_file
+from nuages.node import LOCKS, manager_of
+from nuages.project import container_file, workspaces
 from nuages.project.container_file import Instruction, Stage
 from nuages.project.environment import kind_of
 from nuages.project.model import VariableKind
-from nuages.project.stage_commands import GLOBALLY, MANAGERS, commands, install_flags, tools_of
+from nuages.project.stage_commands import GLOBALLY, MANAGERS, commands, in_members, install_flags, tools_of
 from nuages.project.stage_layout import Layout, Layouts, is_into, operands
 from nuages.project.tree import Tree, join
 
@@ -44,11 +45,15 @@ _IN_THE_BUNDLE = re.compile(r"(VITE|REACT_APP|VUE_APP|NEXT_PUBLIC|PUBLIC|NG_APP)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One command of a build: a script of package.json or a program of its packages, with its arguments."""
+    """One command of a build: a script of package.json or a program of its packages, with its arguments.
+
+    What is for members of a workspace (`is_whole`) has the manager's name and its flags too.
+    """
 
     text: str
-    is_script: bool
     origin: Origin
+    is_script: bool = False
+    is_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,14 +271,11 @@ class _Reading:
             return None
         scripts = self._tree.json(path).get("scripts")
         program, *rest = words
+        if program in MANAGERS and (inner := in_members(words)) is not None:
+            return self._in_members(folder, words, *inner, origin)
         if program in MANAGERS:
             while rest and (rest[0] in {"run", "run-script", "exec", "dlx"} or rest[0].startswith("-")):
                 rest = rest[1:]
-            is_members = words[1:2] == ["run"] and any(
-                re.match(r"--workspace|-w$", word) for word in rest[1:]
-            )
-            if program == "npm" and is_members and not _ASIDE.search(rest[0]):
-                return Step(text=shlex.join(rest), is_script=True, origin=origin)
             if rest and isinstance(scripts, Mapping) and rest[0] in scripts:
                 wanted = not _ASIDE.search(rest[0])
                 return Step(text=shlex.join(rest), is_script=True, origin=origin) if wanted else None
@@ -284,7 +286,18 @@ class _Reading:
             rest = [posixpath.basename(program), *rest] if "node_modules/.bin/" in program else []
         rest = [_PROGRAMS.get(name, name) for name in rest[:1]] + rest[1:]
         is_ours = bool(rest) and rest[0] in _BUNDLERS
-        return Step(text=shlex.join(rest), is_script=False, origin=origin) if is_ours else None
+        return Step(text=shlex.join(rest), origin=origin) if is_ours else None
+
+    def _in_members(
+        self, folder: str, words: Sequence[str], member: str, run: Sequence[str], origin: Origin
+    ) -> Step | None:
+        """Return what a manager runs in members of a workspace; None where the lock file is another manager's."""
+        scripts = workspaces.scripts(self._tree, folder, member)
+        if scripts is None or (_ASIDE.search(run[0]) if run[0] in scripts else run[0] not in _BUNDLERS):
+            return None
+        beside = {name for name in LOCKS if join(folder, name) in self._tree}
+        manager, _ = manager_of(self._tree.json(join(folder, "package.json")), beside)
+        return Step(text=shlex.join(words), is_whole=True, origin=origin) if manager == words[0] else None
 
 
 def _with_the_root(layout: Layout, where: str, directory: str) -> Layout:

@@ -60,6 +60,38 @@ def tools_of(words: Sequence[str]) -> list[str]:
     return [word for word in named if word.partition("@")[0] not in {*MANAGERS, "corepack"}]
 
 
+_IN_A_MEMBER = {"npm": {"--workspace", "-w"}, "pnpm": {"--filter", "-F"}, "bun": {"--filter", "-F"}}
+_IN_ALL_MEMBERS = {"npm": {"--workspaces", "-ws"}, "pnpm": {"--recursive", "-r"}}
+
+
+def in_members(words: Sequence[str]) -> tuple[str, list[str]] | None:
+    """Return the member of a workspace that a manager's command is for, "" for all, and what is run there.
+
+    None for any other command. Sources: `npm help workspaces`, pnpm.io «Filtering», yarnpkg.com «yarn workspace» and
+    «yarn workspaces foreach», bun.sh «Workspaces».
+    """
+    program, member = words[0], None
+    plain: list[str] = []
+    rest = iter(words[1:])
+    for word in rest:
+        name, equals, value = word.partition("=")
+        if name in _IN_A_MEMBER.get(program, ()):
+            if member is not None:
+                return None  # several
+            member = value if equals else next(rest, "")
+        elif word in _IN_ALL_MEMBERS.get(program, ()):
+            member = ""
+        elif not word.startswith("-"):
+            plain.append(word)
+    if program == "yarn" and plain[:1] == ["workspace"]:
+        member, plain = "".join(plain[1:2]), plain[2:]
+    elif program == "yarn" and plain[:1] == ["workspaces"]:
+        member, plain = "", plain[2 if plain[1:2] == ["foreach"] else 1 :]
+    if plain[:1] and plain[0] in {"run", "run-script", "exec"}:
+        plain = plain[1:]
+    return (member, plain) if member is not None and plain else None
+
+
 def _elsewhere(words: list[str]) -> tuple[str, list[str]]:
     """Return the folder that a manager's flag names, `.` without one, and the words without it."""
     if words[0] not in MANAGERS:

@@ -10,7 +10,7 @@ import posixpath
 import re
 from collections.abc import Mapping
 
-from nuages.project.tree import Tree, join
+from nuages.project.tree import Tree, join, table_of
 
 
 def listed(tree: Tree, folder: str) -> tuple[str, ...]:
@@ -40,6 +40,21 @@ def members(tree: Tree, folder: str) -> tuple[str, ...]:
     return tuple(
         sorted(one for one in wanted if not any(_fits(one, each[1:]) for each in patterns if each[0] == "!"))
     )
+
+
+def scripts(tree: Tree, folder: str, member: str) -> frozenset[str] | None:
+    """Return the names of the scripts of a member, as a manager's command names it: by name or place, "" for all.
+
+    pnpm's `name...` is the member of that name, along with those that it needs. None where there is no such member.
+    """
+    wanted = member.removesuffix("...")
+    packages = {one: tree.json(f"{join(folder, one)}/package.json") for one in members(tree, folder)}
+    found = [
+        package
+        for one, package in packages.items()
+        if not wanted or posixpath.normpath(wanted) == one or package.get("name") == wanted
+    ]
+    return frozenset(name for one in found for name in table_of(one, "scripts")) if found else None
 
 
 def is_member(tree: Tree, folder: str) -> bool:

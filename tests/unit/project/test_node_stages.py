@@ -375,6 +375,70 @@ def test_members_of_a_workspace_are_there_when_it_is_installed(tmp_path: Path) -
     assert found.beside == ("frontend/package.json",)
 
 
+MEMBER = '{"name": "@shop/frontend", "scripts": {"build": "vite build", "lint": "eslint"}}'
+"""In the folder frontend, a member of the root's workspace."""
+
+
+@pytest.mark.parametrize(
+    ("lock", "command"),
+    [
+        ("package-lock.json", "npm --workspace frontend run build"),
+        ("package-lock.json", "npm -w @shop/frontend run build -- --mode=live"),
+        ("package-lock.json", "npm run build --workspaces --if-present"),
+        ("yarn.lock", "yarn workspace @shop/frontend build"),
+        ("yarn.lock", "yarn workspace @shop/frontend run build --mode live"),
+        ("yarn.lock", "yarn workspace @shop/frontend vite build"),
+        ("yarn.lock", "yarn workspaces run build"),
+        ("yarn.lock", "yarn workspaces foreach -A run build"),
+        ("pnpm-lock.yaml", "pnpm --filter @shop/frontend build"),
+        ("pnpm-lock.yaml", "pnpm --filter=@shop/frontend... run build"),
+        ("pnpm-lock.yaml", "pnpm -F ./frontend exec vite build"),
+        ("pnpm-lock.yaml", "pnpm -r build"),
+        ("bun.lock", "bun run --filter @shop/frontend build"),
+    ],
+)
+def test_what_a_dockerfile_runs_in_members_of_a_workspace_is_run_as_it_stands(
+    tmp_path: Path, lock: str, command: str
+) -> None:
+    (tmp_path / "package.json").write_text('{"workspaces": ["front*"]}')
+    (tmp_path / "pnpm-workspace.yaml").write_text("packages:\n  - front*\n")
+    (tmp_path / lock).write_text("")
+    (tmp_path / "frontend").mkdir()
+    (tmp_path / "frontend" / "package.json").write_text(MEMBER)
+    stage = f"FROM node AS web\nWORKDIR /w\nCOPY . .\nRUN {lock.partition('.')[0]} install && {command}\n"
+    (tmp_path / "Dockerfile").write_text(
+        f"{stage}{PYTHON}COPY . .\nCOPY --from=web /w/frontend/dist frontend/dist\n"
+    )
+    found = front_end.find(Tree(tmp_path), (".",))
+    assert found is not None
+    assert (found.directory, found.commands, found.lock) == (".", (command,), lock)
+    assert "frontend/package.json" in found.beside
+    assert front_end.doubts(Tree(tmp_path), (".",), found) == ()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "yarn workspace @shop/frontend lint",
+        "yarn workspace @shop/none build",
+        "yarn workspaces focus @shop/frontend",
+        "npm run build --workspace frontend",  # nothing that npm reads says what is to be installed
+    ],
+)
+def test_what_builds_nothing_in_members_of_a_workspace_is_no_build(tmp_path: Path, command: str) -> None:
+    (tmp_path / "package.json").write_text('{"workspaces": ["front*"]}')
+    (tmp_path / "yarn.lock").write_text("")
+    (tmp_path / "frontend").mkdir()
+    (tmp_path / "frontend" / "package.json").write_text(MEMBER)
+    (tmp_path / "Dockerfile").write_text(
+        f"FROM node AS web\nWORKDIR /w\nCOPY . .\nRUN {command}\n{PYTHON}COPY . .\n"
+        "COPY --from=web /w/frontend/dist frontend/dist\n"
+    )
+    assert front_end.find(Tree(tmp_path), (".",)) is None
+    [said] = front_end.doubts(Tree(tmp_path), (".",), None)
+    assert said.startswith("Dockerfile:4: the front end of the stage web is not built as it stands there")
+
+
 def test_a_member_of_a_workspace_is_not_asked_for_a_lock_file_of_its_own(tmp_path: Path) -> None:
     project(tmp_path, "db.sqlite3")
     for folder in ("", "shop/static/"):
