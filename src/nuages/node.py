@@ -28,6 +28,51 @@ def manager_of(package: Mapping[str, object], beside: Container[str]) -> tuple[s
     return (name if name in LOCKS.values() else "npm"), ""
 
 
+_PNPM = {"5": 7, "6": 8, "9": 10}
+"""The newest major release of pnpm that keeps to a version of the lock file, of its first number."""
+_BERRY = {"4": 2, "5": 3, "6": 3, "8": 4}
+"""The major release of Yarn that wrote a version of its lock file; there was no other before."""
+_VERSION = re.compile(r"\d+\.\d+\.\d+(-[\w.]+)?")
+
+
+def installer(manager: str, package: Mapping[str, object], lock: str) -> str:
+    """Return the package of npm's registry that a manager comes in, as `npm install` is asked for it; "" for npm.
+
+    `lock` is the text of the lock file. The project names the version (`packageManager`, `devEngines`, `engines`), or
+    else the lock file tells which release reads it. It is npm that installs it and not Corepack: that takes the newest
+    pnpm where no version is named, whatever runs on this Node, refuses a registry without signatures, reads no .npmrc,
+    and has not come with Node since release 25.
+    """
+    if manager == "npm":
+        return ""
+    if manager == "bun":
+        return "bun@1"
+    exact, least = _named(manager, package)
+    if manager == "pnpm":
+        written = re.search(r"^lockfileVersion:\s*['\"]?(\d+)", lock, re.MULTILINE)
+        return f"pnpm@{exact or max(_PNPM.get(written[1] if written else '', 10), least)}"
+    written = re.search(r"^__metadata:\s*\n\s+version:\s*['\"]?(\d+)", lock, re.MULTILINE)
+    version = exact or str(_BERRY.get(written[1], 4) if written else 1)
+    return f"yarn@{version}" if version.startswith("1") else f"@yarnpkg/cli-dist@{version}"
+
+
+def _named(manager: str, package: Mapping[str, object]) -> tuple[str, int]:
+    """Return the version of a manager that a package.json names, "" without one, and the least major release."""
+    development, engines = package.get("devEngines"), package.get("engines")
+    wanted = development.get("packageManager") if isinstance(development, Mapping) else None
+    named = [str(package.get("packageManager", "")).partition("+")[0].partition("@")]
+    named += [
+        (str(one.get("name", "")), "@", str(one.get("version", "")))
+        for one in (wanted if isinstance(wanted, list) else [wanted])
+        if isinstance(one, Mapping)
+    ]
+    named += [(manager, "@", str(engines.get(manager, "")))] if isinstance(engines, Mapping) else []
+    versions = [version for name, _, version in named if name == manager]
+    exact = next((one for one in versions if _VERSION.fullmatch(one)), "")
+    least = (int(match[0]) for one in versions if (match := re.search(r"\d{1,3}", one)))
+    return exact, next(least, 0)
+
+
 _SCRIPTS = (
     "build:prod", "build-prod", "build_prod", "build:production", "build-production", "build_production",
     "production", "prod", "build",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nuages.node import build_command, build_scripts, manager_of
+from nuages.node import build_command, build_scripts, installer, manager_of
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,45 @@ def test_the_lock_tells_the_manager_else_package_json(
     package: dict[str, object], files: set[str], found: tuple[str, str]
 ) -> None:
     assert manager_of(package, files) == found
+
+
+YARN_4 = "__metadata:\n  version: 8\n  cacheKey: 10c0\n"
+
+
+@pytest.mark.parametrize(
+    ("manager", "package", "lock", "found"),
+    [
+        ("npm", {"packageManager": "npm@11.0.0"}, "{}", ""),
+        ("bun", {}, "", "bun@1"),
+        ("pnpm", {}, "lockfileVersion: 5.4\n", "pnpm@7"),
+        ("pnpm", {}, "lockfileVersion: '6.0'\n", "pnpm@8"),
+        ("pnpm", {}, "lockfileVersion: '9.0'\n", "pnpm@10"),
+        ("pnpm", {}, "nonsense", "pnpm@10"),
+        ("pnpm", {"packageManager": "pnpm@9.15.9+sha512.68046141893c"}, "", "pnpm@9.15.9"),
+        ("pnpm", {"packageManager": "yarn@1.22.22"}, "lockfileVersion: '9.0'", "pnpm@10"),
+        ("pnpm", {"packageManager": "pnpm@$(id)"}, "lockfileVersion: '6.0'", "pnpm@8"),
+        ("pnpm", {"engines": {"pnpm": ">=11.9.0"}}, "lockfileVersion: '9.0'", "pnpm@11"),
+        ("pnpm", {"engines": {"pnpm": ">=8"}}, "lockfileVersion: '9.0'", "pnpm@10"),
+        ("pnpm", {"devEngines": {"packageManager": {"name": "pnpm", "version": "^11.1.0"}}}, "", "pnpm@11"),
+        (
+            "pnpm",
+            {"devEngines": {"packageManager": [{"name": "pnpm", "version": "9.1.2"}]}},
+            "",
+            "pnpm@9.1.2",
+        ),
+        ("pnpm", {"devEngines": 1, "engines": [], "packageManager": None}, "", "pnpm@10"),
+        ("yarn", {}, "# yarn lockfile v1\n", "yarn@1"),
+        ("yarn", {"engines": {"yarn": ">= 1.0.0"}}, "", "yarn@1"),
+        ("yarn", {"packageManager": "yarn@1.22.22"}, "# yarn lockfile v1\n", "yarn@1.22.22"),
+        ("yarn", {}, YARN_4, "@yarnpkg/cli-dist@4"),
+        ("yarn", {}, YARN_4.replace("8", "6"), "@yarnpkg/cli-dist@3"),
+        ("yarn", {"packageManager": "yarn@4.9.4"}, YARN_4, "@yarnpkg/cli-dist@4.9.4"),
+    ],
+)
+def test_a_manager_is_installed_by_npm_in_the_release_that_the_project_names_or_that_reads_its_lock(
+    manager: str, package: dict[str, object], lock: str, found: str
+) -> None:
+    assert installer(manager, package, lock) == found
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def render(end: FrontEnd | None) -> str:
             *(f"COPY {within}{name} ./{name}" for name in end.beside if "/" in name),
             *(line for is_managers, line in given if is_managers),
             comment("Private registries: `--secret id=npmrc,src=FILE`; their certificates: `--secret id=ca,src=FILE`."),
-            run(_NODE_MOUNTS, [_CERTIFICATES, *_node_tools(end), _node_install(end)]),
+            run(_NODE_MOUNTS, [_CERTIFICATES, *_node_programs(end), _node_install(end)]),
             *(line for is_managers, line in given if not is_managers),
             f"COPY . {APP}",
             run(_NODE_MOUNTS, [_CERTIFICATES, *end.commands, *_cleared(end)])
@@ -62,22 +62,24 @@ def made(end: FrontEnd, path: str) -> str:
     return f"/node_modules{path[len(modules) :]}" if path.startswith(f"{modules}/") else f"{APP}/{path}"
 
 
-def _node_tools(end: FrontEnd) -> list[str]:
-    """Return the command that installs the programs that no package.json asks for."""
-    return [f"npm install --global --no-audit --no-fund {shlex.join(end.tools)}"] if end.tools else []
+def _node_programs(end: FrontEnd) -> list[str]:
+    """Return the commands that install the manager, and the programs that no package.json asks for."""
+    add = "npm install --global --no-audit --no-fund"
+    return [
+        # An image of Node has a Yarn of its own in the way.
+        *([f"{add} --force {end.installer}"] if end.installer else []),
+        *([f"{add} {shlex.join(end.tools)}"] if end.tools else []),
+    ]
 
 
 def _node_install(end: FrontEnd) -> str:
     """Return the command; without a build nobody needs what is for development."""
-    ready = "corepack enable && COREPACK_ENABLE_DOWNLOAD_PROMPT=0 "
     command, served = {
-        "pnpm": (f"{ready}pnpm install --frozen-lockfile", " --prod"),
-        "yarn": (f"{ready}yarn install --frozen-lockfile", ""),
-        "bun": (
-            "npm install --global --no-audit --no-fund bun@1 && bun install --frozen-lockfile", " --production",
-        ),
+        "pnpm": ("pnpm install --frozen-lockfile", " --prod"),
+        "yarn": ("yarn install --frozen-lockfile", ""),
+        "bun": ("bun install --frozen-lockfile", " --production"),
         "npm": (f"npm {'ci' if end.lock else 'install'} --no-audit --no-fund", " --omit=dev"),
-    }[end.manager]  # fmt: skip
+    }[end.manager]
     return command if end.commands else command + served
 
 

@@ -102,6 +102,8 @@ class FrontEnd:
     environ: tuple[tuple[str, str], ...] = ()
     serves_modules: bool = False
     """Whether static files are taken out of node_modules."""
+    installer: str = ""
+    """The package that the manager comes in, as npm is asked for it; "" for npm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

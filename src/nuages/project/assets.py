@@ -13,8 +13,9 @@ class FrontEnd:
 
     `lock` is empty where there is none, `node` is the major release that the project names. `beside` are the names of
     what the manager reads besides package.json and its lock, folders with a `/` behind; `tools` are packages that are
-    installed for their programs alone. `copies` are what is made and
-    where it belongs, for what does not stay where it is made; `environ` what the manager and the commands are given.
+    installed for their programs alone. `copies` are what is made and where it belongs, for what does not stay where it
+    is made; `environ` what the manager and the commands are given. `installer` is the package that the manager comes
+    in, "" for npm.
     """
 
     directory: str
@@ -27,3 +28,4 @@ class FrontEnd:
     tools: tuple[str, ...] = ()
     copies: tuple[tuple[str, str], ...] = ()
     environ: tuple[tuple[str, str], ...] = ()
+    installer: str = ""

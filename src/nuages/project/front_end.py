@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nuages.node import LOCKS, build_scripts, executing, manager_of, running
+from nuages.node import LOCKS, build_scripts, executing, installer, manager_of, running
 from nuages.project import node_stages, workspaces
 from nuages.project.model import Assignment, FrontEnd
 from nuages.project.node_stages import NodeBuild
@@ -54,6 +54,7 @@ def find(tree: Tree, folders: tuple[str, ...], assignments: Sequence[Assignment]
             directory=folder, manager=manager, lock=lock,
             commands=(running(manager, script),) if script else (), node=_node(tree, folder, document),
             beside=_read_besides(tree, folder), environ=_configured(tree, folder),
+            installer=installer(manager, document, tree.text(join(folder, lock)) or ""),
             origin=tree.line_of(path, rf'"{re.escape(script or "dependencies")}"\s*:'),
         )  # fmt: skip
     return None
@@ -71,6 +72,7 @@ def _as_there(tree: Tree, own: NodeBuild) -> FrontEnd:
         node=_node(tree, own.directory, document) or own.node, origin=own.steps[0].origin,
         beside=_read_besides(tree, own.directory), tools=own.tools, copies=own.copies,
         environ=tuple({**dict(_configured(tree, own.directory)), **dict(own.environ)}.items()),
+        installer=installer(manager, document, tree.text(join(own.directory, lock)) or ""),
     )  # fmt: skip
 
 

@@ -48,8 +48,9 @@ def test_a_lock_of_bun_is_installed_from_by_bun(lock: str, tmp_path: Path) -> No
         commands=end.commands,
         image="node:22-slim",
         origin="",
+        installer=end.installer,
     )
-    assert _node_install(made).endswith(" bun@1 && bun install --frozen-lockfile")
+    assert " --force bun@1 \\\n && bun install --frozen-lockfile\n" in render(made)
     assert made.commands == ("bun run build",)
 
 
