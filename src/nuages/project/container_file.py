@@ -15,7 +15,7 @@ from nuages.project.model import Fact, Hints
 from nuages.project.roles import Role, role_of
 from nuages.project.tree import Tree
 
-_NAME = re.compile(r"^(Dockerfile|Containerfile)([.-][\w.-]+)?$|^[\w.-]+\.Dockerfile$")
+_NAME = re.compile(r"^(Dockerfile|Containerfile)([.-][\w.-]+)?$|^\w[\w.-]*\.Dockerfile$")
 _INSTALL = re.compile(r"\b(apt(?:-get)?\s+(?:-\S+\s+)*install|apk\s+(?:-\S+\s+)*add)\s+([^&|;]*)")
 _REQUIRED = re.compile(r"\b(?:pip[\d.]*\s+(?:-\S+\s+)*(?:install|wheel|sync|download)|pip-sync)\s([^&|;]*)")
 _FILE = re.compile(r"(?<!\S)(?:-r\s*|--requirements?[ =])(\S+)")
@@ -149,6 +149,18 @@ def nearest(tree: Tree, folders: tuple[str, ...]) -> Iterator[tuple[str, list[St
         stages = _stages(tree.text(path) or "")
         if _served(tree.text(path) or "") is not None:
             yield path, stages, _last(stages)
+
+
+def choice(tree: Tree, folders: tuple[str, ...], front_end: str = "") -> tuple[str, ...]:
+    """Return the note on which of several Dockerfiles of the project is followed; one builds its `front_end`."""
+    first, *others = [
+        path for path, _, _ in nearest(tree, folders) if _OF_PYTHON.search(tree.text(path) or "")
+    ] or [""]
+    if not others:
+        return ()
+    left = [path for path in others if path != front_end]
+    also = [f"{front_end} for the front end alone"] if front_end in others else []
+    return (f"{first} is followed, {' and '.join([*also, *(f'{path} is not' for path in left)])}",)
 
 
 def _paths(tree: Tree, folders: tuple[str, ...]) -> Iterator[str]:

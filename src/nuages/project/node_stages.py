@@ -80,7 +80,7 @@ def find(tree: Tree, folders: tuple[str, ...]) -> NodeBuild | None:
 
 @dataclass(frozen=True, slots=True)
 class Doubts:
-    """What a Dockerfile puts among the project's files and nothing here makes: of its stages, and of others' images."""
+    """What a Dockerfile puts among the project's files and nothing here makes: its stages, and others' images."""
 
     stages: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
@@ -92,16 +92,17 @@ def doubts(tree: Tree, folders: tuple[str, ...]) -> Doubts:
 
 
 def _read(tree: Tree, folders: tuple[str, ...]) -> tuple[NodeBuild | None, Doubts]:
-    said = Doubts()
+    """Return the first build that can be followed: a Dockerfile for production may leave it to one beside it."""
+    first: Doubts | None = None
     for path, stages, chain in container_file.nearest(tree, folders):
         for context in dict.fromkeys((posixpath.dirname(path) or ".", ".")):
             reading = _Reading(tree, path, Layouts(tree, context, stages), chain)
             found = reading.build()
             said = Doubts(() if found else tuple(reading.doubts), tuple(reading.from_images()))
             if found:
-                return found, said
-        break
-    return None, said
+                return found, first or said
+        first = first or said
+    return None, first or Doubts()
 
 
 class _Reading:

@@ -160,6 +160,7 @@ def examine(
     built = front_end.find(tree, folders, source.assignments)
     undecided = None if built and built.commands else front_end.undecided(tree, folders, source.assignments)
     notes += [*([undecided] if undecided else []), *front_end.doubts(tree, folders, built)]
+    notes += container_file.choice(tree, folders, built.origin.place if built else "")
     running = processes.find(
         tree,
         processes.Place(

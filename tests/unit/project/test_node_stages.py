@@ -375,6 +375,31 @@ def test_members_of_a_workspace_are_there_when_it_is_installed(tmp_path: Path) -
     assert found.beside == ("frontend/package.json",)
 
 
+def test_the_front_end_of_a_dockerfile_beside_the_one_for_production_is_built_and_said(
+    tmp_path: Path,
+) -> None:
+    # As doccano: for production a proxy has the front end, and its own Dockerfile has all in one.
+    production = f"{PYTHON}COPY . .\nRUN pip install -r requirements.txt\nEXPOSE 8123\n"
+    (tmp_path / "docker").mkdir(parents=True)
+    (tmp_path / "docker/Dockerfile.prod").write_text(production)
+    (tmp_path / "docker/Dockerfile.dev").write_text(production.replace("8123", "8000"))
+    (tmp_path / "docker/Dockerfile.nginx").write_text(
+        BESIDE + "FROM nginx\nCOPY --from=frontend /frontend/dist /www\n"
+    )
+    copy = f"{production}COPY --from=frontend /frontend/dist shop/static\n".replace("8123", "9000")
+    found = made(tmp_path, BESIDE + copy, at="docker/Dockerfile")
+    assert found is not None
+    assert (str(found.origin), found.copies) == ("docker/Dockerfile:6", (("frontend/dist", "shop/static"),))
+    seen = scan(tmp_path, environ={})
+    assert seen.hints.port is not None
+    assert (seen.hints.port.value, str(seen.hints.port.origin)) == (8123, "docker/Dockerfile.prod:5")
+    assert "docker/Dockerfile.prod is followed, docker/Dockerfile for the front end alone" in seen.notes
+    (tmp_path / "docker/Dockerfile").write_text(production)
+    assert "docker/Dockerfile.prod is followed, docker/Dockerfile is not" in scan(tmp_path, environ={}).notes
+    (tmp_path / "docker/Dockerfile.prod").unlink()
+    assert not [note for note in scan(tmp_path, environ={}).notes if "followed" in note]
+
+
 MEMBER = '{"name": "@shop/frontend", "scripts": {"build": "vite build", "lint": "eslint"}}'
 """In the folder frontend, a member of the root's workspace."""
 
