@@ -75,3 +75,50 @@ def test_the_command_is_that_of_production_where_the_package_lies_in_the_project
     done = collect(project)
     assert f"{project}/package.json has the script build:prod, which may make it\n" in done.stderr
     assert f"\n  (cd {project} && npm install && npm run build:prod)\n" in done.stderr
+
+
+STORAGE = """
+import os
+import subprocess
+
+from django.contrib.staticfiles.storage import StaticFilesStorage
+
+
+class CompressorError(Exception):
+    pass
+
+
+class Compressing(StaticFilesStorage):
+    def post_process(self, paths, **options):
+        done = subprocess.run(os.environ["COMMAND"].split(), capture_output=True, text=True)
+        if done.returncode:
+            raise CompressorError(done.stderr)
+        return ()
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "program"),
+    [
+        ("node_modules/.bin/terser --compress", "node_modules/.bin/terser"),
+        ("/usr/bin/env no-terser-here", "no-terser-here"),
+        ("sh -c no-terser-here", "no-terser-here"),
+    ],
+)
+def test_a_program_that_collecting_runs_and_that_is_not_there_is_named(
+    tmp_path: Path, command: str, program: str
+) -> None:
+    storages = '{"BACKEND": "pages.compressing.Compressing"}'
+    project = write_site(tmp_path, settings=f'{EXTRA}\nSTORAGES = {{"staticfiles": {storages}}}\n')
+    (project / "pages" / "compressing.py").write_text(STORAGE)
+    done = collect(project, COMMAND=command)
+    assert done.returncode == 1
+    block = done.stderr[done.stderr.index("error:") :].splitlines()
+    assert block[:2] == [
+        f"error: collecting the static files runs a program that is not here: {program}",
+        "  manage.py collectstatic",
+    ]
+    assert program in block[2]
+    assert block[-1] == (
+        "hint: install it; an image has the programs of a package.json beside manage.py that has its lock"
+    )

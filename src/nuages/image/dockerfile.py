@@ -156,6 +156,7 @@ def _static(plan: Plan) -> str:
     for name in ("NUAGES_BIND", "NUAGES_MANAGEMENT"):
         values.pop(name, None)
     words = [f"{name}={_shell(value)}" for name, value in values.items()]
+    mounts, given = front_end_stage.programs(plan.front_end)
     # A project without static files collects none, but the folder is copied all the same.
     made = f" \\\n && mkdir -p {shlex.quote(plan.static_root.value)}" if plan.static_root else ""
     # Behind all else on this one command's sys.path: the project is to see no more than it does when it is served.
@@ -168,7 +169,9 @@ def _static(plan: Plan) -> str:
         comment(*said, rule="static files"),
         "FROM project AS static",
         *front_end_stage.modules(plan.front_end),
-        "RUN " + " \\\n    ".join([*words, f"{PYTHON} -c {shlex.quote(code)} collect . --sealed"]) + made,
+        "RUN "
+        + " \\\n    ".join([*mounts, *given, *words, f"{PYTHON} -c {shlex.quote(code)} collect . --sealed"])
+        + made,
     ]
     if plan.static_root and _is_below(plan.static_root.value):
         blocks += [

@@ -16,7 +16,11 @@ _NODE_MOUNTS = (
 )
 _CERTIFICATES = "{ [ ! -e /run/secrets/ca ] || export NODE_EXTRA_CA_CERTS=/run/secrets/ca; }"
 
-_MOVED = "{ [ ! -e node_modules ] || mv node_modules /node_modules; }"
+_MODULES = "/node_modules"
+_NODE = "/usr/local/bin/node"
+"""Where the images of Node have it."""
+
+_MOVED = f"{{ [ ! -e node_modules ] || mv node_modules {_MODULES}; }}"
 """There is none without a dependency, or where Yarn has packages elsewhere."""
 
 
@@ -31,6 +35,7 @@ def render(end: FrontEnd | None) -> str:
         (name.startswith("npm_config_"), f"ENV {name}={shlex.quote(value)}") for name, value in end.environ
     ]
     has = "builds it" if end.commands else "has libraries that are served as they are"
+    has = "has programs that collecting runs" if end.collects and not end.commands else has
     return "\n".join(
         [
             comment(f"The front end: {end.origin} {has}. Node stays in this stage.", rule="front end"),
@@ -53,7 +58,8 @@ def render(end: FrontEnd | None) -> str:
 def _cleared(end: FrontEnd) -> list[str]:
     """Return the commands that take what was installed out of the project; pnpm has some in each member."""
     members = [posixpath.dirname(name) for name in end.beside if name.endswith("/package.json")]
-    return [_MOVED, *([f"rm -rf {shlex.join(f'{one}/node_modules' for one in members)}"] if members else [])]
+    kept = [_MOVED, f"mkdir -p {_MODULES}"] if end.collects else [_MOVED]
+    return [*kept, *([f"rm -rf {shlex.join(f'{one}/node_modules' for one in members)}"] if members else [])]
 
 
 def made(end: FrontEnd, path: str) -> str:
@@ -80,12 +86,25 @@ def _node_install(end: FrontEnd) -> str:
         "bun": ("bun install --frozen-lockfile", " --production"),
         "npm": (f"npm {'ci' if end.lock else 'install'} --no-audit --no-fund", " --omit=dev"),
     }[end.manager]
-    return command if end.commands else command + served
+    return command if end.commands or end.collects else command + served
+
+
+def programs(end: FrontEnd | None) -> tuple[list[str], list[str]]:
+    """Return the mounts and the variables with which a command runs programs of the installed packages."""
+    if end is None or not end.collects:
+        return [], []
+    place = _installed(end)
+    given = ((_MODULES, place), (_NODE, _NODE))
+    mounts = [f"--mount=type=bind,from=front-end,source={source},target={target}" for source, target in given]
+    return mounts, [f"PATH={place}/.bin:$PATH"]
+
+
+def _installed(end: FrontEnd) -> str:
+    return posixpath.normpath(posixpath.join(APP, end.directory, "node_modules"))
 
 
 def modules(end: FrontEnd | None) -> list[str]:
     """Return what puts the installed packages where they are served from."""
-    if end is None or not end.serves_modules:
-        return []
-    place = posixpath.normpath(posixpath.join(APP, end.directory, "node_modules"))
-    return [f"COPY --from=front-end /node_modules {place}"]
+    if end is None or not end.serves_modules or end.collects:
+        return []  # what collecting runs is there as long as it runs
+    return [f"COPY --from=front-end {_MODULES} {_installed(end)}"]

@@ -104,6 +104,8 @@ class FrontEnd:
     """Whether static files are taken out of node_modules."""
     installer: str = ""
     """The package that the manager comes in, as npm is asked for it; "" for npm."""
+    collects: bool = False
+    """Whether collectstatic runs programs of its packages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ class FrontEnd:
     what the manager reads besides package.json and its lock, folders with a `/` behind; `tools` are packages that are
     installed for their programs alone. `copies` are what is made and where it belongs, for what does not stay where it
     is made; `environ` what the manager and the commands are given. `installer` is the package that the manager comes
-    in, "" for npm.
+    in, "" for npm; `collects` tells that collectstatic runs programs of the packages.
     """
 
     directory: str
@@ -29,3 +29,4 @@ class FrontEnd:
     copies: tuple[tuple[str, str], ...] = ()
     environ: tuple[tuple[str, str], ...] = ()
     installer: str = ""
+    collects: bool = False

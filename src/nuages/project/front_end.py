@@ -42,12 +42,12 @@ def find(tree: Tree, folders: tuple[str, ...], assignments: Sequence[Assignment]
     without a build script it is installed only.
     """
     if (own := node_stages.find(tree, folders)) is not None:
-        return _as_there(tree, own)
+        return _as_there(tree, own, runs_programs(assignments))
     served = _served(tree, folders, assignments)
     for folder, path, document in _packages(tree, folders, served, assignments):
         scripts = build_scripts(document)
         script = scripts[0] if len(scripts) == 1 else ""
-        if not script and (folder not in served or not document.get("dependencies")):
+        if not script and (folder not in served or not _has_packages(document, assignments)):
             continue
         manager, lock = _manager(tree, folder, document)
         return FrontEnd(
@@ -55,12 +55,13 @@ def find(tree: Tree, folders: tuple[str, ...], assignments: Sequence[Assignment]
             commands=(running(manager, script),) if script else (), node=_node(tree, folder, document),
             beside=_read_besides(tree, folder), environ=_configured(tree, folder),
             installer=installer(manager, document, tree.text(join(folder, lock)) or ""),
+            collects=runs_programs(assignments),
             origin=tree.line_of(path, rf'"{re.escape(script or "dependencies")}"\s*:'),
         )  # fmt: skip
     return None
 
 
-def _as_there(tree: Tree, own: NodeBuild) -> FrontEnd:
+def _as_there(tree: Tree, own: NodeBuild, collects: bool) -> FrontEnd:
     document = tree.json(join(own.directory, "package.json"))
     manager, lock = _manager(tree, own.directory, document)
     steps = (
@@ -72,7 +73,7 @@ def _as_there(tree: Tree, own: NodeBuild) -> FrontEnd:
         node=_node(tree, own.directory, document) or own.node, origin=own.steps[0].origin,
         beside=_read_besides(tree, own.directory), tools=own.tools, copies=own.copies,
         environ=tuple({**dict(_configured(tree, own.directory)), **dict(own.environ)}.items()),
-        installer=installer(manager, document, tree.text(join(own.directory, lock)) or ""),
+        installer=installer(manager, document, tree.text(join(own.directory, lock)) or ""), collects=collects,
     )  # fmt: skip
 
 
@@ -145,11 +146,28 @@ def serves(assignments: Sequence[Assignment]) -> Assignment | None:
     return None
 
 
+def runs_programs(assignments: Sequence[Assignment]) -> bool:
+    """Whether collectstatic runs programs of Node's, as django-pipeline and django-compressor do."""
+    return any(
+        each.name in {"PIPELINE", "COMPRESS_PRECOMPILERS"}
+        or (each.name.endswith("_BINARY") and "node_modules" in each.text)
+        for each in assignments
+    )
+
+
+def _has_packages(document: Mapping[str, Any], assignments: Sequence[Assignment]) -> bool:
+    """Whether a package.json asks for what is served, or run when static files are collected."""
+    return bool(
+        document.get("dependencies") or (runs_programs(assignments) and document.get("devDependencies"))
+    )
+
+
 def _served(tree: Tree, folders: tuple[str, ...], assignments: Sequence[Assignment]) -> tuple[str, ...]:
     """Return the folders whose node_modules is served, as far as the settings tell; else the project's."""
     setting = serves(assignments)
     if setting is None:
-        return ()
+        is_near = runs_programs(assignments)
+        return tuple(one for one in folders if is_near and join(one, "package.json") in tree)
     values = [each.value for each in assignments if each.name in _FINDERS_PLACES]
     values += setting.value if isinstance(setting.value, list) else []
     texts = [str(value[-1] if isinstance(value, (list, tuple)) and value else value) for value in values]

@@ -11,6 +11,11 @@ from nuages.errors import ProjectError
 _FAILED = re.compile(r"Post-processing '(.+)' failed!")
 _MISSING = re.compile(r"The file '?(.+?)'? could not be found")
 
+_NOT_FOUND = re.compile(
+    r"\benv: [‘'\"]?([^\s‘’'\"]+)[’'\"]?: No such file|\bsh: (?:line )?\d+: (\S+): (?:command )?not found"
+)
+"""What GNU's env(1), dash and bash say of a program that is not there."""
+
 
 def collect_error(
     error: BaseException, said: str, find: Callable[[str], str | None], command: str = "collectstatic"
@@ -40,6 +45,12 @@ def collect_error(
             "static files refer to each other in a circle", where=processed[1] if processed else "collectstatic",
             why=text, hint="break the circle of @import or import lines",
         )  # fmt: skip
+    if program := _absent_program(error, text):
+        return ProjectError(
+            f"collecting the static files runs a program that is not here: {program}",
+            where=f"manage.py {command}", why=text,
+            hint="install it; an image has the programs of a package.json beside manage.py that has its lock",
+        )  # fmt: skip
     if isinstance(error, FileNotFoundError) and error.filename:
         return ProjectError(
             "a folder of static files does not exist", where=str(error.filename), why=text,
@@ -50,6 +61,21 @@ def collect_error(
         why=f"{type(error).__name__}: {text}".strip() + (f"\n{said.strip()}" if said.strip() else ""),
         hint=f"correct what the message names; `python manage.py {command}` shows the same",
     )  # fmt: skip
+
+
+def _absent_program(error: BaseException, text: str) -> str:
+    """Return the program that could not be started, or that env(1) or a shell did not find; "" for other errors."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if (
+        isinstance(error, FileNotFoundError)
+        and last
+        and last.tb_frame.f_globals.get("__name__") == "subprocess"
+    ):
+        return str(error.filename)
+    match = _NOT_FOUND.search(text)
+    return (match[1] or match[2]) if match else ""
 
 
 def find_static(name: str) -> str | None:

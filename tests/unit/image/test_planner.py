@@ -9,7 +9,7 @@ from tests.unit.image.test_state import project
 
 from nuages.image.dockerfile import render
 from nuages.image.options import ImageOptions
-from nuages.image.plan import Install, Runtime, Stated, from_json, to_json
+from nuages.image.plan import Install, Plan, Runtime, Stated, from_json, to_json
 from nuages.image.planner import Findings, has_messages, plan, port
 from nuages.project.scan import scan
 
@@ -52,6 +52,15 @@ def test_an_image_serves_where_the_projects_own_one_did(
     assert (found.value, str(found.origin)) == (value, origin)
 
 
+def _plan(folder: Path) -> Plan:
+    found = Findings(
+        python=Stated(value="3.13", origin="default"),
+        install=Install(origin="x", requirements="", closed=True, hashed=True),
+        runtime=Runtime(wheel="x", sha256="", requirements=""),
+    )
+    return plan(scan(folder, environ={}), found, ImageOptions())
+
+
 def test_the_image_has_the_variables_of_the_projects_own(tmp_path: Path) -> None:
     project(tmp_path, "db.sqlite3")
     with (tmp_path / "shop" / "settings.py").open("a") as settings:
@@ -59,12 +68,7 @@ def test_the_image_has_the_variables_of_the_projects_own(tmp_path: Path) -> None
     (tmp_path / "Dockerfile").write_text(
         "FROM python:3.13\nWORKDIR /srv\nCOPY . .\nENV STAGE=live HERE=/srv/shop SAID='a \"b\" $c' NUAGES_BIND=x\n"
     )
-    found = Findings(
-        python=Stated(value="3.13", origin="default"),
-        install=Install(origin="x", requirements="", closed=True, hashed=True),
-        runtime=Runtime(wheel="x", sha256="", requirements=""),
-    )
-    made = plan(scan(tmp_path, environ={}), found, ImageOptions())
+    made = _plan(tmp_path)
 
     assert made.own == ("STAGE", "HERE", "SAID")
     assert made.environ["STAGE"] == Stated(value="live", origin="Dockerfile:4"), (
@@ -78,3 +82,32 @@ def test_the_image_has_the_variables_of_the_projects_own(tmp_path: Path) -> None
     assert "#   STAGE  Dockerfile:4\n" in text
     assert "RUN STAGE=live \\\n    HERE=/app/shop \\\n" in text, "static files are collected with them"
     assert from_json(to_json(made)) == made
+
+
+PIPELINE = """
+PIPELINE = {"JS_COMPRESSOR": "pipeline.compressors.terser.TerserCompressor"}
+"""
+
+
+def test_programs_of_node_that_collecting_runs_are_there_while_it_runs(tmp_path: Path) -> None:
+    project(tmp_path, "db.sqlite3")
+    (tmp_path / "package.json").write_text('{"devDependencies": {"terser": "5.36.0"}}')
+    (tmp_path / "package-lock.json").write_text("{}")
+    assert scan(tmp_path, environ={}).front_end is None
+    with (tmp_path / "shop/settings.py").open("a") as settings:
+        settings.write(PIPELINE)
+    text = render(_plan(tmp_path))
+    assert "package.json has programs that collecting runs. Node stays in this stage.\n" in text
+    assert " && npm ci --no-audit --no-fund\n" in text
+    assert (
+        "FROM project AS static\n"
+        "RUN --mount=type=bind,from=front-end,source=/node_modules,target=/app/node_modules \\\n"
+        "    --mount=type=bind,from=front-end,source=/usr/local/bin/node,target=/usr/local/bin/node \\\n"
+        "    PATH=/app/node_modules/.bin:$PATH \\\n"
+    ) in text
+    assert "COPY --from=front-end /node_modules" not in text
+    # One that is built has its programs there too.
+    (tmp_path / "package.json").write_text('{"scripts": {"build": "vite build"}}')
+    text = render(_plan(tmp_path))
+    assert " && npm run build \\\n && { [ ! -e node_modules ]" in text
+    assert "source=/node_modules,target=/app/node_modules" in text
