@@ -5,8 +5,8 @@ from __future__ import annotations
 import posixpath
 import shlex
 
-from nuages.image.instructions import comment, run
-from nuages.image.plan import FrontEnd
+from nuages.image.instructions import apt, comment, run
+from nuages.image.plan import FrontEnd, Package
 from nuages.image.state import APP
 
 _NODE_MOUNTS = (
@@ -40,6 +40,7 @@ def render(end: FrontEnd | None) -> str:
         [
             comment(f"The front end: {end.origin} {has}. Node stays in this stage.", rule="front end"),
             f"FROM {end.image} AS front-end",
+            *_node_packages(end),
             f"WORKDIR {folder}",
             f"COPY {' '.join(within + name for name in files)} ./",
             *(f"COPY {within}{name} ./{name}" for name in end.beside if "/" in name),
@@ -66,6 +67,15 @@ def made(end: FrontEnd, path: str) -> str:
     """Return where the stage has something in the end."""
     modules = posixpath.normpath(posixpath.join(end.directory, "node_modules"))
     return f"/node_modules{path[len(modules) :]}" if path.startswith(f"{modules}/") else f"{APP}/{path}"
+
+
+def _node_packages(end: FrontEnd) -> list[str]:
+    """Return the installation of what the slim images of Node lack; who gives one of Alpine has it there."""
+    names = ("git", "ca-certificates", "openssh-client") if end.git and "alpine" not in end.image else ()
+    packages = [
+        Package(name=name, wanted_by=f"{end.git}, a package that is fetched by git") for name in names
+    ]
+    return [apt(packages, "front-end")] if packages else []
 
 
 def _node_programs(end: FrontEnd) -> list[str]:

@@ -106,6 +106,8 @@ class FrontEnd:
     """The package that the manager comes in, as npm is asked for it; "" for npm."""
     collects: bool = False
     """Whether collectstatic runs programs of its packages."""
+    git: str = ""
+    """Where the lock names a package that is fetched by git; empty where none is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,7 +96,7 @@ def _front_end(project: Project, found: Findings, options: ImageOptions) -> Fron
     return FrontEnd(
         directory=end.directory, manager=end.manager, lock=end.lock, commands=end.commands, image=reference,
         origin=str(end.origin), beside=end.beside, tools=end.tools, copies=end.copies, environ=end.environ,
-        installer=end.installer, collects=end.collects,
+        installer=end.installer, collects=end.collects, git=end.git,
         serves_modules=any(
             (each.name == "STATICFILES_DIRS" and "node_modules" in each.text)
             or (each.name == "STATICFILES_FINDERS" and re.search(r"(npm|node_assets)\.finders", each.text))

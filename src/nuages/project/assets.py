@@ -15,7 +15,8 @@ class FrontEnd:
     what the manager reads besides package.json and its lock, folders with a `/` behind; `tools` are packages that are
     installed for their programs alone. `copies` are what is made and where it belongs, for what does not stay where it
     is made; `environ` what the manager and the commands are given. `installer` is the package that the manager comes
-    in, "" for npm; `collects` tells that collectstatic runs programs of the packages.
+    in, "" for npm; `collects` tells that collectstatic runs programs of the packages; `git` is where the lock names a
+    package that is fetched by git, "" where none is.
     """
 
     directory: str
@@ -30,3 +31,4 @@ class FrontEnd:
     environ: tuple[tuple[str, str], ...] = ()
     installer: str = ""
     collects: bool = False
+    git: str = ""

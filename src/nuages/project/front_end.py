@@ -30,6 +30,8 @@ _NPMRC = re.compile(
     r"|engine-strict)\s*=\s*([\w-]+)\s*$",
     re.MULTILINE,
 )
+_GIT = r"\bgit\+(?:https?|ssh|file)://|\bgit://|\btype: git\b|\.git#"
+"""In lock files; what GitHub's archives are fetched by needs no git (`codeload.github.com`)."""
 _BUNDLERS = {"webpack": "webpack", "vite": "vite build", "rollup": "rollup --config", "gulpfile": "gulp"}
 
 
@@ -55,7 +57,7 @@ def find(tree: Tree, folders: tuple[str, ...], assignments: Sequence[Assignment]
             commands=(running(manager, script),) if script else (), node=_node(tree, folder, document),
             beside=_read_besides(tree, folder), environ=_configured(tree, folder),
             installer=installer(manager, document, tree.text(join(folder, lock)) or ""),
-            collects=runs_programs(assignments),
+            collects=runs_programs(assignments), git=_fetched_by_git(tree, join(folder, lock)),
             origin=tree.line_of(path, rf'"{re.escape(script or "dependencies")}"\s*:'),
         )  # fmt: skip
     return None
@@ -74,6 +76,7 @@ def _as_there(tree: Tree, own: NodeBuild, collects: bool) -> FrontEnd:
         beside=_read_besides(tree, own.directory), tools=own.tools, copies=own.copies,
         environ=tuple({**dict(_configured(tree, own.directory)), **dict(own.environ)}.items()),
         installer=installer(manager, document, tree.text(join(own.directory, lock)) or ""), collects=collects,
+        git=_fetched_by_git(tree, join(own.directory, lock)),
     )  # fmt: skip
 
 
@@ -88,6 +91,11 @@ def _configured(tree: Tree, folder: str) -> tuple[tuple[str, str], ...]:
     """Return what .npmrc says of how to install, as variables: the file itself may hold tokens, and stays outside."""
     found = _NPMRC.findall(tree.text(join(folder, ".npmrc")) or "")
     return tuple((f"npm_config_{name.replace('-', '_')}", value) for name, value in found)
+
+
+def _fetched_by_git(tree: Tree, lock: str) -> str:
+    """Return where a lock file names a package of a git repository, "" where it names none."""
+    return str(tree.line_of(lock, _GIT)) if re.search(_GIT, tree.text(lock) or "") else ""
 
 
 def _manager(tree: Tree, folder: str, document: Mapping[str, Any]) -> tuple[str, str]:

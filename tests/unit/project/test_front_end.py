@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,35 @@ def test_a_lock_of_bun_is_installed_from_by_bun(lock: str, tmp_path: Path) -> No
     )
     assert " --force bun@1 \\\n && bun install --frozen-lockfile\n" in render(made)
     assert made.commands == ("bun run build",)
+
+
+@pytest.mark.parametrize(
+    ("lock", "text", "line"),
+    [
+        ("package-lock.json", '{\n"resolved": "git+ssh://git@github.com/a/b.git#0123"}', 2),
+        ("yarn.lock", '# yarn lockfile v1\n\n"a@b":\n  resolved "git+https://git.example/a/b.git#0123"\n', 4),
+        ("yarn.lock", '"a@b":\n  resolved "https://git.example/a/b.git#0123"\n', 2),
+        ("pnpm-lock.yaml", "packages:\n  a:\n    resolution: {commit: 0123, repo: x, type: git}\n", 3),
+        ("yarn.lock", '"a@b":\n  resolved "https://codeload.github.com/a/b/tar.gz/0123"\n', 0),
+        ("package-lock.json", '{"packages": {"node_modules/git": {}, "digit+x": {}}}', 0),
+    ],
+)
+def test_git_is_there_for_packages_that_are_fetched_by_it(
+    lock: str, text: str, line: int, tmp_path: Path
+) -> None:
+    project(tmp_path, "db.sqlite3")
+    (tmp_path / "package.json").write_text('{"scripts": {"build": "vite build"}}')
+    (tmp_path / lock).write_text(text)
+    end = scan(tmp_path, environ={}).front_end
+    assert end is not None
+    assert end.git == (f"{lock}:{line}" if line else "")
+    made = FrontEnd(
+        directory=".", manager=end.manager, lock=lock, commands=end.commands, image="node:22-slim", origin="",
+        git=end.git,
+    )  # fmt: skip
+    wanted = f"#   git              {lock}:{line}, a package that is fetched by git\n" in render(made)
+    assert wanted == bool(line)
+    assert "apt-get" not in render(dataclasses.replace(made, image="node:22-alpine"))
 
 
 SERVED = """
