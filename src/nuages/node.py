@@ -30,18 +30,19 @@ def manager_of(package: Mapping[str, object], beside: Container[str]) -> tuple[s
 
 _PNPM = {"5": 7, "6": 8, "9": 10}
 """The newest major release of pnpm that keeps to a version of the lock file, of its first number."""
+BERRY = "@yarnpkg/cli-dist"
 _BERRY = {"4": 2, "5": 3, "6": 3, "8": 4}
 """The major release of Yarn that wrote a version of its lock file; there was no other before."""
-_VERSION = re.compile(r"\d+\.\d+\.\d+(-[\w.]+)?")
+_VERSION = re.compile(r"\d+(\.\d+){0,2}(-[\w.]+)?")
 
 
 def installer(manager: str, package: Mapping[str, object], lock: str) -> str:
     """Return the package of npm's registry that a manager comes in, as `npm install` is asked for it; "" for npm.
 
-    `lock` is the text of the lock file. The project names the version (`packageManager`, `devEngines`, `engines`), or
-    else the lock file tells which release reads it. It is npm that installs it and not Corepack: that takes the newest
-    pnpm where no version is named, whatever runs on this Node, refuses a registry without signatures, reads no .npmrc,
-    and has not come with Node since release 25.
+    `lock` is the text of the lock file. The project names the version, or a major release (`packageManager`,
+    `devEngines`, `engines`), or else the lock file tells which release reads it. It is npm that installs it and not
+    Corepack: that takes the newest pnpm where no version is named, whatever runs on this Node, refuses a registry
+    without signatures, reads no .npmrc, and has not come with Node since release 25.
     """
     if manager == "npm":
         return ""
@@ -53,7 +54,7 @@ def installer(manager: str, package: Mapping[str, object], lock: str) -> str:
         return f"pnpm@{exact or max(_PNPM.get(written[1] if written else '', 10), least)}"
     written = re.search(r"^__metadata:\s*\n\s+version:\s*['\"]?(\d+)", lock, re.MULTILINE)
     version = exact or str(_BERRY.get(written[1], 4) if written else 1)
-    return f"yarn@{version}" if version.startswith("1") else f"@yarnpkg/cli-dist@{version}"
+    return f"yarn@{version}" if version.startswith("1") else f"{BERRY}@{version}"
 
 
 def _named(manager: str, package: Mapping[str, object]) -> tuple[str, int]:

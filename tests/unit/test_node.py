@@ -50,6 +50,8 @@ YARN_4 = "__metadata:\n  version: 8\n  cacheKey: 10c0\n"
             "pnpm@9.1.2",
         ),
         ("pnpm", {"devEngines": 1, "engines": [], "packageManager": None}, "", "pnpm@10"),
+        ("pnpm", {"packageManager": "pnpm@9"}, "lockfileVersion: '9.0'", "pnpm@9"),
+        ("pnpm", {"packageManager": "pnpm@latest"}, "lockfileVersion: '9.0'", "pnpm@10"),
         ("yarn", {}, "# yarn lockfile v1\n", "yarn@1"),
         ("yarn", {"engines": {"yarn": ">= 1.0.0"}}, "", "yarn@1"),
         ("yarn", {"packageManager": "yarn@1.22.22"}, "# yarn lockfile v1\n", "yarn@1.22.22"),

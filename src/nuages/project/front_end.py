@@ -8,10 +8,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nuages.node import LOCKS, build_scripts, executing, installer, manager_of, running
+from nuages.node import BERRY, LOCKS, build_scripts, executing, installer, manager_of, running
 from nuages.project import node_stages, workspaces
 from nuages.project.model import Assignment, FrontEnd
 from nuages.project.node_stages import NodeBuild
+from nuages.project.stage_commands import MANAGERS
 from nuages.project.tree import Tree, join
 
 _CONFIGURATION = re.compile(
@@ -70,13 +71,16 @@ def _as_there(tree: Tree, own: NodeBuild, collects: bool) -> FrontEnd:
         step.text if step.is_whole else (running if step.is_script else executing)(manager, step.text)
         for step in own.steps
     )
+    # What package.json names itself comes before what the Dockerfile installs.
+    named = next(({"packageManager": one} for one in own.tools if one.partition("@")[0] == manager), {})
     return FrontEnd(
         directory=own.directory, manager=manager, lock=lock, commands=tuple(dict.fromkeys(steps)),
         node=_node(tree, own.directory, document) or own.node, origin=own.steps[0].origin,
-        beside=_read_besides(tree, own.directory), tools=own.tools, copies=own.copies,
+        beside=_read_besides(tree, own.directory), copies=own.copies,
+        tools=tuple(one for one in own.tools if one.partition("@")[0] not in MANAGERS and not one.startswith(BERRY)),
         environ=tuple({**dict(_configured(tree, own.directory)), **dict(own.environ)}.items()),
-        installer=installer(manager, document, tree.text(join(own.directory, lock)) or ""), collects=collects,
-        git=_fetched_by_git(tree, join(own.directory, lock)),
+        installer=installer(manager, {**named, **document}, tree.text(join(own.directory, lock)) or ""),
+        collects=collects, git=_fetched_by_git(tree, join(own.directory, lock)),
     )  # fmt: skip
 
 

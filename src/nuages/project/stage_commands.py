@@ -53,11 +53,14 @@ def install_flags(words: Sequence[str]) -> dict[str, str]:
 
 
 def tools_of(words: Sequence[str]) -> list[str]:
-    """Return the packages that npm installs for everybody; npm and other managers are there already."""
-    if words[0] != "npm" or not _INSTALLING & {*words} or not GLOBALLY & {*words}:
+    """Return the packages that npm or Corepack installs for everybody; npm itself is there already."""
+    if words[0] == "corepack" and words[1:2] and words[1] in {"prepare", "install", "use"}:
+        named = [word for word in words[2:] if not word.startswith("-")]
+    elif words[0] == "npm" and _INSTALLING & {*words} and GLOBALLY & {*words}:
+        named = [word for word in words[1:] if not word.startswith("-") and word not in _INSTALLING]
+    else:
         return []
-    named = [word for word in words[1:] if not word.startswith("-") and word not in _INSTALLING]
-    return [word for word in named if word.partition("@")[0] not in {*MANAGERS, "corepack"}]
+    return [word for word in named if word.partition("@")[0] not in {"npm", "corepack"}]
 
 
 _IN_A_MEMBER = {"npm": {"--workspace", "-w"}, "pnpm": {"--filter", "-F"}, "bun": {"--filter", "-F"}}

@@ -442,6 +442,32 @@ def test_what_a_dockerfile_runs_in_members_of_a_workspace_is_run_as_it_stands(
 
 
 @pytest.mark.parametrize(
+    ("command", "installer"),
+    [
+        ("npm install -g pnpm@9", "pnpm@9"),
+        ("npm i --global pnpm@9.1.0 @angular/cli", "pnpm@9.1.0"),
+        ("corepack enable && corepack prepare pnpm@8.6.0 --activate", "pnpm@8.6.0"),
+        ("corepack enable && corepack prepare pnpm@latest --activate", "pnpm@10"),
+        ("npm install -g pnpm", "pnpm@10"),
+        ("npm install -g yarn@1.22.22", "pnpm@10"),
+    ],
+)
+def test_the_manager_has_the_release_that_the_dockerfile_installs(
+    tmp_path: Path, command: str, installer: str
+) -> None:
+    (tmp_path / "package.json").write_text('{"scripts": {"build": "vite build"}}')
+    (tmp_path / "pnpm-lock.yaml").write_text("lockfileVersion: '9.0'\n")
+    (tmp_path / "Dockerfile").write_text(
+        f"FROM node AS web\nWORKDIR /w\nCOPY . .\nRUN {command} && pnpm install && pnpm build\n{PYTHON}COPY . .\n"
+        "COPY --from=web /w/dist dist\n"
+    )
+    found = front_end.find(Tree(tmp_path), (".",))
+    assert found is not None
+    assert found.installer == installer
+    assert found.tools == (("@angular/cli",) if "angular" in command else ())
+
+
+@pytest.mark.parametrize(
     "command",
     [
         "yarn workspace @shop/frontend lint",
