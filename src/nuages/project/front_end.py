@@ -161,7 +161,12 @@ def serves(assignments: Sequence[Assignment]) -> Assignment | None:
 def runs_programs(assignments: Sequence[Assignment]) -> bool:
     """Whether collectstatic runs programs of Node's, as django-pipeline and django-compressor do."""
     return any(
-        each.name in {"PIPELINE", "COMPRESS_PRECOMPILERS"}
+        each.name == "PIPELINE"
+        # A command line, and no class of Python's such as django-libsass has.
+        or (
+            each.name == "COMPRESS_PRECOMPILERS"
+            and re.search("infile|node_modules", each.text, re.IGNORECASE)
+        )
         or (each.name.endswith("_BINARY") and "node_modules" in each.text)
         for each in assignments
     )

@@ -89,6 +89,25 @@ PIPELINE = {"JS_COMPRESSOR": "pipeline.compressors.terser.TerserCompressor"}
 """
 
 
+@pytest.mark.parametrize(
+    ("precompiler", "is_nodes"),
+    [
+        ("django_libsass.SassCompiler", False),
+        ("sass {infile} {outfile}", True),
+        ("node_modules/.bin/lessc", True),
+    ],
+)
+def test_a_precompiler_is_a_program_of_node_or_a_class_of_pythons(
+    precompiler: str, is_nodes: bool, tmp_path: Path
+) -> None:
+    project(tmp_path, "db.sqlite3")
+    (tmp_path / "package.json").write_text('{"devDependencies": {"eslint": "9"}}')
+    (tmp_path / "package-lock.json").write_text("{}")
+    with (tmp_path / "shop/settings.py").open("a") as settings:
+        settings.write(f'COMPRESS_PRECOMPILERS = (("text/x-scss", "{precompiler}"),)\n')
+    assert (scan(tmp_path, environ={}).front_end is not None) == is_nodes
+
+
 def test_programs_of_node_that_collecting_runs_are_there_while_it_runs(tmp_path: Path) -> None:
     project(tmp_path, "db.sqlite3")
     (tmp_path / "package.json").write_text('{"devDependencies": {"terser": "5.36.0"}}')
