@@ -14,6 +14,7 @@ from nuages.invocation import Invocation
 from nuages.project.image_variables import why_left
 
 _LARGEST = 1 << 18  # bytes of a configuration file
+_LONGEST = 4096  # characters of a path, with what ends it (PATH_MAX)
 _COMMAND_LINE = "command line"
 
 
@@ -64,12 +65,24 @@ def _file(invocation: Invocation) -> Reading:
 
 def _beside(folder: Path, name: str) -> tuple[str, str] | None:
     """Return a file that another one names: by its path, or by the end of a path that it has in an image."""
-    parts = [part for part in Path(name).parts if part not in {"/", ".", ".."}]
+    parts = (
+        [part for part in Path(name).parts if part not in {"/", ".", ".."}] if len(name) < _LONGEST else []
+    )
     for at in range(len(parts)):
         shown = Path(*parts[at:])
-        if (folder / shown).is_file():
+        if _is_file(folder / shown):
             return str(shown), _text(folder / shown)
     return None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (
+        OSError,
+        ValueError,
+    ):  # no file can have the name, as one of more than 255 bytes (path_resolution(7))
+        return False
 
 
 def _text(path: Path) -> str:

@@ -30,15 +30,19 @@ class Value:
     counts_cpus: bool = False
 
 
-def read(text: str, path: str, server: str = "gunicorn") -> list[Setting | Row]:
-    """Return the settings of a file of gunicorn's or hypercorn's in the order of its lines; raises SyntaxError."""
+@lru_cache(maxsize=8)
+def read(text: str, path: str, server: str = "gunicorn") -> tuple[Setting | Row, ...]:
+    """Return the settings of a file of gunicorn's or hypercorn's in the order of its lines; raises SyntaxError.
+
+    It is kept: each of a hundred services may be started with the same file.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of `"\d"`: what Python says of the file is for whoever runs it
         tree = ast.parse(text)
     names: dict[str, Value] = {}
     found: list[Setting | Row] = []
     _body(tree.body, text, path, names, found, server)
-    return found
+    return tuple(found)
 
 
 def _body(

@@ -166,7 +166,7 @@ def _pairs(text: str) -> Iterator[tuple[str, str]]:
     if match:
         yield match[1], match[2]
         return
-    for found in re.finditer(r"([A-Za-z_]\w*)=(\"(?:[^\"\\]|\\.)*\"|'[^']*'|\S*)", text):
+    for found in re.finditer(r"(?<!\w)([A-Za-z_]\w*)=(\"(?:[^\"\\]|\\.)*\"|'[^']*'|\S*)", text):
         yield found[1], found[2].strip("\"'")
 
 

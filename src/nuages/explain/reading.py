@@ -78,15 +78,15 @@ def recognised(text: str, path: str) -> str:
     ending = name.rpartition(".")[2]
     if ending in _BY_ENDING:
         return _BY_ENDING[ending](name, text)
-    if re.search(r"^\s*\[uwsgi\]", text, re.MULTILINE) or (name.endswith(".ini") and "uwsgi" in name):
+    if re.search(r"^[ \t]*\[uwsgi\]", text, re.MULTILINE) or (name.endswith(".ini") and "uwsgi" in name):
         return "uwsgi.ini"
-    if re.search(r"^\s*\[Service\]", text, re.MULTILINE):
+    if re.search(r"^[ \t]*\[Service\]", text, re.MULTILINE):
         return "unit"
-    if re.search(r"^\s*\[(program|supervisord)[\]:]", text, re.MULTILINE):
+    if re.search(r"^[ \t]*\[(program|supervisord)[\]:]", text, re.MULTILINE):
         return "supervisor"
     if "gunicorn" in name and name.endswith((".conf", ".cfg", ".config")) and _sets("gunicorn", text):
         return "gunicorn.conf.py"
-    if text.startswith("#!") and re.match(r"#!\s*\S*(?:/env\s+)?\S*sh\b", text):
+    if re.match(r"#![ \t]*(?:\S*/env[ \t]+)?\S*sh\b", text):
         return "script"
     if re.search(r"^FROM\s+\S+", text, re.MULTILINE) and re.search(
         r"^(CMD|ENTRYPOINT|RUN|COPY)\s", text, re.MULTILINE
@@ -119,7 +119,7 @@ def _python(name: str, text: str) -> str:
 
 
 def _toml_of(name: str, text: str) -> str:
-    top = re.split(r"^\s*\[", text, maxsplit=1, flags=re.MULTILINE)[0]
+    top = re.split(r"^[ \t]*\[", text, maxsplit=1, flags=re.MULTILINE)[0]
     return "hypercorn.toml" if "hypercorn" in name or _sets("hypercorn", top) else ""
 
 
@@ -160,7 +160,7 @@ def _parts(kind: str, text: str, path: str, leaves: Leaves) -> list[Part]:
 
 def _conf(text: str, path: str, server: str = "gunicorn") -> list[Setting | Row]:
     try:
-        return conf.read(text, path, server)
+        return list(conf.read(text, path, server))
     # The last one of too many operators.
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         hint = "see whether gunicorn itself reads it: gunicorn --check-config -c FILE MODULE:NAME"

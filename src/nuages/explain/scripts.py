@@ -21,6 +21,7 @@ _WAITS = re.compile(r"\b(pg_isready|mysqladmin|wait[-_]for[-_\w]*|nc\s+-z\w*|sle
 _SCRIPT = re.compile(r"\.(sh|bash)$|entrypoint|/(start|run|boot)[\w-]*$")
 _STOPS_WITHIN = 35.0  # seconds; --drain 5s and --grace 30s, the defaults
 _LONGEST_QUOTATION = 60  # lines
+_LONGEST_VALUE = 10_000  # characters; of `A=$A$A` each line doubles it
 _HEREDOC = re.compile(r"<<-?\s*[\"']?(\w+)")
 _ASSIGNED = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)=(?:\"([^\"`]*)\"|'([^']*)'|([^\s\"'`;&|()]*))")
 _NAMED = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
@@ -254,7 +255,7 @@ def script(text: str, path: str, *, first: int = 1, variables: Mapping[str, str]
     found: list[Part] = []
     variables = dict(variables or {})
     ends: list[str] = []
-    functions = set(re.findall(r"^\s*(?:function\s+)?(\w+)\s*\(\)", text, re.MULTILINE))
+    functions = set(re.findall(r"^[ \t]*(?:function[ \t]+)?(\w+)[ \t]*\(\)", text, re.MULTILINE))
     for number, raw in _whole(text):
         stripped = raw.strip()
         if ends:
@@ -265,7 +266,8 @@ def script(text: str, path: str, *, first: int = 1, variables: Mapping[str, str]
         ends = _HEREDOC.findall(stripped)
         stripped = _NAMED.sub(lambda match: variables.get(match[1] or match[2], match[0]), stripped)
         if assigned := _ASSIGNED.fullmatch(stripped):
-            variables[assigned[1]] = assigned[2] or assigned[3] or assigned[4] or ""
+            value = assigned[2] or assigned[3] or assigned[4] or ""
+            variables[assigned[1]] = value if len(value) <= _LONGEST_VALUE else f"${{{assigned[1]}}}"
             if not stripped.startswith("export"):
                 continue
         part = line(stripped, Origin(path, number + first - 1), "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from nuages.explain.asgi_options import DAPHNE, GRANIAN, HYPERCORN, HYPERCORN_FILE, UVICORN
 from nuages.explain.facts import Fact, find, normal
@@ -47,6 +48,7 @@ class Known:
     key: str
 
 
+@lru_cache(maxsize=4096)
 def known(server: str, name: str) -> Known | None:
     """Return what is known of an option that somebody has written as `name`; None for one that the server lacks."""
     key = normal(name)
@@ -70,6 +72,7 @@ def takes_value(server: str, name: str) -> bool:
     return found is not None and not found.fact.is_switch
 
 
+@lru_cache(maxsize=4096)
 def similar(server: str, name: str, cutoff: float = 0.75) -> str:
     """Return the option that was probably meant, "" where none is near."""
     words = [

@@ -55,7 +55,7 @@ class _Variable:
 def has_commands(text: str) -> bool:
     """Return whether a YAML file has a key for a command, by its lines."""
     keys = "|".join((*_VECTOR, *_LINES))
-    return re.search(rf"^\s*(?:-\s+)?(?:{keys})\s*:", text, re.MULTILINE) is not None
+    return re.search(rf"^[ \t]*(?:-[ \t]+)?(?:{keys})[ \t]*:", text, re.MULTILINE) is not None
 
 
 def read(text: str, path: str) -> list[Part]:

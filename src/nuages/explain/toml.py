@@ -16,6 +16,9 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+# `[` and what a table's name begins with, or a name and its `=`.
+_NAME = re.compile(r"[ \t]*(?:(\[+)[ \t]*)?(\"[^\"]*\"|'[^']*'|[\w-]+)(?(1)|[ \t]*=)")
+
 
 def read(text: str, path: str) -> list[Setting | Row]:
     """Return the settings of the file in the order of its lines; raises ValueError for what is no TOML."""
@@ -23,8 +26,10 @@ def read(text: str, path: str) -> list[Setting | Row]:
         document = tomllib.loads(text)
     except RecursionError:
         raise ValueError("it is too deep") from None
+    lines = _lines(text)
     found = [
-        _setting(name, value, Origin(path, _line(text, name, value))) for name, value in document.items()
+        _setting(name, value, Origin(path, lines.get((isinstance(value, Mapping), name))))
+        for name, value in document.items()
     ]
     return sorted(found, key=lambda item: item.origin.line or 0)
 
@@ -47,9 +52,10 @@ def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _line(text: str, name: str, value: object) -> int | None:
-    """Return the line where a name of the document's top stands, None where it cannot be found (`a.b = 1`)."""
-    quoted = f"[\"']?{re.escape(name)}[\"']?"
-    pattern = rf"^[ \t]*\[+\s*{quoted}" if isinstance(value, Mapping) else rf"^[ \t]*{quoted}[ \t]*="
-    match = re.search(pattern, text, re.MULTILINE)
-    return text.count("\n", 0, match.start()) + 1 if match else None
+def _lines(text: str) -> dict[tuple[bool, str], int]:
+    """Return where each name of the document's top stands first, by whether it is a table's; `a.b = 1` is not found."""
+    found: dict[tuple[bool, str], int] = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        if match := _NAME.match(line):
+            found.setdefault((bool(match[1]), match[2].strip("\"'")), number)
+    return found

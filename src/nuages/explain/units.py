@@ -34,7 +34,7 @@ _SUPERVISOR = {
     "numprocs": undecided("1: nuages starts its workers itself, and two servers cannot have one address"),
     "stopsignal": nothing("SIGTERM, SIGQUIT and SIGINT all stop in order"),
 }
-_PAIR = re.compile(r"(\w+)=(\"[^\"]*\"|'[^']*'|[^,\s]*)")
+_PAIR = re.compile(r"(?<!\w)(\w+)=(\"[^\"]*\"|'[^']*'|[^,\s]*)")
 _EXPANSION = re.compile(r"%\(ENV_(\w+)\)s")
 
 
@@ -50,7 +50,7 @@ def unit(text: str, path: str) -> list[Part]:
             continue
         if key == "Environment":
             found = re.findall(
-                r"(?:\"([A-Za-z_]\w*)=([^\"]*)\"|'([A-Za-z_]\w*)=([^']*)'|([A-Za-z_]\w*)=(\S*))", value
+                r"(?:\"([A-Za-z_]\w*)=([^\"]*)\"|'([A-Za-z_]\w*)=([^']*)'|(?<!\w)([A-Za-z_]\w*)=(\S*))", value
             )
             variables += [(number, (one[0] or one[2] or one[4], one[1] or one[3] or one[5])) for one in found]
         elif key == "ExecStart":

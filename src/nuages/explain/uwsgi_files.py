@@ -10,7 +10,7 @@ from xml.parsers import expat
 
 from nuages.explain import yaml
 
-_COMMENT = re.compile(r"(?:^|\s+)[;#](?!\{).*$")
+_COMMENT = re.compile(r"(?<!\S)[;#](?!\{).*$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 _MOST_MERGED = 10_000  # keys in a file
+_MOST_REPEATED = (
+    100_000  # values that the aliases of a document stand for: some lines of them can name billions
+)
 _ACTION = re.compile(r"^[ \t]*\{\{[^{}]*\}\}[ \t]*$", re.MULTILINE)
 _STATEMENT = re.compile(r"\{%[^{}]*%\}")
 _EXPRESSION = re.compile(r"\{\{[^{}]*\}\}")
@@ -73,11 +76,17 @@ class _Taking:
     def __init__(self, lines: list[str], expressions: list[str]) -> None:
         self._lines, self._expressions = lines, expressions
         self._known: dict[int, Node] = {}
-        self._merged = 0
+        self._sizes: dict[int, int] = {}
+        self._merged = self._repeated = 0
 
-    def node(self, given: Any) -> Node:
-        """Return a node of PyYAML's as one of ours."""
+    def node(self, given: Any, *, is_merged: bool = False) -> Node:
+        """Return a node of PyYAML's as one of ours. Raises ValueError where aliases stand for too much."""
         if id(given) in self._known:
+            self._repeated += (
+                0 if is_merged else self._sizes.get(id(given), 1)
+            )  # those have a limit of their own
+            if self._repeated > _MOST_REPEATED:
+                raise ValueError("too many values are repeated by aliases")
             return self._known[id(given)]
         line = given.start_mark.line + 1
         self._known[id(given)] = Node(line, "")  # meanwhile, for one that is in itself
@@ -86,18 +95,21 @@ class _Taking:
             is_below = given.style in {"|", ">"}
             text = "" if given.tag == _NULL else text.strip("\n") if is_below else text
             if given.style == ">":  # meant for one line, also where the next ones are indented more
-                text = re.sub(r"\s*\n\s*", " ", text).strip()
+                text = " ".join(filter(None, map(str.strip, text.split("\n"))))
             found = Node(self._first(line) if is_below else line, text)
         elif given.id == "sequence":
             found = Node(line, [self.node(each) for each in given.value])
         else:
             found = Node(line, dict(self._fields(given)))
+        below = [] if given.id == "scalar" else given.value
+        values = (each[1] if given.id == "mapping" else each for each in below)
+        self._sizes[id(given)] = 1 + sum(self._sizes.get(id(each), 1) for each in values)
         self._known[id(given)] = found
         return found
 
     def _fields(self, given: Any) -> Iterator[tuple[str, Node]]:
         for key, value in given.value:
-            node = self.node(value) if key.tag == _MERGE else None
+            node = self.node(value, is_merged=True) if key.tag == _MERGE else None
             # What stands beside it comes after, and wins.
             for merged in reversed(node.nodes or [node]) if node else ():
                 self._merged += len(merged.fields)

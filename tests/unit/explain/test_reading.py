@@ -466,3 +466,12 @@ def test_a_variable_of_a_dockerfile_is_set_too_or_left_out_for_a_reason(
         ("in the image", "left out, for secrets are given where it runs, and stand in no image"),
     ]
     assert "hush" not in out
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a/" * 100_000 + "b", "a\0b"])
+def test_a_name_that_no_file_can_have_is_of_a_file_that_is_not_there(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "Procfile").write_text(f"web: gunicorn shop.wsgi -c {name}\n")
+    assert main(["explain", str(tmp_path / "Procfile")]) == 0
+    assert "not beside this one" in " ".join(capsys.readouterr().out.split())
