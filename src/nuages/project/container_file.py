@@ -8,6 +8,7 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from nuages.errors import Origin
@@ -19,7 +20,8 @@ _NAME = re.compile(r"^(Dockerfile|Containerfile)([.-][\w.-]+)?$|^\w[\w.-]*\.Dock
 _INSTALL = re.compile(r"\b(apt(?:-get)?\s+(?:-\S+\s+)*install|apk\s+(?:-\S+\s+)*add)\s+([^&|;]*)")
 _REQUIRED = re.compile(r"\b(?:pip[\d.]*\s+(?:-\S+\s+)*(?:install|wheel|sync|download)|pip-sync)\s([^&|;]*)")
 _FILE = re.compile(r"(?<!\S)(?:-r\s*|--requirements?[ =])(\S+)")
-_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::-([^}]*))?\})")
+_LONGEST = 10_000  # characters of a variable; of `A=$A$A` each line doubles it
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::-([^}]{0,1000}))?\})")
 _ASIDE = re.compile(
     r"(?:(?:config|etc|tools|extras?|contrib)/)?\.?(?:docker(?:[-_]?files?)?|containers?|compose|deploy(?:ment)?|build|infra|ops)"
     r"(?:/(?:production|prod|docker|django|web|app|backend|api|server|python))*"
@@ -219,6 +221,7 @@ def _read(text: str, path: str) -> Hints | None:
     return Hints(port=ports[-1] if ports else None, packages=tuple(packages.values()))
 
 
+@lru_cache(maxsize=8)
 def _stages(text: str) -> list[Stage]:
     """Return the stages; variables that the file itself gives a value have it (Dockerfile reference, «ARG», «ENV»)."""
     stages: list[Stage] = []
@@ -230,7 +233,7 @@ def _stages(text: str) -> list[Stage]:
     for number, whole in joined(text):
         line = _VARIABLE.sub(value, whole)
         if re.match("ARG|ENV", line, re.IGNORECASE):
-            known.update(given(line))
+            known.update((name, text) for name, text in given(line).items() if len(text) <= _LONGEST)
         if match := _FROM.match(line):
             stages.append((match[1], (match[2] or "").lower(), []))
         elif stages:

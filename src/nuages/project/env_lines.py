@@ -10,6 +10,9 @@ from collections.abc import Iterable, Mapping
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _OPERATOR = re.compile(r":?[-+?]")
+_LONGEST = (
+    100_000  # characters of variables in a word; of `A=$A$A` each line doubles it, and Linux takes 131,072
+)
 
 
 def replay(
@@ -25,14 +28,17 @@ def replay(
         for name, raw in _given(text, "ARG"):
             _set(outside, name, None if raw is None else expand(raw, outside))
     found: dict[str, tuple[str | None, int]] = {}
-    arguments: dict[str, str] = {}
+    known: dict[str, str] = {}
     for line, text in instructions:
-        known = {name: value for name, value in arguments.items() if name not in found}
-        known |= {name: value for name, (value, _) in found.items() if value is not None}
-        for name, raw in _given(text, "ARG"):
-            _set(arguments, name, outside.get(name) if raw is None else expand(raw, known))
         # One instruction is expanded with what was set before it.
-        found |= {name: (expand(raw or "", known), line) for name, raw in _given(text, "ENV")}
+        arguments = [
+            (name, outside.get(name) if raw is None else expand(raw, known))
+            for name, raw in _given(text, "ARG")
+        ]
+        variables = [(name, expand(raw or "", known)) for name, raw in _given(text, "ENV")]
+        found |= {name: (value, line) for name, value in variables}
+        for name, value in (*variables, *(one for one in arguments if one[0] not in found)):
+            _set(known, name, value)
     return found
 
 
@@ -49,8 +55,7 @@ def _given(text: str, instruction: str) -> list[tuple[str, str | None]]:
         return []
     words = split(match[1])
     if instruction == "ENV" and words and "=" not in words[0]:
-        name, _, rest = match[1].strip().partition(words[0])[2].partition(" ")
-        return [(words[0], f"{name}{rest}".strip())] if len(words) > 1 else []
+        return [(words[0], match[1].strip()[len(words[0]) :].strip())] if len(words) > 1 else []
     pairs = (word.partition("=") for word in words)
     return [(name, value if equals else None) for name, equals, value in pairs if _NAME.fullmatch(name)]
 
@@ -78,7 +83,7 @@ class _Word:
     """One word while it is read from its beginning to its end."""
 
     def __init__(self, text: str, known: Mapping[str, str]) -> None:
-        self.text, self.known, self.at = text, known, 0
+        self.text, self.known, self.at, self.length = text, known, 0, 0
 
     def until(self, stop: str) -> str:
         """Return what stands before the character `stop`, or all of it."""
@@ -133,7 +138,8 @@ class _Word:
         if is_braced and not self.text.startswith("}", self.at):
             value = self._otherwise(value)
         self.at += is_braced
-        if value is None:
+        self.length += len(value or "")
+        if value is None or self.length > _LONGEST:
             raise _Unknown
         return value
 

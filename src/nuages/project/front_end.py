@@ -27,8 +27,8 @@ _FINDERS_PLACES = ("NODE_MODULES_ROOT", "NODE_PACKAGE_JSON", "NPM_ROOT_PATH")
 _SETTINGS = ("pnpm-workspace.yaml", ".pnpmfile.cjs", ".yarnrc.yml", ".yarnrc", "bunfig.toml")
 _SETTINGS_FOLDERS = (".yarn", "patches")
 _NPMRC = re.compile(
-    r"^\s*(legacy-peer-deps|strict-peer-dependencies|auto-install-peers|node-linker|shamefully-hoist|ignore-scripts"
-    r"|engine-strict)\s*=\s*([\w-]+)\s*$",
+    r"^[ \t]*(legacy-peer-deps|strict-peer-dependencies|auto-install-peers|node-linker|shamefully-hoist|ignore-scripts"
+    r"|engine-strict)[ \t]*=[ \t]*([\w-]+)[ \t\r]*$",
     re.MULTILINE,
 )
 _GIT = r"\bgit\+(?:https?|ssh|file)://|\bgit://|\btype: git\b|\.git#"

@@ -110,7 +110,9 @@ def _places(tree: Tree, layout: Layout, context: str, directory: str) -> list[tu
     likely = [one for one in layout.likely if not _DEBIAN.fullmatch(one[0])]
     known = [*((place, path) for place, path, _ in layout.moved), *layout.places]
     found = [
-        (place, path) for place, path in known if place != "/" and path in {**tree.files, **tree.folders}
+        (place, path)
+        for place, path in known
+        if place != "/" and (path in tree.files or path in tree.folders)
     ]
     root = layout.cwd.removesuffix(f"/{posixpath.relpath(directory, context)}") or "/"
     parts = [

@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from nuages.errors import Origin
 from nuages.node import LOCKS, manager_of
@@ -131,19 +132,18 @@ class _Reading:
         """Yield what the image takes out of others, by their names, and has among the project's files."""
         there = self._layouts.of(self._last()) if self._chain else Layout()
         for stage in self._chain:
-            for each, layout in self._layouts.walk(self._layouts.ancestry(stage)):
-                verb, _, rest = each.text.partition(" ")
-                if each not in stage[2] or verb.upper() != "COPY":
-                    continue
-                flags, sources, target = operands(rest)
+            for each, layout in self._layouts.copies(stage):
+                flags, sources, target = operands(each.text.partition(" ")[2])
                 image = next((flag[7:] for flag in flags if flag.startswith("--from=")), "")
+                if not image:
+                    continue
                 other = self._layouts.stages.get(self._layouts.copied_from(flags))
                 if other and not other[2]:  # a name for somebody else's image
                     image, other = other[0], None
                 place = posixpath.normpath(posixpath.join(layout.cwd, target))
                 path = there.source(place)
                 programs = [one for one in (place, *sources) if _INSTALLED.match(posixpath.join("/", one))]
-                if image and path not in {None, "."} and not programs and not other:
+                if path not in {None, "."} and not programs and not other:
                     yield (
                         f"{Origin(self._path, each.line)} has {path} from the image {image}: nothing puts it there "
                         "here; commit it, or copy it in a Dockerfile of your own"
@@ -151,19 +151,26 @@ class _Reading:
 
     def _is_wanted(self, taken: Sequence[tuple[Instruction, str, Layout]]) -> bool:
         """Whether the image, or what it is copied from, has more of a stage than the packages that it installs."""
-        ours = [
-            each
-            for stage in self._layouts.stages.values()
-            if not _IMAGE.fullmatch(self._layouts.ancestry(stage)[0][0].partition("@")[0].lower())
-            for each in stage[2]
-        ]
         sources = (
-            one for each, _, _ in taken if each in ours for one in operands(each.text.partition(" ")[2])[1]
+            one
+            for each, _, _ in taken
+            if id(each) in self._ours
+            for one in operands(each.text.partition(" ")[2])[1]
         )
         return any(
             not one.rstrip("/").endswith("node_modules") and not _INSTALLED.match(posixpath.join("/", one))
             for one in sources
         )
+
+    @cached_property
+    def _ours(self) -> set[int]:
+        """The instructions of the stages that come of no image of Node's."""
+        return {
+            id(each)
+            for stage in self._layouts.stages.values()
+            if not _IMAGE.fullmatch(self._layouts.ancestry(stage)[0][0].partition("@")[0].lower())
+            for each in stage[2]
+        }
 
     def _last(self) -> str:
         return next(name for name, stage in self._layouts.stages.items() if stage is self._chain[-1])
@@ -181,13 +188,19 @@ class _Reading:
 
     def _taken(self, name: str) -> Iterator[tuple[Instruction, str, Layout]]:
         """Yield each COPY out of a stage, the folder that it finds itself in, and what its stage has in the end."""
+        for other, each, cwd in self._copies.get(name, ()):
+            is_last = any(self._layouts.stages[other] is one for one in self._chain)
+            yield each, cwd, self._layouts.of(self._last() if is_last else other)
+
+    @cached_property
+    def _copies(self) -> dict[str, list[tuple[str, Instruction, str]]]:
+        """Each COPY out of a stage, by the name of that: the stage that has it, and the folder it finds itself in."""
+        found: dict[str, list[tuple[str, Instruction, str]]] = {}
         for other, stage in self._layouts.stages.items():
-            for each, layout in self._layouts.walk(self._layouts.ancestry(stage)):
-                verb, _, rest = each.text.partition(" ")
-                is_own = each in stage[2] and verb.upper() == "COPY"
-                if is_own and self._layouts.copied_from(operands(rest)[0]) == name:
-                    is_last = self._chain and any(stage is one for one in self._chain)
-                    yield each, layout.cwd, self._layouts.of(self._last() if is_last else other)
+            for each, layout in self._layouts.copies(stage):
+                name = self._layouts.copied_from(operands(each.text.partition(" ")[2])[0])
+                found.setdefault(name, []).append((other, each, layout.cwd))
+        return found
 
     def _made(
         self, stages: Sequence[Stage], taken: Sequence[tuple[Instruction, str, Layout]], name: str

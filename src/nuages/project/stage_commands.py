@@ -26,7 +26,7 @@ def commands(text: str, cwd: str) -> Iterator[tuple[str, list[str], dict[str, st
     if text.lstrip().startswith("["):
         try:
             text = shlex.join(str(word) for word in json.loads(text))
-        except ValueError:
+        except (ValueError, RecursionError):
             return
     for part in _SEPARATOR.split(text):
         try:

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from nuages.project.container_file import Instruction, Stage
 from nuages.project.tree import Tree
 
+_MOST_PLACES = 300  # of what came out of other stages: two copies of a stage that has two copies double them
+
 
 class Layout:
     """Where a stage's next command runs, and the places of what was copied there: (place, path in the project).
@@ -73,6 +75,13 @@ class Layouts:
                 yield each, layout
                 self._lay(layout, each)
 
+    def copies(self, stage: Stage) -> Iterator[tuple[Instruction, Layout]]:
+        """Yield each COPY of a stage's own with the layout that it finds."""
+        own = {id(each) for each in stage[2]}
+        for each, layout in self.walk(self.ancestry(stage)):
+            if id(each) in own and each.text.partition(" ")[0].upper() == "COPY":
+                yield each, layout
+
     def of(self, name: str) -> Layout:
         """Return what a stage has in the end."""
         if name not in self._known:
@@ -101,7 +110,8 @@ class Layouts:
             if other := self.copied_from(flags):
                 for source in sources:
                     there = _moved(self.of(other), posixpath.join("/", source), place)
-                    layout.moved += [(one, path, other) for one, path in there]
+                    room = max(0, _MOST_PLACES - len(layout.moved))
+                    layout.moved += [(one, path, other) for one, path in there[:room]]
             return
         for source in sources:
             path = posixpath.normpath(posixpath.join(self._context, source.lstrip("/")))

@@ -8,9 +8,11 @@ from __future__ import annotations
 import fnmatch
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from nuages.project.tree import Tree, join, table_of
+
+_ITEM = re.compile(r"""[ \t]*-[ \t]+["']?([^"'\s]+)""")
 
 
 def listed(tree: Tree, folder: str) -> tuple[str, ...]:
@@ -19,10 +21,21 @@ def listed(tree: Tree, folder: str) -> tuple[str, ...]:
     if isinstance(wanted, Mapping):
         wanted = wanted.get("packages")
     patterns = [one for one in wanted if isinstance(one, str)] if isinstance(wanted, list) else []
-    text = tree.text(join(folder, "pnpm-workspace.yaml")) or ""
-    block = re.search(r"^packages:\s*\n((?:\s*-.*\n?)+)", text, re.MULTILINE)
-    patterns += re.findall(r"-\s*[\"']?([^\"'\s]+)", block[1]) if block else []
+    patterns += _packages(tree.text(join(folder, "pnpm-workspace.yaml")) or "")
     return tuple(one for one in map(posixpath.normpath, patterns) if one != ".")
+
+
+def _packages(text: str) -> Iterator[str]:
+    """Yield the items of `packages` in pnpm-workspace.yaml, a list of a line each or in brackets on one line."""
+    is_inside = False
+    for line in text.split("\n"):
+        if item := _ITEM.match(line):
+            if is_inside:
+                yield item[1]
+        elif line.strip() and not line.lstrip().startswith("#"):
+            listed = re.match(r"packages:\s*(?:\[([^\]]*)\]|#|$)", line)
+            is_inside = listed is not None and listed[1] is None
+            yield from re.findall(r"[^\"',\s]+", (listed[1] or "") if listed else "")
 
 
 def members(tree: Tree, folder: str) -> tuple[str, ...]:
@@ -68,10 +81,12 @@ def is_member(tree: Tree, folder: str) -> bool:
 
 
 def _fits(folder: str, pattern: str) -> bool:
-    """Whether a folder is one of a pattern's: `*` is part of a name there, `**` any number of folders."""
-    parts, wanted = folder.split("/"), pattern.split("/")
-    if "**" in wanted:
-        return fnmatch.fnmatchcase(folder, pattern.replace("**", "*")) or _fits(
-            folder, pattern.replace("/**", "")
-        )
-    return len(parts) == len(wanted) and all(map(fnmatch.fnmatchcase, parts, wanted))
+    """Whether a folder is one of a pattern's: `*` is part of a name there, `**` any number of folders, or none."""
+    parts = folder.split("/")
+    ends = {0}  # how many of the parts fit what was looked at of the pattern
+    for wanted in pattern.split("/"):
+        if wanted == "**":
+            ends = set(range(min(ends, default=len(parts) + 1), len(parts) + 1))
+        else:
+            ends = {at + 1 for at in ends if at < len(parts) and fnmatch.fnmatchcase(parts[at], wanted)}
+    return len(parts) in ends

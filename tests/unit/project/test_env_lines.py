@@ -23,6 +23,7 @@ def variables(text: str, before: str = "") -> dict[str, str | None]:
         ("ENV A=1 B=two", {"A": "1", "B": "two"}),
         ("env A 1", {"A": "1"}),
         ("ENV A  hello   world ", {"A": "hello   world"}),
+        ("ENV A\thello   world ", {"A": "hello   world"}),
         ('ENV A "hello world"', {"A": "hello world"}),
         ('ENV A="x y" B=\'p "q"\' C=a\\ b', {"A": "x y", "B": 'p "q"', "C": "a b"}),
         ("ENV A=", {"A": ""}),
@@ -70,3 +71,8 @@ def test_any_text_has_an_answer(text: str, known: dict[str, str]) -> None:
 
 def test_defaults_within_defaults_without_end_have_no_value() -> None:
     assert expand("${A:-" * 5000 + "}" * 5000, {}) is None
+
+
+def test_a_variable_that_each_line_doubles_has_no_value() -> None:
+    # It took all memory.
+    assert variables("ENV A=0123456789\n" + "\n".join(["ENV A=$A$A"] * 60)) == {"A": None}

@@ -180,6 +180,15 @@ def test_members_of_workspaces_are_found_by_the_patterns_of_each_manager(tmp_pat
         ('{"workspaces": {"packages": ["./tools"]}}', "", ("tools",)),
         ("{}", "packages:\n  - 'apps/**'\n  - .\n", ("apps/a", "apps/b/c", "apps/none")),
         ('{"workspaces": [1, ""]}', "packages: []\n", ()),
+        ('{"workspaces": ["**/b/*", "**/none", "!**/**/none"]}', "", ("apps/b/c",)),
+        # As in pnpm's documentation.
+        (
+            "{}",
+            "packages:\n  # in a subfolder of the root\n  - 'tools'\n\n  - apps/* # all\n  - '!**/none'\n"
+            "catalog:\n  - apps/b/c\n",
+            ("apps/a", "tools"),
+        ),
+        ("{}", "packages: ['apps/b/*', \"tools\"] # two\n", ("apps/b/c", "tools")),
     ):
         (tmp_path / "package.json").write_text(package)
         (tmp_path / "pnpm-workspace.yaml").write_text(workspace)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -513,13 +514,34 @@ def test_what_comes_out_of_somebodys_image_is_told_of(tmp_path: Path) -> None:
     assert second.startswith("Dockerfile:7 has maps from the image example/maps")
 
 
+def test_stages_that_double_what_they_copy_and_long_chains_of_them_end(tmp_path: Path) -> None:
+    # Each took from minutes to all memory.
+    doubled = "".join(
+        f"FROM node AS s{at}\nCOPY --from=s{at - 1} / /x\nCOPY --from=s{at - 1} / /y\n" for at in range(1, 25)
+    )
+    chain = "".join(f"FROM t{at - 1} AS t{at}\nCOPY . /a\nRUN npm install\n" for at in range(1, 60))
+    text = f"FROM node AS s0\nCOPY . /a\n{doubled}FROM node AS t0\n{chain}" + PYTHON
+    begun = time.process_time()
+    made(tmp_path, f"{text}COPY --from=s24 / /z\nCOPY --from=t59 / /z\n")
+    said(tmp_path)
+    assert time.process_time() - begun < 20
+
+
+def test_a_variable_that_each_line_doubles_takes_no_memory(tmp_path: Path) -> None:
+    lines = "ENV A=0123456789\n" + "ENV A=$A$A\n" * 60
+    made(tmp_path, f"{PYTHON}{lines}COPY . .\n")
+    assert scan(tmp_path).hints.notes == (
+        "Dockerfile sets A: left out, for only a build of it tells the value",
+    )
+
+
 WORDS = st.sampled_from(
     [
         "FROM node AS web", "FROM web AS web", "FROM python", "WORKDIR /w", "WORKDIR ../..", "COPY . .", "COPY",
         "COPY --from=web /w/dist frontend/dist", "COPY --from=web / /", "COPY --from=1 a b", 'COPY ["a"', "RUN",
         "RUN cd .. && npm run build", "RUN npm run 'build", "RUN npm", "RUN npx", "ENV", "ENV A='b", "COPY frontend /w",
         "COPY frontend/package.json /w/", "RUN npm run build", "COPY --from=a/b /c /w/d", 'RUN ["npx", "sass"]',
-        "RUN [", "ADD . ../../x/", "RUN yarn --cwd", "WORKDIR",
+        "RUN [", "RUN " + "[" * 100_000, "ADD . ../../x/", "RUN yarn --cwd", "WORKDIR",
     ]
 )  # fmt: skip
 
