@@ -267,11 +267,6 @@ def off_when_set(option: str, value: str, _context: Context) -> Outcome:
     return keep(option, "off") if value.lower() in TRUE else nothing("it is on by default")
 
 
-def on_when_set(option: str, value: str, _context: Context) -> Outcome:
-    """A switch that turns ours on."""
-    return keep(option, "on") if value.lower() in TRUE else nothing("it is off by default")
-
-
 def variable(option: str, value: str, _context: Context) -> Outcome:
     """A variable that the server sets for the project."""
     name, _, text = value.partition("=")
