@@ -21,6 +21,7 @@ from nuages.image.options import BuildOptions
 from nuages.invocation import Invocation
 from nuages.making import Made, make, with_older_tools, write_whole
 from nuages.package_sources import sources
+from nuages.project.python import SERVED
 
 _EPOCH = 1_577_836_800
 """2020-01-01: files and layers have one time, so that the same content makes the same image."""
@@ -151,12 +152,12 @@ def compiled(python: str, error: EngineError) -> OutsideError | None:
         return None
     name = found[-1].partition(" @ ")[0].replace("==", " ")
     lacks = missing(error.said)
-    major, _, minor = python.partition(".")
+    older = f"3.{int(python.removeprefix('3.')) - 1}"
+    other = f", or take an older Python, --image-python {older}" if older in SERVED else ""
     return OutsideError(
         f"{name} does not build in the image", where=error.where,
         why="\n".join([*([f"the build misses {lacks.what}"] if lacks else []), error.why]),
-        hint=f"it has no wheel for Python {python}: depend on a release that has one, or take an older Python, "
-        f"--image-python {major}.{int(minor) - 1}",
+        hint=f"it has no wheel for Python {python}: depend on a release that has one{other}",
     )  # fmt: skip
 
 

@@ -100,5 +100,8 @@ def test_a_package_that_does_not_build_in_the_image_is_named_with_what_it_misses
         "it has no wheel for Python 3.12: depend on a release that has one, or take an older Python, "
         "--image-python 3.11"
     )
+    oldest = compiled("3.10", error)
+    assert oldest is not None
+    assert oldest.hint == "it has no wheel for Python 3.10: depend on a release that has one"
     error.said = "Error: building at STEP RUN false"
     assert compiled("3.12", error) is None
