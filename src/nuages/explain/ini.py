@@ -22,7 +22,7 @@ def read(text: str, path: str, section: str = "uwsgi", *, form: str = "uwsgi.ini
     """Return the settings of one section; of the others only that they are not read.
 
     `path` is the file's name as it is shown, from which `%d` and the like are made. Raises ValueError or ExpatError for
-    JSON and XML that cannot be read, and for no other form.
+    YAML, JSON and XML that cannot be read.
     """
     given = FORMS[form](text)
     if form != "uwsgi.ini" and not any(line.section == section for line in given):

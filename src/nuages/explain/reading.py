@@ -16,6 +16,7 @@ from nuages.explain.gunicorn_options import HOOKS
 from nuages.explain.scripts import Part
 from nuages.explain.servers import TABLES, in_file
 from nuages.explain.uwsgi_files import FORMS
+from nuages.explain.yaml import NotYamlError
 
 Beside = Callable[[str], "tuple[str, str] | None"]
 """A name, perhaps a path of the image → the shown name and the text of the file beside; None where it is not there."""
@@ -154,7 +155,7 @@ def _parts(kind: str, text: str, path: str, leaves: Leaves) -> list[Part]:
     if kind == "supervisor":
         return units.supervisor(text, path)
     if kind == "YAML":
-        return services.read(text, path)
+        return _yaml_parts(text, path)
     return scripts.procfile(text, path)
 
 
@@ -174,6 +175,16 @@ def _toml(text: str, path: str) -> list[Setting | Row]:
         return toml.read(text, path)
     except ValueError as error:
         raise _unread(error, path, "TOML", _MEND.format("hypercorn", "TOML")) from None
+
+
+def _yaml_parts(text: str, path: str) -> list[Part]:
+    try:
+        return services.read(text, path)
+    except NotYamlError as error:
+        hint = "what reads it does not take it either: mend the YAML"
+        if "{{" in text:
+            hint = f"explain what the template becomes: helm template . > rendered-{path}"
+        raise _unread(error, path, "YAML", hint) from None
 
 
 def _uwsgi(text: str, path: str, section: str = "uwsgi", *, form: str) -> list[Setting | Row]:

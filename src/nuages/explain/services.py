@@ -59,9 +59,24 @@ def has_commands(text: str) -> bool:
 
 
 def read(text: str, path: str) -> list[Part]:
-    """Return the parts of a YAML file: each command of a service in it. Never raises."""
+    """Return the parts of a YAML file: each command of a service in it; raises NotYamlError.
+
+    Of several documents those before the first that is none are read.
+    """
     seen: set[int] = set()
-    return [part for document in yaml.documents(text) for part in _below(document, "", path, seen)]
+    documents, error = yaml.composed(text)
+    if error and not documents:
+        raise yaml.NotYamlError(error)
+    found = [part for document in documents for part in _below(document, "", path, seen)]
+    if error:
+        said = undecided(f"is not read from here on, for it is no YAML: {error}")
+        found.append(Part(name="", items=(row(Origin(path, _line(error)), "", "", said),)))
+    return found
+
+
+def _line(error: str) -> int | None:
+    said = re.search(r"line (\d+)", error)
+    return int(said[1]) if said else None
 
 
 def _below(node: Node, name: str, path: str, seen: set[int]) -> Iterator[Part]:

@@ -38,7 +38,10 @@ def of_ini(text: str) -> list[Line]:
 
 
 def of_yaml(text: str) -> list[Line]:
-    """Return the lines of YAML: sections of `key: value`, each of a list's values as a line of its own."""
+    """Return the lines of YAML: sections of `key: value`, each of a list's values as a line of its own.
+
+    Raises NotYamlError.
+    """
     return [
         Line(number=one.line, section=section, key=key, value=one.text)
         for document in yaml.documents(text)

@@ -49,8 +49,23 @@ class Node:
         return self.value if isinstance(self.value, dict) else {}
 
 
+class NotYamlError(ValueError):
+    """What is wrong, with its line, with a text that is no YAML."""
+
+
 def documents(text: str) -> list[Node]:
-    """Return the documents of a file, up to where it is no YAML. Raises ModuleNotFoundError without PyYAML."""
+    """Return the documents of a file. Raises NotYamlError, and ModuleNotFoundError without PyYAML."""
+    found, error = composed(text)
+    if error:
+        raise NotYamlError(error)
+    return found
+
+
+def composed(text: str) -> tuple[list[Node], str]:
+    """Return the documents of a file up to where it is no YAML, and what is wrong there, "" where nothing is.
+
+    Raises ModuleNotFoundError without PyYAML.
+    """
     import yaml
 
     expressions: list[str] = []
@@ -65,9 +80,14 @@ def documents(text: str) -> list[Node]:
     try:
         for document in yaml.compose_all(plain, Loader=yaml.SafeLoader):
             found.append(_Taking(plain.split("\n"), expressions).node(document))  # noqa: PERF401 - up to an error
-    except (yaml.YAMLError, RecursionError, ValueError):
-        pass
-    return found
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        return found, f"line {mark.line + 1}: {error.problem}" if mark else str(error)
+    except RecursionError:
+        return found, "it is too deep"
+    except (yaml.YAMLError, ValueError) as error:
+        return found, str(error)
+    return found, ""
 
 
 class _Taking:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from nuages.explain import arguments, conclusion, scripts, services, units
 from nuages.explain.facts import Setting
 from nuages.explain.servers import TABLES
 from nuages.explain.translation import rows
+from nuages.explain.yaml import NotYamlError
 
 
 def served(text: str) -> str:
@@ -156,9 +159,13 @@ def test_no_arguments_of_a_server_give_a_traceback(server: str, words: list[str]
 @given(st.text())
 def test_no_text_gives_a_traceback(text: str) -> None:
     for read in (scripts.procfile, scripts.script, units.unit, units.supervisor, services.read):
-        conclusion.explained(read(f"[Service]\nExecStart=gunicorn {text}", "f"))
-        conclusion.explained(read(f"web: uvicorn {text}", "f"))
-        conclusion.explained(read(f"web:\n  command: uvicorn {text}\n  command:\n  - {text}", "f"))
+        for lines in (
+            f"[Service]\nExecStart=gunicorn {text}",
+            f"web: uvicorn {text}",
+            f"web:\n  command: uvicorn {text}\n  command:\n  - {text}",
+        ):
+            with suppress(NotYamlError):
+                conclusion.explained(read(lines, "f"))
 
 
 @pytest.mark.parametrize("end", ["", "h", " s"])

@@ -214,6 +214,19 @@ def test_hypercorns_python_has_no_hooks_of_gunicorns() -> None:
             "error: uwsgi.xml is not XML\n  uwsgi.xml\n",
         ),
         ("uwsgi.json", '{"uwsgi": {"a": ' + "[" * 90_000, "error: uwsgi.json is not JSON\n"),
+        ("uwsgi.yaml", "uwsgi:\n  http: :80\n bad: [\n", "error: uwsgi.yaml is not YAML\n  uwsgi.yaml:3\n"),
+        (
+            "compose.yaml",
+            'services:\n  web:\n    command: gunicorn shop.wsgi -w 4\n  b:\n    command: "x\n',
+            "error: compose.yaml is not YAML\n  compose.yaml:6\n  line 6: found unexpected end of stream\n\n"
+            "hint: what reads it does not take it either: mend the YAML",
+        ),
+        (
+            "web.yaml",
+            "command: gunicorn\na: [{{ .b }}\n",
+            "error: web.yaml is not YAML\n  web.yaml:3\n  line 3: expected ',' or ']', but got '<stream end>'\n\n"
+            "hint: explain what the template becomes: helm template . > rendered-web.yaml",
+        ),
     ],
 )
 def test_what_uwsgi_would_not_start_with_is_an_error_with_its_line(path: str, text: str, error: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from nuages.explain import conclusion, services
 from nuages.explain.facts import Row
 from nuages.explain.reading import read, recognised
+from nuages.explain.yaml import NotYamlError
 
 
 def explained(text: str, **beside: str) -> tuple[list[Row], str]:
@@ -215,7 +218,8 @@ def test_a_yaml_file_with_commands_is_recognised(text: str, kind: str) -> None:
 
 def test_an_alias_that_names_its_own_kind_over_and_over_ends() -> None:
     lists = "".join(f"a{at}: &a{at} [*a{at - 1}, *a{at - 1}, *a{at - 1}]\n" for at in range(1, 60))
-    services.read(f"a0: &a0 {{command: gunicorn}}\n{lists}", "x.yaml")
+    with pytest.raises(NotYamlError, match="too many values"):
+        services.read(f"a0: &a0 {{command: gunicorn}}\n{lists}", "x.yaml")
 
 
 LINES = st.lists(
@@ -230,4 +234,13 @@ LINES = st.lists(
 
 @given(LINES)
 def test_no_file_gives_a_traceback(lines: list[str]) -> None:
-    conclusion.explained(services.read("\n".join(lines), "x.yaml"))
+    with suppress(NotYamlError):
+        conclusion.explained(services.read("\n".join(lines), "x.yaml"))
+
+
+def test_what_stands_behind_documents_that_can_be_read_is_told_of() -> None:
+    first = "kind: Pod\nspec:\n  containers:\n  - {command: [gunicorn, shop.wsgi, -w, '9'], image: x}\n"
+    rows = [item for part in services.read(f"{first}---\n\nb: [\n", "x.yaml") for item in part.items]
+    assert [str(row.origin) for row in rows] == ["x.yaml:4", "x.yaml:4", "x.yaml:8"]
+    assert isinstance(rows[-1], Row)
+    assert rows[-1].outcome.decision.startswith("is not read from here on, for it is no YAML: line 8: ")

@@ -76,7 +76,7 @@ def test_documents_are_apart() -> None:
     "text", ["[" * 9000, "- " * 9000, "{a: " * 9000, "a: " + "&x " * 9000, "{%" * 9000, "a: [x\n" * 3000]
 )
 def test_what_is_deep_or_long_ends(text: str) -> None:
-    yaml.documents(text)
+    yaml.composed(text)
 
 
 def test_a_file_full_of_merges_ends() -> None:
@@ -113,5 +113,5 @@ PIECES = st.sampled_from([
 
 @given(st.lists(PIECES | st.text(max_size=3), max_size=40))
 def test_no_text_gives_a_traceback(pieces: list[str]) -> None:
-    for document in yaml.documents("".join(pieces)):
+    for document in yaml.composed("".join(pieces))[0]:
         plain(document)
