@@ -47,7 +47,7 @@ class ImageOptions:
         help="add a HEALTHCHECK, for plain Docker; Kubernetes has probes of its own",
     )  # fmt: skip
     front_end: bool = declare(
-        switch, default=True, group=IMAGE, help="run package.json's build script in a stage of its own"
+        switch, default=True, group=IMAGE, help="build the project's front end, in a stage of its own"
     )
     node_image: str | None = declare(
         text("IMAGE"), default=None, default_text=f"node:{NODE}-slim, or the release that the project names",
