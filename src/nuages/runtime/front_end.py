@@ -15,8 +15,9 @@ from nuages.node import LOCKS, build_command, build_scripts, manager_of, running
 from nuages.runtime.collectfaults import find_static
 
 _STATIC = re.compile(r"""\{%\s*static\s+(?P<quote>['"])(?P<name>[^'"{}]+)(?P=quote)""")
+# `{# #}` ends on its line (Django's «Comments»): Handlebars' `{{#each}}` begins none.
 _UNREAD = re.compile(
-    r"\{#.*?#\}|\{%\s*comment\b.*?\{%\s*endcomment\s*%\}|\{%\s*verbatim\b.*?\{%\s*endverbatim\b", re.DOTALL
+    r"\{#.*?#\}|(?s:\{%\s*comment\b.*?\{%\s*endcomment\s*%\}|\{%\s*verbatim\b.*?\{%\s*endverbatim\b)"
 )
 
 
