@@ -99,7 +99,7 @@ def examine(facts: Facts) -> Iterator[Finding]:
     setting = facts.setting("INSTALLED_APPS")
     # Under `if DEBUG` it is where it should be; with DEBUG written as True reading cannot tell.
     guarded = facts.value("DEBUG") is True and any(
-        re.search(r"^\s*if\s.*DEBUG", facts.tree.text(path) or "", re.MULTILINE)
+        re.search(r"^[ \t]*if\s.*DEBUG", facts.tree.text(path) or "", re.MULTILINE)
         for path in facts.project.settings_files
     )
     if apps and setting and not guarded:

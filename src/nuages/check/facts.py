@@ -216,5 +216,5 @@ class Facts:
         for library, needed, forms in _FORMS:
             if library in readers and re.search(needed, text, re.MULTILINE):
                 return f"{name} = {forms[kind].format(variable)}"
-        imported = "" if re.search(r"^\s*import os\b", text, re.MULTILINE) else "import os\n"
+        imported = "" if re.search(r"^[ \t]*import os\b", text, re.MULTILINE) else "import os\n"
         return f"{imported}{name} = {_OS[kind].format(variable)}"

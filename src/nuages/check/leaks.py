@@ -18,7 +18,7 @@ SETTING = error(73, "a secret stands in the settings")
 RULES = (ENV_FILE, PRIVATE_KEY, CLOUD_KEY, SETTING)
 
 _ENV_NAME = re.compile(r"^\.env(\.(prod|production|live|staging|deploy))?$|^(prod|production)\.env$")
-_LINE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*[\"']?([^\"'#\s]+)", re.MULTILINE)
+_LINE = re.compile(r"^[ \t]*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*[\"']?([^\"'#\s]+)", re.MULTILINE)
 # «changeme», «your-key-here», «<secret>», «xxx», «example» … and values that only a local machine has.
 # What bundlers write into the scripts that every browser gets (Vite, Create React App, Next, Nuxt, Vue, Gatsby, Expo).
 _FOR_BROWSERS = re.compile(r"(VITE|REACT_APP|VUE_APP|GATSBY|PUBLIC|(NEXT|NUXT|EXPO)_PUBLIC)_")

@@ -95,7 +95,7 @@ def versions(packages: Sequence[Local]) -> dict[str, str]:
     for each in packages:
         for name in _DECLARATIONS:
             text = _text(each.path / name)
-            match = re.search(r"^\s*name\s*=\s*[\"']?([A-Za-z0-9][\w.-]*)", text, re.MULTILINE)
+            match = re.search(r"^[ \t]*name\s*=\s*[\"']?([A-Za-z0-9][\w.-]*)", text, re.MULTILINE)
             if match and re.search(r"setuptools[-_]scm|hatch[-_]vcs|versioningit", text):
                 word = re.sub(r"[^A-Za-z0-9]+", "_", match[1]).upper()
                 found[f"SETUPTOOLS_SCM_PRETEND_VERSION_FOR_{word}"] = "0.0.0"

@@ -61,7 +61,7 @@ def pyproject(tree: Tree, path: str, directory: str = ".") -> Declaration | None
         )
     if not lines and not files:
         return None
-    where = tree.line_of(path, r"^\s*dependencies\s*=|^\[tool\.poetry\.dependencies\]|^\[project\]")
+    where = tree.line_of(path, r"^[ \t]*dependencies\s*=|^\[tool\.poetry\.dependencies\]|^\[project\]")
     return Declaration(
         origin=where,
         requirements=tuple(lines),
@@ -170,7 +170,7 @@ def setup(tree: Tree, folder: str) -> Declaration | None:
     if text:
         lines = _setup_cfg(text)
         if lines:
-            origin = tree.line_of(prefix + "setup.cfg", r"^\s*install_requires\s*=")
+            origin = tree.line_of(prefix + "setup.cfg", r"^[ \t]*install_requires\s*=")
             return Declaration(origin=origin, requirements=tuple(lines))
     path = prefix + "setup.py"
     if path not in tree:

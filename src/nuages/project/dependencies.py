@@ -204,7 +204,7 @@ def _django(lines: list[requirements.Requirement], tree: Tree) -> Fact[str] | No
         if line.name == "django":
             text = line.specifier or line.url or "*"
             exact = re.fullmatch(r"={2,3}\s*([\w.]+)", text)
-            precise = tree.line_of(line.origin.place, r"(?i)^\s*[\"']?django\b\s*[=<>~!\"'\[;@,]")
+            precise = tree.line_of(line.origin.place, r"(?i)^[ \t]*[\"']?django\b\s*[=<>~!\"'\[;@,]")
             origin = line.origin if line.origin.place.endswith(".txt") or precise.line is None else precise
             return Fact(exact[1] if exact else text, origin)
     return None

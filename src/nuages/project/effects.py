@@ -76,11 +76,11 @@ class Effects(Importing):
             return
         self.files[path] = None
         for number, line in enumerate((self.tree.text(path) or "").splitlines(), 1):
-            found = re.match(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*$", line)
+            found = re.match(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*)", line.rstrip())
             if found and found[1] not in self.given:
                 text = found[2]
                 quoted = re.match(r"(['\"])(.*?)\1", text)
-                text = quoted[2] if quoted else re.sub(r"\s+#.*$", "", text)
+                text = quoted[2] if quoted else re.sub(r"(?<!\s)\s+#.*$", "", text)
                 self.given[found[1]] = (text, Origin(path, number))
 
     def _include(self, call: ast.Call) -> None:

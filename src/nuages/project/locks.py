@@ -70,7 +70,7 @@ def _pipfile_lock(tree: Tree, path: str) -> Lock | None:
     for name, entry in default.items():
         version = entry.get("version", "") if isinstance(entry, Mapping) else ""
         origin = (
-            tree.line_of(path, rf'^\s*"{re.escape(name)}"\s*:')
+            tree.line_of(path, rf'^[ \t]*"{re.escape(name)}"\s*:')
             if normalized(name) == "django"
             else Origin(path)
         )

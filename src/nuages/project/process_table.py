@@ -28,7 +28,7 @@ def apply(
     for path, document in (("nuages.toml", tree.toml("nuages.toml")), ("pyproject.toml", _tool(tree))):
         table = document.get("processes")
         for name, entry in table.items() if isinstance(table, Mapping) else ():
-            origin = tree.line_of(path, rf"^\s*(\[.*processes\.)?[\"']?{name}[\"']?\s*[=\]]")
+            origin = tree.line_of(path, rf"^[ \t]*(\[.*processes\.)?[\"']?{name}[\"']?\s*[=\]]")
             try:
                 processes.update(_one(name, entry, processes.get(name), made, origin))
             except ValueError as error:

@@ -91,14 +91,14 @@ def _usable(facts: list[Fact[str]], problems: list[Problem]) -> list[Fact[str]]:
 def _pins(tree: Tree, folder: str) -> Iterator[Fact[str]]:
     prefix = "" if folder == "." else folder + "/"
     yield from _python_version(tree, prefix + ".python-version")
-    yield from _line(tree, prefix + "runtime.txt", r"^\s*python-(\d[\w.]*)")
-    yield from _line(tree, prefix + ".tool-versions", r"^\s*python\s+(\d[\w.]*)")
-    yield from _line(tree, prefix + "mise.toml", r"^\s*python\s*=\s*[\"'](\d[\w.]*)")
+    yield from _line(tree, prefix + "runtime.txt", r"^[ \t]*python-(\d[\w.]*)")
+    yield from _line(tree, prefix + ".tool-versions", r"^[ \t]*python\s+(\d[\w.]*)")
+    yield from _line(tree, prefix + "mise.toml", r"^[ \t]*python\s*=\s*[\"'](\d[\w.]*)")
     requires = tree.toml(prefix + "Pipfile").get("requires")
     if isinstance(requires, Mapping):
         for key in ("python_full_version", "python_version"):
             if isinstance(requires.get(key), str):
-                yield Fact(_minor(requires[key]), tree.line_of(prefix + "Pipfile", rf"^\s*{key}\s*="))
+                yield Fact(_minor(requires[key]), tree.line_of(prefix + "Pipfile", rf"^[ \t]*{key}\s*="))
                 break
 
 
@@ -144,9 +144,11 @@ def _limits(tree: Tree, folder: str) -> Iterator[Fact[str]]:
         (prefix + "pdm.lock", r"^requires_python\s*="),
     ):
         yield from _lock_metadata(tree, path, pattern)
-    found = re.search(r"^\s*python_requires\s*=\s*(.+)$", tree.text(prefix + "setup.cfg") or "", re.MULTILINE)
+    found = re.search(
+        r"^[ \t]*python_requires\s*=\s*(.+)$", tree.text(prefix + "setup.cfg") or "", re.MULTILINE
+    )
     if found:
-        yield Fact(found[1].strip(), tree.line_of(prefix + "setup.cfg", r"^\s*python_requires\s*="))
+        yield Fact(found[1].strip(), tree.line_of(prefix + "setup.cfg", r"^[ \t]*python_requires\s*="))
     yield from _setup_py(tree, prefix + "setup.py")
 
 
@@ -154,11 +156,11 @@ def _pyproject(tree: Tree, path: str) -> Iterator[Fact[str]]:
     document = tree.toml(path)
     project = table_of(document, "project")
     if isinstance(project.get("requires-python"), str):
-        yield Fact(project["requires-python"], tree.line_of(path, r"^\s*requires-python\s*="))
+        yield Fact(project["requires-python"], tree.line_of(path, r"^[ \t]*requires-python\s*="))
         return
     python = table_of(table_of(table_of(document, "tool"), "poetry"), "dependencies").get("python")
     if isinstance(python, str):
-        yield Fact(python, tree.line_of(path, r"^\s*python\s*="))
+        yield Fact(python, tree.line_of(path, r"^[ \t]*python\s*="))
 
 
 def _lock_metadata(tree: Tree, path: str, pattern: str) -> Iterator[Fact[str]]:

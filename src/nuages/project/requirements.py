@@ -143,7 +143,7 @@ def parse_line(line: str, origin: Origin) -> Requirement | None:
     text = editable[1] if editable else line
     if text.startswith("-"):
         return None
-    body, *options = re.split(r"\s+--(?=[a-z])", text)
+    body, *options = re.split(r"(?<!\s)\s+--(?=[a-z])", text)
     body = body.strip().rstrip("\\").strip()
     has_hash = any(option.startswith("hash") for option in options)
     requirement, separator, marker = body.partition(" ; ") if "://" in body else body.partition(";")

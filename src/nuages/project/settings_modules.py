@@ -16,7 +16,7 @@ _MAKES_SETTINGS = re.compile(
 )
 _TURNS_DEBUG_OFF = re.compile(r"^DEBUG\b[^\n]*=\s*False\s*(#|$)", re.MULTILINE)
 _BUILDS_ON = re.compile(
-    r"^\s*(from\s+\.[\w.]*\s+import\s+\*|from\s+[\w.]+\s+import\s+\*|include\(|import\s)", re.MULTILINE
+    r"^[ \t]*(from\s+\.[\w.]*\s+import\s+\*|from\s+[\w.]+\s+import\s+\*|include\(|import\s)", re.MULTILINE
 )
 
 

@@ -126,7 +126,7 @@ def _line(
             found.local.append(requirement[1:])
         elif constraint:
             # A constraint may carry neither hashes (uv would demand them) nor extras.
-            found.constraints.append(re.split(r"\s+--hash[=\s]", requirement)[0])
+            found.constraints.append(re.split(r"(?<!\s)\s+--hash[=\s]", requirement)[0])
         else:
             found.lines.append(requirement)
         return
@@ -172,11 +172,13 @@ def _option(line: str) -> tuple[str, str]:
 
 def _requirement(line: str) -> str:
     """Return a requirement in the form that uv takes, or "\\0" and a path relative to the root for a local package."""
-    line = re.sub(r"\s+--(global-option|install-option|config-settings?)[=\s]+(\"[^\"]*\"|\S+)", "", line)
-    line = re.sub(r"\s+--hash[=\s]+", " --hash=", line)
+    line = re.sub(
+        r"(?<!\s)\s+--(global-option|install-option|config-settings?)[=\s]+(\"[^\"]*\"|\S+)", "", line
+    )
+    line = re.sub(r"(?<!\s)\s+--hash[=\s]+", " --hash=", line)
     if _VCS.match(line) or re.match(r"[a-z][a-z0-9+.-]*://", line):
         return _named_url(line)
-    head = re.split(r"\s+--|\s*;", line)[0].strip()
+    head = re.split(r"(?<!\s)\s+--|(?<!\s)\s*;", line)[0].strip()
     target = re.sub(r"\[[^\]]*\]$", "", head)
     if target.startswith("file:"):
         target = target.removeprefix("file:").removeprefix("//")
@@ -210,5 +212,5 @@ def _named_url(line: str) -> str:
 
 def is_pinned(requirements: Requirements) -> bool:
     """Return whether every line names one release, as `pip freeze` and pip-tools write them."""
-    plain = [re.split(r"\s+--hash=", line)[0] for line in requirements.lines]
+    plain = [re.split(r"(?<!\s)\s+--hash=", line)[0] for line in requirements.lines]
     return bool(plain) and all(_PINNED.match(line) or " @ " in line for line in plain)
