@@ -15,9 +15,10 @@ from nuages.explain.servers import TABLES, known, takes_value
 
 _UNKNOWN_WORD = re.compile("\x00(\\d+)\x00")
 _TEMPLATE = re.compile(r"\{\{[^{}]*\}\}")
-_MOST_WORDS = (
-    5000  # of a command that is looked into; what stands before its server is read again for each of them
-)
+_LONGEST = (
+    1 << 15
+)  # characters of a line; Linux takes four times as many in a word (execve(2)), and people write fewer
+_MOST_WORDS = 5000  # of a command; those before its server are read again for each of them
 _SUBSTITUTION = re.compile(r"\$\(\([^()]*(?:\([^()]*\)[^()]*)*\)\)|\$\([^()]*\)|`[^`]*`|" + _TEMPLATE.pattern)
 _PROGRAM = re.compile("|".join((*TABLES, *wrappers.OWN, *wrappers.SHELLS, r"python[\d.]*")))
 APPLICATION = "APP"
@@ -87,7 +88,9 @@ def named(text: str) -> str:
 
 
 def split(text: str) -> list[Command]:
-    """Return the simple commands of a line of shell; raise ValueError where its quotes do not match."""
+    """Return the simple commands of a line of shell. Raises ValueError for unmatched quotes and too long a line."""
+    if len(text) > _LONGEST:
+        raise ValueError(f"it has more than {_LONGEST:,} characters")
     taken: list[str] = []
 
     def take(match: re.Match[str]) -> str:
@@ -111,7 +114,9 @@ def split(text: str) -> list[Command]:
 
 
 def is_whole(text: str) -> bool:
-    """Return whether the quotes of a text match."""
+    """Return whether the quotes of a text match, as far as it is a line that is read."""
+    if len(text) > _LONGEST or not {"'", '"', "\\"} & {*text}:
+        return True
     try:
         split(text)
     except ValueError:

@@ -36,6 +36,7 @@ def seconds(text: str, path: str, **beside: str) -> float:
         ("compose.yaml", "services:\n  web:\n    command: >\n      gunicorn a", " "),
         ("Dockerfile", "FROM a\nCMD gunicorn a\nENV A=1 ", "a"),
         ("run.sh", "#!/bin/sh\n", "\n"),
+        ("Procfile", "web: gunicorn ", "`"),
     ],
 )
 def test_a_file_of_one_thing_again_and_again_is_read_in_no_time(path: str, start: str, unit: str) -> None:
@@ -60,3 +61,9 @@ def test_one_file_of_many_services_is_read_once() -> None:
     names = "".join(f"  web{at}:\n    command: gunicorn -c gunicorn.conf.py\n" for at in range(400))
     conf = "".join(f"variable_{at} = 1\n" for at in range(2000))
     assert seconds(f"services:\n{names}", "compose.yaml", conf=conf) < ENOUGH
+
+
+def test_a_line_that_is_none_hides_nothing_behind_it() -> None:
+    text = f"#!/bin/sh\necho '{'x' * 40_000}\nexec gunicorn shop.wsgi -w 3\n"
+    (part,) = [one for one in read(text, "run.sh", lambda _: None).parts if one.server]
+    assert [item.origin.line for item in part.items] == [3, 3]

@@ -481,7 +481,7 @@ def test_a_variable_of_a_dockerfile_is_set_too_or_left_out_for_a_reason(
     assert "hush" not in out
 
 
-@pytest.mark.parametrize("name", ["a" * 300, "a/" * 100_000 + "b", "a\0b"])
+@pytest.mark.parametrize("name", ["a" * 300, "a/" * 10_000 + "b", "a\0b"])
 def test_a_name_that_no_file_can_have_is_of_a_file_that_is_not_there(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
