@@ -152,7 +152,7 @@ def _instructions(text: str) -> Iterator[_Instruction]:
         if not stripped or stripped.startswith("#"):
             continue
         name, _, rest = stripped.partition(" ")
-        ends = re.findall(r"<<-?[\"']?(\w+)", rest) if name.upper() in {"RUN", "COPY"} else []
+        ends = scripts.HEREDOC.findall(rest) if name.upper() in {"RUN", "COPY"} else []
         yield _Instruction(
             name=name.upper(),
             text=" ".join(rest.split()) if name.upper() != "ENV" else rest.strip(),

@@ -22,7 +22,8 @@ _SCRIPT = re.compile(r"\.(sh|bash)$|entrypoint|/(start|run|boot)[\w-]*$")
 _STOPS_WITHIN = 35.0  # seconds; --drain 5s and --grace 30s, the defaults
 _LONGEST_QUOTATION = 60  # lines
 _LONGEST_VALUE = 10_000  # characters; of `A=$A$A` each line doubles it
-_HEREDOC = re.compile(r"<<-?\s*[\"']?(\w+)")
+# What ends a here-document; not bash's `<<< word`, nor `$((1<<4))`.
+HEREDOC = re.compile(r"(?<!<)<<-?(?!<)\s*[\"']?([A-Za-z_]\w*)")
 _ASSIGNED = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)=(?:\"([^\"`]*)\"|'([^']*)'|([^\s\"'`;&|()]*))")
 _NAMED = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _NOTHING_HERE = """
@@ -263,7 +264,7 @@ def script(text: str, path: str, *, first: int = 1, variables: Mapping[str, str]
             continue
         if not stripped or stripped.startswith("#"):
             continue
-        ends = _HEREDOC.findall(stripped)
+        ends = HEREDOC.findall(stripped)
         stripped = _NAMED.sub(lambda match: variables.get(match[1] or match[2], match[0]), stripped)
         if assigned := _ASSIGNED.fullmatch(stripped):
             value = assigned[2] or assigned[3] or assigned[4] or ""

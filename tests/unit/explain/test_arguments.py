@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nuages.errors import Origin
-from nuages.explain import arguments, conclusion, scripts, services, units
+from nuages.explain import arguments, conclusion, dockerfile, scripts, services, units
 from nuages.explain.facts import Setting
 from nuages.explain.servers import TABLES
 from nuages.explain.translation import rows
@@ -171,3 +171,15 @@ def test_no_text_gives_a_traceback(text: str) -> None:
 @pytest.mark.parametrize("end", ["", "h", " s"])
 def test_a_time_of_more_digits_than_any_number_has_is_none(end: str) -> None:
     assert served(f"uwsgi --http :80 --module shop.wsgi --harakiri '{'3' * 400}{end}'").endswith("0.0.0.0:80")
+
+
+@pytest.mark.parametrize("before", ["grep -q yes <<< yes", "read -r A <<<word", "limit=$((1<<4))"])
+def test_what_is_no_here_document_hides_nothing_behind_it(before: str) -> None:
+    for read, lines in (
+        (scripts.script, f"#!/bin/bash\n{before}\nexec gunicorn shop.wsgi -w 3\n"),
+        (
+            lambda text, path: dockerfile.read(text, path, lambda *_: ""),
+            f"FROM python\nRUN {before}\nCMD gunicorn shop.wsgi -w 3\n",
+        ),
+    ):
+        assert any(part.server == "gunicorn" for part in read(lines, "f")), lines
