@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.process.harness import SETTINGS, serving, write_project
@@ -31,6 +32,10 @@ def _error(project: Path, command: str) -> str:
         "STATIC_URL = 'http://[shop'",
         "MEDIA_ROOT = 'a\\0b'",
         "SECURE_PROXY_SSL_HEADER = [3, 4]",
+        "ROOT_URLCONF = None",
+        # It served these, and answered 500 to every page, or to those with a template.
+        "ALLOWED_HOSTS = [5]",
+        "TEMPLATES = {'BACKEND': 'django.template.backends.django.DjangoTemplates'}",
     ],
 )
 def test_serve_names_a_setting_of_a_wrong_kind(tmp_path: Path, setting: str) -> None:
@@ -46,6 +51,42 @@ def test_serve_names_a_setting_of_a_wrong_kind(tmp_path: Path, setting: str) -> 
 @pytest.mark.parametrize(
     ("setting", "what"),
     [
+        ("ROOT_URLCONF = 'no.such'", "the project needs the module no, which is not installed here"),
+        (
+            "TEMPLATES = [{'BACKEND': 'no.Engine'}]",
+            "the project needs the module no, which is not installed here",
+        ),
+        ("TEMPLATES = [{'APP_DIRS': True}]", "Django does not accept the settings"),
+        (
+            "SESSION_SERIALIZER = 'django.core.signing.NoSuch'",
+            "what the project's middleware needs cannot be loaded",
+        ),
+        ("SECRET_KEY = ''", "SECRET_KEY is empty"),
+    ],
+)
+def test_serve_names_a_setting_that_every_page_would_fail_on(tmp_path: Path, setting: str, what: str) -> None:
+    middleware = [
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.contrib.messages.middleware.MessageMiddleware",
+    ]
+    project = write_project(tmp_path, settings=f"{setting}\nMIDDLEWARE = {middleware}\n")
+    with serving(project, "--workers", "1") as server:
+        error = server.error()
+        assert server.wait() == 3
+    assert error.startswith(f"error: {what}\n  pages/settings.py:{LINE}\n")
+    assert "src/nuages" not in error
+
+
+@pytest.mark.parametrize("setting", ["ALLOWED_HOSTS = [None, '', '*']", "SECRET_KEY = ''"])
+def test_serve_takes_what_no_page_fails_on(tmp_path: Path, setting: str) -> None:
+    with serving(write_project(tmp_path, settings=f"{setting}\n"), "--workers", "1") as server:
+        server.wait_for("ready")
+        assert server.get("/") == "hello"
+
+
+@pytest.mark.parametrize(
+    ("setting", "what"),
+    [
         ("STATICFILES_DIRS = 5", "STATICFILES_DIRS is of the wrong kind"),
         ("STATICFILES_DIRS = [('a',)]", "STATICFILES_DIRS is of the wrong kind"),
         ("STATIC_ROOT = b'/srv/static'", "STATIC_ROOT is of the wrong kind"),
@@ -54,6 +95,7 @@ def test_serve_names_a_setting_of_a_wrong_kind(tmp_path: Path, setting: str) -> 
             "STATICFILES_FINDERS = 3",
             "STATICFILES_FINDERS is of the wrong kind: the static files cannot be collected",
         ),
+        ("STATICFILES_FINDERS = ['no.Such']", "the static files cannot be collected"),
         # What filling fails on was lost: «STATIC_ROOT is not set, and --fill-settings is off».
         ("STORAGES = {'staticfiles': 3}", "STORAGES is of the wrong kind"),
     ],
@@ -100,18 +142,38 @@ def test_what_up_asks_the_project_is_answered_with_the_setting(
 ) -> None:
     database = "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': ':memory:'}}\n"
     project = write_project(tmp_path, settings=f"{setting}\n{database}")
-    application = {"directory": str(project), "settings": "pages.settings", "apps": []}
-    request = {"application": application, "static_root": str(tmp_path / "s"), "debug": None, "fills": True}
-    (tmp_path / "request").write_text(json.dumps(request))
-    probe = [
-        sys.executable,
-        "-m",
-        "nuages.runtime.probe",
-        str(tmp_path / "request"),
-        str(tmp_path / "answer"),
-    ]
-    done = subprocess.run(probe, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, done.stderr
-    error = json.loads((tmp_path / "answer").read_text())["error"]
+    error = _asked(tmp_path, project)["error"]
     assert error["what"] == head
     assert all(error[part] for part in ("where", "why", "hint"))
+
+
+@pytest.mark.parametrize(
+    ("setting", "head"),
+    [
+        ("ROOT_URLCONF = 3", "ROOT_URLCONF is of the wrong kind"),
+        ("ROOT_URLCONF = 'no.such'", "the project needs the module no, which is not installed here"),
+        ("SILENCED_SYSTEM_CHECKS = []", ""),
+    ],
+)
+def test_what_migrate_fails_on_before_it_begins_is_told_by_its_setting(
+    tmp_path: Path, setting: str, head: str
+) -> None:
+    database = "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': ':memory:'}}\n"
+    project = write_project(tmp_path, settings=f"{setting}\n{database}")
+    assert "error" not in _asked(tmp_path, project)
+    answer = _asked(tmp_path, project, checks=True)
+    error = answer.get("error", {"what": "", "where": ""})
+    assert (error["what"], error["where"]) == (head, f"pages/settings.py:{LINE}" if head else "")
+
+
+def _asked(folder: Path, project: Path, **more: bool) -> dict[str, Any]:
+    """Return what the project answers to what `up` asks it."""
+    application = {"directory": str(project), "settings": "pages.settings", "apps": []}
+    request = {"application": application, "static_root": str(folder / "s"), "debug": None, "fills": True}
+    asked, answered = folder / "request", folder / "answer"
+    asked.write_text(json.dumps({**request, **more}))
+    probe = [sys.executable, "-m", "nuages.runtime.probe", str(asked), str(answered)]
+    done = subprocess.run(probe, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(answered.read_text())
+    return answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nuages.environment.errand import failed, run
@@ -13,11 +13,18 @@ from nuages.environment.prepared import Prepared, manage_command, migrate_comman
 from nuages.errors import NuagesError, OutsideError, ProjectError
 
 
-def migrate(prepared: Prepared, database: Mapping[str, Any], report: Report, when: str = "auto") -> bool:
+def migrate(
+    prepared: Prepared,
+    database: Mapping[str, Any],
+    report: Report,
+    when: str = "auto",
+    fault: Callable[[], NuagesError | None] = lambda: None,
+) -> bool:
     """Apply the migrations of the default database, as the probe saw it; return whether none is left over.
 
-    `when` is `--migrate`: `auto` applies them on this machine only. Raises OutsideError where the database does not
-    answer, ProjectError where it is elsewhere and nobody asked, or where the migrations fail.
+    `when` is `--migrate`: `auto` applies them on this machine only. `fault` is asked where the command fails before it
+    applies anything: what of the project it cannot load, told better than by its traceback. Raises OutsideError where
+    the database does not answer, ProjectError where it is elsewhere and nobody asked, or where the migrations fail.
     """
     if not database or when == "off":
         return not database
@@ -61,6 +68,8 @@ def migrate(prepared: Prepared, database: Mapping[str, Any], report: Report, whe
 
     code, said = run(migrate_command(prepared), hear)
     if code:
+        if not done and (found := fault()) is not None:
+            raise found
         raise failed(
             "the migrations cannot be applied",
             "manage.py migrate",

@@ -80,7 +80,9 @@ def bring(prepared: Prepared, wanted: Wanted, report: Report) -> bool:
             return bool(record["collected"].get("moved"))
         facts = _probe(prepared, wanted)
         collected = _collect(prepared, wanted, facts, record, report)
-        migrated = migrate(prepared, facts.get("database", {}), report, wanted.migrate)
+        migrated = migrate(
+            prepared, facts.get("database", {}), report, wanted.migrate, lambda: _fault(prepared, wanted)
+        )
         places = (
             facts.get("media"),
             facts.get("static", {}).get("root"),
@@ -174,11 +176,35 @@ def _applied(name: str | None) -> str:
 
 
 def _probe(prepared: Prepared, wanted: Wanted) -> dict[str, Any]:
+    facts, code, said = _asked(prepared, wanted)
+    if not facts:
+        raise StartError(
+            "the project's settings cannot be loaded",
+            where=prepared.variables.get("DJANGO_SETTINGS_MODULE", ""),
+            why="\n".join([f"the process that loads them ended with status {code}", *said[-20:]]),
+            hint="load them by hand: nuages run -- check",
+        )
+    if "error" in facts:
+        raise _error(facts["error"], prepared)
+    return facts
+
+
+def _fault(prepared: Prepared, wanted: Wanted) -> NuagesError | None:
+    """Return what Django's commands fail on before they begin: their checks load URLs and templates."""
+    facts, _, _ = _asked(prepared, wanted, checks=True)
+    return _error(facts["error"], prepared) if "error" in facts else None
+
+
+def _asked(
+    prepared: Prepared, wanted: Wanted, *, checks: bool = False
+) -> tuple[dict[str, Any], int, list[str]]:
+    """Load the project in a process of its own; return what it answers, its status, and what it said."""
     request = {
         "application": dict(wanted.application),
         "static_root": str(prepared.static),
         "fills": wanted.fills,
         "debug": wanted.debug,
+        "checks": checks,
     }
     with (
         disk(prepared.private),
@@ -189,23 +215,13 @@ def _probe(prepared: Prepared, wanted: Wanted) -> dict[str, Any]:
         probe = command(prepared, "-m", "nuages.runtime.probe", str(asked), str(answered))
         code, said = run(probe)
         facts = read_json(answered)
-    if not facts:
-        raise StartError(
-            "the project's settings cannot be loaded",
-            where=prepared.variables.get("DJANGO_SETTINGS_MODULE", ""),
-            why="\n".join([f"the process that loads them ended with status {code}", *said[-20:]]),
-            hint="load them by hand: nuages run -- check",
-        )
-    if "error" in facts:
-        error = _error(facts["error"])
-        tell_unset(error, prepared.project, prepared.variables)
-        raise error
-    return facts
+    return facts, code, said
 
 
-def _error(fields: Mapping[str, str]) -> NuagesError:
+def _error(fields: Mapping[str, str], prepared: Prepared) -> NuagesError:
     kind = getattr(errors, fields["kind"], StartError)
     found: NuagesError = kind(fields["what"], where=fields["where"], why=fields["why"], hint=fields["hint"])
+    tell_unset(found, prepared.project, prepared.variables)
     return found
 
 

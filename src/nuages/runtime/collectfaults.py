@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 from nuages.errors import ProjectError
+from nuages.runtime import culprits
 
 _FAILED = re.compile(r"Post-processing '(.+)' failed!")
 _MISSING = re.compile(r"The file '?(.+?)'? could not be found")
@@ -56,8 +58,11 @@ def collect_error(
             "a folder of static files does not exist", where=str(error.filename), why=text,
             hint="make the folder, or take it out of STATICFILES_DIRS; a front-end build may have to make it",
         )  # fmt: skip
+    setting = ""
+    if isinstance(error, ImportError) or type(error).__name__ == "ImproperlyConfigured":
+        setting = culprits.place(error, os.environ.get("DJANGO_SETTINGS_MODULE"))
     return ProjectError(
-        "the static files cannot be collected", where=f"manage.py {command}",
+        "the static files cannot be collected", where=setting or f"manage.py {command}",
         why=f"{type(error).__name__}: {text}".strip() + (f"\n{said.strip()}" if said.strip() else ""),
         hint=f"correct what the message names; `python manage.py {command}` shows the same",
     )  # fmt: skip

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,7 +32,8 @@ _READERS = {
     "/logging/config.py": "LOGGING", "/django/apps/": "INSTALLED_APPS", "/django/db/utils.py": "DATABASES",
     "/django/core/cache/__init__.py": "CACHES", "/django/template/utils.py": "TEMPLATES",
     "/django/core/handlers/base.py": "MIDDLEWARE", "/django/core/files/storage/handler.py": "STORAGES",
-    "/django/contrib/staticfiles/finders.py": "STATICFILES_FINDERS",
+    "/django/contrib/staticfiles/finders.py": "STATICFILES_FINDERS", "/django/template/engine.py": "TEMPLATES",
+    "/django/urls/resolvers.py": "ROOT_URLCONF",
 }  # fmt: skip
 """Who reads a setting and names it in no error: the last of these files in a traceback tells which one it was."""
 
@@ -112,10 +114,19 @@ def _or_none(fits: Fits) -> Fits:
     return lambda value: value is None or fits(value)
 
 
+def _host(value: Any) -> bool:
+    """Return whether it is an entry of ALLOWED_HOSTS: what is empty fits no host, and Django passes it over."""
+    return not value or _text(value)
+
+
+def _urls(value: Any) -> bool:
+    return _text(value) or isinstance(value, (ModuleType, tuple))
+
+
 _TEXTS = _each(_text)
 _FOLDERS = _each(_path)
 _KINDS: Mapping[str, _Kind] = {
-    "ALLOWED_HOSTS": _Kind("a list of host names", _TEXTS, 'ALLOWED_HOSTS = ["shop.example"]'),
+    "ALLOWED_HOSTS": _Kind("a list of host names", _each(_host), 'ALLOWED_HOSTS = ["shop.example"]'),
     "CACHES": _Kind(
         "a dictionary with one for each cache", _by_name,
         'CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}',
@@ -141,6 +152,7 @@ _KINDS: Mapping[str, _Kind] = {
         "a list of names", _TEXTS, 'MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]'
     ),
     "MIGRATION_MODULES": _Kind("a dictionary", _mapping, "MIGRATION_MODULES = {}"),
+    "ROOT_URLCONF": _Kind("the name of a module", _urls, 'ROOT_URLCONF = "shop.urls"'),
     "SECURE_PROXY_SSL_HEADER": _Kind(
         "a pair of texts or None", _or_none(_header),
         'SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")',
@@ -198,7 +210,8 @@ def error_of(error: BaseException, module: str | None, *, what: str = "") -> Sta
     if not (refused or isinstance(error, _OF_KIND)):
         return None
     said = f"{type(error).__name__}: {error}"
-    found = [each for each in find(module) if not refused or each.name in said]
+    read = set(_readers(error))
+    found = [each for each in find(module) if not refused or each.name in said or each.name in read]
     if not found:
         return None
     first = next((each for each in found if each.name in said), found[0])
@@ -215,15 +228,31 @@ def place(error: BaseException, module: str | None) -> str:
         return ""
     known = vars(sys.modules[module])
     names = [name for name in re.findall(r"\b[A-Z][A-Z_]{3,}\b", str(error)) if name in known]
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        file = frame.filename.replace("\\", "/")
-        names += [name for part, name in _READERS.items() if part in file and name in known]
-    # «Incorrect timezone setting: Mars»
-    said = {word for word in re.split(r"[\s'\"]+", str(error)) if len(word) > 2}
+    names += [name for name in _readers(error) if name in known]
     texts = ((name, value) for name, value in known.items() if name.isupper() and isinstance(value, str))
-    names += [name for name, value in texts if value in said]
+    names += [name for name, value in texts if _is_about(error, value)]
     found = (assignment(module, name) for name in names)
     return next((str(one[0]) for one in found if one), "")
+
+
+def _is_about(error: BaseException, value: str) -> bool:
+    """Return whether an error tells a setting's value: «Incorrect timezone setting: Mars».
+
+    Of a class that cannot be imported it tells a part: «No module named 'shop'», «Module "shop.auth" does not define a
+    "Backend" attribute/class».
+    """
+    said = {word for word in re.split(r"[\s'\"]+", str(error)) if len(word) > 2}
+    absent = error.name if isinstance(error, ModuleNotFoundError) else None
+    module, _, attribute = value.rpartition(".")
+    is_there = value in said or bool(module and {module, attribute} <= said)
+    return is_there or bool(absent and f"{value}.".startswith(f"{absent}."))
+
+
+def _readers(error: BaseException) -> Iterator[str]:
+    """Yield the settings that an error's frames were reading, the innermost first."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        file = frame.filename.replace("\\", "/")
+        yield from (name for part, name in _READERS.items() if part in file)
 
 
 @contextmanager

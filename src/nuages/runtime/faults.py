@@ -246,16 +246,8 @@ def _start_error(
             "the database's driver is not installed here", where=place, why=why,
             hint=f"add {_DRIVERS.get(driver[1], driver[1])} to the project's dependencies and lock, and install them",
         )  # fmt: skip
-    if kind == "ImproperlyConfigured" and _NO_CLASS.search(str(error)):
-        return StartError(
-            "the variable DJANGO_CONFIGURATION is not set", where=place, why=why,
-            hint="set it to the class of the settings that is to be served, such as DJANGO_CONFIGURATION=Production",
-        )  # fmt: skip
     if kind == "ImproperlyConfigured":
-        return StartError(
-            "Django does not accept the settings", where=place, why=why,
-            hint="correct the setting that the last line names",
-        )  # fmt: skip
+        return _refusal(str(error), place, why)
     if isinstance(error, SystemExit):
         return StartError(
             f"the project ended itself while {loading} was loaded", where=place, why=why,
@@ -270,6 +262,25 @@ def _start_error(
     return StartError(
         f"{loading} cannot be loaded", where=place, why=why,
         hint=f"correct {named}; `python manage.py check` shows the same",
+    )  # fmt: skip
+
+
+def _refusal(said: str, place: str, why: str) -> StartError:
+    """Return the error for settings that Django, or django-configurations, does not accept."""
+    if _NO_CLASS.search(said):
+        return StartError(
+            "the variable DJANGO_CONFIGURATION is not set", where=place, why=why,
+            hint="set it to the class of the settings that is to be served, such as DJANGO_CONFIGURATION=Production",
+        )  # fmt: skip
+    if "The SECRET_KEY setting must not be empty" in said:
+        return StartError(
+            "SECRET_KEY is empty", where=place, why=why,
+            hint='set the variable that it reads, or have it read one: SECRET_KEY = os.environ["SECRET_KEY"]\n'
+            "`nuages up` generates what that variable wants, and keeps it",
+        )  # fmt: skip
+    return StartError(
+        "Django does not accept the settings", where=place, why=why,
+        hint="correct the setting that the last line names",
     )  # fmt: skip
 
 

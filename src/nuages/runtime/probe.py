@@ -13,9 +13,12 @@ from typing import Any
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Return what is true of the loaded project: its databases, the migrations to apply, its static files."""
+    """Return what is true of the loaded project: its databases, the migrations to apply, its static files.
+
+    A request for `checks` is answered with what Django's checks fail on, if they do.
+    """
     from nuages.errors import NuagesError
-    from nuages.runtime import culprits
+    from nuages.runtime import acceptance, culprits
     from nuages.runtime.application import Application
     from nuages.runtime.django import import_django
     from nuages.runtime.filling import Wish
@@ -37,6 +40,9 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         )
         with bringer.watching():
             bring_up_alone(bringer, application, directories)
+        if request.get("checks"):
+            acceptance.check_as_commands_do(directories)
+            return {}
         with culprits.blamed():
             return {
                 "database": _database(made), "static": _static(), "media": _media(), "engines": _engines(),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nuages.errors import NuagesError, StartError
-from nuages.runtime import loggers, pools, templates
+from nuages.runtime import acceptance, loggers, pools, templates
 from nuages.runtime.application import Application
 from nuages.runtime.bucket import bucket_of
 from nuages.runtime.collected import files_of_project
@@ -101,6 +101,7 @@ def load(application: Application, settings: Settings, report: Report, *, first:
         if settings.reload:
             templates.check(directories)
         site = _site(entries, handlers, directories, settings, report)
+        acceptance.check(directories)
         return _with_media(site, application.directory, settings, report, first=first)
 
 

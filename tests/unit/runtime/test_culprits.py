@@ -58,6 +58,8 @@ WRONG = {
     "CACHES = []": "a list stands where a dictionary with one for each cache is wanted",
     "INSTALLED_APPS = ['']": "a list of str stands where a list of the applications' names is wanted",
     "SECURE_PROXY_SSL_HEADER = 'x'": "a str stands where a pair of texts or None is wanted",
+    "ROOT_URLCONF = 3": "an int stands where the name of a module is wanted",
+    "ALLOWED_HOSTS = ['shop.example', 5]": "a list of int, str stands where a list of host names is wanted",
     "TEMPLATES = [3]": "a list of int stands where a list of dictionaries is wanted",
 }
 
@@ -83,7 +85,7 @@ def test_what_the_hint_would_paste_is_of_the_right_kind(load: Load, tmp_path: Pa
 def test_what_django_takes_is_of_no_wrong_kind(load: Load) -> None:
     module = load(
         "from pathlib import Path\nSTATICFILES_DIRS = (Path('a'), ['p', 'b'], ('q', Path('c')))\nSTATIC_URL = None\n"
-        "INSTALLED_APPS = ()\nDATABASES = {}\nFORCE_SCRIPT_NAME = None\n"
+        "INSTALLED_APPS = ()\nDATABASES = {}\nFORCE_SCRIPT_NAME = None\nALLOWED_HOSTS = ['shop.example', None, '']\n"
     )
     vars(sys.modules[module])["STATIC_URL"] = lazystr("/static/")
     assert list(culprits.find(module)) == []
@@ -164,3 +166,13 @@ def test_a_settings_module_that_is_not_there_has_no_culprits() -> None:
     assert list(culprits.find("settings.of.nobody")) == []
     assert culprits.place(ValueError("STATIC_URL"), "settings.of.nobody") == ""
     assert "settings.of.nobody" not in sys.modules
+
+
+def test_a_setting_that_names_a_class_is_told_where_a_part_of_the_name_is_not_there(load: Load) -> None:
+    module = load("DEBUG = False\nSESSION_SERIALIZER = 'shop_of_nobody.sessions.Serializer'\n")
+    error: Exception = ModuleNotFoundError("No module named 'shop_of_nobody'", name="shop_of_nobody")
+    assert culprits.place(error, module) == "settings_of_a_wrong_kind.py:2"
+    error = ImportError('Module "shop_of_nobody.sessions" does not define a "Serializer" attribute/class')
+    assert culprits.place(error, module) == "settings_of_a_wrong_kind.py:2"
+    error = ModuleNotFoundError("No module named 'shop'", name="shop")
+    assert culprits.place(error, module) == ""

@@ -1,0 +1,75 @@
+"""Settings that load, and that every page then fails on: tried at the start, where the error can name them.
+
+Only what Django itself does with them for each request or each page is done here. What a single view uses may be wrong
+for years, and nobody is harmed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from nuages.errors import NuagesError
+from nuages.runtime.faults import start_error
+
+_SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
+_MESSAGES = "django.contrib.messages.middleware.MessageMiddleware"
+
+
+def check(directories: tuple[str, ...]) -> None:
+    """Raise StartError where host names cannot be compared, templates not be made, or middleware not work at all."""
+    for loading, step in (
+        ("ALLOWED_HOSTS", _hosts),
+        ("what the project's middleware needs", _middleware),
+        ("the template engines", _engines),
+    ):
+        _tried(step, directories, loading)
+
+
+def check_as_commands_do(directories: tuple[str, ...]) -> None:
+    """Raise StartError for what Django's checks raise, with which its commands begin; what they tell is theirs."""
+    from django.core.checks import run_checks
+
+    _tried(lambda: run_checks(databases=["default"]), directories, "the project's URLs and middleware")
+
+
+def _tried(step: Callable[[], Any], directories: tuple[str, ...], loading: str) -> None:
+    module = os.environ.get("DJANGO_SETTINGS_MODULE")
+    try:
+        step()
+    except NuagesError:
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the project's code raises
+        raise start_error(error, directories=directories, settings=module, loading=loading) from None
+
+
+def _hosts() -> None:
+    """Compare a name that fits no entry: it is compared with all of them."""
+    from django.conf import settings
+    from django.http.request import validate_host
+
+    validate_host("nuages.invalid", settings.ALLOWED_HOSTS or ())
+
+
+def _middleware() -> None:
+    """Import what Django's own middleware takes from settings for every request."""
+    from django.conf import settings
+    from django.utils.module_loading import import_string
+
+    if _SESSIONS in settings.MIDDLEWARE:
+        import_string(settings.SESSION_SERIALIZER)
+    if _MESSAGES in settings.MIDDLEWARE:
+        from django.contrib.messages.storage.cookie import CookieStorage
+        from django.contrib.messages.storage.fallback import FallbackStorage
+
+        if issubclass(import_string(settings.MESSAGE_STORAGE), (CookieStorage, FallbackStorage)):
+            _ = settings.SECRET_KEY  # signs them; Django refuses an empty one when it is read
+
+
+def _engines() -> None:
+    from django.template import engines
+
+    for backend in engines.all():
+        engine: Any = getattr(backend, "engine", None)
+        _ = getattr(engine, "template_loaders", None), getattr(engine, "template_context_processors", None)
