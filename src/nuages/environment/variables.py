@@ -75,6 +75,8 @@ def fill(
         lines.append(f"DEBUG is turned off: {switch.variable}={switch.off} ({switch.origin})")
     if project.settings and "DJANGO_SETTINGS_MODULE" not in given:
         values["DJANGO_SETTINGS_MODULE"] = project.settings.value
+    if project.configuration and "DJANGO_CONFIGURATION" not in given:
+        values["DJANGO_CONFIGURATION"] = project.configuration.value
     return Given(values=values, generated=generated, lines=tuple(lines))
 
 

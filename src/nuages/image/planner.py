@@ -173,6 +173,8 @@ def _environ(project: Project, found: Findings, options: ImageOptions) -> dict[s
     values = dict(own)
     if project.settings:
         values["DJANGO_SETTINGS_MODULE"] = _stated(project.settings)
+    if project.configuration and "DJANGO_CONFIGURATION" not in own:
+        values["DJANGO_CONFIGURATION"] = _stated(project.configuration)
     if project.serving:
         apps = " ".join(entry.path for entry in project.serving)
         values["NUAGES_APP"] = Stated(value=apps, origin=str(project.serving[0].origin))

@@ -170,7 +170,7 @@ class Executor(Branches):
         for base in reversed(bases):
             if isinstance(base, Class):
                 scope.names.update({name: copied(value) for name, value in base.scope.names.items()})
-        made = Class(statement.name, scope, bases)
+        made = Class(statement.name, scope, bases, statement.lineno)
         outer, self.scope = self.scope, scope
         try:
             self.class_body(made, statement)

@@ -261,6 +261,8 @@ class Project:
     manage: Fact[str] | None
     settings: Fact[str] | None
     """None for one-file projects that call `settings.configure()`."""
+    configuration: Fact[str] | None = None
+    """The class of the settings module whose attributes are the settings (django-configurations)."""
     candidates: tuple[Candidate, ...]
     wsgi: EntryPoint | None
     asgi: EntryPoint | None

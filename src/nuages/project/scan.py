@@ -144,7 +144,7 @@ def examine(
     told = agreed
     stored = databases.find(source.assignments, source.variables, str(tree.root))
     declared = found or imports.guess(tree, path, listed, tuple(one.engine for one in stored))
-    notes += [*choice.notes, *(() if found else declared.notes)]
+    notes += [*choice.notes, *source.notes, *(() if found else declared.notes)]
     if not asked:
         applications = {
             fact.name: Fact(str(fact.value), fact.origin) for fact in source.assignments if fact.is_known
@@ -178,6 +178,7 @@ def examine(
         directory=place.directory,
         manage=place.manage,
         settings=choice.settings,
+        configuration=source.configuration,
         candidates=choice.candidates,
         wsgi=wsgi,
         asgi=asgi,

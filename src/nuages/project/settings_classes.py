@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from typing import Any
 
 from nuages.project import shapes
@@ -44,6 +45,10 @@ class SettingsClasses(Functions):
             if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef)) and inner.decorator_list:
                 continue
             self.body([inner])
+
+    def store(self, target: ast.expr, value: Any, touched: set[str], node: ast.expr | None) -> None:
+        """Give a target of an assignment its value."""
+        raise NotImplementedError
 
     def instantiate(self, kind: Class, call: ast.Call) -> Any:
         """Return an instance: its attributes are those of the class body, its arguments are looked at."""
@@ -110,7 +115,12 @@ class SettingsClasses(Functions):
         if not isinstance(function, Dotted) or not function.name.startswith("configurations.values."):
             return False
         name = statement.targets[0].id
-        self.scope.names[name] = self._configured(function, call, name)
+        outer, self.touched = self.touched, set()
+        value = self._configured(function, call, name)
+        touched, self.touched = self.touched, outer | self.touched
+        if function.name.endswith(".DatabaseURLValue"):
+            value = {"default": value}
+        self.store(statement.targets[0], value, touched, call)
         return True
 
     def _outside(self, function: Dotted, node: ast.Call) -> Any:
@@ -142,10 +152,32 @@ class SettingsClasses(Functions):
         )
         given = self.text_of(full)
         if given is not None:
-            return given if last in {"Value", "SecretValue"} else UNKNOWN
+            return _configuration_text(given, last)
         if default is None and last in _EMPTY:
             return _EMPTY[last]()
         return self.evaluate(default) if default is not None else Missing(full)
+
+
+def is_configuration(made: Class) -> bool:
+    """Return whether a class is one of django-configurations', which takes its values from the environment."""
+    return any(
+        is_configuration(base)
+        if isinstance(base, Class)
+        else isinstance(base, Dotted) and re.fullmatch(r"configurations\.(base\.)?Configuration", base.name)
+        for base in made.bases
+    )
+
+
+def _configuration_text(text: str, value: str) -> Any:
+    """Return what a value of django-configurations makes of a variable's text."""
+    if value in {"Value", "SecretValue", "DatabaseURLValue", "URLValue"}:
+        return text
+    if value in {"BooleanValue", "IntegerValue", "PositiveIntegerValue", "ListValue"}:
+        try:
+            return parsed(text, _KINDS[value])
+        except ValueError:
+            return UNKNOWN
+    return UNKNOWN
 
 
 def _constant(node: ast.expr | None) -> Any:

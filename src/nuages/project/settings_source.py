@@ -5,17 +5,16 @@ from __future__ import annotations
 import ast
 import posixpath
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 from nuages.errors import Origin
+from nuages.project import configuration_class, gaps
 from nuages.project.environment import Read, variables
 from nuages.project.execute import Executor, follow
 from nuages.project.model import Assignment, Fact, Problem, Switch, Variable, VariableKind
-from nuages.project.syntax import Lost
 from nuages.project.tree import Tree
 from nuages.project.values import EnvironPath, Missing, Scope, is_known, truth
 
@@ -26,13 +25,7 @@ _ON = ("True", "1")
 _PRODUCTION = re.compile(r"PROD|LIVE(?!_?RELOAD)", re.IGNORECASE)
 _MAX_TEXT = 2000
 _MAX_RUNS = 8
-_READS = re.compile(r"environ|getenv|\benv\b|\bconfig\(|BaseSettings")
 _MAX_STEPS = 200_000
-# What only newer Pythons than the oldest that nuages runs on can read (PEPs 646, 654, 695, 701, 750, 758).
-_NEWER = re.compile(
-    r"^\s*type\s+\w|\b(def|class)\s+\w+\s*\[|\bexcept\s*\*|\bexcept\s+[\w.]+\s*,|\*\w+\]|\b[fFtT][rR]?[\"']",
-    re.MULTILINE,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +43,9 @@ class Source:
     absent: tuple[tuple[str, Origin], ...] = ()
     problems: tuple[Problem, ...] = ()
     made: tuple[Fact[str], ...] = ()
+    configuration: Fact[str] | None = None
+    """The class of django-configurations whose settings they are."""
+    notes: tuple[str, ...] = ()
     is_debug_guessed: bool = False
     """Whether reading does not tell what DEBUG is, and took it for off."""
 
@@ -69,12 +65,14 @@ def read(
     project wants a Python that nuages does not run on, and what does not parse may be right there.
     """
     if tree.module(path) is None:
-        return Source(files=(path,), problems=tuple(_broken(tree, path, is_old)) or (_unparsed(tree, path),))
-    first = _Run(tree, path, bases, environ)
+        return Source(
+            files=(path,), problems=tuple(gaps.broken(tree, path, is_old)) or (gaps.unparsed(tree, path),)
+        )
+    first = _Run(tree, path, bases, environ, entries)
     switch = _switch(first)
     run = first
     if switch is not None and switch.off is not None and switch.variable not in environ:
-        run = _Run(tree, path, bases, {**environ, switch.variable: switch.off})
+        run = first.again(switch.variable, switch.off)
     executor = run.executor
     if (
         switch is not None
@@ -84,6 +82,9 @@ def read(
         # With a value for it, nothing failed: `environ.get("DEBUG").lower()`.
         executor.require(switch.variable)
     executor.follows = False
+    if run.chosen:
+        # It is given them, so their own default is not what counts.
+        executor.environ[configuration_class.VARIABLE] = run.chosen.name.value
     for entry in entries:
         if entry not in executor.scopes:
             follow(executor, entry)
@@ -97,8 +98,10 @@ def read(
         ),
         debug=switch,
         absent=tuple(executor.absent.items()),
-        problems=tuple(_unread(tree, executor, path, is_old)),
+        problems=tuple(gaps.unread(tree, executor, path, is_old)),
         is_debug_guessed=executor.guessed_debug,
+        configuration=run.chosen.name if run.chosen else None,
+        notes=(run.chosen.note,) if run.chosen and run.chosen.note else (),
         made=tuple(Fact(_place(folder, str(tree.root)), origin) for folder, origin in executor.made.items()),
     )
 
@@ -112,15 +115,24 @@ def _place(folder: str, root: str) -> str:
 class _Run:
     """One reading of the settings under one environment."""
 
-    def __init__(self, tree: Tree, path: str, bases: tuple[str, ...], environ: Mapping[str, str]) -> None:
-        self.tree, self.path, self.bases, self.environ = tree, path, bases, environ
+    def __init__(
+        self,
+        tree: Tree,
+        path: str,
+        bases: tuple[str, ...],
+        environ: Mapping[str, str],
+        entries: tuple[str, ...],
+    ) -> None:
+        self.tree, self.path, self.bases, self.environ, self.entries = tree, path, bases, environ, entries
         self.executor = Executor(tree, bases, environ)
         self.executor.home = posixpath.dirname(path)
-        self.scope = follow(self.executor, path)
+        module = follow(self.executor, path)
+        self.chosen = configuration_class.choose(tree, module, bases, environ, entries)
+        self.scope = configuration_class.taken(self.executor, module, self.chosen)
 
     def again(self, variable: str, text: str) -> _Run:
         """Read once more with one variable set."""
-        return _Run(self.tree, self.path, self.bases, {**self.environ, variable: text})
+        return _Run(self.tree, self.path, self.bases, {**self.environ, variable: text}, self.entries)
 
     @property
     def debug(self) -> bool | None:
@@ -283,59 +295,3 @@ def _plain(value: Any, root: str) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     return None
-
-
-def _unread(tree: Tree, executor: Executor, settings: str, is_old: bool) -> Iterator[Problem]:
-    """Yield a problem for each file of which something is lost that the settings may need to be known."""
-    for path in executor.scopes:
-        if path not in tree.files:
-            continue
-        broken = tuple(_broken(tree, path, is_old)) if path in executor.certain else ()
-        yield from broken
-        if broken:
-            continue
-        lines = (tree.text(path) or "").split("\n")
-        lost = "\n".join("\n".join(lines[one.first - 1 : one.last]) for one in tree.lost(path))
-        if (lost and (path == settings or _READS.search(lost))) or tree.module(path) is None:
-            yield _unparsed(tree, path)
-
-
-def _broken(tree: Tree, path: str, is_old: bool) -> Iterator[Problem]:
-    """Yield the error in a file that no Python that nuages runs on can load; nothing where that is in doubt."""
-    garbled, lost = tree.garbled(path), tree.lost(path)
-    if garbled is not None:
-        yield _wrong(
-            path, garbled, "UTF-8" if "UTF-8" in garbled.why or "utf-8" in garbled.why else "in its encoding",
-            "save the file as UTF-8, the encoding of Python's source where its first two lines name no other",
-        )  # fmt: skip
-    elif lost and not is_old:
-        lines = (tree.text(path) or "").split("\n")
-        if not any(_NEWER.search("\n".join(lines[one.first - 1 : one.last])) for one in lost):
-            yield _wrong(path, lost[0], "valid Python", f"correct {path} at line {lost[0].first}")
-
-
-def _wrong(path: str, lost: Lost, what: str, hint: str) -> Problem:
-    return Problem(
-        id="source-broken", what=f"{path} is not {what}: the settings cannot be loaded",
-        where=str(Origin(path, lost.first)), why=lost.why, hint=hint, is_error=True,
-    )  # fmt: skip
-
-
-def _unparsed(tree: Tree, path: str) -> Problem:
-    lost = tree.lost(path)
-    first = lost[0] if lost else None
-    if tree.module(path) is None:
-        what, why = f"{path} cannot be read as Python", first.why if first else "the file cannot be read"
-    else:
-        ranges = ", ".join(
-            str(one.first) if one.first == one.last else f"{one.first}-{one.last}" for one in lost[:6]
-        )
-        what = f"{path} cannot be read whole: {ranges if len(lost) < 7 else ranges + ' …'}"
-        why = f"{lost[0].why}; it may be written for another Python than {sys.version_info[0]}.{sys.version_info[1]}"
-    return Problem(
-        id="source-unreadable",
-        what=what,
-        where=str(Origin(path, first.first if first else None)),
-        why=why,
-        hint="variables that are only read there are not known: name them with --env-file",
-    )

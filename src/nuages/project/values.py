@@ -94,6 +94,7 @@ class Class:
     name: str
     scope: Scope
     bases: tuple[Any, ...] = ()
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,105 @@
+"""django-configurations: which class of the settings module is served, and the settings that it has.
+
+The class is named by the variable DJANGO_CONFIGURATION, which entry modules give a default; its attributes in capitals
+become the module's (configurations/importer.py).
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nuages.errors import Origin
+from nuages.project.execute import Executor, follow
+from nuages.project.model import Fact
+from nuages.project.roles import Role, role_of
+from nuages.project.settings_classes import CONFIGURATIONS, is_configuration
+from nuages.project.tree import Tree
+from nuages.project.values import Class, Scope
+
+VARIABLE = "DJANGO_CONFIGURATION"
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The class that is served, and what to say of the choice."""
+
+    name: Fact[str]
+    note: str = ""
+
+
+def choose(
+    tree: Tree, scope: Scope, bases: tuple[str, ...], environ: Mapping[str, str], entries: tuple[str, ...]
+) -> Chosen | None:
+    """Return the class: the variable's, else the entry modules' default, a development one never without a word.
+
+    None where nothing tells it: Django does not start without the variable.
+    """
+    classes = {name: one for name, one in scope.names.items() if _is_class(one)}
+    if not classes:
+        return None
+    if VARIABLE in environ:
+        return Chosen(Fact(environ[VARIABLE], Origin(f"${VARIABLE}")))
+    given = _default(tree, bases, environ, entries)
+    production = [name for name in classes if role_of(name) is Role.PRODUCTION]
+    if given is None or (role_of(given.value).is_development and given.value in classes):
+        why = f"{given.origin} names {given.value}" if given else f"no entry module names one in {VARIABLE}"
+        if len(production) == 1:
+            return _instead(production[0], classes[production[0]], why)
+        if given is None and len(classes) == 1:
+            return _instead(next(iter(classes)), next(iter(classes.values())), why)
+    return Chosen(given) if given else None
+
+
+def _instead(name: str, made: Class, why: str) -> Chosen:
+    origin = Origin(made.scope.path, made.line)
+    note = f"settings are those of the class {name} ({origin}): {why}; {VARIABLE} takes another"
+    return Chosen(Fact(name, origin), note)
+
+
+def _is_class(value: object) -> bool:
+    return isinstance(value, Class) and is_configuration(value)
+
+
+def _default(
+    tree: Tree, bases: tuple[str, ...], environ: Mapping[str, str], entries: tuple[str, ...]
+) -> Fact[str] | None:
+    """Return what the entry modules set the variable to."""
+    for entry in entries:
+        executor = Executor(tree, bases, environ)
+        executor.follows = False
+        follow(executor, entry)
+        if VARIABLE in executor.given:
+            text, origin = executor.given[VARIABLE]
+            return Fact(text, origin)
+    return None
+
+
+def taken(executor: Executor, scope: Scope, chosen: Chosen | None) -> Scope:
+    """Return the module's scope with the attributes of the chosen class, and record the variable that chooses it."""
+    classes = [one for one in scope.names.values() if isinstance(one, Class) and is_configuration(one)]
+    if not classes:
+        return scope
+    read = executor.record(
+        VARIABLE, CONFIGURATIONS, ast.Pass(), default=repr(chosen.name.value) if chosen else None
+    )
+    read.origin = chosen.name.origin if chosen else Origin(classes[0].scope.path, classes[0].line)
+    made = scope.names.get(chosen.name.value) if chosen else None
+    if chosen is None:
+        read.is_required = True
+    if not isinstance(made, Class):
+        return scope
+    found = scope.copy()
+    _take(made, found)
+    return found
+
+
+def _take(made: Class, scope: Scope) -> None:
+    """Put what a class and its bases have into a scope, the nearest last."""
+    for base in reversed(made.bases):
+        if isinstance(base, Class):
+            _take(base, scope)
+    scope.names.update({name: value for name, value in made.scope.names.items() if name.isupper()})
+    scope.assigned.update({name: one for name, one in made.scope.assigned.items() if name.isupper()})
+    scope.touched.update({name: one for name, one in made.scope.touched.items() if name.isupper()})
