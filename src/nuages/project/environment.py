@@ -13,15 +13,26 @@ from nuages.project.shapes import Shape
 
 _SECRET = re.compile(
     r"SECRET|PASSWORD|PASSWD|PASSPHRASE|TOKEN|CREDENTIAL|PRIVATE_KEY|API_?KEY|ACCESS_KEY|ENCRYPTION_KEY|SIGNING_KEY"
-    r"|_PASS$|_PWD$|_SALT$|_PEPPERS?$|HMAC|SENTRY_DSN|^DSN$"
+    r"|_PASS$|DBPASS$|_PWD$|_SALT$|(^|_)SALT_KEY$|ACCOUNT_KEY$|SECURITY_KEY$|_PEPPERS?$|HMAC|SENTRY_DSN|^DSN$"
 )
+_ABOUT_SECRET = re.compile(
+    r"ALLOW_CREDENTIALS$|^GOOGLE_APPLICATION_CREDENTIALS$|TOKEN_(URL|URI|ENDPOINT)$"
+    r"|_(FILE|FILENAME|PATH|DIR|TYPE|PREFIX|ALGORITHMS?|LENGTH|RATE|HASHERS|VALIDATORS|ENABLED|REQUIRED)$"
+    r"|_(LIFETIME|EXPIRY|EXPIRATION|TIMEOUT|TTL|AGE|MINUTES|HOURS|DAYS|SECONDS|LIMIT|COUNT|SIZE)$"
+)
+"""Names with a secret's word in them that hold none: where one lies, of what kind it is, how long it lives."""
+_SECRETS = re.compile(r"(SECRETS?|PASSWORDS?|TOKENS?|API_?KEYS?|KEY_FALLBACKS|ENCRYPTION_KEYS?)$")
+"""Lists of them."""
 _URL = re.compile(r"(^|_)(URL|URI|DSN|ENDPOINT)S?$")
 _HOSTS = re.compile(
     r"ALLOWED_HOST|TRUSTED_ORIGIN|CORS_.*(ORIGIN|WHITELIST)|(^|_)(DOMAINS?|HOSTS|HOSTNAMES?)$"
 )
-_PATH = re.compile(r"(_|^)(DIR|PATH|ROOT|FOLDER|FILE|FILENAME)$")
+_PATH = re.compile(r"(_|^)(DIR|PATH|ROOT|FOLDER|FILE|FILENAME|APPLICATION_CREDENTIALS)$")
 _INTEGER = re.compile(r"(_|^)(PORT|TIMEOUT|SECONDS|AGE|SIZE|COUNT|LIMIT|WORKERS|TTL|DB_INDEX)$")
-_BOOL = re.compile(r"^(DJANGO_)?DEBUG$|(^|_)(USE|ENABLE|ENABLED|DISABLE|DISABLED|IS)(_|$)|_SSL_REDIRECT$")
+_BOOL = re.compile(
+    r"^(DJANGO_)?DEBUG$|(^|_)(USE|ENABLE|ENABLED|DISABLE|DISABLED|IS)(_|$)|_SSL_REDIRECT$"
+    r"|ALLOW_CREDENTIALS$"
+)
 _TRUTHS = frozenset({"true", "false", "yes", "no", "on", "off"})
 # Variables of the platform or of the shell: they are read, but nobody has to set them for the project.
 _PLATFORM = frozenset(
@@ -82,7 +93,11 @@ def _merged(name: str, reads: list[Read]) -> Variable:
 
 def is_secret(name: str, value: str = "") -> bool:
     """Return whether a variable holds a secret: by its name, or because its value is an address with a password."""
-    return bool(_SECRET.search(name.upper()) or re.search(r"://[^/\s:@]*:[^/\s@]+@", value))
+    return bool(_is_secret(name.upper()) or re.search(r"://[^/\s:@]*:[^/\s@]+@", value))
+
+
+def _is_secret(upper: str) -> bool:
+    return _SECRET.search(upper) is not None and _ABOUT_SECRET.search(upper) is None
 
 
 def kind_of(name: str, read_as: VariableKind | None, default: str | None) -> VariableKind:
@@ -94,13 +109,17 @@ def kind_of(name: str, read_as: VariableKind | None, default: str | None) -> Var
         and not upper.endswith("_HOST")
     ):
         return VariableKind.HOSTS
+    if read_as is VariableKind.LIST and _SECRETS.search(upper):
+        return VariableKind.SECRET
     if read_as is not None and read_as is not VariableKind.TEXT:
         return read_as
     text = (default or "").strip("\"'")
     if _BOOL.search(upper) and (not text or text.lower() in _TRUTHS or text in {"0", "1"}):
         return VariableKind.BOOL
+    # `RATE_LIMIT_CREDENTIALS = "100/5m"`
+    if _is_secret(upper) and not re.fullmatch(r"\d+/\d*[a-z]+", text):
+        return VariableKind.SECRET
     for pattern, kind in (
-        (_SECRET, VariableKind.SECRET),
         (_URL, VariableKind.URL),
         (_INTEGER, VariableKind.INTEGER),
         (_PATH, VariableKind.PATH),
