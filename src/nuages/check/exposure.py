@@ -66,10 +66,15 @@ def _debug(facts: Facts) -> Iterator[Finding]:
             fix=facts.assignment("DEBUG", "DEBUG", "bool", debug.origin),
         )  # fmt: skip
     elif switch is not None and switch.off is not None and not _is_required(facts, switch.variable):
+        # Where another value of the variable takes another file, that one says False.
+        there = (
+            f"there stands: DEBUG = {_line(debug)}\n"
+            if debug.value is not False or not debug.is_literal
+            else ""
+        )
         yield DEBUG_DEFAULT.found(
-            f"DEBUG is on unless {switch.variable} turns it off", debug.origin,
-            why=f"there stands: DEBUG = {_line(debug)}\n"
-            f"who forgets {switch.variable} shows everybody settings and source",
+            f"DEBUG is on unless {switch.variable} turns it off", debug.origin if there else switch.origin,
+            why=f"{there}who forgets {switch.variable} shows everybody settings and source",
             fix=_off_by_default(debug) or f"set {switch.variable}={switch.off} wherever it runs",
         )  # fmt: skip
 

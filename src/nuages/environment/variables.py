@@ -90,7 +90,11 @@ def _of_image(
     """
     known = {each.name: each for each in project.variables}
     origins = _origins(project)
-    dotenv = {each.name for each in known.values() if each.given and each.given not in origins}
+    dotenv = {
+        each.name
+        for each in known.values()
+        if each.given and each.given not in origins and not each.is_defaulted
+    }
     own = [each for each in project.hints.taken if each.name not in given and each.name not in dotenv]
     lines, values = list(project.hints.notes), dict[str, str]()
     for each in own:

@@ -85,20 +85,46 @@ class Effects(Importing):
 
     def _include(self, call: ast.Call) -> None:
         folder = posixpath.dirname(self.module_path())
-        for pattern in self.values_of(call.args):
-            if not isinstance(pattern, str):
-                continue
-            whole = join(folder or ".", pattern)
-            matching = sorted(
-                path for path in self.tree.files if path.endswith(".py") and fnmatch.fnmatch(path, whole)
-            )
-            if not matching and not any(letter in pattern for letter in "*?["):
-                self.absent.setdefault(whole, Origin(self.scope.path, call.lineno))
-            for path in matching:
-                self._inline(path)
+        for argument in call.args:
+            outer, self.touched = self.touched, set()
+            values = self.values_of([argument])
+            asked, self.touched = self.touched, outer | self.touched
+            for pattern in values:
+                if isinstance(pattern, str):
+                    self._take_in(join(folder or ".", pattern), asked, argument)
 
-    def _inline(self, path: str) -> None:
-        """Follow a file as if it stood in the current module (django-split-settings)."""
+    def _take_in(self, pattern: str, asked: set[str], argument: ast.expr) -> None:
+        """Follow the files that a pattern names; `asked` are the variables that have a say in what it is."""
+        matching = self._matching(pattern)
+        if not matching and not any(letter in pattern for letter in "*?["):
+            self.absent.setdefault(pattern, Origin(self.scope.path, argument.lineno))
+        named = {name for name in asked if self._choose(name, pattern)}
+        for path in matching:
+            self._inline(path, named)
+
+    def _matching(self, pattern: str) -> list[str]:
+        return sorted(
+            path for path in self.tree.files if path.endswith(".py") and fnmatch.fnmatch(path, pattern)
+        )
+
+    def _choose(self, name: str, pattern: str) -> bool:
+        """Return whether a variable's text is a part of a file's name, and note what else it can be."""
+        default = next((read.default for read in reversed(self.reads) if read.name == name), None)
+        text = self.text_of(name) or (default or "").strip("'\"")
+        before, found, after = pattern.rpartition(text) if text else ("", "", "")
+        if not found or "/" in after:
+            return False
+        others = [
+            path.removeprefix(before).removesuffix(after) for path in self._matching(f"{before}*{after}")
+        ]
+        self.choices[name] = tuple(one for one in others if one and "/" not in one)
+        return True
+
+    def _inline(self, path: str, named: set[str]) -> None:
+        """Follow a file as if it stood in the current module (django-split-settings).
+
+        What it assigns depends on the variables `named`, which chose it.
+        """
         syntax = self.tree.module(path)
         if syntax is None or self.depth > MAX_DEPTH or path == self.scope.path:
             return
@@ -111,3 +137,6 @@ class Effects(Importing):
         finally:
             self.depth -= 1
             self.scope.path, self.scope.names["__file__"] = outer_path, outer_file
+        for name, place in self.scope.assigned.items() if named else ():
+            if place.path == path:
+                self.scope.touched[name] = self.scope.touched.get(name, frozenset()) | named

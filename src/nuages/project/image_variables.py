@@ -192,7 +192,7 @@ def settled(
             doubtful = [name for name in debug.variables if name in texts]
             lefts = {name: _DEBUG for name in doubtful if is_told or texts[name].lower() not in _OFF}
         lefts |= {each.name: _MADE for each in told if each.is_made and each.name not in names}
-        dotenv = {each.name for each in first.variables if each.given is not None}
+        dotenv = {each.name for each in first.variables if each.given is not None and not each.is_defaulted}
         seen = {name: text for name, text in texts.items() if name not in lefts and name not in dotenv}
         source = read({**seen, **environ}) if names & seen.keys() else first
     settled = tuple(

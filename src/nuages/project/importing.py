@@ -55,6 +55,8 @@ class Importing(Evaluator):
         self.absent: dict[str, Origin] = {}
         self.certain: set[str] = set()
         """Files that are imported whatever the environment says, where nothing catches what is wrong with them."""
+        self.choices: dict[str, tuple[str, ...]] = {}
+        """What a variable can be where it is a part of the name of a file that is taken in."""
         self.depth = 0
         self.follows = True
         self.home = ""

@@ -15,6 +15,7 @@ from nuages.project import configuration_class, gaps
 from nuages.project.environment import Read, variables
 from nuages.project.execute import Executor, follow
 from nuages.project.model import Assignment, Fact, Problem, Switch, Variable, VariableKind
+from nuages.project.roles import Role, role_of
 from nuages.project.tree import Tree
 from nuages.project.values import EnvironPath, Missing, Scope, is_known, truth
 
@@ -81,6 +82,8 @@ def read(
     ):
         # With a value for it, nothing failed: `environ.get("DEBUG").lower()`.
         executor.require(switch.variable)
+    if switch is not None and run is not first:
+        _keep_given(first, run, switch.variable)
     executor.follows = False
     if run.chosen:
         # It is given them, so their own default is not what counts.
@@ -104,6 +107,14 @@ def read(
         notes=(run.chosen.note,) if run.chosen and run.chosen.note else (),
         made=tuple(Fact(_place(folder, str(tree.root)), origin) for folder, origin in executor.made.items()),
     )
+
+
+def _keep_given(first: _Run, run: _Run, variable: str) -> None:
+    """Let a variable that the settings give a value themselves stay given where it was read with another one."""
+    given = next((read.given for read in first.executor.reads if read.name == variable and read.given), None)
+    for read in run.executor.reads:
+        if read.name == variable:
+            read.given = given
 
 
 def _place(folder: str, root: str) -> str:
@@ -159,7 +170,12 @@ def _switch(run: _Run) -> Switch | None:
         usual: tuple[str, ...] = (*_ON, *_OFF) if _PRODUCTION.search(variable) else _OFF
         if _says_more(run, variable):
             usual = ()
-        for text in dict.fromkeys((*_told_apart(run), *usual)):
+        told: tuple[str, ...] = (*_told_apart(run), *usual)
+        if variable in run.executor.choices:
+            # A file is called like it; without one, nothing would turn DEBUG on.
+            told = tuple(one for one in run.executor.choices[variable] if not role_of(one).is_development)
+            told = tuple(sorted(told, key=lambda one: role_of(one) is not Role.PRODUCTION))
+        for text in dict.fromkeys(told):
             runs += 1
             if runs > _MAX_RUNS or runs * run.executor.steps > _MAX_STEPS:
                 return None

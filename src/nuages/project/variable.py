@@ -53,6 +53,11 @@ class Variable:
         return self.required and self.given is None
 
     @property
+    def is_defaulted(self) -> bool:
+        """Whether the project's own code gives it where nobody else does: `os.environ.setdefault`."""
+        return self.given is not None and self.given.place.endswith(".py")
+
+    @property
     def is_one_host(self) -> bool:
         """Whether it holds one host name and no list of them: a DOMAIN gets into addresses as it is."""
         return self.kind is VariableKind.HOSTS and self.name.upper().endswith(("DOMAIN", "HOSTNAME"))

@@ -222,3 +222,21 @@ def test_the_secret_of_another_service_does_not_stand_for_a_secret_key_that_noth
     )
     assert cli.main(["check", str(project)]) == 1
     assert "error N009: SECRET_KEY is not set: Django does not start\n" in capsys.readouterr().out
+
+
+def test_the_variable_that_chooses_a_file_in_which_debug_is_off_is_named(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = project / "shop" / "settings.py"
+    settings.write_text(
+        f"{GOOD}from split_settings.tools import include\ninclude(f\"{{os.environ.get('STAGE', 'dev')}}.py\")\n"
+    )
+    (project / "shop" / "dev.py").write_text("DEBUG = True\n")
+    (project / "shop" / "live.py").write_text("DEBUG = False\n")
+    cli.main(["check", str(project)])
+    assert (
+        "warning N002: DEBUG is on unless STAGE turns it off\n"
+        "  shop/settings.py:8\n"
+        "  who forgets STAGE shows everybody settings and source\n"
+        "  fix: set STAGE=live wherever it runs\n"
+    ) in capsys.readouterr().out

@@ -251,6 +251,41 @@ def test_split_settings_are_followed(tree: MakeTree) -> None:
     assert source.files == ("settings.py", "parts/one.py", "parts/two.py")
 
 
+SPLIT = """\
+from os import environ
+from split_settings.tools import include, optional
+{}
+include("parts/common.py", f"stages/{{STAGE}}.py", optional("stages/local.py"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("stage", "off"),
+    [
+        ("environ.setdefault('STAGE', 'development')\nSTAGE = environ['STAGE']", "production"),
+        ("STAGE = environ.get('STAGE') or 'development'", "production"),
+        ("STAGE = environ.get('STAGE', 'production')", None),
+    ],
+)
+def test_a_variable_that_chooses_a_file_of_split_settings_is_what_turns_debug_off(
+    stage: str, off: str | None, tree: MakeTree
+) -> None:
+    files = {
+        "settings.py": SPLIT.format(stage),
+        "parts/common.py": "A = 1",
+        "stages/development.py": "DEBUG = True",
+        "stages/aws.py": "DEBUG = False",
+        "stages/production.py": "DEBUG = False\nHOST = 'shop'",
+    }
+    source = settings_source.read(tree(files), "settings.py", (".",), {})
+    assert source.debug is not None
+    assert (source.debug.variable, source.debug.off) == ("STAGE", off)
+    found = {one.name: (one.value, one.variables) for one in source.assignments}
+    assert found["HOST"] == ("shop", ("STAGE",))
+    assert found["A"] == (1, ())
+    assert not any(variable.is_missing for variable in source.variables)
+
+
 def test_a_prefix_is_part_of_the_name(tree: MakeTree) -> None:
     source = """
         from environs import Env

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nuages.environment.variables import fill
 from nuages.project.image_variables import why_left
 from nuages.project.model import Project
 from nuages.project.scan import examine
@@ -235,6 +236,15 @@ def test_a_dotenv_file_of_this_machine_wins(shop: Shop) -> None:
     assert next(each.value for each in project.assignments if each.name == "CURRENCY") == "CHF"
     assert str(currency.given) == ".env:1"
     assert taken(project)["CURRENCY"] == "EUR", "no image has a .env file"
+
+
+def test_what_the_settings_give_themselves_where_nobody_does_does_not_win(shop: Shop) -> None:
+    settings = f"import os\nos.environ.setdefault('CURRENCY', 'USD')\n{READS.lstrip()}"
+    root = shop({"Dockerfile": f"{IMAGE}ENV CURRENCY=EUR\n", "shop/settings.py": settings})
+    project = found(root)
+
+    assert next(each.value for each in project.assignments if each.name == "CURRENCY") == "EUR"
+    assert fill(project, {}, {}, {}, secret="").values["CURRENCY"] == "EUR"
 
 
 def test_folders_of_the_project_on_its_python_path_are_on_ours(shop: Shop) -> None:
