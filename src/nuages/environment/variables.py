@@ -20,7 +20,7 @@ _FOREIGN = re.compile(
 )
 """Words of services that issue their secrets themselves: one of our making would only be refused later."""
 
-_HOST = re.compile(r"([a-z][a-z0-9+.-]*://)?([a-z][a-z0-9_-]*)(?::\d+)?(?:/.*)?")
+_HOST = re.compile(r"([a-z][a-z0-9+.-]*://(?:[^/@]*@)?)?([a-z][a-z0-9_-]*)(:\d{2,5})?(?:/.*)?")
 _HERE = re.compile(r"\*|localhost|127\.0\.0\.1")
 _OF_DEBIAN = re.compile(r"/(usr|bin|sbin|etc|dev)(/|$)")
 
@@ -110,11 +110,18 @@ def _of_image(
 
 
 def _names_host(name: str, text: str) -> bool:
-    """Return whether a value names a host that only a network of containers knows: `db`, `redis://redis:6379/0`."""
-    match = _HOST.fullmatch(text)
-    if match is None or match[2] == "localhost":
-        return False
-    return bool(match[1]) or re.search(r"(HOST|HOSTNAME|SERVER|ADDR|ADDRESS)$", name.upper()) is not None
+    """Return whether a value names a host that only a network of containers knows: `db`, `redis://redis:6379/0`.
+
+    So does `memcached:11211`, and a list with one of these in it.
+    """
+    is_address = re.search(r"(HOST|HOSTNAME|SERVERS?|ADDR|ADDRESS)$", name.upper()) is not None
+    is_owner = re.search(r"(USER|GROUP|OWNER)$", name.upper()) is not None  # `app:1000`
+    for part in re.split(r"[,;\s]+", text):
+        match = _HOST.fullmatch(part)
+        has_port = match is not None and match[3] and not is_owner
+        if match and match[2] != "localhost" and (match[1] or has_port or is_address):
+            return True
+    return False
 
 
 def _origins(project: Project) -> set[Origin]:
