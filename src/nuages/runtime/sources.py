@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,11 @@ def sources(module: str) -> Iterator[tuple[str, str, ast.Module]]:
         path = getattr(sys.modules[name], "__file__", None) or ""
         try:
             text = Path(path).read_text(encoding="utf-8")
-            tree = ast.parse(text)
-        except (OSError, SyntaxError, ValueError):
+            with warnings.catch_warnings():
+                # Importing it has warned of its escapes, with its name; here there is none.
+                warnings.simplefilter("ignore")
+                tree = ast.parse(text)
+        except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
             continue
         yield path, text, tree
         todo += _star_imports(tree, sys.modules[name])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging.config
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -176,3 +177,13 @@ def test_a_setting_that_names_a_class_is_told_where_a_part_of_the_name_is_not_th
     assert culprits.place(error, module) == "settings_of_a_wrong_kind.py:2"
     error = ModuleNotFoundError("No module named 'shop'", name="shop")
     assert culprits.place(error, module) == ""
+
+
+def test_reading_the_source_again_warns_of_nothing_that_importing_it_has_warned_of(load: Load) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = load('STATIC_URL = 5\nX = "\\d"\n')
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert [one.name for one in culprits.find(module)] == ["STATIC_URL"]
+    assert told == []
