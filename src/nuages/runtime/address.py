@@ -45,7 +45,9 @@ def parse_address(text: str) -> Address:
     if not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise ValueError(_not_an_address(text))
     if host.startswith("[") and host.endswith("]"):
-        host = str(ipaddress.IPv6Address(host[1:-1]))
+        ip = ipaddress.IPv6Address(host[1:-1])
+        # A socket of IPv6 alone cannot be bound to an IPv4 address that is written in this way (RFC 4291, 2.5.5.2).
+        host = str(ip.ipv4_mapped or ip)
     elif ":" in host:
         raise ValueError("an IPv6 address stands in brackets: [::1]:8000")
     return Address(host=host or "0.0.0.0", port=int(port))

@@ -239,6 +239,11 @@ def _cannot_bind(
             what, where=where, why=f"{address.host} is not an address of this machine",
             hint=f"{option} :{address.port} for every address",
         )  # fmt: skip
+    if error.errno == errno.EINVAL and address.host.startswith("fe80:") and "%" not in address.host:
+        return UsageError(
+            what, where=where, why="an address of a link is of one interface, and none is named (RFC 4007, 11)",
+            hint=f"{option} [{address.host}%eth0]:{address.port}, with the interface's name",
+        )  # fmt: skip
     if address.path:
         return _cannot_make(address.path, what, where, error, option)
     return OutsideError(

@@ -9,7 +9,7 @@ import pytest
 
 from nuages.errors import OutsideError, UsageError
 from nuages.runtime import sockets
-from nuages.runtime.address import Address
+from nuages.runtime.address import Address, parse_address
 
 
 def _error(number: int, address: Address, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -46,6 +46,21 @@ def test_an_address_of_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         "\n"
         "hint: --bind :80 for every address"
     )
+
+
+def test_an_address_of_a_link_without_its_interface(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _error(errno.EINVAL, Address(host="fe80::1", port=8000), monkeypatch) == (
+        "error: cannot listen on [fe80::1]:8000\n"
+        "  given by --bind\n"
+        "  an address of a link is of one interface, and none is named (RFC 4007, 11)\n"
+        "\n"
+        "hint: --bind [fe80::1%eth0]:8000, with the interface's name"
+    )
+
+
+def test_an_ipv4_address_that_is_written_as_one_of_ipv6_is_that_address() -> None:
+    assert parse_address("[::ffff:127.0.0.1]:8000") == Address(host="127.0.0.1", port=8000)
+    assert parse_address("[0:0::1]:8000") == Address(host="::1", port=8000)
 
 
 def test_a_socket_file_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
