@@ -60,7 +60,7 @@ OBSTACLES = {
     ),
     "log files at import": ("findings/logs-into-a-file.txt", "N064: the log handler 'file' writes logs/shop.log"),
     "worker processes": ("plans/celery-and-beat.json", '"library": "celery"'),
-    "message catalogues to compile": ("plans/messages-not-compiled.json", '"messages": true'),
+    "message catalogues to compile": ("plans/messages-not-compiled.json", '"messages": ['),
 }  # fmt: skip
 
 

@@ -127,8 +127,10 @@ def _project(plan: Plan) -> str:
             comment("Packages that lie in the project itself."),
             run(FETCH, [INDEXES, uv(target, places), *then]),
         ]
-    if plan.messages:
-        commands.append(f"{PYTHON} -m django compilemessages --verbosity 0 --ignore node_modules")
+    for folder in plan.messages:
+        compiling = f"{PYTHON} -m django compilemessages --verbosity 0 --ignore node_modules"
+        away = "" if folder == plan.directory else f"cd {shlex.quote(_in_app(folder))} && "
+        commands.append(f"({away}{compiling})" if away else compiling)
     if plan.state:
         blocks += [
             comment("What the project writes beside its code lies in the volume."),

@@ -139,8 +139,8 @@ class Plan:
     ends with `/`), and its place in the volume."""
     folders: tuple[Stated, ...] = ()
     """Folders that the settings make when they load and that stay empty: for static files, templates, translations."""
-    messages: bool = False
-    """Whether message catalogues are compiled."""
+    messages: tuple[str, ...] = ()
+    """Folders, relative to the project's root, below which message catalogues are compiled."""
     front_end: FrontEnd | None = None
     required: tuple[Stated, ...] = ()
     """Names of the variables that must be set at run time, with file and line."""

@@ -71,7 +71,7 @@ def plan(project: Project, found: Findings, options: ImageOptions) -> Plan:
         static_root=_static_root(project),
         state=state(project, found.absent),
         folders=made(project, found.absent),
-        messages=has_messages(project),
+        messages=messages(project),
         front_end=_front_end(project, found, options),
         required=tuple(Stated(value=each.name, origin=str(each.origin)) for each in found.unset),
         sources=dict(found.sources),
@@ -146,10 +146,20 @@ def _for_base(image: str) -> tuple[Package, ...]:
     )
 
 
-def has_messages(project: Project) -> bool:
-    """Return whether catalogues lie in the project's folder, where compilemessages looks: it fails where none does."""
-    folder = "" if project.directory == "." else project.directory + "/"
-    return any(origin.place.startswith(folder) for origin in project.catalogs)
+def messages(project: Project) -> tuple[str, ...]:
+    """Return the folders in which compilemessages finds catalogues: the project's, and others on its sys.path.
+
+    It ends with an error where no folder `locale` lies below the one that it is run in.
+    """
+    found: list[str] = []
+    left = [origin.place for origin in project.catalogs]
+    for folder in (project.directory, *project.paths):
+        start = "" if folder == "." else folder + "/"
+        own = [one for one in left if one.startswith(start) and "/locale/" in f"/{one.removeprefix(start)}"]
+        if own:
+            found.append(folder)
+            left = [one for one in left if one not in own]
+    return tuple(found)
 
 
 def _packages(*groups: Iterable[Package]) -> tuple[Package, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -11,26 +12,52 @@ from nuages.image.dockerfile import render
 from nuages.image.options import ImageOptions
 from nuages.image.plan import Install, Plan, Runtime, Stated, from_json, to_json
 from nuages.image.planner import Findings, has_messages, plan, port
+from nuages.image.plan import Install, Runtime, Stated, from_json, to_json
+from nuages.image.planner import Findings, messages, plan, port
 from nuages.project.scan import scan
 
 
 @pytest.mark.parametrize(
     ("manage", "catalog", "expected"),
     [
-        ("manage.py", "locale/de/LC_MESSAGES/django.po", True),
-        ("site/manage.py", "site/locale/de/LC_MESSAGES/django.po", True),
-        ("site/manage.py", "library/locale/de/LC_MESSAGES/django.po", False),
+        ("manage.py", "locale/de/LC_MESSAGES/django.po", (".",)),
+        ("site/manage.py", "site/locale/de/LC_MESSAGES/django.po", ("site",)),
+        ("site/manage.py", "library/locale/de/LC_MESSAGES/django.po", ()),
+        # It looks for folders called `locale` only.
+        ("manage.py", "translations/de/LC_MESSAGES/django.po", ()),
     ],
 )
 def test_messages_are_compiled_where_compilemessages_finds_them(
-    tmp_path: Path, manage: str, catalog: str, expected: bool
+    tmp_path: Path, manage: str, catalog: str, expected: tuple[str, ...]
 ) -> None:
     # It ends with an error where no locale folder lies below the one that it is run in.
     project(tmp_path / "site" if manage.startswith("site") else tmp_path, "db.sqlite3")
     file = tmp_path / catalog
     file.parent.mkdir(parents=True)
     file.touch()
-    assert has_messages(scan(tmp_path, environ={})) is expected
+    assert messages(scan(tmp_path, environ={})) == expected
+
+
+def test_messages_of_folders_beside_the_project_that_are_on_its_path_are_compiled_too(tmp_path: Path) -> None:
+    project(tmp_path / "site", "db.sqlite3")
+    for folder in ("site", "src/goods", "docs"):
+        file = tmp_path / folder / "locale/de/LC_MESSAGES/django.po"
+        file.parent.mkdir(parents=True)
+        file.touch()
+    found = dataclasses.replace(scan(tmp_path, environ={}), paths=("src",))
+    assert messages(found) == ("site", "src")
+    made = plan(
+        found,
+        Findings(
+            python=Stated(value="3.13", origin="default"),
+            install=Install(origin="x", requirements="", closed=True, hashed=True),
+            runtime=Runtime(wheel="x", sha256="", requirements=""),
+        ),
+        ImageOptions(),
+    )
+    compiling = "/opt/venv/bin/python -m django compilemessages --verbosity 0 --ignore node_modules"
+    assert f" && {compiling} \\\n && (cd /app/src && {compiling}) \\\n" in render(made)
+    assert from_json(to_json(made)) == made
 
 
 @pytest.mark.parametrize(
