@@ -13,6 +13,7 @@ SOURCES = Path(__file__).resolve().parents[2] / "src" / "nuages"
 
 FOUNDATION = {"nuages", "nuages.errors", "nuages.kinds", "nuages.options"}
 ALLOWED: dict[str, set[str]] = {
+    "beginning": {"nuages.runtime"},
     "errors": set(),
     "kinds": set(),
     "node": set(),

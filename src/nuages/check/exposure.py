@@ -67,11 +67,8 @@ def _debug(facts: Facts) -> Iterator[Finding]:
         )  # fmt: skip
     elif switch is not None and switch.off is not None and not _is_required(facts, switch.variable):
         # Where another value of the variable takes another file, that one says False.
-        there = (
-            f"there stands: DEBUG = {_line(debug)}\n"
-            if debug.value is not False or not debug.is_literal
-            else ""
-        )
+        is_off = debug.is_literal and debug.literal is False
+        there = "" if is_off else f"there stands: DEBUG = {_line(debug)}\n"
         yield DEBUG_DEFAULT.found(
             f"DEBUG is on unless {switch.variable} turns it off", debug.origin if there else switch.origin,
             why=f"{there}who forgets {switch.variable} shows everybody settings and source",

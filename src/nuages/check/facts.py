@@ -19,7 +19,9 @@ from nuages.project.model import Assignment, Project
 from nuages.project.tree import Tree
 
 # What can set anything without being read: an outside package's names, or the module's own dictionary.
-_ANYTHING = re.compile(r"\b(locals|globals|vars)\(\)|\bsetattr\(|configurations\b|\bDynaconf|\bexec\(")
+_ANYTHING = re.compile(
+    r"\b(locals|globals|vars)\(\)|\bsetattr\(|configurations\b|\b(Django)?Dynaconf|\bexec\("
+)
 _EMPTY = ast.Module(body=[], type_ignores=[])
 
 _OS = {

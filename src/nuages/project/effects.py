@@ -10,7 +10,8 @@ from typing import Any
 
 from nuages.errors import Origin
 from nuages.project import readers
-from nuages.project.importing import MAX_DEPTH, Importing
+from nuages.project.dynaconf import Dynaconf
+from nuages.project.importing import MAX_DEPTH
 from nuages.project.tree import join
 from nuages.project.values import (
     UNKNOWN,
@@ -19,7 +20,7 @@ from nuages.project.values import (
 )
 
 
-class Effects(Importing):
+class Effects(Dynaconf):
     """What a few well-known functions do."""
 
     def call_outside(self, function: Dotted, call: ast.Call) -> Any:
@@ -35,6 +36,8 @@ class Effects(Importing):
             return True
         if name == "split_settings.tools.optional":
             return self.evaluate(call.args[0]) if call.args else UNKNOWN
+        if name.partition(".")[0] == "dynaconf":
+            return self.make_dynaconf(name.rpartition(".")[2], call)
         if name in {"sys.exit", "exit", "quit", "os._exit"}:
             self.fails()
             return UNKNOWN

@@ -74,6 +74,8 @@ class Evaluator(Calls):
 
     def _attribute(self, node: ast.Attribute) -> Any:
         owner = self.evaluate(node.value)
+        if isinstance(owner, Reader) and owner.library == readers.DYNACONF and node.attr.isupper():
+            return self.of_dynaconf(owner, node.attr, node)
         return self.attribute_of(owner, node.attr)
 
     def attribute_of(self, owner: Any, name: str) -> Any:
@@ -108,6 +110,8 @@ class Evaluator(Calls):
         if isinstance(owner, Missing):
             self.need([owner.variable])
             return UNKNOWN
+        if isinstance(owner, Reader) and owner.library == readers.DYNACONF and isinstance(key, str):
+            return self.of_dynaconf(owner, key.upper(), node)
         if isinstance(owner, (list, tuple, str, dict)) and (is_known(key) or isinstance(key, slice)):
             return owner[key]
         return UNKNOWN

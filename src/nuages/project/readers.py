@@ -16,6 +16,7 @@ DJANGO_ENVIRON = "django-environ"
 ENVIRONS = "environs"
 DECOUPLE = "python-decouple"
 STARLETTE = "starlette"
+DYNACONF = "dynaconf"
 URL_HELPER = "dj-database-url"
 
 BOOL, INTEGER, LIST = VariableKind.BOOL, VariableKind.INTEGER, VariableKind.LIST
@@ -137,7 +138,8 @@ def by_reader(reader: Reader, method: str, call: ast.Call) -> Request | None:
     third = positional[2] if len(positional) > 2 else None
     kind: VariableKind | None = _KINDS[method]
     default, cast = keywords.get("default"), keywords.get("cast") or keywords.get("subcast")
-    if reader.library == ENVIRONS or (reader.library == DECOUPLE and method in {"__call__", "get"}):
+    is_mapping = reader.library in {DECOUPLE, DYNACONF} and method in {"__call__", "get"}
+    if reader.library == ENVIRONS or is_mapping:
         default = default or second
         cast = cast or (third if reader.library == DECOUPLE else None)
     elif reader.library == STARLETTE or method in {"__call__", "list", "tuple", "dict", "get_value"}:
@@ -153,6 +155,7 @@ def by_reader(reader: Reader, method: str, call: ast.Call) -> Request | None:
         cast=cast,
         kind=kind,
         shape=shapes.of_method(method),
+        raises=reader.library != DYNACONF,
         prefix=reader.prefix,
         casts_default=reader.library in {DECOUPLE, STARLETTE},
     )

@@ -56,6 +56,13 @@ class Requests(Follower):
             self.calls = outer
         return self._value(request, name, kind, cast, default)
 
+    def of_dynaconf(self, reader: Reader, name: str, node: ast.AST) -> Any:
+        """Record the read of an attribute or item of Dynaconf's settings; a file may have it too, which is not read."""
+        found = self.request(
+            Request(name=name, reader=reader.library, raises=False, prefix=reader.prefix), node
+        )
+        return UNKNOWN if isinstance(found, Missing) else found
+
     def _value(self, request: Request, name: str, kind: VariableKind | None, cast: Any, default: Any) -> Any:
         text = self.text_of(name)
         if text is None and request.default is None and not request.value:

@@ -27,7 +27,7 @@ from nuages.runtime.signals import GROUPWIDE
 _LONGEST_MESSAGE = 1 << 17  # a SOCK_SEQPACKET message has to fit the socket's buffer
 _MOST_REQUESTS = 100  # in a message; each takes some 500 bytes at most
 _AROUND = 3  # bytes of a line that are not the text's when it is nothing but that: quotes, newline
-_PROGRAM = str(Path(__file__).absolute().with_name("__main__.py"))
+_PROGRAM = str(Path(__file__).absolute().parents[1] / "beginning" / "__main__.py")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -168,10 +168,11 @@ class Bringer:
             # DEBUG was asked for by an option of its own; the rest is what `--fill-settings off` turns off.
             self.filled = tuple(one for one in self.filled if one.name == "DEBUG")
         for one in self.filled:
-            if one.name == "DATABASES":
-                _fill_databases(settings.DATABASES, one.value)
-            else:
-                setattr(settings, one.name, one.value)
+            for holder in _holders(settings):
+                if one.name == "DATABASES":
+                    _fill_databases(holder.DATABASES, one.value)
+                else:
+                    setattr(holder, one.name, one.value)
             for line in one.line.splitlines():
                 self.report("settings", f"settings: {line}")
         self._look_at_hosts(settings.ALLOWED_HOSTS, debug=bool(settings.DEBUG))
@@ -219,6 +220,13 @@ class Bringer:
             why = f"the project has chosen a storage, {chosen}"
         self.report("warning", f"uploads do not go to {bucket}: {why}")
         return snapshot
+
+
+def _holders(loaded: Any) -> tuple[Any, ...]:
+    """Return Django's settings, and those that loading them has put in their place, as Dynaconf does."""
+    from django.conf import settings
+
+    return (loaded,) if settings is loaded else (loaded, settings)
 
 
 def check_time_zone(report: Report) -> None:

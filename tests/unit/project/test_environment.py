@@ -578,3 +578,35 @@ def test_secrets_of_the_environment_are_not_among_the_values(tree: MakeTree) -> 
         "CACHE": None,
     }
     assert "hush" not in repr(found)
+
+
+def test_variables_that_dynaconf_reads_for_the_settings(tree: MakeTree) -> None:
+    source = """
+        import dynaconf
+        config = dynaconf.Dynaconf(envvar_prefix="SHOP", settings_files=["a.toml"])
+        A = config.ONE
+        B = int(config["two"])
+        C = config.get("THREE", 3)
+        D = config.FOUR.lower()
+        config.reload()
+        """
+    found = variables(tree({"settings.py": source}))
+    assert [(one.name, one.default, one.required) for one in found.values()] == [
+        ("SHOP_ONE", None, False), ("SHOP_TWO", None, False), ("SHOP_THREE", "3", False), ("SHOP_FOUR", None, False),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("prefix", "name"), [("", "DJANGO_"), (", ENVVAR_PREFIX_FOR_DYNACONF='SHOP'", "SHOP_")]
+)
+def test_variables_by_which_dynaconf_overrides_the_settings(prefix: str, name: str, tree: MakeTree) -> None:
+    text = "from dynaconf import DjangoDynaconf\nDEBUG = True\nALLOWED_HOSTS = []\nSECRET_KEY = 'of-nobody'\n"
+    files = tree({"settings.py": f"{text}settings = DjangoDynaconf(__name__{prefix})\n"})
+    source = settings_source.read(files, "settings.py", (".",), {f"{name}ALLOWED_HOSTS": "['shop.example']"})
+    assert [one.name for one in source.variables] == [
+        f"{name}{one}" for one in ("SECRET_KEY", "DEBUG", "ALLOWED_HOSTS")
+    ]
+    assert source.debug is not None
+    assert (source.debug.variable, source.debug.off) == (f"{name}DEBUG", "False")
+    values = {one.name: one.value for one in source.assignments}
+    assert (values["DEBUG"], values["ALLOWED_HOSTS"]) == (False, ["shop.example"])

@@ -1,14 +1,16 @@
-"""Where a process of ours begins: `python …/runtime/__main__.py worker-1 DESCRIPTOR`, or zygote-0, started by `child`.
+"""Where a process of ours begins: `python …/beginning/__main__.py worker-1 DESCRIPTOR`, or zygote-0, started by
+`runtime.child`.
 
 It is started by its path, not with `-m`: only the supervisor's own sys.path, which comes over the control channel,
-says where nuages and the project are.
+says where nuages and the project are. And from a folder of its own: Dynaconf looks for a `settings.py` beside the
+program that was started, and loaded runtime/settings.py.
 """
 
 import sys
 
 
 def _begin() -> None:
-    # This folder has modules named like the standard library's and Django's.
+    # Python puts it there; nothing in it is to be imported.
     here = __file__.rpartition("/")[0]
     sys.path[:] = [entry for entry in sys.path if entry != here]
     import json

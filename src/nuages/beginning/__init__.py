@@ -1,0 +1,1 @@
+"""The program that the processes of a server begin with."""
