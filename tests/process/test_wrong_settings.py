@@ -77,6 +77,23 @@ def test_serve_names_a_setting_that_every_page_would_fail_on(tmp_path: Path, set
     assert "src/nuages" not in error
 
 
+def test_serve_names_the_line_of_a_tag_library_that_no_template_engine_loads(tmp_path: Path) -> None:
+    project = write_project(
+        tmp_path,
+        settings="INSTALLED_APPS += ['pages']\n"
+        "TEMPLATES = [{'BACKEND': 'django.template.backends.django.DjangoTemplates'}]\n",
+    )
+    tags = project / "pages" / "templatetags"
+    tags.mkdir()
+    (tags / "__init__.py").touch()
+    (tags / "prices.py").write_text("\nimport no_such_package\n")
+    with serving(project, "--workers", "1") as server:
+        error = server.error()
+        assert server.wait() == 3
+    head = "error: the project needs the module no_such_package, which is not installed here\n"
+    assert error.startswith(f"{head}  pages/templatetags/prices.py:2\n")
+
+
 @pytest.mark.parametrize("setting", ["ALLOWED_HOSTS = [None, '', '*']", "SECRET_KEY = ''"])
 def test_serve_takes_what_no_page_fails_on(tmp_path: Path, setting: str) -> None:
     with serving(write_project(tmp_path, settings=f"{setting}\n"), "--workers", "1") as server:

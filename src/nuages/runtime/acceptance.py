@@ -41,7 +41,10 @@ def _tried(step: Callable[[], Any], directories: tuple[str, ...], loading: str) 
     except NuagesError:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the project's code raises
-        raise start_error(error, directories=directories, settings=module, loading=loading) from None
+        # Django tells which library of tags it is, what is behind that the line in it.
+        is_library = type(error).__name__ == "InvalidTemplateLibrary" and error.__cause__ is not None
+        told = (is_library and error.__cause__) or error
+        raise start_error(told, directories=directories, settings=module, loading=loading) from None
 
 
 def _hosts() -> None:
