@@ -146,6 +146,7 @@ def located(project: Project, *, local: bool = False) -> Application:
         directory=str(project.root / project.directory),
         paths=tuple(str(project.root / path) for path in project.paths),
         settings=project.settings.value if project.settings else None,
+        configuration=project.configuration.value if project.configuration else None,
         apps=tuple(entry.path for entry in project.serving),
         local=local,
     )

@@ -12,12 +12,14 @@ class Application:
 
     `directory` is the folder of manage.py, `paths` are further folders for sys.path. `apps` are `module:attribute`,
     of which the first WSGI and the first ASGI callable serve; none means Django's own. `local`: `nuages up` on this
-    machine, where an empty ALLOWED_HOSTS is filled with the names of the bind addresses (DESIGN 4c).
+    machine, where an empty ALLOWED_HOSTS is filled with the names of the bind addresses (DESIGN 4c). `configuration` is
+    the class of the settings module that is served where the variable of django-configurations names none.
     """
 
     directory: str
     paths: tuple[str, ...] = ()
     settings: str | None = None
+    configuration: str | None = None
     apps: tuple[str, ...] = ()
     local: bool = False
 

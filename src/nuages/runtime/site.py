@@ -113,6 +113,8 @@ def prepare_path(application: Application) -> tuple[str, ...]:
             sys.path.insert(0, directory)
     if application.settings:
         os.environ["DJANGO_SETTINGS_MODULE"] = application.settings
+    if application.configuration:
+        os.environ.setdefault("DJANGO_CONFIGURATION", application.configuration)
     os.chdir(application.directory)
     return directories
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from nuages.commands import located
 from nuages.environment.variables import fill
 from nuages.image.options import ImageOptions
 from nuages.image.plan import Install, Runtime, Stated
 from nuages.image.planner import Findings, plan
 from nuages.project.scan import scan
+from nuages.runtime.application import Application
+from nuages.runtime.site import prepare_path
 
 from .conftest import MANAGE, WSGI
 
@@ -85,6 +90,22 @@ def test_a_production_class_is_taken_where_a_development_one_is_named_and_that_i
     assert made.environ["DJANGO_CONFIGURATION"].value == "Production"
     values = fill(found, {"DJANGO_SECRET_KEY": "x"}, {}, {}, secret="").values
     assert values["DJANGO_CONFIGURATION"] == "Production"
+    assert located(found).configuration == "Production", (
+        "for serve, collect and migrate in anybody's own image"
+    )
+
+
+@pytest.mark.parametrize(("given", "served"), [(None, "Production"), ("Dev", "Dev")])
+def test_the_class_is_told_to_the_project_unless_somebody_else_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str | None, served: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setenv("DJANGO_CONFIGURATION", given or "")
+    if given is None:
+        monkeypatch.delenv("DJANGO_CONFIGURATION")
+    prepare_path(Application(directory=str(tmp_path), configuration="Production"))
+    assert os.environ["DJANGO_CONFIGURATION"] == served
 
 
 def test_the_variable_decides(write: Write) -> None:
