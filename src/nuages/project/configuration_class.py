@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from nuages.errors import Origin
 from nuages.project.execute import Executor, follow
-from nuages.project.model import Fact
+from nuages.project.model import Fact, Problem
 from nuages.project.roles import Role, role_of
 from nuages.project.settings_classes import CONFIGURATIONS, is_configuration
 from nuages.project.tree import Tree
@@ -74,6 +74,24 @@ def _default(
             text, origin = executor.given[VARIABLE]
             return Fact(text, origin)
     return None
+
+
+def undecided(scope: Scope) -> Problem | None:
+    """Return the error for classes of which nothing says which one is served; None where there are none."""
+    classes = {name: one for name, one in scope.names.items() if _is_class(one)}
+    if not classes:
+        return None
+    built_on = {base.name for one in classes.values() for base in one.bases if isinstance(base, Class)}
+    last = {name: one for name, one in classes.items() if one.name not in built_on} or classes
+    likely = min(last, key=lambda name: role_of(name).is_development)
+    return Problem(
+        id="settings-undecided",
+        what=f"the settings have {len(last)} classes, and nothing says which one is meant",
+        where="\n".join(f"{name} ({Origin(one.scope.path, one.line)})" for name, one in [*last.items()][:12]),
+        why=f"neither the variable {VARIABLE} nor an entry module names one",
+        hint=f"set {VARIABLE}={likely}, or have wsgi.py and asgi.py set it before they import configurations",
+        is_error=True,
+    )
 
 
 def taken(executor: Executor, scope: Scope, chosen: Chosen | None) -> Scope:

@@ -101,7 +101,7 @@ def read(
         ),
         debug=switch,
         absent=tuple(executor.absent.items()),
-        problems=tuple(gaps.unread(tree, executor, path, is_old)),
+        problems=(*gaps.unread(tree, executor, path, is_old), *filter(None, [run.undecided])),
         is_debug_guessed=executor.guessed_debug,
         configuration=run.chosen.name if run.chosen else None,
         notes=(run.chosen.note,) if run.chosen and run.chosen.note else (),
@@ -139,6 +139,7 @@ class _Run:
         self.executor.home = posixpath.dirname(path)
         module = follow(self.executor, path)
         self.chosen = configuration_class.choose(tree, module, bases, environ, entries)
+        self.undecided = None if self.chosen else configuration_class.undecided(module)
         self.scope = configuration_class.taken(self.executor, module, self.chosen)
 
     def again(self, variable: str, text: str) -> _Run:

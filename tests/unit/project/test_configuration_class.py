@@ -11,10 +11,11 @@ import pytest
 
 from nuages.commands import located
 from nuages.environment.variables import fill
+from nuages.errors import ProjectError
 from nuages.image.options import ImageOptions
 from nuages.image.plan import Install, Runtime, Stated
 from nuages.image.planner import Findings, plan
-from nuages.project.scan import scan
+from nuages.project.scan import examine, scan
 from nuages.runtime.application import Application
 from nuages.runtime.site import prepare_path
 
@@ -135,7 +136,20 @@ def test_the_class_of_the_projects_own_image_is_served(write: Write) -> None:
 def test_the_variable_is_required_where_nothing_tells_the_class(
     write: Write, settings: str, default: str, required: bool
 ) -> None:
-    found = scan(write(files(settings, default)), environ={})
+    found = examine(write(files(settings, default)), environ={})
     variable = next(one for one in found.variables if one.name == "DJANGO_CONFIGURATION")
     assert variable.required is required
     assert (found.configuration is None) is required
+
+
+def test_classes_of_which_nothing_says_which_one_is_served_are_an_error(write: Write) -> None:
+    with pytest.raises(ProjectError) as caught:
+        scan(write(files(f"{SETTINGS}\n\nclass Staging(Base):\n    pass\n")), environ={})
+    assert caught.value.render() == (
+        "error: the settings have 2 classes, and nothing says which one is meant\n"
+        "  Dev (shop/settings.py:12)\n"
+        "  Staging (shop/settings.py:16)\n"
+        "  neither the variable DJANGO_CONFIGURATION nor an entry module names one\n"
+        "\n"
+        "hint: set DJANGO_CONFIGURATION=Staging, or have wsgi.py and asgi.py set it before they import configurations"
+    )
