@@ -11,8 +11,6 @@ from tests.unit.image.test_state import project
 from nuages.image.dockerfile import render
 from nuages.image.options import ImageOptions
 from nuages.image.plan import Install, Plan, Runtime, Stated, from_json, to_json
-from nuages.image.planner import Findings, has_messages, plan, port
-from nuages.image.plan import Install, Runtime, Stated, from_json, to_json
 from nuages.image.planner import Findings, messages, plan, port
 from nuages.project.scan import scan
 
