@@ -98,8 +98,9 @@ def test_a_site_that_sends_everybody_to_https_is_told_so_on_this_machine(tmp_pat
     with serving(project, "--local-hosts", "on") as server:
         server.wait_for("ready")
         said = [seen["text"] for seen in server.found("warning")]
-        assert any(
-            text.startswith("SECURE_SSL_REDIRECT is on, and nothing here speaks HTTPS") for text in said
+        (told,) = (text for text in said if text.startswith("SECURE_SSL_REDIRECT"))
+        assert told.startswith(
+            "SECURE_SSL_REDIRECT is on (pages/settings.py:8: SECURE_SSL_REDIRECT = True), and nothing here speaks HTTPS"
         )
     with serving(project) as server:
         server.wait_for("ready")
@@ -143,6 +144,29 @@ def test_a_database_that_nobody_names_is_told_at_the_start_and_pages_without_one
         )
         assert said.endswith("; SHOP_DATABASE_URL, which pages/settings.py:10 reads, is not set")
         assert server.get("/") == "hello"
+
+
+def test_hosts_of_a_variable_that_is_not_set_are_no_hosts(tmp_path: Path) -> None:
+    project = write_project(tmp_path, settings="import os\nALLOWED_HOSTS = [os.environ.get('SHOP_DOMAIN')]\n")
+    with serving(project, "--local-hosts", "on") as server:
+        server.wait_for("ready")
+        assert server.get("/") == "hello"
+
+
+def test_a_database_in_memory_is_told_at_the_start(tmp_path: Path) -> None:
+    project = write_project(
+        tmp_path,
+        settings="import os\nINSTALLED_APPS += ['django.contrib.auth']\n"
+        "FILE = os.environ.get('SHOP_DATABASE', ':memory:')\n"
+        "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': FILE}}\n",
+    )
+    with serving(project) as server:
+        server.wait_for("ready")
+        said = [seen["text"] for seen in server.found("warning")]
+        assert (
+            "the database 'default' is in memory: each connection has one of its own, without tables, and every page "
+            "that asks it is answered 500; SHOP_DATABASE, which pages/settings.py:10 reads, is not set"
+        ) in said
 
 
 def test_a_reload_serves_the_new_code_without_losing_a_request(project: Path) -> None:

@@ -19,7 +19,8 @@ PASSWORD = error(35, "a database password stands in the source")
 GRANTED = notice(36, "more threads than the database's server grants connections")
 HERE = warning(37, "the database's server is the machine itself")
 UNNAMED = warning(38, "pages ask a database that the settings do not name")
-RULES = (NOT_KEPT, SQLITE, FILE_IN_TREE, POOL_AND_AGE, UNCHECKED, PASSWORD, GRANTED, HERE, UNNAMED)
+IN_MEMORY = warning(39, "pages ask a database that is in memory")
+RULES = (NOT_KEPT, SQLITE, FILE_IN_TREE, POOL_AND_AGE, UNCHECKED, PASSWORD, GRANTED, HERE, UNNAMED, IN_MEMORY)
 
 _SERVERS = ("postgresql", "postgis", "psycopg", "mysql", "oracle")
 _NAMES_DATABASE = re.compile(r"(^|_)(DATABASE|DB|POSTGRES(QL)?|PG|MYSQL|SQL|DJANGO_DB)(_|$)")
@@ -35,7 +36,9 @@ def examine(facts: Facts) -> Iterator[Finding]:
     for database in facts.project.databases:
         raw = value.get(database.alias)
         entry: Mapping[str, Any] = raw if isinstance(raw, dict) else {}
-        if database.is_sqlite and database.name != ":memory:":
+        if database.is_sqlite and database.name == ":memory:":
+            yield from _in_memory(facts, database)
+        elif database.is_sqlite:
             yield _sqlite(facts, database)
         elif any(word in database.engine for word in _SERVERS) and isinstance(raw, dict):
             # Only an entry that stands there whole tells what it lacks.
@@ -66,16 +69,34 @@ def too_many(facts: Facts, granted: Mapping[str, int], workers: int, threads: in
 
 
 def _sqlite(facts: Facts, database: Database) -> Finding:
-    named = [each.name for each in facts.project.variables if _NAMES_DATABASE.search(each.name)]
-    decides = database.variable or min(named, key=_says_more, default="")
-    unless = f" unless {decides} says otherwise" if decides else ""
+    unless, fix = _deciding(facts, database)
     return SQLITE.found(
         f"the database {database.alias!r} is the file {database.name or 'of SQLite'}{unless}", database.origin,
         why="only one container can write it, and it goes with the disk; nuages puts it on a volume, for one replica",
-        fix=f"set {decides} wherever it runs" if decides
-        else "add dj-database-url to the dependencies, and write:\nimport dj_database_url\n"
-        f'DATABASES = {{"{database.alias}": dj_database_url.config(conn_max_age=60, conn_health_checks=True)}}',
+        fix=fix,
     )  # fmt: skip
+
+
+def _in_memory(facts: Facts, database: Database) -> Iterator[Finding]:
+    if database.alias != "default" or _ASKS.isdisjoint(facts.apps):
+        return  # pages that ask none are served all the same
+    unless, fix = _deciding(facts, database)
+    yield IN_MEMORY.found(
+        f"the database {database.alias!r} is in memory{unless}", database.origin,
+        why="each connection has one of its own, without tables: each page that asks it is answered 500", fix=fix,
+    )  # fmt: skip
+
+
+def _deciding(facts: Facts, database: Database) -> tuple[str, str]:
+    """Return which variable makes it another database, in words, and what to do."""
+    named = [each.name for each in facts.project.variables if _NAMES_DATABASE.search(each.name)]
+    decides = database.variable or min(named, key=_says_more, default="")
+    if decides:
+        return f" unless {decides} says otherwise", f"set {decides} wherever it runs"
+    return "", (
+        "add dj-database-url to the dependencies, and write:\nimport dj_database_url\n"
+        f'DATABASES = {{"{database.alias}": dj_database_url.config(conn_max_age=60, conn_health_checks=True)}}'
+    )
 
 
 def _says_more(name: str) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from nuages.project.model import Assignment, Database, Variable, VariableKind
+from nuages.project.readers import URL_HELPER
 
 # The schemes of dj-database-url and django-environ.
 _ENGINES = {
@@ -22,17 +23,28 @@ _ENGINES = {
     "mssql": "mssql", "mssqlms": "mssql", "cockroach": "django_cockroachdb",
 }  # fmt: skip
 
+_NAMES_DATABASE = re.compile(r"(DATABASE|DB|POSTGRES(QL)?|PG|MYSQL|SQL|DSN)(_|$)")
+
 
 def find(assignments: Sequence[Assignment], variables: Sequence[Variable], root: str) -> tuple[Database, ...]:
     """Return the databases, `default` first; an engine that only the environment tells is empty."""
     setting = next((each for each in reversed(assignments) if each.name == "DATABASES"), None)
     if setting is None or not isinstance(setting.value, dict):
         return ()
-    urls = {each.name for each in variables if each.kind is VariableKind.URL}
+    urls = {each.name: each for each in variables if each.kind is VariableKind.URL}
     touched = [name for name in setting.variables if name in urls]
+    if len(setting.variables) > 1:
+        # Settings that come out of one object, as a file of options, touch every variable that it reads.
+        touched = [name for name in touched if _is_database(urls[name])]
     variable = touched[0] if len(touched) == 1 else ""
     found = list(_databases(setting, variable, root))
     return tuple(sorted(found, key=lambda one: (one.alias != "default", one.alias)))
+
+
+def _is_database(variable: Variable) -> bool:
+    """Return whether a variable holds a database's URL, by its name, its reader or its default."""
+    scheme = (variable.default or "").strip("\"'").partition("://")[0]
+    return bool(_NAMES_DATABASE.search(variable.name)) or variable.reader == URL_HELPER or scheme in _ENGINES
 
 
 def _databases(setting: Assignment, variable: str, root: str) -> Iterator[Database]:

@@ -38,6 +38,9 @@ class Effects(Dynaconf):
             return self.evaluate(call.args[0]) if call.args else UNKNOWN
         if name.partition(".")[0] == "dynaconf":
             return self.make_dynaconf(name.rpartition(".")[2], call)
+        if name == "dj_database_url.parse":
+            url = self.evaluate(call.args[0]) if call.args else UNKNOWN
+            return url if isinstance(url, str) else UNKNOWN
         if name in {"sys.exit", "exit", "quit", "os._exit"}:
             self.fails()
             return UNKNOWN

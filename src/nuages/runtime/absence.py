@@ -1,4 +1,4 @@
-"""A database that pages ask for and the settings do not name, and the variable that would name it.
+"""A database that pages ask for and the settings do not name, or keep in memory, and the variable that would name it.
 
 `dj_database_url.config()` without its variable gives nothing at all, and Django then takes a backend that raises at the
 first query: the server is ready, and each page is an error.
@@ -38,6 +38,25 @@ def unnamed_database(
     lacks = "DATABASES has no ENGINE for 'default'"
     why = f"; {read}" if read else ""
     return f"the settings name no database ({lacks}): every page that asks it is answered 500{why}"
+
+
+def database_in_memory(
+    databases: Mapping[str, Any], installed_apps: Collection[str], module: str, environ: Mapping[str, str]
+) -> str:
+    """Return what is wrong, for a person, where the default database is SQLite's in memory and pages ask one.
+
+    https://www.sqlite.org/inmemorydb.html: each connection has a database of its own, here one for each thread.
+    """
+    database = databases.get("default") or {}
+    name = str(database.get("NAME") or "")
+    is_kept = name != ":memory:" and "mode=memory" not in name
+    if is_kept or "lite" not in str(database.get("ENGINE")) or _ASKS.isdisjoint(installed_apps):
+        return ""
+    read = unset_variable(module, environ)
+    return (
+        "the database 'default' is in memory: each connection has one of its own, without tables, and every page "
+        f"that asks it is answered 500{f'; {read}' if read else ''}"
+    )
 
 
 def unset_variable(module: str, environ: Mapping[str, str]) -> str:

@@ -78,7 +78,7 @@ def snapshot_settings(settings: Any, version: tuple[int, int]) -> Snapshot:
     return Snapshot(
         django=version,
         debug=bool(settings.DEBUG),
-        allowed_hosts=tuple(str(host) for host in settings.ALLOWED_HOSTS or ()),
+        allowed_hosts=tuple(str(host) for host in settings.ALLOWED_HOSTS or () if host),
         static_root=os.fspath(root) if root else None,
         installed_apps=tuple(_app_names(settings.INSTALLED_APPS)),
         databases=settings.DATABASES or {},
@@ -176,8 +176,9 @@ class Bringer:
             for line in one.line.splitlines():
                 self.report("settings", f"settings: {line}")
         self._look_at_hosts(settings.ALLOWED_HOSTS, debug=bool(settings.DEBUG))
-        self._look_at_redirect(is_on=bool(settings.SECURE_SSL_REDIRECT))
-        self._look_at_database(snapshot, str(getattr(settings, "SETTINGS_MODULE", "")))
+        module = str(getattr(settings, "SETTINGS_MODULE", ""))
+        self._look_at_redirect(module, is_on=bool(settings.SECURE_SSL_REDIRECT))
+        self._look_at_database(snapshot, module)
 
     def _look_at_hosts(self, allowed: Sequence[str], *, debug: bool) -> None:
         """Say it where nobody on this machine would get a page, and would wonder why."""
@@ -193,22 +194,25 @@ class Bringer:
                 "these names are answered 400; add the one that you use",
             )
 
-    def _look_at_redirect(self, *, is_on: bool) -> None:
+    def _look_at_redirect(self, module: str, *, is_on: bool) -> None:
         """Say it where every page of this machine leads to HTTPS, which nothing here speaks."""
         if is_on and self.wish.local_hosts and not self.wish.speaks_tls:
+            found = assignment(module, "SECURE_SSL_REDIRECT")
             self.report(
                 "warning",
-                "SECURE_SSL_REDIRECT is on, and nothing here speaks HTTPS: every page is a redirect to where nobody "
-                "answers; --tls-cert serves HTTPS, --debug on takes what the settings have for development",
+                f"SECURE_SSL_REDIRECT is on{f' ({found[0]}: {found[1]})' if found else ''}, and nothing here speaks "
+                "HTTPS: every page is a redirect to where nobody answers; --tls-cert serves HTTPS, --debug on takes "
+                "what the settings have for development",
             )
 
     def _look_at_database(self, snapshot: Snapshot, module: str) -> None:
-        """Say it where pages ask a database that the settings do not name."""
+        """Say it where pages ask a database that the settings do not name, or that no thread shares."""
         from nuages.runtime import absence
 
-        what = absence.unnamed_database(snapshot.databases, snapshot.installed_apps, module, os.environ)
-        if what and self.wish.who == "serve":
-            self.report("warning", what)
+        for look in (absence.unnamed_database, absence.database_in_memory):
+            what = look(snapshot.databases, snapshot.installed_apps, module, os.environ)
+            if what and self.wish.who == "serve":
+                self.report("warning", what)
 
     def _with_bucket(self, snapshot: Snapshot, bucket: Bucket) -> Snapshot:
         """Return the snapshot with what filling a bucket's storage needs; say so where uploads do not go there."""

@@ -786,3 +786,19 @@ def test_a_command_that_only_the_compose_file_keeps_running_is_told(shop: Shop, 
     ]
     (root / "nuages.toml").write_text('[processes]\nlisten = "python manage.py listen"\n')
     assert not [note for note in scan(root).notes if "manage.py" in note]
+
+
+def test_of_the_variables_behind_an_object_of_options_only_a_databases_url_decides_on_the_database(
+    shop: Shop,
+) -> None:
+    options = (
+        "import os\n"
+        'OPTIONS = {"url": os.environ.get("SITE_URL"), "db": os.environ.get("DB_NAME"), "x": os.environ.get("X_URL")}\n'
+        "def get(name):\n    return OPTIONS[name] or load(name)\n"
+    )
+    used = SETTINGS + (
+        'from shop.options import OPTIONS, get\nNAME = get("db")\n'
+        'DATABASES = {"default": {"ENGINE": f"django.db.backends.{OPTIONS}", "NAME": NAME}}\n'
+    )
+    project = scan(shop({**PACKAGE, "shop/options.py": options, "shop/settings/production.py": used}))
+    assert [(one.alias, one.variable) for one in project.databases] == [("default", "")]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nuages.runtime.absence import unnamed_database, unset_variable
+from nuages.runtime.absence import database_in_memory, unnamed_database, unset_variable
 
 AUTH = ("django.contrib.auth",)
 DUMMY = {"default": {"ENGINE": "django.db.backends.dummy"}}
@@ -87,3 +87,23 @@ def test_settings_that_are_imported_whole_are_read_too(settings: Any) -> None:
     )
     assert unset_variable(module, {}) == "DB_URL, which texts_e.py:1 reads, is not set"
     assert unset_variable("texts_gone", {}) == ""
+
+
+@pytest.mark.parametrize(
+    ("engine", "name", "apps", "is_told"),
+    [
+        ("django.db.backends.sqlite3", ":memory:", AUTH, True),
+        ("django.db.backends.sqlite3", "file:shop?mode=memory&cache=shared", AUTH, True),
+        ("django.db.backends.sqlite3", ":memory:", (), False),
+        ("django.db.backends.sqlite3", Path("db.sqlite3"), AUTH, False),
+        ("django.db.backends.postgresql", ":memory:", AUTH, False),
+    ],
+)
+def test_a_database_in_memory_is_told_where_pages_ask_it(
+    settings: Any, engine: str, name: str, apps: tuple[str, ...], is_told: bool
+) -> None:
+    module = settings(texts_c='import os\nURL = os.environ.get("DATABASE_URL", "sqlite://:memory:")\n')
+    said = database_in_memory({"default": {"ENGINE": engine, "NAME": name}}, apps, module, {})
+    assert bool(said) is is_told
+    if is_told:
+        assert said.endswith("500; DATABASE_URL, which texts_c.py:2 reads, is not set")
