@@ -145,6 +145,10 @@ def _bundlers(tree: Tree, folder: str) -> Iterator[tuple[str, str]]:
     for path in tree.below(folder):
         match = _CONFIGURATION.search(posixpath.basename(path))
         command = _BUNDLERS.get(match[1].partition(".")[0]) if match else None
+        if command == "gulp" and match and match[2]:
+            continue  # gulp reads no gulpfile.config.js: the gulpfile beside it does
+        if command == "gulp" and re.search(r"\bbuild\b", tree.text(path) or ""):
+            command = "gulp build"  # its default task is as often the one that watches
         if command:
             yield path, command
 
@@ -206,7 +210,8 @@ def _packages(
             continue
         if folder not in served and workspaces.is_member(tree, folder):
             continue
-        if isinstance(document.get("scripts"), Mapping) or folder in served:
+        is_bundled = next(_bundlers(tree, folder), None) is not None
+        if isinstance(document.get("scripts"), Mapping) or is_bundled or folder in served:
             yield folder, path, document
 
 

@@ -119,6 +119,22 @@ def test_a_package_json_whose_modules_nobody_serves_is_nobodys(tmp_path: Path) -
     assert scan(tmp_path, environ={}).front_end is None
 
 
+@pytest.mark.parametrize(
+    ("tasks", "command"), [("build, watch, default: watch", "gulp build"), ("css", "gulp")]
+)
+def test_a_gulpfile_beside_a_package_json_without_scripts_is_told(
+    tmp_path: Path, tasks: str, command: str
+) -> None:
+    project(tmp_path, "db.sqlite3")
+    (tmp_path / "package.json").write_text('{"devDependencies": {"gulp": "4"}}')
+    (tmp_path / "gulpfile.config.js").write_text("module.exports = {};")
+    (tmp_path / "gulpfile.js").write_text(f"module.exports = {{{tasks}}};")
+    assert (
+        "no script of package.json runs gulpfile.js: what it makes is missing where nobody has committed it; "
+        f"npm pkg set scripts.build='{command}' beside it has nuages build it"
+    ) in scan(tmp_path, environ={}).notes
+
+
 def test_a_bundler_that_no_script_runs_is_told(tmp_path: Path) -> None:
     project(tmp_path, "db.sqlite3")
     (tmp_path / "package.json").write_text(
