@@ -107,8 +107,10 @@ class Executor(Branches):
         owner = self.evaluate(target.value)
         key = self.evaluate(target.slice)
         if isinstance(owner, Dotted) and owner.name == readers.OS:
-            if isinstance(key, str) and isinstance(value, str) and self.is_live:
-                self.given.setdefault(key, (value, Origin(self.scope.path, target.lineno)))
+            if isinstance(key, str) and self.is_live:
+                self.settled.add(key)
+                if isinstance(value, str):
+                    self.given.setdefault(key, (value, Origin(self.scope.path, target.lineno)))
             return
         if self.is_dead:
             return

@@ -47,6 +47,8 @@ class Reading:
         self.environ = dict(environ)
         self.given: dict[str, tuple[str, Origin]] = {}
         self.reads: list[Read] = []
+        self.settled: set[str] = set()
+        """Variables that the settings give a value if they have none, known or not."""
         self.made: dict[str, Origin] = {}
         """Folders that are made, as far as it is known that nothing keeps them from it."""
         self.by_node: dict[int, Read] = {}
@@ -123,7 +125,7 @@ class Reading:
         self.reads.append(read)
         self.by_node[id(node)] = read
         self.touched.add(name)
-        if raises and not has_default and self.is_live:
+        if raises and not has_default and self.is_live and name not in self.settled:
             if not self.catches(LOOKUP):
                 read.is_required = True
             elif self.text_of(name) is None:

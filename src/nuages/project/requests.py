@@ -120,8 +120,10 @@ class Requests(Follower):
 
     def _set_default(self, request: Request, value: Any, node: ast.Call) -> None:
         name = self.evaluate(request.name) if isinstance(request.name, ast.expr) else request.name
-        if isinstance(name, str) and isinstance(value, str) and self.is_live:
-            self.given.setdefault(name, (value, Origin(self.scope.path, node.lineno)))
+        if isinstance(name, str) and self.is_live and request.default is not None:
+            self.settled.add(name)
+            if isinstance(value, str):
+                self.given.setdefault(name, (value, Origin(self.scope.path, node.lineno)))
 
     def _notice_use(self, node: ast.Call, function: Any) -> None:
         """Note what a read is used for: `int(read)`, `read.split(",")`, `strtobool(read)`."""

@@ -133,7 +133,9 @@ OPTIONAL = [
     ("import os, sys\nif 'test' in sys.argv:\n    X = os.environ['X']", None),
     ("import os\ndef never():\n    return os.environ['X']\nY = os.environ.get('X')", None),
     ("import os\nos.environ.setdefault('X', 'e')\nX = os.environ['X']", "'e'"),
+    ("import os\nos.environ.setdefault('X', str(os.getuid()))\nX = int(os.environ['X'])", "str(os.getuid())"),
     ("import os\nos.environ['X'] = 'f'\nX = os.environ['X']", None),
+    ("import os\nos.environ['X'] = str(os.getuid())\nX = os.environ['X']", None),
     ("import os\ndef env(name, default=None):\n    return os.environ.get(name, default)\nX = env('X', 'g')", "'g'"),
     (
         "import os\ndef env(name, default=None):\n    try:\n        return os.environ[name]\n    except KeyError:\n"
