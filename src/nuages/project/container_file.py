@@ -27,6 +27,8 @@ _ASIDE = re.compile(
     r"(?:/(?:production|prod|docker|django|web|app|backend|api|server|python))*"
 )
 """Folders, below one of the project's, that Dockerfiles are kept in."""
+_NAMED = re.compile(rf"(?:{_ASIDE.pattern})/[\w.-]+")
+"""Folders in these with a name of their own, as the product's: `infra/shop`."""
 _OF_PYTHON = re.compile(r"\b(python|pip|poetry|uv|pipenv|pdm|manage\.py|gunicorn|uvicorn|daphne)\b")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9.+-]+")
 _FROM = re.compile(r"FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
@@ -168,15 +170,23 @@ def choice(tree: Tree, folders: tuple[str, ...], front_end: str = "") -> tuple[s
 def _paths(tree: Tree, folders: tuple[str, ...]) -> Iterator[str]:
     """Yield the Dockerfiles of the project's folders, nearest first: the folder's own, then those of one for them."""
     for folder in folders:
-        prefix = "" if folder == "." else f"{folder}/"
-        aside = [
-            inner
-            for inner in tree.folders
-            if inner.startswith(prefix) and _ASIDE.fullmatch(inner[len(prefix) :])
-        ]
         yield from _serious(tree, tree.below(folder))
-        within = [path for inner in aside for path in tree.below(inner)]
-        yield from (path for path in _serious(tree, within) if _OF_PYTHON.search(tree.text(path) or ""))
+        yield from _within(tree, folder, _ASIDE)
+    # In a folder with a name of its own may as well lie the Dockerfile of a tool: it must say that it is the project's.
+    copied = rf"manage\.py|\b(?:COPY|ADD)\s+(?:--\S+\s+)*(?:\./)?{re.escape(folders[0])}/?\s"
+    named = [path for folder in folders for path in _within(tree, folder, _NAMED)]
+    named = [path for path in dict.fromkeys(named) if re.search(copied, tree.text(path) or "")]
+    yield from named if len(named) == 1 else ()
+
+
+def _within(tree: Tree, folder: str, names: re.Pattern[str]) -> list[str]:
+    """Return the Dockerfiles with a Python in the folders below one whose paths from there fit a pattern."""
+    prefix = "" if folder == "." else f"{folder}/"
+    inner = [
+        each for each in tree.folders if each.startswith(prefix) and names.fullmatch(each[len(prefix) :])
+    ]
+    found = _serious(tree, [path for each in inner for path in tree.below(each)])
+    return [path for path in found if _OF_PYTHON.search(tree.text(path) or "")]
 
 
 def _serious(tree: Tree, paths: Iterable[str]) -> list[str]:

@@ -537,6 +537,17 @@ def test_dockerfiles_are_found_in_a_folder_for_them(shop: Shop) -> None:
     assert _hinted(root) == (None, [])
 
 
+def test_a_dockerfile_in_a_folder_of_its_own_name_must_say_that_it_is_the_projects(shop: Shop) -> None:
+    tool = "FROM python:3.13\nCOPY tool.py .\nEXPOSE 4\n"
+    root = shop(
+        {"infra/shop/Dockerfile": f"{DOCKERFILE}CMD python manage.py\n", "infra/tool/Dockerfile": tool}
+    )
+    assert _hinted(root)[0] == 8001
+    # Of two nobody knows which one is served.
+    (root / "infra/tool/Dockerfile").write_text(f"{tool}CMD python manage.py\n")
+    assert _hinted(root) == (None, [])
+
+
 def test_of_several_dockerfiles_in_one_folder_that_for_production_tells(shop: Shop) -> None:
     root = shop({"docker/Dockerfile": "FROM python\nEXPOSE 1\n", "docker/prod.Dockerfile": DOCKERFILE})
     assert _hinted(root)[0] == 8001
