@@ -297,6 +297,18 @@ def test_settings_that_cannot_be_loaded_twice_are_told_by_what_they_said_first(
     assert "SystemExit: no key" in answer.error
 
 
+def test_settings_that_end_the_project_are_told_with_what_they_wrote(home: Path, tmp_path: Path) -> None:
+    settings = "import sys\nprint('\\nnever run this as root', file=sys.stderr)\nraise SystemExit(2)\n"
+    broken = project(tmp_path / "shop", DJANGO, **{"shop/settings.py": settings})
+    answer = nuages("up", str(broken), "--bind", "127.0.0.1:0", variables=environ(home, None))
+
+    assert answer.code == 3
+    assert answer.error.endswith(
+        "  SystemExit: 2\n  it wrote:\n    never run this as root\n\n"
+        "hint: do what it says; a missing variable is the usual reason"
+    )
+
+
 def test_missing_variables_are_told_all_at_once_before_anything_is_installed(
     home: Path, tmp_path: Path
 ) -> None:

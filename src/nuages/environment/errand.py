@@ -43,7 +43,7 @@ def heard(asked: Command, report: Report) -> tuple[int, list[str]]:
             else:
                 said += (event.get("text") or line.rstrip("\n")).splitlines()
     if error is not None:
-        raise error
+        raise with_last_words(error, said)
     return running.returncode, said
 
 
@@ -74,6 +74,17 @@ def _error(event: Mapping[str, Any]) -> NuagesError:
     kinds = {kind.exit_code: kind for kind in (ProjectError, StartError, OutsideError)}
     where, why, hint = (event.get(name, "") for name in ("where", "why", "hint"))
     return kinds.get(event["exit"], ProjectError)(event["what"], where=where, why=why, hint=hint)
+
+
+def with_last_words(error: NuagesError, said: list[str], most: int = 15) -> NuagesError:
+    """Return the error with what a project wrote that then ended itself: nothing else tells why."""
+    # Once only what the project wrote each time when it was loaded.
+    words = [*dict.fromkeys(line for line in said if line.strip())][-most:]
+    if not words or not error.why.rpartition("\n")[2].startswith("SystemExit"):
+        return error
+    why = "\n".join([error.why, "it wrote:", *(f"  {line.rstrip()}" for line in words)])
+    hint = "do what it says; a missing variable is the usual reason"
+    return type(error)(error.what, where=error.where, why=why, hint=hint)
 
 
 def failed(what: str, called: str, code: int, said: list[str], hint: str) -> NuagesError:

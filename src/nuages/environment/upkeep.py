@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nuages import errors
-from nuages.environment.errand import failed, heard, run
+from nuages.environment.errand import failed, heard, run, with_last_words
 from nuages.environment.home import Report, digest_of, disk, locked, read_json, write
 from nuages.environment.migrations import migrate
 from nuages.environment.prepared import Prepared, collect_command, command
@@ -185,14 +185,14 @@ def _probe(prepared: Prepared, wanted: Wanted) -> dict[str, Any]:
             hint="load them by hand: nuages run -- check",
         )
     if "error" in facts:
-        raise _error(facts["error"], prepared)
+        raise _error(facts["error"], prepared, said)
     return facts
 
 
 def _fault(prepared: Prepared, wanted: Wanted) -> NuagesError | None:
     """Return what Django's commands fail on before they begin: their checks load URLs and templates."""
-    facts, _, _ = _asked(prepared, wanted, checks=True)
-    return _error(facts["error"], prepared) if "error" in facts else None
+    facts, _, said = _asked(prepared, wanted, checks=True)
+    return _error(facts["error"], prepared, said) if "error" in facts else None
 
 
 def _asked(
@@ -218,9 +218,10 @@ def _asked(
     return facts, code, said
 
 
-def _error(fields: Mapping[str, str], prepared: Prepared) -> NuagesError:
+def _error(fields: Mapping[str, str], prepared: Prepared, said: list[str]) -> NuagesError:
     kind = getattr(errors, fields["kind"], StartError)
-    found: NuagesError = kind(fields["what"], where=fields["where"], why=fields["why"], hint=fields["hint"])
+    told: NuagesError = kind(fields["what"], where=fields["where"], why=fields["why"], hint=fields["hint"])
+    found = with_last_words(told, said)
     tell_unset(found, prepared.project, prepared.variables)
     return found
 

@@ -18,12 +18,23 @@ from nuages.runtime import culprits
 _OURS = str(Path(__file__).resolve().parents[1])
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _LOADERS = ("<frozen importlib", "<frozen runpy", "importlib/__init__.py")
+_LACKS = (
+    r"(?i: (?:(?:is|was|has) (?:not|un|missing|required|empty)|must|needs|should|not (?:set|found|defined)|missing"
+    r"|required))"
+)
 _UNSET = re.compile(
     r"Set the (?P<environ>[A-Z]\w*) environment variable"
     r"|Environment variable \"(?P<environs>[A-Z]\w*)\" not set"
     r"|^(?P<decouple>[A-Z]\w*) not found\. Declare it as envvar"
+    # What projects say of their own: «Environment variable `SHOP_KEY` must be supplied in production».
+    r"|(?i:\b(?:environment|env)[ _]var(?:iable)?:?) [`'\"]?(?P<own>[A-Z][A-Z0-9_]{2,})[`'\"]?"
+    + _LACKS
+    + r"|\b(?P<before>[A-Z][A-Z0-9_]{2,})[`'\"]? (?i:(?:environment|env)[ _]var(?:iable)?)"
+    + _LACKS
+    + r"|(?i:\b(?:missing|unset|required)\b[\w ]* (?:environment|env)[ _]var(?:iable)?s?):? [`'\"]?"
+    r"(?P<behind>[A-Z][A-Z0-9_]{2,})\b"
 )
-"""What django-environ, environs and python-decouple say of a variable that has no value and no default."""
+"""What django-environ, environs, python-decouple and projects say of a variable that has no value and no default."""
 _DRIVERS = {"psycopg2 or psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
 _DRIVER = re.compile(r"Error loading (\w+(?: or \w+)?) module")
 """What Django's database backends say where the package is missing that they take."""
@@ -234,8 +245,13 @@ def _start_error(
             "in an image",
         )  # fmt: skip
     kind = type(error).__name__
+    if kind == "ImproperlyConfigured" and _NO_CLASS.search(str(error)):
+        return StartError(
+            "the variable DJANGO_CONFIGURATION is not set", where=place, why=why,
+            hint="set it to the class of the settings that is to be served, such as DJANGO_CONFIGURATION=Production",
+        )  # fmt: skip
     unset = _UNSET.search(str(error))
-    if unset is not None and unset.lastgroup is not None:
+    if unset is not None and unset.lastgroup is not None and unset[unset.lastgroup] not in os.environ:
         name = unset[unset.lastgroup]
         return StartError(
             f"the variable {name} is not set", where=place, why=why, hint=f"set {name} in the environment"

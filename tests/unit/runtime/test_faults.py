@@ -16,6 +16,10 @@ from nuages.runtime.faults import start_error
         "Set the PAYMENT_KEY environment variable",  # django-environ
         'Environment variable "PAYMENT_KEY" not set',  # environs
         "PAYMENT_KEY not found. Declare it as envvar or define a default value.",  # python-decouple
+        "Environment variable `PAYMENT_KEY` must be supplied in production",
+        "The PAYMENT_KEY environment variable is not set",
+        "the environment variable 'PAYMENT_KEY' is required",
+        "Missing required environment variable: PAYMENT_KEY",
     ],
 )
 def test_a_variable_that_a_library_misses_is_named(said: str) -> None:
@@ -23,6 +27,13 @@ def test_a_variable_that_a_library_misses_is_named(said: str) -> None:
     assert error.what == "the variable PAYMENT_KEY is not set"
     assert error.hint == "set PAYMENT_KEY in the environment"
     assert said in error.why
+
+
+def test_a_variable_that_is_set_is_not_told_to_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAYMENT_KEY", "short")
+    said = "The PAYMENT_KEY environment variable must have 32 characters"
+    error = start_error(ValueError(said), directories=(), settings=None, loading="the entry module shop.wsgi")
+    assert error.what == "the entry module shop.wsgi cannot be loaded"
 
 
 def test_what_a_library_says_of_a_variable_that_is_set_is_not_taken_for_that() -> None:
