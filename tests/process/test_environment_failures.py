@@ -106,7 +106,7 @@ def test_an_address_of_a_requirement_that_cannot_be_reached(home: Path, links: P
     requirements = "django==5.2\nnope @ http://127.0.0.1:9/nope-1.0.tar.gz\n"
     assert failed(home, links, requirements, tmp_path, 4, UV_HTTP_RETRIES="0") == (
         "error: nope cannot be fetched from the address that it is required from\n"
-        "  requirements.txt\n"
+        "  requirements.txt:2\n"
         "  http://127.0.0.1:9/nope-1.0.tar.gz\n"
         "  uv says:\n"
         "    cause: tcp connect error\n"
@@ -189,7 +189,7 @@ def test_a_repository_that_cannot_be_fetched(home: Path, links: Path, tmp_path: 
         home, links, "django==5.2\nforked @ git+file:///no/such/repository@main\n", tmp_path, 4
     ) == (
         "error: forked cannot be fetched from its git repository\n"
-        "  requirements.txt\n"
+        "  requirements.txt:2\n"
         "  git+file:///no/such/repository@main\n"
         "  uv says:\n"
         "    fatal: '/no/such/repository' does not appear to be a git repository\n"

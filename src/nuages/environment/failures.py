@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nuages.environment.headers import Missing, missing
@@ -16,6 +16,9 @@ _NETWORK = re.compile(
     r"invalid peer certificate|Could not resolve host|Could not connect to server|Failed to connect to|"
     r"network connectivity is disabled|network was disabled",
     re.IGNORECASE,
+)
+_ADDRESSED = re.compile(
+    r"^\s*[^#\s-].*?@\s*(?:git\+)?\w+://|^\s*(?:-e\s+|--editable[ =])?(?:git\+)?https?://|source = \{ (?:url|git) ="
 )
 _STATUS = re.compile(r"HTTP status (?:client|server) error \((\d+)[^)]*\)|HTTP status code (\d+)")
 _NOT_FOUND = re.compile(
@@ -51,6 +54,29 @@ class Context:
     guessed: bool = False
     """No file declares the requirements: their names are guessed by imports."""
     home: str = ""
+    addressed: tuple[tuple[str, str], ...] = ()
+    """The requirements that name an address themselves: the line, and `file:line`."""
+
+
+def addressed(text: str, file: str) -> Iterator[tuple[str, str]]:
+    """Yield the lines of a requirements file or a lock that name an address themselves, and where each stands."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if _ADDRESSED.search(line):
+            yield line.strip(), f"{file}:{number}"
+
+
+def _standing(url: str, context: Context) -> tuple[str, str]:
+    """Return the name of the package that a requirement names an address of, and where it does; empty: none does."""
+    plain = url.removeprefix("git+").partition("#")[0]
+    bare = plain.rpartition("@")[0]  # without its revision, which a lock may have in another form
+    forms = [form for form in (plain, bare) if "://" in form]
+    for line, place in context.addressed:
+        if any(form in line for form in forms):
+            name = re.match(r"([A-Za-z0-9][\w.-]*)\s*(?:\[[^]]*\])?\s*@", line) or re.search(
+                r"#egg=([\w.-]+)", line
+            )
+            return name[1] if name else "a package", place
+    return "", context.where
 
 
 def explain(text: str, context: Context) -> NuagesError:
@@ -137,11 +163,11 @@ def _git(head: str, context: Context) -> NuagesError:
     if "executable not found" in head.lower():
         return OutsideError(
             f"{name} comes from a git repository, and git is not installed",
-            where=context.where, why=url, hint="apt-get install git",
+            where=_standing(url, context)[1], why=url, hint="apt-get install git",
         )  # fmt: skip
     return OutsideError(
         f"{name} cannot be fetched from its git repository",
-        where=context.where,
+        where=_standing(url, context)[1],
         why="\n".join([*filter(None, [url]), _last(head.partition("--- stderr")[2] or head, 5)]),
         hint="make the repository reachable from this machine, or depend on a release instead",
     )
@@ -183,11 +209,15 @@ def _refused(head: str, status: str, context: Context) -> NuagesError:
 def _direct(head: str, context: Context) -> NuagesError | None:
     """Return the error for an address that a requirement names itself; None where an index did not answer."""
     match = re.search(r"`([A-Za-z0-9][\w.-]*) @ (https?://\S+?)`", head)
-    if match is None:
+    url = match[2] if match else ""
+    if not url and (fetched := re.search(r"Failed to fetch: `?(https?://[^\s`]+)", head)):
+        url = fetched[1]  # of a requirement that has to be looked into for what it needs itself
+    name, place = _standing(url, context)
+    if not match and not name:
         return None
     return OutsideError(
-        f"{match[1]} cannot be fetched from the address that it is required from", where=context.where,
-        why="\n".join([match[2], _last(head, 2)]),
+        f"{match[1] if match else name} cannot be fetched from the address that it is required from", where=place,
+        why="\n".join([url, _last(head, 2)]),
         hint="make the address reachable from this machine, or depend on a release of an index instead",
     )  # fmt: skip
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from nuages.environment import bundle, indexes, interpreters, local, sources, variables, virtual
 from nuages.environment import uv as installer
 from nuages.environment.compatibility import OLDEST_DJANGO, series_of
-from nuages.environment.failures import BuildError, Context, WheelError
+from nuages.environment.failures import BuildError, Context, WheelError, addressed
 from nuages.environment.home import (
     Home,
     Report,
@@ -205,6 +205,7 @@ def _one(
         python=dotted(interpreter.series),
         home=str(home.root),
         guessed=project.dependencies.manager is Manager.IMPORTS,
+        addressed=tuple(_addressed(project)),
     )
     report(
         "python",
@@ -221,6 +222,13 @@ def _one(
         context=context,
     )
     return virtual.make(home, order, uv, report)
+
+
+def _addressed(project: Project) -> Iterator[tuple[str, str]]:
+    for name in project.dependencies.files:
+        file = Path(project.root, name)
+        if file.is_file():
+            yield from addressed(file.read_text(encoding="utf-8", errors="replace"), name)
 
 
 def _because(project: Project) -> str:
