@@ -162,6 +162,41 @@ def _own_file(name: str, directories: Iterable[str]) -> str:
     return name.replace(".", "/") + ".py" if is_own else ""
 
 
+def _example(own: str, directories: Iterable[str]) -> str:
+    """Return the file beside a missing one that is its example or template; an empty text for none."""
+    folder, _, file = own.rpartition("/")
+    stem = re.escape(file.removesuffix(".py"))
+    word = "(?:example|sample|template|dist|default)"
+    form = re.compile(
+        rf"{stem}(?:\.py)?[._-]{word}(?:\.py)?(?:\.txt)?|{word}[._-]{stem}\.py|{stem}_{word}\.py"
+    )
+    for directory in directories:
+        place = Path(directory, folder)
+        found = (
+            sorted(each.name for each in place.iterdir() if form.fullmatch(each.name))
+            if place.is_dir()
+            else []
+        )
+        if found:
+            return f"{folder}/{found[0]}" if folder else found[0]
+    return ""
+
+
+def _missing_file(own: str, name: str, directories: tuple[str, ...], place: str, why: str) -> StartError:
+    example = _example(own, directories)
+    return StartError(
+        f"the file {own} is missing in the project", where=place, why=why,
+        hint=f"cp {example} {own}, and fill it in" if example
+        else f"add {own}, or correct the name {name}; see whether .gitignore or .dockerignore leaves it out",
+    )  # fmt: skip
+
+
+def _not_imported(error: BaseException) -> str:
+    """Return the module whose absence an error of the project's own was raised for; an empty text for none."""
+    before = error.__cause__ or error.__context__
+    return before.name or "" if isinstance(before, ModuleNotFoundError) else ""
+
+
 def _empty_folder(own: str, directories: Iterable[str]) -> str:
     """Return the folder of the project's own that a missing file would be in, if it is empty.
 
@@ -198,6 +233,11 @@ def start_error(
         place = culprits.place(error, settings) or place
         if wrong := culprits.error_of(error, settings):
             return wrong
+    if type(error).__name__ == "ImproperlyConfigured" and (
+        own := _own_file(_not_imported(error), directories)
+    ):
+        why = describe(error, directories, settings)
+        return _missing_file(own, _not_imported(error), directories, place, why)
     return _start_error(error, directories, settings, loading, place)
 
 
@@ -220,11 +260,7 @@ def _start_error(
                 hint="fill it: `git submodule update --init`, if it is a submodule that was not cloned too",
             )  # fmt: skip
         if own:
-            return StartError(
-                f"the file {own} is missing in the project", where=place, why=why,
-                hint=f"add {own}, or correct the name {error.name}; see whether .gitignore or .dockerignore leaves it "
-                "out",
-            )  # fmt: skip
+            return _missing_file(own, error.name, directories, place, why)
         top = error.name.partition(".")[0]
         return StartError(
             f"the project needs the module {error.name}, which is not installed here", where=place, why=why,

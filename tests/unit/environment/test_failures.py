@@ -44,6 +44,11 @@ def test_a_name_that_was_guessed_from_an_import_is_not_for_the_user_to_correct()
             "SystemCheckError: System check identified some issues:\n\nERRORS:\n?: (files.E001) The setting …",
             "correct what stands below ERRORS",
         ),
+        (
+            "OSError: libvoikko.so.1: cannot open shared object file: No such file or directory\n"
+            "Exception ignored in: <function Voikko.__del__>\nAttributeError: 'Voikko' object has no attribute 'lib'",
+            "install the Debian package that has libvoikko.so.1, libvoikko1 by its name: apt-get install libvoikko1",
+        ),
         ("django.db.utils.OperationalError: disk I/O error", "run it by hand: nuages run -- migrate"),
     ],
 )

@@ -6,6 +6,7 @@ import logging.config
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
 from nuages.runtime.faults import start_error
 
@@ -61,6 +62,25 @@ def test_a_missing_module_of_the_projects_own_package_is_a_missing_file(
         "hint: add extras_of_ours/data/un_locode.py, or correct the name extras_of_ours.data.un_locode; "
         "see whether .gitignore or .dockerignore leaves it out"
     )
+
+
+@pytest.mark.parametrize("example", ["options.example.py", "options_example.py", "options.py.template"])
+@pytest.mark.parametrize("is_wrapped", [False, True])
+def test_a_missing_file_with_an_example_beside_it_is_a_copy_of_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, example: str, is_wrapped: bool
+) -> None:
+    (tmp_path / "shop_of_examples").mkdir()
+    (tmp_path / "shop_of_examples" / example).touch()
+    (tmp_path / "shop_of_examples" / "optional.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    name = "shop_of_examples.options"
+    raised: Exception = ModuleNotFoundError(f"No module named {name!r}", name=name)
+    if is_wrapped:
+        wrapped = ImproperlyConfigured(f"Specified configuration module ({name}) not found")
+        wrapped.__cause__, raised = raised, wrapped
+    error = start_error(raised, directories=(str(tmp_path),), settings="shop.settings", loading="the URLs")
+    assert error.what == "the file shop_of_examples/options.py is missing in the project"
+    assert error.hint == f"cp shop_of_examples/{example} shop_of_examples/options.py, and fill it in"
 
 
 @pytest.mark.parametrize("name", ["pytest.of_a_newer_release", "slippers", "nobody.knows.it"])
