@@ -18,9 +18,15 @@ from nuages.project.tree import Tree, join
 _CONFIGURATION = re.compile(
     r"(vite|webpack[\w.-]*|rollup|esbuild|gulpfile|tailwind|vue)(\.config)?\.(js|ts|mjs|cjs)$"
 )
-_OUTWARD = re.compile(r"outDir:\s*[\"']\.\./|(?:outfile|outdir|output|dist)\S*[=:, (\"'.]+\.\./|-o \.\./")
+_OUTWARD = re.compile(
+    r"(?:outDir|\bpath):\s*(?:process\.env\.\w+\s*(?:\|\||\?\?)\s*)?(?:path\.)?(?:resolve|join)\(\s*"
+    r"(?:__dirname|import\.meta\.dirname)\s*,\s*[\"']\.\./"
+    r"|outDir:\s*[\"']\.\./|(?:outfile|outdir|output|dist)\S*[=:, (\"'.]+\.\./|-o \.\./"
+)
 
 
+_ASIDE = re.compile(r"/(?:docs?|examples?|tests?|e2e|node_modules|contrib|vendor)/")
+"""Folders whose packages are no part of what is served."""
 _FINDERS = re.compile(r"(npm|node_assets)\.finders")
 """Of django-npm and django-node-assets: they serve node_modules."""
 _FINDERS_PLACES = ("NODE_MODULES_ROOT", "NODE_PACKAGE_JSON", "NPM_ROOT_PATH")
@@ -242,17 +248,16 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _below(tree: Tree, folder: str) -> tuple[str, ...]:
-    """Return the folders directly below the project's whose build writes to a folder outside of them."""
+    """Return the folders below the project's whose build writes to a folder outside of them; the nearest first.
+
+    Of those deeper than directly below, as an application's own, one only: of several nobody knows which is served.
+    """
     prefix = "" if folder == "." else f"{folder}/"
     inner = [path.rpartition("/")[0] for path in tree.files if path.endswith("/package.json")]
-    return tuple(
-        one
-        for one in inner
-        if one.startswith(prefix)
-        and one != folder
-        and "/" not in one[len(prefix) :]
-        and _writes_outward(tree, one)
-    )
+    found = [one for one in inner if one.startswith(prefix) and one != folder and _writes_outward(tree, one)]
+    near = [one for one in found if "/" not in one[len(prefix) :]]
+    deep = [one for one in found if one not in near and not _ASIDE.search(f"/{one}/")]
+    return (*near, *(deep if len(deep) == 1 else ()))
 
 
 def _beside(tree: Tree, folder: str) -> tuple[str, ...]:

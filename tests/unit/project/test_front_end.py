@@ -135,6 +135,25 @@ def test_a_gulpfile_beside_a_package_json_without_scripts_is_told(
     ) in scan(tmp_path, environ={}).notes
 
 
+def test_the_one_front_end_of_an_application_that_writes_out_of_its_folder_is_the_projects(
+    tmp_path: Path,
+) -> None:
+    project(tmp_path, "db.sqlite3")
+    for folder in ("shop/front", "docs/site", "shop/editor"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "package.json").write_text('{"scripts": {"build": "vite build"}}')
+    into = "build: {outDir:\n process.env.OUT_DIR ||\n path.resolve(__dirname, '../static/shop')}"
+    (tmp_path / "docs/site/vite.config.js").write_text(into)
+    assert scan(tmp_path, environ={}).front_end is None
+    (tmp_path / "shop/front/vite.config.js").write_text(into)
+    end = scan(tmp_path, environ={}).front_end
+    assert end is not None
+    assert end.directory == "shop/front"
+    # Of two nobody knows which is served.
+    (tmp_path / "shop/editor/vite.config.js").write_text(into)
+    assert scan(tmp_path, environ={}).front_end is None
+
+
 def test_a_bundler_that_no_script_runs_is_told(tmp_path: Path) -> None:
     project(tmp_path, "db.sqlite3")
     (tmp_path / "package.json").write_text(
