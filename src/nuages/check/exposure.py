@@ -65,6 +65,13 @@ def _debug(facts: Facts) -> Iterator[Finding]:
             + facts.unless,
             fix=facts.assignment("DEBUG", "DEBUG", "bool", debug.origin),
         )  # fmt: skip
+    elif switch is None and debug.is_literal and debug.literal is True and not debug.is_known:
+        yield DEBUG_DEFAULT.found(
+            "DEBUG is on unless the settings turn it off further down", debug.origin,
+            why="there stands: DEBUG = True\nwhere the condition of what changes it does not hold, everybody sees "
+            f"settings and source{facts.unless}",
+            fix=facts.assignment("DEBUG", "DEBUG", "bool", debug.origin),
+        )  # fmt: skip
     elif switch is not None and switch.off is not None and not _is_required(facts, switch.variable):
         # Where another value of the variable takes another file, that one says False.
         is_off = debug.is_literal and debug.literal is False

@@ -16,6 +16,7 @@ DATA = "/data"
 """The volume of what the project writes."""
 
 _SOURCES = ("STATICFILES_DIRS", "TEMPLATES", "LOCALE_PATHS", "FIXTURE_DIRS")
+_SQLITE_FILE = re.compile(r"[\"'](?![\w.]*\bbackends\.)([\w-][\w.-]*\.(?:sqlite3?|db3?))[\"']")
 _SQLITE_URL = re.compile(r"sqlite:///.*?([\w-]+\.(?:db|sqlite3?))\b", re.DOTALL)
 
 _UPLOADS = re.compile(
@@ -201,7 +202,11 @@ def _databases(project: Project, databases: Assignment) -> Iterator[str]:
             if path.startswith(f"{APP}/"):
                 is_any = True
                 yield path
-    if not is_any and (file := _SQLITE_URL.search(databases.text)):
+    stands = _SQLITE_URL.search(databases.text)
+    if not stands and not values and any(one.is_sqlite for one in project.databases):
+        # A branch behind it may name another: `os.path.join(BASE_DIR, "db.sqlite3")` is what stands there.
+        stands = _SQLITE_FILE.search(databases.text)
+    if not is_any and (file := stands):
         # A URL that only running the settings would give: the file lies where Django runs, as manage.py does.
         yield posixpath.normpath(posixpath.join(APP, project.directory, file[1]))
 

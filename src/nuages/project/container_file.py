@@ -27,7 +27,9 @@ _ASIDE = re.compile(
     r"(?:/(?:production|prod|docker|django|web|app|backend|api|server|python))*"
 )
 """Folders, below one of the project's, that Dockerfiles are kept in."""
-_NAMED = re.compile(rf"(?:{_ASIDE.pattern})/[\w.-]+")
+_NAMED = re.compile(
+    rf"(?:{_ASIDE.pattern})/(?!(?:[\w.]*[-_.])?(?:tests?|testing|dev\w*|ci|demo|examples?|local|debug|e2e)(?:[-_.]|$))[\w.-]+"
+)
 """Folders in these with a name of their own, as the product's: `infra/shop`."""
 _OF_PYTHON = re.compile(r"\b(python|pip|poetry|uv|pipenv|pdm|manage\.py|gunicorn|uvicorn|daphne)\b")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9.+-]+")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
@@ -29,8 +30,10 @@ _NAMES_DATABASE = re.compile(r"(DATABASE|DB|POSTGRES(QL)?|PG|MYSQL|SQL|DSN)(_|$)
 def find(assignments: Sequence[Assignment], variables: Sequence[Variable], root: str) -> tuple[Database, ...]:
     """Return the databases, `default` first; an engine that only the environment tells is empty."""
     setting = next((each for each in reversed(assignments) if each.name == "DATABASES"), None)
-    if setting is None or not isinstance(setting.value, dict):
+    if setting is None:
         return ()
+    if not isinstance(setting.value, dict):
+        return tuple(sorted(_written(setting), key=lambda one: (one.alias != "default", one.alias)))
     urls = {each.name: each for each in variables if each.kind is VariableKind.URL}
     touched = [name for name in setting.variables if name in urls]
     if len(setting.variables) > 1:
@@ -39,6 +42,31 @@ def find(assignments: Sequence[Assignment], variables: Sequence[Variable], root:
     variable = touched[0] if len(touched) == 1 else ""
     found = list(_databases(setting, variable, root))
     return tuple(sorted(found, key=lambda one: (one.alias != "default", one.alias)))
+
+
+def _written(setting: Assignment) -> Iterator[Database]:
+    """Yield the databases that a dictionary names itself, where a branch behind it may name others."""
+    try:
+        tree = ast.parse(setting.text, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    for alias, entry in _constants(tree):
+        engine = next(
+            (_text(one.value) for key, one in _constants(entry) if key == "ENGINE" and _is_constant(one)), ""
+        )
+        if engine:
+            yield Database(alias=alias, engine=engine, origin=setting.origin)
+
+
+def _constants(node: ast.expr) -> Iterator[tuple[str, Any]]:
+    """Yield the items of a dictionary whose keys are texts."""
+    for key, value in zip(node.keys, node.values, strict=True) if isinstance(node, ast.Dict) else ():
+        if isinstance(key, ast.Constant) and isinstance(key.value, str):
+            yield key.value, value
+
+
+def _is_constant(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant)
 
 
 def _is_database(variable: Variable) -> bool:

@@ -54,6 +54,18 @@ def test_the_default_of_a_variable_that_holds_the_database_s_address_is_a_file_w
     }
 
 
+def test_a_file_that_a_branch_behind_it_may_replace_lies_in_the_volume(tmp_path: Path) -> None:
+    project(tmp_path, "db.sqlite3")
+    with (tmp_path / "shop" / "settings.py").open("a") as settings:
+        settings.write(
+            "import configparser, os\nif os.path.isfile(os.environ.get('SHOP_INI', '')):\n"
+            "    options = configparser.ConfigParser()\n    if 'database' in options:\n"
+            "        DATABASES = {'default': {key: value for key, value in options.items('database')}}\n"
+        )
+    found = state.state(scan(tmp_path, environ={}))
+    assert {path: stated.value for path, stated in found.items()} == {"/app/db.sqlite3": "/data/db.sqlite3"}
+
+
 def test_the_file_alone_lies_in_the_volume_where_its_folder_holds_more(tmp_path: Path) -> None:
     found = state.state(project(tmp_path / "work", "data/db.sqlite3"))
     assert {path: stated.value for path, stated in found.items()} == {

@@ -543,6 +543,9 @@ def test_a_dockerfile_in_a_folder_of_its_own_name_must_say_that_it_is_the_projec
         {"infra/shop/Dockerfile": f"{DOCKERFILE}CMD python manage.py\n", "infra/tool/Dockerfile": tool}
     )
     assert _hinted(root)[0] == 8001
+    (root / "infra/test-server").mkdir()
+    (root / "infra/test-server/Dockerfile").write_text(f"{tool}CMD python manage.py\n")
+    assert _hinted(root)[0] == 8001
     # Of two nobody knows which one is served.
     (root / "infra/tool/Dockerfile").write_text(f"{tool}CMD python manage.py\n")
     assert _hinted(root) == (None, [])
@@ -813,3 +816,18 @@ def test_of_the_variables_behind_an_object_of_options_only_a_databases_url_decid
     )
     project = scan(shop({**PACKAGE, "shop/options.py": options, "shop/settings/production.py": used}))
     assert [(one.alias, one.variable) for one in project.databases] == [("default", "")]
+
+
+def test_a_database_that_a_file_of_options_may_replace_is_the_one_that_stands_there(shop: Shop) -> None:
+    settings = SETTINGS + (
+        "import configparser, os\n"
+        'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ.get("DB", "db")}}\n'
+        'if any(os.path.isfile(one) for one in ["/etc/shop.ini", os.environ.get("SHOP_INI", "")]):\n'
+        "    options = configparser.ConfigParser()\n"
+        '    if "database" in options:\n'
+        '        DATABASES = {"default": {key.upper(): value for key, value in options.items("database")}}\n'
+    )
+    project = scan(shop({**PACKAGE, "shop/settings/production.py": settings}))
+    assert [(one.alias, one.engine, one.is_literal) for one in project.databases] == [
+        ("default", "django.db.backends.sqlite3", False)
+    ]
