@@ -19,11 +19,22 @@ SYNC_MIDDLEWARE = warning(61, "sync middleware stands in front of async views")
 LOST_SESSIONS = error(62, "sessions lie in the memory of one process")
 LONELY_LAYER = error(63, "Channels' messages stay in one process")
 LOG_FILE = warning(64, "a log handler writes a file")
-RULES = (NO_MIGRATIONS, SYNC_MIDDLEWARE, LOST_SESSIONS, LONELY_LAYER, LOG_FILE)
+SERVICE_HERE = warning(65, "the server of a cache, a broker or Channels is the machine itself")
+RULES = (NO_MIGRATIONS, SYNC_MIDDLEWARE, LOST_SESSIONS, LONELY_LAYER, LOG_FILE, SERVICE_HERE)
 
 _SYNC_ONLY = frozenset({"whitenoise.middleware.WhiteNoiseMiddleware"})
 _MODEL = re.compile(
     r"(^|\.)(Model|AbstractUser|AbstractBaseUser|TimeStampedModel|MPTTModel|PolymorphicModel)$"
+)
+_SERVICES = (
+    "CACHES", "CHANNEL_LAYERS", "CELERY_BROKER_URL", "BROKER_URL", "CELERY_RESULT_BACKEND", "RQ_QUEUES", "HUEY",
+    "DRAMATIQ_BROKER",
+)  # fmt: skip
+_VARIABLES = {"CACHES": "CACHE_URL", "CELERY_BROKER_URL": "CELERY_BROKER_URL", "BROKER_URL": "BROKER_URL",
+              "CELERY_RESULT_BACKEND": "CELERY_RESULT_BACKEND"}  # fmt: skip
+_HERE = re.compile(
+    r"://(?:[^@/'\"\s]*@)?(?P<url>localhost|127\.0\.0\.1|\[::1\])(?=[:/'\"]|$)"
+    r"|['\"](?P<host>localhost|127\.0\.0\.1|\[::1\])(?=:\d+['\"]|['\"], \d+)"
 )
 _LOCAL_MEMORY = "locmem.LocMemCache"
 
@@ -34,6 +45,7 @@ def examine(facts: Facts) -> Iterator[Finding]:
     yield from _middleware(facts)
     yield from _sessions(facts)
     yield from _layers(facts)
+    yield from _services(facts)
     yield from _logs(facts)
 
 
@@ -210,6 +222,22 @@ def _layers(facts: Facts) -> Iterator[Finding]:
             fix='CHANNEL_LAYERS = {"default": {"BACKEND": "channels_redis.core.RedisChannelLayer",\n'
             '    "CONFIG": {"hosts": [os.environ["REDIS_URL"]]}}}',
         )  # fmt: skip
+
+
+def _services(facts: Facts) -> Iterator[Finding]:
+    """Yield a finding for each setting that names a server on this machine, where nothing but an edit names another."""
+    for name in _SERVICES:
+        setting = facts.setting(name)
+        if setting is None or not setting.is_known or setting.variables:
+            continue
+        match = _HERE.search(setting.value if isinstance(setting.value, str) else repr(setting.value))
+        if match:
+            yield SERVICE_HERE.found(
+                f"{name} is on {match['url'] or match['host']}, and nothing but an edit says otherwise",
+                facts.line_in(setting.origin, r"localhost|127\.0\.0\.1|\[::1\]"),
+                why="in a container that is the container itself, where no such server runs",
+                fix=f'read the address from a variable: os.environ.get("{_VARIABLES.get(name, "REDIS_URL")}", …)',
+            )  # fmt: skip
 
 
 def _logs(facts: Facts) -> Iterator[Finding]:
