@@ -16,7 +16,7 @@ from nuages.environment.errand import failed, heard, run, with_last_words
 from nuages.environment.home import Report, digest_of, disk, locked, read_json, write
 from nuages.environment.migrations import migrate
 from nuages.environment.prepared import Prepared, collect_command, command
-from nuages.environment.variables import read_by_settings, tell_unset
+from nuages.environment.variables import read_by_settings, tell_group, tell_unset
 from nuages.errors import NuagesError, StartError
 
 _RECORD = "upkeep.json"
@@ -223,6 +223,7 @@ def _error(fields: Mapping[str, str], prepared: Prepared, said: list[str]) -> Nu
     told: NuagesError = kind(fields["what"], where=fields["where"], why=fields["why"], hint=fields["hint"])
     found = with_last_words(told, said)
     tell_unset(found, prepared.project, prepared.variables)
+    tell_group(found, prepared.project)
     return found
 
 

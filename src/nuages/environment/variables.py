@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nuages.environment.home import disk, write
 from nuages.errors import NuagesError, Origin, ProjectError, UsageError
-from nuages.project.model import Project, Variable, VariableKind
+from nuages.project.model import Project, Variable, VariableKind, normalized
 
 _FOREIGN = re.compile(
     r"AWS|S3|GCS|AZURE|STRIPE|PAYPAL|BRAINTREE|RECAPTCHA|HCAPTCHA|TURNSTILE|GOOGLE|GITHUB|GITLAB|FACEBOOK|TWITTER|"
@@ -184,6 +184,32 @@ def missing_error(
         where="\n".join(rows),
         why=f"the settings read {'it' if count == 1 else 'them'} without a default and cannot be loaded",
         hint=hint,
+    )
+
+
+_STAGE = re.compile(r"(^|_)(ENV|ENVIRONMENT|STAGE|MODE|PROFILE|TIER)$")
+"""Names of variables that tell development from production."""
+
+
+def tell_group(error: NuagesError, project: Project) -> None:
+    """Say in an error's hint that a missing module is locked, though not for production, and what may decide on it.
+
+    Of a requirements file the direct requirements alone are known, and these are installed.
+    """
+    absent = re.fullmatch(
+        r"the project needs the module (\w+)[\w.]*, which is not installed here", error.what
+    )
+    one = project.dependencies.distribution(normalized(absent[1])) if absent else None
+    if one is None or not absent:
+        return
+    stage = next((each for each in project.variables if _STAGE.search(each.name)), None)
+    keep = (
+        f"set {stage.name} for production ({stage.origin})"
+        if stage
+        else "have the settings of production not load it"
+    )
+    error.hint = (
+        f"{keep}: {one.name} ({one.origin}) is in no group that production installs; or make it a dependency"
     )
 
 

@@ -19,12 +19,14 @@ from nuages.environment.variables import (
     parse_env_file,
     read_env_file,
     read_kept,
+    tell_group,
     tell_unset,
 )
 from nuages.errors import Origin, ProjectError, StartError, UsageError
 from nuages.project.model import (
     Assignment,
     Dependencies,
+    Distribution,
     Fact,
     Hints,
     ImageVariable,
@@ -163,6 +165,20 @@ def test_a_none_that_an_unset_variable_left_is_traced_to_it(line: str, hint: str
     error = StartError("the settings cannot be loaded", why=line, hint="correct the line")
     tell_unset(error, replace(shop, assignments=(cache,)), {"REDIS_URL": "redis://cache"})
     assert error.hint == "correct the line"
+
+
+def test_a_module_that_only_a_group_of_development_has_is_not_to_be_added() -> None:
+    what = "the project needs the module django_template_check, which is not installed here"
+    shop = project(variable("SHOP_ENV", 3, required=False))
+    locked = Distribution(name="django-template-check", version="0.4", origin=Origin("uv.lock", 7))
+    error = StartError(what, hint="add it")
+    tell_group(error, shop)
+    assert error.hint == "add it"
+    tell_group(error, replace(shop, dependencies=replace(shop.dependencies, distributions=(locked,))))
+    assert error.hint == (
+        "set SHOP_ENV for production (shop/settings.py:3): django-template-check (uv.lock:7) is in no group that "
+        "production installs; or make it a dependency"
+    )
 
 
 def test_a_variable_with_a_default_is_not_asked_for() -> None:
