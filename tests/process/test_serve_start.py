@@ -146,6 +146,27 @@ def test_a_database_that_nobody_names_is_told_at_the_start_and_pages_without_one
         assert server.get("/") == "hello"
 
 
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_router_of_websockets_alone_leaves_the_pages_to_django(tmp_path: Path, is_async: bool) -> None:
+    route = "urlpatterns.append(path('later/', later))\n"
+    view = f"async def later(request):\n    return HttpResponse('later')\n\n\n{route}" if is_async else ""
+    project = write_project(tmp_path, urls=f"\n\n{view}")
+    # As channels.routing.ProtocolTypeRouter of Channels 4.
+    (project / "pages" / "asgi.py").write_text(
+        "import os\nimport django\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'pages.settings')\n"
+        "django.setup()\n\n\nclass Router:\n    def __init__(self, mapping):\n"
+        "        self.application_mapping = mapping\n\n    async def __call__(self, scope, receive, send):\n"
+        "        if scope['type'] not in self.application_mapping:\n            raise ValueError(scope['type'])\n\n\n"
+        "application = Router({'websocket': None})\n"
+    )
+    with serving(project, "--app", "pages.asgi:application") as server:
+        server.wait_for("ready")
+        (told,) = (seen["text"] for seen in server.found("entry"))
+        assert told == "pages.asgi:application answers WebSockets, and has no application for http"
+        assert server.get("/") == "hello"
+        assert not is_async or server.get("/later/") == "later"
+
+
 def test_hosts_of_a_variable_that_is_not_set_are_no_hosts(tmp_path: Path) -> None:
     project = write_project(tmp_path, settings="import os\nALLOWED_HOSTS = [os.environ.get('SHOP_DOMAIN')]\n")
     with serving(project, "--local-hosts", "on") as server:

@@ -23,6 +23,7 @@ from nuages.runtime.filling import Wish
 from nuages.runtime.handlers import Handlers
 from nuages.runtime.media import Media
 from nuages.runtime.proxies import Proxies
+from nuages.runtime.routers import lacks_http, with_http
 from nuages.runtime.settings import Settings
 from nuages.runtime.static import Files
 from nuages.runtime.uploads import media_location, media_of_project
@@ -279,9 +280,9 @@ def _site(
             error, directories=directories, settings=module, loading="the project's URLs and middleware"
         ) from None
     if asgi and not asgi.is_django:
-        report(
-            "entry", f"{asgi.path} answers {'async views and WebSockets' if wsgi_call else 'every request'}"
-        )
+        what = "async views and WebSockets" if wsgi_call else "every request"
+        what = "WebSockets, and has no application for http" if lacks_http(asgi.callable) else what
+        report("entry", f"{asgi.path} answers {what}")
     header = getattr(django_settings, "SECURE_PROXY_SSL_HEADER", None)
     files = files_of_project(django_settings, settings, report)
     return Site(
@@ -314,6 +315,11 @@ def _ways(
 
     A customised entry point that stands alone answers everything, as it does under its own server.
     """
+    if asgi and asgi.kind == "asgi" and lacks_http(asgi.callable):
+        views = Views()
+        routed = with_http(asgi.callable, handlers.own_asgi()) if views.any_async else asgi.callable
+        wsgi_call = wsgi.callable if wsgi else handlers.own_wsgi()
+        return wsgi_call, handlers.asgi(routed, "asgi", alone=False), views
     if asgi and not asgi.is_django and not wsgi:
         return None, handlers.asgi(asgi.callable, asgi.kind, alone=True), None
     if wsgi and not wsgi.is_django and not asgi:
