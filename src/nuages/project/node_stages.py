@@ -7,54 +7,28 @@ from __future__ import annotations
 
 import posixpath
 import re
-import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from nuages.errors import Origin
-from nuages.node import LOCKS, manager_of
-from nuages.project import container_file, workspaces
+from nuages.project import container_file
 from nuages.project.container_file import Instruction, Stage
 from nuages.project.environment import kind_of
 from nuages.project.model import VariableKind
-from nuages.project.stage_commands import GLOBALLY, MANAGERS, commands, in_members, install_flags, tools_of
+from nuages.project.node_steps import Step, step_of
+from nuages.project.stage_commands import GLOBALLY, MANAGERS, commands, install_flags, tools_of
 from nuages.project.stage_layout import Layout, Layouts, is_into, operands
-from nuages.project.tree import Tree, join
+from nuages.project.tree import Tree
 
 _IMAGE = re.compile(r"(?:.*/)?(?:node|bun)(?::(?P<release>\d+)?.*)?")
 _INSTALLED = re.compile(r"/(usr|opt|etc|bin|lib|wheels?|install)(/|$)|.*/(\.venv|venv|\.local|wheels?)(/|$)")
 """Places that programs and Python's packages are copied out of."""
-_ASIDE = re.compile(r"dev|watch|test|lint|check|audit|format|story|serve|start|types|docs?\b")
-"""In the names of scripts that make nothing of what production serves."""
-_BUNDLERS = frozenset(
-    {
-        "astro", "babel", "cleancss", "elm-app", "ember", "esbuild", "grunt", "gulp", "lessc", "lightningcss", "mix",
-        "ng", "parcel", "postcss", "quasar", "react-scripts", "rollup", "rspack", "sass", "swc", "tailwindcss",
-        "terser", "tsc", "uglifyjs", "unocss", "vite", "vue-cli-service", "webpack",
-    }
-)  # fmt: skip
-"""Programs that Dockerfiles run without a script of package.json."""
-_PROGRAMS = {"@tailwindcss/cli": "tailwindcss"}
-"""Packages that npx is asked for, where their program has another name."""
 _CLEARING = frozenset({"rm", "ls", "chown", "chmod", "mv", "find", "du"})
 """Programs that put nothing into node_modules."""
 _OF_THE_STAGE = re.compile(r"PATH|HOME|LANG|LC_\w+|DEBIAN_FRONTEND|(PYTHON|PIP|UV|POETRY)\w*")
 """Variables that mean something to its other programs, and that nuages' own stages have too."""
 _IN_THE_BUNDLE = re.compile(r"(VITE|REACT_APP|VUE_APP|NEXT_PUBLIC|PUBLIC|NG_APP)_")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One command of a build: a script of package.json or a program of its packages, with its arguments.
-
-    What is for members of a workspace (`is_whole`) has the manager's name and its flags too.
-    """
-
-    text: str
-    origin: Origin
-    is_script: bool = False
-    is_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +198,7 @@ class _Reading:
                 is_filled = is_filled or (
                     words[0] not in {*MANAGERS, *_CLEARING} and "node_modules" in " ".join(words[1:])
                 )
-                step = self._step(folder, words, Origin(self._path, each.line)) if folder else None
+                step = step_of(self._tree, folder, words, Origin(self._path, each.line)) if folder else None
                 if folder and step and place == (where or place):
                     where, directory = place, folder
                     steps.append(step)
@@ -278,40 +252,6 @@ class _Reading:
         return path in self._tree or any(
             one.startswith(start) and not posixpath.basename(one).startswith(".") for one in self._tree.files
         )
-
-    def _step(self, folder: str, words: Sequence[str], origin: Origin) -> Step | None:
-        path = join(folder, "package.json")
-        if path not in self._tree:
-            return None
-        scripts = self._tree.json(path).get("scripts")
-        program, *rest = words
-        if program in MANAGERS and (inner := in_members(words)) is not None:
-            return self._in_members(folder, words, *inner, origin)
-        if program in MANAGERS:
-            while rest and (rest[0] in {"run", "run-script", "exec", "dlx"} or rest[0].startswith("-")):
-                rest = rest[1:]
-            if rest and isinstance(scripts, Mapping) and rest[0] in scripts:
-                wanted = not _ASIDE.search(rest[0])
-                return Step(text=shlex.join(rest), is_script=True, origin=origin) if wanted else None
-        elif program in {"npx", "bunx"}:
-            while rest and rest[0].startswith("-"):
-                rest = rest[1:]
-        else:
-            rest = [posixpath.basename(program), *rest] if "node_modules/.bin/" in program else []
-        rest = [_PROGRAMS.get(name, name) for name in rest[:1]] + rest[1:]
-        is_ours = bool(rest) and rest[0] in _BUNDLERS
-        return Step(text=shlex.join(rest), origin=origin) if is_ours else None
-
-    def _in_members(
-        self, folder: str, words: Sequence[str], member: str, run: Sequence[str], origin: Origin
-    ) -> Step | None:
-        """Return what a manager runs in members of a workspace; None where the lock file is another manager's."""
-        scripts = workspaces.scripts(self._tree, folder, member)
-        if scripts is None or (_ASIDE.search(run[0]) if run[0] in scripts else run[0] not in _BUNDLERS):
-            return None
-        beside = {name for name in LOCKS if join(folder, name) in self._tree}
-        manager, _ = manager_of(self._tree.json(join(folder, "package.json")), beside)
-        return Step(text=shlex.join(words), is_whole=True, origin=origin) if manager == words[0] else None
 
 
 def _with_the_root(layout: Layout, where: str, directory: str) -> Layout:
