@@ -12,6 +12,7 @@ import pytest
 from tests.process.harness import SETTINGS, serving, write_project
 
 LINE = len(SETTINGS.splitlines()) + 1
+ADMIN = "INSTALLED_APPS += ['django.contrib.' + name for name in ('admin', 'auth', 'messages')]\n"
 
 
 def _error(project: Path, command: str) -> str:
@@ -35,7 +36,7 @@ def _error(project: Path, command: str) -> str:
         "ROOT_URLCONF = None",
         # It served these, and answered 500 to every page, or to those with a template.
         "ALLOWED_HOSTS = [5]",
-        "TEMPLATES = {'BACKEND': 'django.template.backends.django.DjangoTemplates'}",
+        f"TEMPLATES = {{'BACKEND': 'django.template.backends.django.DjangoTemplates'}}\n{ADMIN}",
     ],
 )
 def test_serve_names_a_setting_of_a_wrong_kind(tmp_path: Path, setting: str) -> None:
@@ -69,7 +70,7 @@ def test_serve_names_a_setting_that_every_page_would_fail_on(tmp_path: Path, set
         "django.contrib.sessions.middleware.SessionMiddleware",
         "django.contrib.messages.middleware.MessageMiddleware",
     ]
-    project = write_project(tmp_path, settings=f"{setting}\nMIDDLEWARE = {middleware}\n")
+    project = write_project(tmp_path, settings=f"{setting}\nMIDDLEWARE = {middleware}\n{ADMIN}")
     with serving(project, "--workers", "1") as server:
         error = server.error()
         assert server.wait() == 3
@@ -81,7 +82,7 @@ def test_serve_names_the_line_of_a_tag_library_that_no_template_engine_loads(tmp
     project = write_project(
         tmp_path,
         settings="INSTALLED_APPS += ['pages']\n"
-        "TEMPLATES = [{'BACKEND': 'django.template.backends.django.DjangoTemplates'}]\n",
+        f"TEMPLATES = [{{'BACKEND': 'django.template.backends.django.DjangoTemplates'}}]\n{ADMIN}",
     )
     tags = project / "pages" / "templatetags"
     tags.mkdir()
@@ -92,6 +93,16 @@ def test_serve_names_the_line_of_a_tag_library_that_no_template_engine_loads(tmp
         assert server.wait() == 3
     head = "error: the project needs the module no_such_package, which is not installed here\n"
     assert error.startswith(f"{head}  pages/templatetags/prices.py:2\n")
+
+
+def test_serve_warns_of_template_engines_that_an_api_without_the_admin_may_never_use(tmp_path: Path) -> None:
+    project = write_project(tmp_path, settings="TEMPLATES = [{'BACKEND': 'no.Engine'}]\n")
+    with serving(project, "--workers", "1") as server:
+        server.wait_for("ready")
+        said = "\n".join(event["text"] for event in server.found("warning"))
+        assert "views with a template fail: the project needs the module no" in said
+        assert f"pages/settings.py:{LINE}" in said
+        assert server.get("/") == "hello"
 
 
 @pytest.mark.parametrize("setting", ["ALLOWED_HOSTS = [None, '', '*']", "SECRET_KEY = ''"])

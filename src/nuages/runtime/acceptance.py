@@ -1,7 +1,8 @@
 """Settings that load, and that every page then fails on: tried at the start, where the error can name them.
 
 Only what Django itself does with them for each request or each page is done here. What a single view uses may be wrong
-for years, and nobody is harmed.
+for years, and nobody is harmed: an API that renders no template serves with template engines that cannot be made, and a
+warning; with the admin its pages would fail, and it does not start.
 """
 
 from __future__ import annotations
@@ -10,21 +11,29 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from nuages.errors import NuagesError
+from nuages.errors import NuagesError, StartError
+from nuages.runtime.django import Report
 from nuages.runtime.faults import start_error
 
 _SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
 _MESSAGES = "django.contrib.messages.middleware.MessageMiddleware"
 
 
-def check(directories: tuple[str, ...]) -> None:
-    """Raise StartError where host names cannot be compared, templates not be made, or middleware not work at all."""
-    for loading, step in (
-        ("ALLOWED_HOSTS", _hosts),
-        ("what the project's middleware needs", _middleware),
-        ("the template engines", _engines),
-    ):
-        _tried(step, directories, loading)
+def check(directories: tuple[str, ...], report: Report) -> None:
+    """Raise StartError where host names cannot be compared, or middleware fails on every request.
+
+    Template engines that cannot be made are reported, and raised for a project with the admin.
+    """
+    from django.apps import apps
+
+    _tried(_hosts, directories, "ALLOWED_HOSTS")
+    _tried(_middleware, directories, "what the project's middleware needs")
+    try:
+        _tried(_engines, directories, "the template engines")
+    except StartError as error:
+        if apps.is_installed("django.contrib.admin"):
+            raise
+        report("warning", f"views with a template fail: {error.what} ({error.where})")
 
 
 def check_as_commands_do(directories: tuple[str, ...]) -> None:

@@ -318,12 +318,7 @@ def _start_error(
 
 
 def _refusal(said: str, place: str, why: str) -> StartError:
-    """Return the error for settings that Django, or django-configurations, does not accept."""
-    if _NO_CLASS.search(said):
-        return StartError(
-            "the variable DJANGO_CONFIGURATION is not set", where=place, why=why,
-            hint="set it to the class of the settings that is to be served, such as DJANGO_CONFIGURATION=Production",
-        )  # fmt: skip
+    """Return the error for settings that Django does not accept."""
     if "The SECRET_KEY setting must not be empty" in said:
         return StartError(
             "SECRET_KEY is empty", where=place, why=why,

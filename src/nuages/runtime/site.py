@@ -102,7 +102,7 @@ def load(application: Application, settings: Settings, report: Report, *, first:
         if settings.reload:
             templates.check(directories)
         site = _site(entries, handlers, directories, settings, report)
-        acceptance.check(directories)
+        acceptance.check(directories, report)
         return _with_media(site, application.directory, settings, report, first=first)
 
 
