@@ -80,15 +80,18 @@ def test_a_stop_while_new_code_loads_is_obeyed_at_once(project: Path) -> None:
             assert server.stop() == 0
 
 
-def test_who_dies_while_new_code_loads_is_followed_by_one_of_the_old(project: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_who_dies_or_stalls_while_new_code_loads_is_followed_by_one_of_the_old(
+    project: Path, number: signal.Signals
+) -> None:
     pipe = named_pipe(project)
-    with serving(project, "--workers", "1") as server:
+    with serving(project, "--workers", "1", "--stall-timeout", "1s") as server:
         first = server.wait_for("worker-ready")["pid"]
         write_project(project, settings=f'open("{pipe}").read()\n')
         server.signal(signal.SIGHUP)
         with held(pipe):
             write_project(project, urls=NEW)
-            os.kill(first, signal.SIGKILL)
+            os.kill(first, number)
             second = server.wait_for("worker-ready", count=2)["pid"]
             assert server.get("/") == "hello", "the old code, for the new one loads still"
         server.wait_for("worker-ended", pid=second)

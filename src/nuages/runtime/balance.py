@@ -123,17 +123,15 @@ def _to_start(pool: Pool) -> tuple[int, ...]:
 
 
 def _there(pool: Pool) -> list[Worker]:
-    """The workers that serve or are about to."""
-    return [worker for worker in pool.workers if worker.phase in {Phase.READY, Phase.STARTING}]
+    """The workers that serve or are about to; one that is stalled serves nobody, and is followed as a dead one is."""
+    return [worker for worker in pool.workers if worker.phase is Phase.STARTING or worker.serves]
 
 
 def _may_replace(pool: Pool) -> bool:
     """Whether one more may come beside those that serve."""
-    # Those that still finish their requests take memory too: never more than one for each that serves. One that is
-    # stalled serves nobody, and does not wait for them.
-    there = _there(pool)
-    stalled = sum(worker.stalled and worker.phase is Phase.READY for worker in there)
-    return len(pool.workers) - len(there) < pool.limits.workers + stalled
+    # Those that still finish their requests take memory too: never more than one for each that serves.
+    leaving = sum(worker.phase not in {Phase.READY, Phase.STARTING} for worker in pool.workers)
+    return leaving < pool.limits.workers
 
 
 def _wanted(pool: Pool) -> int:

@@ -6,7 +6,8 @@ and returns the next Pool with the Actions that bring the processes in line with
 Invariants, tested on random histories:
 
 * A worker is started once and never again; its id is never used twice.
-* The first worker of a server starts alone; never more than `workers + surge` are starting or serving.
+* The first worker of a server starts alone; never more than `workers + surge` are starting or serving, which one that
+  is stalled does not.
 * A replacement is ready before the worker that it replaces retires; where no second one fits the memory (`surge` 0),
   it starts when the old one has ended. While new code is loaded, and until the old has ended, as many are gone as
   that needs the memory of, but one serves if there is to be more than one.
@@ -16,8 +17,8 @@ Invariants, tested on random histories:
   longer.
 * For threads that are stuck no more than half the workers are replaced in ten minutes, and at least one may be.
 * Only what is stalled is cut off without having been asked to finish.
-* A generation that was never ready does not take the place of one that serves. Who dies while it loads is followed by
-  one of the old code, where that can be forked.
+* A generation that was never ready does not take the place of one that serves. Who dies or stalls while it loads
+  is followed by one of the old code, where that can be forked.
 * Every phase but READY and KILLED ends by its deadline, and before the next deadline time alone changes nothing.
 * While the server drains, whoever serves has been told so.
 * Where nothing fails any more all serve soon, with the code that is wanted, and nobody is to be replaced.
@@ -146,7 +147,7 @@ def _reload(pool: Pool, now: float, event: Reload) -> tuple[Pool, Actions]:
     pool = replace(pool, unavailable=event.unavailable, first=event.first, forks=event.forks)
     # One that starts in the place of one that is missing goes on; one that was to replace another makes room.
     starting = [worker for worker in pool.workers if worker.phase is Phase.STARTING]
-    missing = pool.limits.workers - sum(worker.phase is Phase.READY for worker in pool.workers)
+    missing = pool.limits.workers - sum(worker.serves for worker in pool.workers)
     actions: list[Action] = []
     for worker in [one for one in starting if may_start(pool, one.generation)][max(0, missing) :]:
         pool = put(pool, replace(worker, phase=Phase.KILLED, since=now))

@@ -46,6 +46,11 @@ class Worker:
     hurried: bool = False
     spared: bool = False
 
+    @property
+    def serves(self) -> bool:
+        """Whether it accepts connections, and its loop goes round."""
+        return self.phase is Phase.READY and not self.stalled
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:

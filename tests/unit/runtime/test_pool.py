@@ -372,6 +372,15 @@ def test_a_stalled_worker_is_cut_off_once_its_replacement_is_ready() -> None:
     assert history.do(after=1) == (Kill(1, "it did not end when told to"),)
 
 
+def test_a_worker_that_stalls_while_new_code_loads_is_followed_by_one_of_the_old() -> None:
+    history = History().serving()
+    history.do(Reload(forks=True))
+    assert history.do(Due(1, "its loop stands still", stalled=True)) == (Start(4, 0),)
+    assert history.do(Ready(4)) == (Cut(1, "its loop stands still"),)
+    assert history.do(Ready(3)) == (Retire(2, "new code"),)
+    assert history.do(Exited(1)) == (Start(5, 1),)
+
+
 def test_a_worker_that_only_seemed_stalled_retires_in_order() -> None:
     history = History().serving()
     history.do(Due(1, "its loop stands still", stalled=True))

@@ -74,7 +74,7 @@ class Histories(RuleBasedStateMachine):
         assert more == (), "a second step at the same time has nothing to do"
         assert again == self.pool
         if any(isinstance(action, Start) for action in actions):
-            running = self.ids(Phase.STARTING, Phase.READY)
+            running = [*self.ids(Phase.STARTING), *self.serving()]
             assert len(running) <= self.pool.limits.workers + self.pool.limits.surge, (
                 "only the surge comes on top"
             )
@@ -167,6 +167,9 @@ class Histories(RuleBasedStateMachine):
 
     def ids(self, *phases: Phase) -> list[int]:
         return sorted(number for number, phase in self.alive.items() if phase in phases)
+
+    def serving(self) -> list[int]:
+        return [number for number in self.ids(Phase.READY) if number not in self.stalled]
 
     @precondition(lambda self: self.ids(Phase.STARTING))
     @rule(data=st.data())
@@ -329,7 +332,7 @@ class Histories(RuleBasedStateMachine):
         if not pool.forks or proven is None or pool.generation == proven or not pool.limits.surge:
             return
         if pool.stage is Stage.RUNNING and resume_at(pool) <= self.now:
-            there = self.ids(Phase.STARTING, Phase.READY)
+            there = [*self.ids(Phase.STARTING), *self.serving()]
             old = [number for number in there if self.generations[number] <= proven]
             assert len(old) >= pool.limits.workers or len(there) == pool.limits.workers + 1
 
