@@ -100,6 +100,29 @@ def test_who_dies_or_stalls_while_new_code_loads_is_followed_by_one_of_the_old(
         assert server.stop() == 0
 
 
+@pytest.mark.parametrize("preload", ["off", "auto"])
+def test_who_is_missing_comes_back_although_sighups_come_faster_than_the_project_loads(
+    project: Path, preload: str
+) -> None:
+    """With auto a thread of the project's is in the way of a fork."""
+    pipe = named_pipe(project)
+    thread = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+    write_project(project, settings=thread)
+    with serving(project, "--workers", "2", "--preload", preload) as server:
+        server.wait_for("worker-ready", count=2)
+        write_project(project, settings=f'{thread}open("{pipe}").read()\n')
+        os.kill(server.workers()[0], signal.SIGKILL)
+        with held(pipe):
+            for number in range(1, 4):
+                server.signal(signal.SIGHUP)
+                server.wait_for("signal", count=number)
+        write_project(project, settings=thread)
+        third = server.wait_for("worker-ready", count=3)
+        assert third["worker"] == 3, server.said
+        server.wait_for("worker-ready", count=5)
+        assert server.stop() == 0
+
+
 def test_a_signal_that_comes_too_late_is_said_to_do_nothing(project: Path) -> None:
     pipe = named_pipe(project)
     with serving(project, "--workers", "1", "--drain", "1s") as server:

@@ -85,13 +85,15 @@ def _staying(pool: Pool) -> int:
 
 
 def may_start(pool: Pool, generation: int) -> bool:
-    """Return whether a worker that starts with this code is of use."""
-    return generation == pool.generation or (_forks_old(pool) and generation == pool.proven)
+    """Return whether a worker that starts with this code may go on: it is not older than what serves, nor given up."""
+    oldest = pool.generation if pool.proven is None else pool.proven
+    return oldest <= generation <= pool.generation
 
 
-def _forks_old(pool: Pool) -> bool:
-    """Whether new code is loaded while workers of the old can still be forked."""
-    return pool.forks and pool.proven is not None and pool.generation > pool.proven
+def forks_old(pool: Pool) -> bool:
+    """Return whether new code is loaded while workers of the old are still forked."""
+    is_loaded = pool.proven is not None and pool.generation > pool.proven
+    return is_loaded and pool.forks and pool.limits.surge > 0
 
 
 def wanted(pool: Pool) -> int:
@@ -111,7 +113,7 @@ def _to_start(pool: Pool) -> tuple[int, ...]:
         # The first has the processors for itself: it serves sooner, and an error of the project comes once.
         starting = any(worker.phase is Phase.STARTING for worker in pool.workers)
         return () if starting else (pool.generation,)
-    if not pool.limits.surge or not _forks_old(pool):
+    if not forks_old(pool):
         return (pool.generation,) * _wanted(pool)
     workers, there = pool.limits.workers, _there(pool)
     new = sum(worker.generation == pool.generation for worker in there)

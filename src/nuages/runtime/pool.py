@@ -18,7 +18,7 @@ Invariants, tested on random histories:
 * For threads that are stuck no more than half the workers are replaced in ten minutes, and at least one may be.
 * Only what is stalled is cut off without having been asked to finish.
 * A generation that was never ready does not take the place of one that serves. Who dies or stalls while it loads
-  is followed by one of the old code, where that can be forked.
+  is followed by one of the old code, where that can be forked; else the one that loads for it is not begun anew.
 * Every phase but READY and KILLED ends by its deadline, and before the next deadline time alone changes nothing.
 * While the server drains, whoever serves has been told so.
 * Where nothing fails any more all serve soon, with the code that is wanted, and nobody is to be replaced.
@@ -30,7 +30,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import inf
 
-from nuages.runtime.balance import FIRST_DELAY, balanced, may_start, resume_at, stuck, wanted
+from nuages.runtime.balance import FIRST_DELAY, balanced, forks_old, may_start, resume_at, stuck, wanted
 from nuages.runtime.messages import (
     Abandon,
     Action,
@@ -145,11 +145,13 @@ def _reload(pool: Pool, now: float, event: Reload) -> tuple[Pool, Actions]:
     newest = pool.newest + 1
     pool = replace(pool, generation=newest, newest=newest, failures=0, failed_at=-inf)
     pool = replace(pool, unavailable=event.unavailable, first=event.first, forks=event.forks)
-    # One that starts in the place of one that is missing goes on; one that was to replace another makes room.
+    # One that starts in the place of one that is missing goes on, for SIGHUPs may come faster than code loads; not with
+    # new code where the old is forked. One that was to replace another makes room.
     starting = [worker for worker in pool.workers if worker.phase is Phase.STARTING]
+    going_on = [one for one in starting if one.generation == pool.proven or not forks_old(pool)]
     missing = pool.limits.workers - sum(worker.serves for worker in pool.workers)
     actions: list[Action] = []
-    for worker in [one for one in starting if may_start(pool, one.generation)][max(0, missing) :]:
+    for worker in (one for one in starting if one not in going_on[: max(0, missing)]):
         pool = put(pool, replace(worker, phase=Phase.KILLED, since=now))
         actions.append(Kill(worker.id, "its code has been replaced"))
     return pool, tuple(actions)
@@ -200,7 +202,7 @@ def _exited(pool: Pool, now: float, worker_id: int, *, reported: bool, served: b
 
 def _start_failed(pool: Pool, now: float, worker: Worker, *, final: bool) -> tuple[Pool, Actions]:
     """A worker did not get ready; `final` tells that another attempt would end the same way."""
-    if not may_start(pool, worker.generation) or pool.stage is Stage.STOPPING:
+    if worker.generation not in {pool.generation, pool.proven} or pool.stage is Stage.STOPPING:
         return pool, ()
     if pool.proven is None:
         pool = _failed(pool, now)

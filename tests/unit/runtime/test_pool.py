@@ -447,6 +447,31 @@ def test_where_the_old_code_cannot_be_had_at_once_everybody_waits_for_the_new() 
     assert history.do(Exited(2)) == (Start(4, 1),)
 
 
+@pytest.mark.parametrize("surge", [0, 1])
+def test_who_is_missing_comes_back_however_fast_new_code_comes(surge: int) -> None:
+    """It would be killed as often as its code is replaced, and with it the only one where no second one fits."""
+    history = History(workers=1, surge=surge).serving()
+    history.do(Reload())
+    history.do(Exited(1))
+    assert history.phases() == {2: Phase.STARTING}
+    for _ in range(3):
+        assert history.do(Reload(), after=0.1) == ()
+    history.do(Ready(2))
+    if not surge:
+        history.do(Exited(2))
+    assert history.do(Ready(3)) == ((Retire(2, "new code"),) if surge else ())
+    assert history.pool.proven == history.pool.generation == 4
+
+
+def test_code_that_was_replaced_while_somebody_missing_loaded_it_fails_without_a_word() -> None:
+    history = History(workers=1).serving()
+    history.do(Reload())
+    history.do(Exited(1))
+    history.do(Reload())
+    assert history.do(Exited(2, reported=True)) == (Start(3, 2),)
+    assert history.do(Exited(3, reported=True)) == (Abandon(3, 2), Start(4, 0))
+
+
 def test_a_worker_of_the_old_code_that_does_not_start_does_not_end_the_reload() -> None:
     history = History(workers=1).serving()
     history.do(Reload(forks=True))

@@ -58,6 +58,7 @@ class Histories(RuleBasedStateMachine):
         self.drained: set[int] = set()
         self.replaced_for_threads: list[float] = []
         self.spared: set[int] = set()
+        self.going_on: set[int] = set()
         limits = Limits(
             workers=workers, surge=surge, start=START, grace=GRACE, finish=FINISH, cut=CUT, linger=linger
         )
@@ -270,7 +271,14 @@ class Histories(RuleBasedStateMachine):
     @rule(number=st.integers(0, 4), forks=st.booleans())
     def new_code_comes(self, number: int, forks: bool) -> None:
         before = self.ids(Phase.READY)
+        missing = max(0, self.pool.limits.workers - len(self.serving()))
         self.happen(Reload(max(1, number), tuple(before[:number]), forks))
+        if self.pool.stage is Stage.RUNNING:
+            starting = self.ids(Phase.STARTING)
+            self.going_on = {one for one in starting if self.generations[one] < self.pool.generation}
+            assert len(self.going_on) <= missing, "only who is missing goes on"
+            if forks and self.pool.limits.surge:
+                assert {self.generations[one] for one in self.going_on} <= {self.pool.proven}
         if len(before) > 1 and self.pool.limits.workers > 1 and not self.stalled & set(before):
             assert self.ids(Phase.READY), "somebody serves while new code is loaded"
 
@@ -321,10 +329,12 @@ class Histories(RuleBasedStateMachine):
     @invariant()
     def nobody_loads_code_that_is_not_wanted(self) -> None:
         proven = self.pool.proven if self.pool.forks else None
-        assert {self.generations[number] for number in self.ids(Phase.STARTING)} <= {
-            self.pool.generation,
-            proven,
-        }
+        loaded = {number: self.generations[number] for number in self.ids(Phase.STARTING)}
+        others = {number for number in loaded if loaded[number] not in {self.pool.generation, proven}}
+        assert others <= self.going_on, "only who is missing goes on with code that was replaced meanwhile"
+        assert all((self.pool.proven or 0) <= loaded[number] <= self.pool.generation for number in others), (
+            "code that was given up, or is older than what serves, is of no use"
+        )
 
     @invariant()
     def new_code_that_loads_costs_nobody_where_the_old_can_be_had(self) -> None:
