@@ -21,6 +21,7 @@ import ctypes
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 from django.http import StreamingHttpResponse
@@ -58,6 +59,11 @@ def trickle(request):
     return StreamingHttpResponse(pieces())
 
 
+def mail(request):
+    threading.Thread(target=lambda: open(request.GET["pipe"]).read(), name="mail").start()
+    return HttpResponse("on its way")
+
+
 async def block(request):
     time.sleep(float(request.GET["seconds"]))
     return HttpResponse("blocked")
@@ -70,6 +76,7 @@ async def own_pid(request):
 urlpatterns += [
     path("leak/", leak), path("huge/", huge), path("crash/", crash), path("block/", block), path("own-pid/", own_pid),
     path("trickle/", trickle), path("huge-program/", huge_program),
+    path("mail/", mail),
 ]
 """
 ASGI = """\
@@ -320,6 +327,42 @@ def test_a_server_that_was_stopped_for_a_while_kills_nobody_for_it(project: Path
             os.kill(pid, signal.SIGCONT)
         _asked_for(server, 3)
         assert server.found("worker-stalled") == []
+
+
+def test_a_worker_that_stalls_while_it_goes_is_cut_and_holds_up_no_new_code(project: Path) -> None:
+    pipe = named_pipe(project)
+    with serving(project, "--workers", "1", "--stall-timeout", "1s") as server:
+        first = server.wait_for("worker-ready")["pid"]
+        server.begin(f"/hold/?pipe={pipe}")
+        with held(pipe):
+            server.signal(signal.SIGHUP)
+            server.wait_for("worker-retires")
+            os.kill(first, signal.SIGSTOP)
+            server.signal(signal.SIGHUP)
+            server.wait_for("worker-ready", count=3)
+        assert "has stood still" in server.wait_for("worker-cut", pid=first)["text"]
+        assert server.wait_for("request-lost")["path"] == "/hold/"
+        assert server.get("/") == "hello"
+
+
+def test_a_worker_whose_loop_is_over_has_its_time_for_what_is_left(project: Path) -> None:
+    pipe = named_pipe(project)
+    with serving(project, "--workers", "1", "--stall-timeout", "1s") as server:
+        first = server.wait_for("worker-ready")["pid"]
+        assert server.get(f"/mail/?pipe={pipe}") == "on its way"
+        with held(pipe):
+            exchange = server.begin(f"/hold/?pipe={named_pipe(project, 'other')}")
+            with held(project / "other"):
+                os.kill(first, signal.SIGTERM)
+                server.wait_for("worker-retires")
+                passed = time.monotonic() + 1.2
+                wait_until(lambda: time.monotonic() > passed, "it has said that it has a connection")
+            assert exchange.answer().status == 200
+            assert server.wait_for("exit")["text"] == "the process waits for its threads: mail"
+            passed = time.monotonic() + 4
+            wait_until(lambda: time.monotonic() > passed, "it would have been found to stand still")
+        server.wait_for("worker-ended", pid=first)
+        assert server.found("worker-stalled") == server.found("worker-cut") == []
 
 
 def _asked_for(server: Server, seconds: float) -> None:

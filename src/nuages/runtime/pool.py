@@ -107,7 +107,7 @@ def _note(pool: Pool, now: float, event: Event | None) -> tuple[Pool, Actions]:
         case Exited(id, reported, served):
             return _exited(pool, now, id, reported=reported, served=served)
         case Due():
-            return _became_due(pool, event), ()
+            return _became_due(pool, now, event)
         case Stuck(id, reason):
             return stuck(pool, now, id, reason)
         case Recovered(id):
@@ -157,15 +157,18 @@ def _reload(pool: Pool, now: float, event: Reload) -> tuple[Pool, Actions]:
     return pool, tuple(actions)
 
 
-def _became_due(pool: Pool, event: Due) -> Pool:
+def _became_due(pool: Pool, now: float, event: Due) -> tuple[Pool, Actions]:
     worker = find(pool, event.id)
+    if worker and event.stalled and worker.phase in {Phase.RETIRING, Phase.LINGERING}:
+        # It will not finish: its clients wait in vain, and the next replacement for its end.
+        return put(pool, replace(worker, phase=Phase.CUT, since=now)), (Cut(worker.id, event.reason),)
     if worker is None or worker.phase not in {Phase.STARTING, Phase.READY}:
-        return pool
+        return pool, ()
     # What it was due for before is true too, but what presses decides how it ends.
     presses = event.stalled or (worker.patient and not event.patient)
     due = event.reason if presses else worker.due or event.reason
     patient = event.patient and (worker.patient or not worker.due)
-    return put(pool, replace(worker, due=due, stalled=worker.stalled or event.stalled, patient=patient))
+    return put(pool, replace(worker, due=due, stalled=worker.stalled or event.stalled, patient=patient)), ()
 
 
 def _has_time(pool: Pool, now: float, event: Lingers | Finishes) -> Pool:

@@ -140,6 +140,7 @@ class Server(uvicorn.Server):
                 await self.on_tick(0)
                 self._beat()
         retirement.finish()
+        self._beat()  # without connections: what is still to come may take its time
         await self.lifespan.shutdown()
 
     def _handshake(self) -> dict[str, Any]:

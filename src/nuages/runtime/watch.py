@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING
@@ -151,7 +152,17 @@ class Watch:
                 heartbeat=heartbeat, stalled=worker.stalled,
             )  # fmt: skip
             readings.append(reading)
-        return tuple(readings)
+        return (*readings, *self._leaving(state))
+
+    def _leaving(self, state: Pool) -> Iterator[recycling.Reading]:
+        """Yield what is seen of those that go and have clients yet; after the last one their loops end too."""
+        for worker in state.workers:
+            if worker.phase in {Phase.RETIRING, Phase.LINGERING}:
+                figures, requests = self._crew.figures(self._crew.children[worker.id])
+                if figures.connections or requests:
+                    yield recycling.Reading(
+                        id=worker.id, ready_since=worker.since, heartbeat=figures.heartbeat
+                    )
 
     def _tell_stalled(self, process: Child, reason: str) -> None:
         """Say which requests a stalled worker is at, and let it show its stacks: later it will be gone."""

@@ -381,6 +381,19 @@ def test_a_worker_that_stalls_while_new_code_loads_is_followed_by_one_of_the_old
     assert history.do(Exited(1)) == (Start(5, 1),)
 
 
+@pytest.mark.parametrize("lingers", [False, True])
+def test_a_worker_that_stalls_while_it_goes_is_waited_for_no_longer(lingers: bool) -> None:
+    history = History(workers=1, linger=3600, finish=301).serving()
+    history.do(Reload())
+    history.do(Ready(2))
+    if lingers:
+        history.do(Lingers(1))
+    assert kinds(history.do(Reload())) == ([Retire] if lingers else []), "the next one waits for its end"
+    assert history.do(Due(1, "its loop stands still", stalled=True)) == (Cut(1, "its loop stands still"),)
+    assert history.do(after=1) == (Kill(1, "it did not end when told to"),)
+    assert history.do(Exited(1)) == (Start(3, 2),)
+
+
 def test_a_worker_that_only_seemed_stalled_retires_in_order() -> None:
     history = History().serving()
     history.do(Due(1, "its loop stands still", stalled=True))

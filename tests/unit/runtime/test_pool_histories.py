@@ -37,6 +37,7 @@ from nuages.runtime.messages import (
 from nuages.runtime.pool import Limits, Phase, Pool, Stage
 
 START, GRACE, FINISH, CUT, DRAIN, LINGER = 10.0, 5.0, 20.0, 1.0, 3.0, 60.0
+STALL = (Phase.STARTING, Phase.READY, Phase.RETIRING, Phase.LINGERING)
 
 
 class Histories(RuleBasedStateMachine):
@@ -143,9 +144,11 @@ class Histories(RuleBasedStateMachine):
                     )
                 else:
                     allowed = FINISH if number in self.has_time else GRACE
-                    assert self.pool.hurried or self.now >= self.retired[number] + allowed, (
-                        "what was replaced has longer than what stops"
-                    )
+                    assert (
+                        number in self.stalled
+                        or self.pool.hurried
+                        or self.now >= self.retired[number] + allowed
+                    ), "what was replaced has longer than what stops"
                 assert self.alive[number] in {Phase.READY, Phase.RETIRING, Phase.LINGERING}
                 self.alive[number] = Phase.CUT
             case Kill(number):
@@ -204,10 +207,10 @@ class Histories(RuleBasedStateMachine):
         if patient and not others and self.pool.generation == self.pool.proven:
             assert self.ids(Phase.LINGERING) == lingering, "what can wait ends nothing that lingers"
 
-    @precondition(lambda self: self.ids(Phase.READY, Phase.STARTING))
+    @precondition(lambda self: self.ids(*STALL))
     @rule(data=st.data())
     def a_worker_stalls(self, data: st.DataObject) -> None:
-        number = data.draw(st.sampled_from(self.ids(Phase.READY, Phase.STARTING)))
+        number = data.draw(st.sampled_from(self.ids(*STALL)))
         self.stalled.add(number)
         self.happen(Due(number, "it stands still", stalled=True))
 
