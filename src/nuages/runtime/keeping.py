@@ -20,6 +20,7 @@ from pathlib import Path
 from nuages.errors import ProjectError
 from nuages.runtime.container import owner
 from nuages.runtime.manifest import CODINGS, Item, Manifest, listed, read_manifest, write_manifest
+from nuages.runtime.replacement import tidy
 from nuages.runtime.shelves import Listed, Manner
 from nuages.runtime.stored import Entry
 
@@ -85,6 +86,7 @@ def keep(folder: str, root: str, manifest: Manifest, report: Report) -> None:
             if (lists / name).exists():
                 os.utime(lists / name)
             else:
+                tidy(Path(folder))
                 for item in items:
                     _copy(root, folder, item)
                 write_manifest(lists, items, name)

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nuages.runtime.container import container
+from nuages.runtime.container import container, is_gone
 from nuages.runtime.exposition import Family, Labels, Sample, number
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -34,8 +34,11 @@ _KEPT = {
     "gauge_max": "max", "gauge_mostrecent": "mostrecent",
 }  # fmt: skip
 _LIVE = {f"gauge_live{way}": way for way in ("sum", "min", "max", "mostrecent")}
-# What prometheus_client calls its files (values.py, Gauge._MULTIPROC_MODES): the folder may have the user's own too.
-_NAME = re.compile(r"(counter|histogram|summary|gauge_(?:live)?(?:all|sum|min|max|mostrecent))_(.+)\.db")
+# What prometheus_client calls its files (values.py, Gauge._MULTIPROC_MODES), and we those that we have not written to
+# their end: the folder may have the user's own too.
+_NAME = re.compile(
+    r"(counter|histogram|summary|gauge_(?:live)?(?:all|sum|min|max|mostrecent))_(.+)\.(?:db|new)"
+)
 
 Values = dict[str, tuple[float, float]]
 
@@ -58,7 +61,7 @@ def prepare(environ: MutableMapping[str, str], folder: Path, pid: int) -> Projec
         return ProjectMetrics(place, pid=pid, lock=lock)
     place = Path(given)
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for _, owner, file in _files(place):
+    for _, owner, file in (*_files(place), *_files(place, ".new")):
         # Another server that lives may share the folder: what it has kept is counted in its totals.
         server = owner.removeprefix(_ENDED).partition("-")[0]
         if server in {"", str(pid)} or (server.isdecimal() and not _is_alive(int(server))):
@@ -233,13 +236,13 @@ def _padded(length: int) -> int:
     return length + 8 - (length + _LENGTH.size) % 8
 
 
-def _files(place: Path) -> list[tuple[str, str, Path]]:
+def _files(place: Path, suffix: str = ".db") -> list[tuple[str, str, Path]]:
     """Return the files of prometheus_client and ours, by name: what each begins with, whose it is, where it lies.
 
     Raises OSError when the folder cannot be read.
     """
-    found = [(name, file) for file in sorted(place.iterdir()) if (name := _NAME.fullmatch(file.name))]
-    return [(name[1], name[2], file) for name, file in found]
+    found = [(_NAME.fullmatch(file.name), file) for file in sorted(place.iterdir()) if file.suffix == suffix]
+    return [(name[1], name[2], file) for name, file in found if name]
 
 
 def _is_alive(pid: int) -> bool:
@@ -284,10 +287,16 @@ def _remove_dead(folder: Path) -> None:
                 _remove(place)
             finally:
                 os.close(lock)
+    for begun in folder.glob("*.begun"):
+        with contextlib.suppress(OSError):
+            if is_gone(begun.stem, begun.stat().st_mtime):
+                _remove(begun)
 
 
 def _remove(place: Path) -> None:
     with contextlib.suppress(OSError):
-        for file in place.iterdir():
+        for file in sorted(
+            place.iterdir(), key=lambda file: file.name == _LOCK
+        ):  # without it, nobody ends this
             file.unlink(missing_ok=True)
         place.rmdir()

@@ -18,8 +18,8 @@ from typing import Any
 from nuages.runtime.container import OWNER, is_gone, owner
 from nuages.runtime.manifest import DJANGO_NAME, UNFINISHED
 
-# What is written before it is renamed, here, by compress_files and by write_manifest; with the number of its process.
-_PART = re.compile(rf"\.nuages-({OWNER})-\d+|\..+\.(?:gz|br|zst|json)\.({OWNER})")
+# What is written before it is renamed, here and by who else writes into such folders; with the number of its process.
+_PART = re.compile(rf"\.nuages-({OWNER})-\d+|\..+\.({OWNER})")
 
 
 @contextlib.contextmanager
@@ -69,7 +69,7 @@ def whole_files() -> Iterator[None]:
         Path(path).unlink(missing_ok=True)
 
 
-def _tidy(root: Path) -> None:
+def tidy(root: Path) -> None:
     """Remove the parts of files that a process has left which was killed."""
     for path in root.rglob(".*"):
         part = _PART.fullmatch(path.name)
@@ -86,7 +86,7 @@ def unfinished(root: Path) -> Iterator[None]:
     """
     root.mkdir(parents=True, exist_ok=True)
     if (root / UNFINISHED).exists():
-        _tidy(root)
+        tidy(root)
     (root / UNFINISHED).touch()
     names, earlier = root / DJANGO_NAME, root / f".{DJANGO_NAME}.nuages"
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nuages.errors import ProjectError
+from nuages.runtime.container import container, owner
 from nuages.runtime.keeping import DAYS_SECONDS, LISTS, RELEASES, Kept, keep
 from nuages.runtime.manifest import Manifest
 from nuages.runtime.shelves import Manner, scan
@@ -79,6 +80,20 @@ def test_the_same_release_is_put_there_once(tmp_path: Path) -> None:
     for _ in range(2):
         keep(str(folder), root, manifest, lambda _, text: said.append(text))
     assert said == [f"2 hashed files of this release are kept in {folder}"]
+
+
+def test_parts_of_files_that_a_killed_server_left_are_removed_with_the_next_release(tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    keep(str(folder), *release(tmp_path, 1), silent)
+    gone = 2**22 + 1  # no process has a number above 2**22 (proc(5), pid_max)
+    for name in (
+        f".a.css.{gone}-{container()}",
+        f"{LISTS}/.b.json.{gone}-{container()}",
+        f".c.css.{owner()}",
+    ):
+        (folder / name).write_text("part")
+    keep(str(folder), *release(tmp_path, 2), silent)
+    assert [path.name for path in folder.rglob(".*.*")] == [f".c.css.{owner()}"]
 
 
 def test_a_folder_that_cannot_be_written_to_is_an_error(tmp_path: Path) -> None:

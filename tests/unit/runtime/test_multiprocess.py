@@ -146,12 +146,14 @@ def test_a_folder_is_made_and_what_dead_processes_left_is_removed(tmp_path: Path
     gone = dead_pid()
     place = tmp_path / "given" / "here"
     place.mkdir(parents=True)
-    for name in (f"counter_{gone}.db", f"counter_{os.getpid()}.db", "counter_ended.db", "notes.txt"):
+    parts = f"counter_ended{gone}-4.new", f"counter_ended{os.getpid()}-4.new", "notes.new"
+    for name in (f"counter_{gone}.db", f"counter_{os.getpid()}.db", "counter_ended.db", "notes.txt", *parts):
         (place / name).write_bytes(b"\0" * 16)
     environ = {VARIABLE: str(place)}
     found = prepare(environ, tmp_path, 7)
     assert found
-    assert {file.name for file in place.iterdir()} == {f"counter_{os.getpid()}.db", "notes.txt"}
+    stays = {f"counter_{os.getpid()}.db", "notes.txt", *parts[1:]}
+    assert {file.name for file in place.iterdir()} == stays
     found.close()
     assert place.exists()  # it is the user's
 
@@ -339,6 +341,37 @@ def test_the_folder_of_a_server_in_another_container_that_shares_the_runtime_fol
     second.close()
     assert list(tmp_path.iterdir()) == [first.place]
     first.close()
+
+
+def test_what_a_server_left_that_was_killed_while_it_began_or_ended_is_removed(tmp_path: Path) -> None:
+    """Of what has no lock yet only the name tells whose it is, and of another container's how long ago it changed."""
+    gone, other = dead_pid(), "0000000b"
+    for name in (f"{gone}-{container()}", f"{os.getpid()}-{container()}", f"7-{other}", f"8-{other}"):
+        (tmp_path / f"{name}.begun").mkdir()
+    os.utime(tmp_path / f"8-{other}.begun", (0, 0))
+    (tmp_path / f"{gone}-{container()}.begun" / "lock").touch()
+    found = prepare({}, tmp_path, 1)
+    assert found
+    found.close()
+    stays = {f"{os.getpid()}-{container()}.begun", f"7-{other}.begun"}
+    assert {path.name for path in tmp_path.iterdir()} == stays
+
+
+def test_who_is_killed_while_it_removes_its_folder_leaves_the_lock_to_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = prepare({}, tmp_path, 1)
+    assert found
+    for name in "acz":
+        (found.place / f"counter_{name}.db").touch()
+    removed: list[str] = []
+    unlink = Path.unlink
+    monkeypatch.setattr(
+        Path, "unlink", lambda path, **options: (removed.append(path.name), unlink(path, **options))
+    )
+    found.close()
+    assert len(removed) == 4
+    assert removed[-1] == "lock"
 
 
 def test_a_folder_that_cannot_be_had_leaves_nothing_open(tmp_path: Path) -> None:
