@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import time
 from pathlib import Path
@@ -70,6 +71,14 @@ class Chaos:
         self.server.signal(signal.SIGTTOU)
 
 
+def _wanted(server: Server) -> int:
+    """Return how many workers there are to be by the server's last word: to the kernel, signals of one kind that come
+    before the first is taken are one."""
+    texts = [event["text"] for event in server.found("signal")]
+    said = [found for text in texts if (found := re.search(r"SIGTT.* (\d+) workers?", text))]
+    return int(said[-1][1]) if said else WORKERS
+
+
 def _play(project: Path, seconds: float, *, seed: str) -> None:
     options = ("--workers", f"{WORKERS}", "--recycle-requests", "300")
     with serving(project, *options) as server:
@@ -87,6 +96,7 @@ def _play(project: Path, seconds: float, *, seed: str) -> None:
         assert tally.failed <= chaos.kills * CLIENTS, story
         assert tally.answered > 100, story
         wait_until(lambda: server.get("/") == "hello", "it serves")
+        wait_until(lambda: len(server.workers()) == _wanted(server), f"as many as it says; {story}")
         assert server.stop() == 0, story
     assert "Traceback" not in server.said, story
 
