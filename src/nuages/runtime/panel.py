@@ -6,6 +6,7 @@ Root asks everybody's servers, and clients choose their paths: nothing of that r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any
 
 from nuages.runtime.log import printable
@@ -79,8 +80,8 @@ def amount(count: float) -> str:
 def quantile(bounds: Sequence[float], counts: Sequence[int], share: float) -> float | None:
     """Return the seconds within which that share was answered, taken as even inside a bucket; None without any.
 
-    `counts` has one number more than `bounds`, for what took longer; that tells the last bound, as Prometheus'
-    histogram_quantile does.
+    `counts` has one number more than `bounds`, for what took longer; there it is infinite. Inside a bucket it is what
+    Prometheus' histogram_quantile tells.
     """
     total = sum(counts)
     if not total:
@@ -90,7 +91,7 @@ def quantile(bounds: Sequence[float], counts: Sequence[int], share: float) -> fl
         if count and seen + count >= wanted:
             return below + (bound - below) * (wanted - seen) / count
         below, seen = bound, seen + count
-    return bounds[-1]
+    return inf
 
 
 def _name(status: Status) -> str:
@@ -129,7 +130,12 @@ def _minus(now: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
 def _quantiles(durations: Mapping[str, Any], queue: Mapping[str, Any]) -> str:
     found = [(f"p{share:g}", quantile(**durations, share=share / 100)) for share in (50, 95, 99)]
     found.append(("queue p95", quantile(**queue, share=0.95)))
-    words = [f"{name} {_time(seconds)}" for name, seconds in found if seconds is not None]
+    most = durations["bounds"][-1]
+    words = [
+        f"{name} ~{_time(seconds)}" if seconds <= most else f"{name} >{most:g} s"
+        for name, seconds in found
+        if seconds is not None
+    ]
     return "  |  " + "  ".join(words) if words else ""
 
 
