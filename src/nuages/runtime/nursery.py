@@ -220,7 +220,8 @@ class Nursery:
 
     def _begin(self, assignment: Assignment) -> Zygote:
         for former in self.zygotes():  # of code that has never served, and is not wanted any more
-            if self._proven < former.generation < assignment.generation:
+            is_useless = all(worker.doomed for worker in former.waiting.values())
+            if self._proven < former.generation < assignment.generation and is_useless:
                 self._replace(former)
         zygote = Zygote(assignment)
         zygote.execute(f"zygote-{zygote.generation}", zygote.assignment, self._environ)

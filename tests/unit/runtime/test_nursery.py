@@ -143,3 +143,20 @@ def test_code_that_never_served_does_not_stay_in_memory_once_newer_loads(
         nursery.close()
     for worker in workers:
         worker.close()
+
+
+def test_code_that_somebody_missing_waits_for_is_loaded_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    pids = iter((4711, 4712))
+    monkeypatch.setattr(Zygote, "execute", lambda zygote, *_: setattr(zygote, "pid", next(pids)))
+    monkeypatch.setattr(Zygote, "signal", lambda *_: None)
+    with selectors.DefaultSelector() as selector:
+        nursery = _nursery(selector)
+        workers = [nursery.start(replace(ASSIGNMENT, worker=one, generation=one)) for one in (1, 2)]
+        assert [one.generation for one in nursery.zygotes()] == [1, 2]
+        nursery.kill(workers[0])
+        assert [one.generation for one in nursery.zygotes()] == [2], "for nobody, it is not"
+        for pid in (4711, 4712):
+            nursery.reaped(pid, signal.SIGKILL)
+        nursery.close()
+    for worker in workers:
+        worker.close()
