@@ -110,17 +110,24 @@ def test_who_is_missing_comes_back_although_sighups_come_faster_than_the_project
     write_project(project, settings=thread)
     with serving(project, "--workers", "2", "--preload", preload) as server:
         server.wait_for("worker-ready", count=2)
+        serve: set[str] = set()  # who has served until it died is followed at once
+        wait_until(lambda: serve.add(server.get("/pid/")) or len(serve) == 2, "both have answered")
         write_project(project, settings=f'{thread}open("{pipe}").read()\n')
-        os.kill(server.workers()[0], signal.SIGKILL)
+        server.signal(signal.SIGHUP)
         with held(pipe):
-            for number in range(1, 4):
+            write_project(project, settings=thread)
+            for pid in server.workers():
+                os.kill(pid, signal.SIGKILL)
+            server.wait_for("worker-died", count=2)
+            for number in (2, 3):
                 server.signal(signal.SIGHUP)
                 server.wait_for("signal", count=number)
-        write_project(project, settings=thread)
-        third = server.wait_for("worker-ready", count=3)
-        assert third["worker"] == 3, server.said
-        server.wait_for("worker-ready", count=5)
+        ready = [server.wait_for("worker-ready", count=count)["worker"] for count in (3, 4)]
+        assert sorted(ready) == [3, 4], server.said
+        server.wait_for("worker-ready", count=6)
         assert server.stop() == 0
+    assert len(server.found("worker-died")) == 2
+    assert "Traceback" not in server.said
 
 
 def test_a_signal_that_comes_too_late_is_said_to_do_nothing(project: Path) -> None:

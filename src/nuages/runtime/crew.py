@@ -215,6 +215,12 @@ class Crew:
 
     # What is done
 
+    def renew_certificates(self) -> None:
+        """Have every process read the certificate again; one that has yet to begin reads it then."""
+        for process in self.children.values():
+            if process.pid:
+                process.order("certificate")
+
     def show_stacks(self, now: float) -> None:
         """Have every process log what its threads are at: from its loop, or from outside if that does not answer."""
         for zygote in self.nursery.zygotes():

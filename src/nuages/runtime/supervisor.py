@@ -246,8 +246,7 @@ class Supervisor:
                     self.say.signal(number.name, ": no new code is loaded, for the server stops")
                 case signal.SIGHUP:
                     self.say.signal(number.name, ": loading the new code beside the old")
-                    for serving in self.crew.children.values():
-                        serving.order("certificate")
+                    self.crew.renew_certificates()
                     self._systemd.expect_reload()
                     for event in self._watch.reload(self.pool):
                         self._step(event)
