@@ -197,7 +197,7 @@ def test_a_worker_that_dies_at_every_start_is_tried_less_and_less_often(project:
         waits = server.wait_for("worker-waits", count=2)["text"]
         # A second from the last death, as far as this machine has told it at once.
         assert re.fullmatch(
-            r"the next worker is started in (0\.\d|1\.0) s, for 3 have died without having answered", waits
+            r"the next worker is started in (0\.\d|1\.0) s, for 3 in a row have died without answering", waits
         )
         assert server.get("/") == "hello"
         (project / "pages" / "now").unlink()

@@ -197,7 +197,9 @@ class Chronicle:
 
     def backs_off(self, wait: float, failures: int, *, serves: bool) -> None:
         """A worker is missing, and the next one is started `wait` seconds later."""
-        text = f"the next worker is started in {wait:.1f} s, for {failures} have died without having answered"
+        text = (
+            f"the next worker is started in {wait:.1f} s, for {failures} in a row have died without answering"
+        )
         if not serves:
             text += "; until then nobody serves"
         self.log.event("warning", "worker-waits", text, seconds=round(wait, 3), failures=failures)

@@ -199,7 +199,7 @@ def _exited(pool: Pool, now: float, worker_id: int, *, reported: bool, served: b
             # it longer than that one has lived, or half a second.
             soonest = max(pool.soonest, worker.since + FIRST_DELAY)
             return replace(pool, failures=0, failed_at=-inf, soonest=soonest), ()
-        return _failed(pool, now), ()
+        return _failed(pool, now, worker), ()
     return pool, ()
 
 
@@ -208,7 +208,7 @@ def _start_failed(pool: Pool, now: float, worker: Worker, *, final: bool) -> tup
     if worker.generation not in {pool.generation, pool.proven} or pool.stage is Stage.STOPPING:
         return pool, ()
     if pool.proven is None:
-        pool = _failed(pool, now)
+        pool = _failed(pool, now, worker)
         if not final and pool.failures < pool.limits.attempts:
             return pool, ()
         others = [other for other in pool.workers if other.phase is not Phase.KILLED]
@@ -218,10 +218,13 @@ def _start_failed(pool: Pool, now: float, worker: Worker, *, final: bool) -> tup
         return replace(pool, stage=Stage.STOPPING, gave_up=True), (GiveUp(worker.id), *killed)
     if worker.generation > pool.proven:
         return replace(pool, generation=pool.proven), (Abandon(worker.id, worker.generation),)
-    return _failed(pool, now), ()
+    return _failed(pool, now, worker), ()
 
 
-def _failed(pool: Pool, now: float) -> Pool:
+def _failed(pool: Pool, now: float, worker: Worker) -> Pool:
+    # What ends a zygote, or a hook that fails for a moment, ends all that start just then: that is one failure.
+    if worker.since < pool.failed_at:
+        return pool
     # A first start may take long each time until it dies.
     recent = pool.proven is None or now - pool.failed_at < _FAILURES_FORGOTTEN
     return replace(pool, failures=pool.failures + 1 if recent else 1, failed_at=now)

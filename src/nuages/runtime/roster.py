@@ -59,8 +59,8 @@ class Limits:
     `grace` is what requests have to finish when the server stops, or before anybody has taken their worker's place;
     `finish` what they have in a worker that was replaced: nothing has to hurry there.
     `surge` is how many more may run while one is replaced: 0 where a second worker does not fit the memory.
-    A worker that dies before it was ready for `settled`, and has answered nobody, counts as a failure; `attempts`
-    failures of a server that was never ready end it.
+    A worker that dies before it was ready for `settled`, and has answered nobody, counts as a failure, those that were
+    there together as one; `attempts` failures of a server that was never ready end it.
     """
 
     workers: int
@@ -79,11 +79,11 @@ class Pool:
     """The workers and what is intended with them.
 
     `generation` is the code that new workers load, `newest` the last one that was asked for, `proven` the newest of
-    which a worker was ever ready. `failures` counts workers that died early, the last at `failed_at`; after one that
-    had served until then nobody starts before `soonest`. `hurried` tells that a second order to stop came. `stuck_at`
-    is when workers became due for a stuck thread, of late. `unavailable` is how many have to be gone while two codes
-    are in memory, where a second worker does not fit; `first` end for it. `forks`: workers of the code that is replaced
-    can be forked still.
+    which a worker was ever ready. `failures` counts workers that died early one after the other, the last at
+    `failed_at`; after one that had served until then nobody starts before `soonest`. `hurried` tells that a second
+    order to stop came. `stuck_at` is when workers became due for a stuck thread, of late. `unavailable` is how many
+    have to be gone while two codes are in memory, where a second worker does not fit; `first` end for it. `forks`:
+    workers of the code that is replaced can be forked still.
     """
 
     limits: Limits

@@ -100,6 +100,19 @@ def test_workers_that_keep_dying_are_started_later_and_later() -> None:
     assert [round(wait, 3) for wait in waits] == [0, 0.5, 1, 2, 4, 8, 16, 30, 30]
 
 
+def test_those_that_die_together_have_failed_once() -> None:
+    """As those do that wait for a zygote which is killed: the next one is tried at once, and for all of them."""
+    history = History(workers=4).serving()
+    for died in ((1, 2, 3, 4), (5, 6, 7, 8)):
+        for number in died:
+            assert history.do(Exited(number)) == (Start(number + 4, 0),)
+        history.now += 1
+    for number in (9, 10, 11, 12):
+        assert history.do(Exited(number), after=0.01) == ()
+    assert history.do(after=0.5) == tuple(Start(number, 0) for number in (13, 14, 15, 16))
+    assert history.pool.failures == 2
+
+
 def test_workers_that_served_until_they_died_are_followed_soon_however_often_they_die() -> None:
     """A page that ends its worker, asked for every second, would else have all the others wait for half a minute."""
     history = History(workers=1).serving(settled=False)
