@@ -10,6 +10,7 @@ from nuages.runtime.roster import Phase, Pool, Stage, Worker, find, put
 FIRST_DELAY = 0.5  # seconds
 _LONGEST_DELAY = 30.0  # seconds
 _MOST_DOUBLED = 6  # times, until the first is longer than the longest
+_FINISHING = {Phase.RETIRING, Phase.LINGERING, Phase.CUT}
 STUCK_SECONDS = 600.0  # in which no more than half the workers are replaced for threads that are stuck
 
 
@@ -131,9 +132,10 @@ def _there(pool: Pool) -> list[Worker]:
 
 def _may_replace(pool: Pool) -> bool:
     """Whether one more may come beside those that serve."""
-    # Those that still finish their requests take memory too: never more than one for each that serves.
-    leaving = sum(worker.phase not in {Phase.READY, Phase.STARTING} for worker in pool.workers)
-    return leaving < pool.limits.workers
+    # Those that still finish their requests take memory too: never more than one for each that serves. What is killed
+    # is gone, or waits in the kernel for a disk or a file server, and nobody knows for how long.
+    finishing = sum(worker.phase in _FINISHING for worker in pool.workers)
+    return finishing < pool.limits.workers
 
 
 def _wanted(pool: Pool) -> int:

@@ -403,8 +403,18 @@ def test_a_worker_that_stalls_while_it_goes_is_waited_for_no_longer(lingers: boo
         history.do(Lingers(1))
     assert kinds(history.do(Reload())) == ([Retire] if lingers else []), "the next one waits for its end"
     assert history.do(Due(1, "its loop stands still", stalled=True)) == (Cut(1, "its loop stands still"),)
-    assert history.do(after=1) == (Kill(1, "it did not end when told to"),)
-    assert history.do(Exited(1)) == (Start(3, 2),)
+    assert history.do(after=1) == (Kill(1, "it did not end when told to"), Start(3, 2))
+
+
+def test_a_process_that_the_kernel_does_not_end_holds_up_no_new_code() -> None:
+    """One that waits for a file server that is away is killed, and stays (signal(7), uninterruptible sleep)."""
+    history = History(workers=1, finish=30, cut=1).serving()
+    history.do(Reload())
+    history.do(Ready(2))
+    assert kinds(history.do(after=30)) == [Cut]
+    assert history.do(Reload()) == (), "one that finishes still is waited for"
+    assert kinds(history.do(after=1)) == [Kill, Start]
+    assert history.do(Ready(3)) == (Retire(2, "new code"),)
 
 
 def test_a_worker_that_only_seemed_stalled_retires_in_order() -> None:
