@@ -124,7 +124,7 @@ def test_who_is_missing_comes_back_although_sighups_come_faster_than_the_project
                 server.wait_for("signal", count=number)
         ready = [server.wait_for("worker-ready", count=count)["worker"] for count in (3, 4)]
         assert sorted(ready) == [3, 4], server.said
-        server.wait_for("worker-ready", count=6)
+        server.wait_for("worker-ended", worker=3)  # the newest code serves; perhaps 4 has begun with that
         assert server.stop() == 0
     assert len(server.found("worker-died")) == 2
     assert "Traceback" not in server.said
