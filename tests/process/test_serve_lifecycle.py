@@ -270,7 +270,7 @@ def test_sigusr1_says_whose_stacks_those_of_a_stalled_worker_are(tmp_path: Path)
 
         pid = wait_until(napping, "a worker naps")
         server.signal(signal.SIGUSR1)
-        assert server.wait_for("worker-silent")["pid"] == pid
+        server.wait_for("worker-silent", pid=pid)
         server.wait_for_line("in nap")
         (other,) = {*server.workers()} - {pid}
         assert server.wait_for("stacks")["text"].startswith(f"stacks of process {other}\n")

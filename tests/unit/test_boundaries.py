@@ -17,6 +17,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "kinds": set(),
     "node": set(),
+    "sonames": set(),
     "options": {"nuages.errors", "nuages.kinds"},
     "termination": set(),
     "configuration": FOUNDATION,
@@ -28,12 +29,15 @@ ALLOWED: dict[str, set[str]] = {
     | {"nuages.deploy", "nuages.image.plan", "nuages.project.model", "nuages.project.schedule"}
     | {"nuages.runtime.settings"},
     "check": FOUNDATION | {"nuages.check", "nuages.project", "nuages.runtime.settings"},
-    "environment": FOUNDATION | {"nuages.environment", "nuages.project", "nuages.runtime.settings"},
+    "environment": FOUNDATION
+    | {"nuages.sonames", "nuages.environment", "nuages.project", "nuages.runtime.settings"},
     "bench": FOUNDATION | {"nuages.bench", "nuages.project.model", "nuages.runtime"},
     "explain": FOUNDATION | {"nuages.explain", "nuages.project.model", "nuages.runtime.settings"},
-    "runtime": FOUNDATION | {"nuages.node", "nuages.runtime"},
+    "runtime": FOUNDATION | {"nuages.node", "nuages.sonames", "nuages.runtime"},
 }
-STDLIB_ONLY = {"errors", "kinds", "node", "options", "configuration", "console", "invocation", "project"}
+STDLIB_ONLY = {
+    "errors", "kinds", "node", "sonames", "options", "configuration", "console", "invocation", "project",
+}  # fmt: skip
 RUNTIME_LIBRARIES = {"uvicorn", "httptools", "uvloop", "websockets"}
 INSIDE_FUNCTIONS_ONLY = {"django", "asgiref", "brotli", "boto3", "botocore"}
 

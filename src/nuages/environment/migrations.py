@@ -7,13 +7,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from nuages import sonames
 from nuages.environment.errand import failed, run
 from nuages.environment.home import Report
 from nuages.environment.prepared import Prepared, manage_command, migrate_command
 from nuages.errors import NuagesError, OutsideError, ProjectError
-
-_LIBRARY = re.compile(r"((lib[\w.+-]+?)\.so(?:\.(\d+))?[\d.]*): cannot open shared object file")
-"""What the dynamic linker says of a library that it does not find (ld.so(8))."""
 
 
 def migrate(
@@ -89,12 +87,11 @@ def advice(said: Sequence[str], settings_files: Sequence[str]) -> str:
     """Return what to do about a `migrate` that failed: told by its last line, where that is enough."""
     text = "\n".join(said)
     last = next((line for line in reversed(said) if line.strip()), "")
-    library = _LIBRARY.search(text)
+    library, package = sonames.absent(text)
     if library:
-        # The package is called after the soname (Debian Policy, 8.1), as runtime.faults has it.
-        dash = "-" if library[2][-1].isdigit() and library[3] else ""
-        package = f"{library[2]}{dash}{library[3] or ''}".lower().replace("_", "-")
-        return f"install the Debian package that has {library[1]}, {package} by its name: apt-get install {package}"
+        return (
+            f"install the Debian package that has {library}, {package} by its name: apt-get install {package}"
+        )
     module = re.search(r"No module named '([\w-]+)", last)
     if module:
         return f"add the package that provides {module[1]} to the project's dependencies and lock, and install them"

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
+from nuages import sonames
 from nuages.errors import Origin, StartError
 from nuages.runtime import culprits
 
@@ -38,7 +39,6 @@ _UNSET = re.compile(
 _DRIVERS = {"psycopg2 or psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
 _DRIVER = re.compile(r"Error loading (\w+(?: or \w+)?) module")
 """What Django's database backends say where the package is missing that they take."""
-_LIBRARY = re.compile(r"((lib[\w.+-]+?)\.so(?:\.(\d+))?[\d.]*): cannot open shared object file")
 """What the dynamic linker says of a library that it does not find (ld.so(8))."""
 
 
@@ -138,16 +138,11 @@ def _denied(error: BaseException | None) -> OSError | None:
 
 
 def _absent_library(error: BaseException | None) -> tuple[str, str]:
-    """Return the shared library that the dynamic linker did not find, and the Debian package that its name tells.
-
-    The package is called after the soname (Debian Policy, 8.1): libvoikko.so.1 is in libvoikko1, libicuuc.so.76 in one
-    that is not; where a package was renamed for its 64-bit time, it provides the former name.
-    """
+    """Return the shared library that the dynamic linker did not find, and its Debian package."""
     while error is not None:
-        match = _LIBRARY.search(str(error)) if isinstance(error, OSError | ImportError) else None
-        if match:
-            dash = "-" if match[2][-1:].isdigit() and match[3] else ""
-            return match[1], f"{match[2]}{dash}{match[3] or ''}".lower().replace("_", "-")
+        found = sonames.absent(str(error)) if isinstance(error, OSError | ImportError) else ("", "")
+        if found[0]:
+            return found
         error = error.__cause__ or error.__context__
     return "", ""
 
