@@ -89,6 +89,7 @@ def run_django_tests(way: str, modules: tuple[str, ...], results: Path, *, secon
     return counts
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("way", ["threads", "loop"])
 def test_djangos_own_tests_pass_over_the_wire(way: str, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 from pathlib import Path
 
+import pytest
 from tests.process.clients import asking
 from tests.process.harness import serving, write_project
 from tests.process.test_serve_limits import MB, limited
@@ -21,6 +22,7 @@ INSTALLED_APPS = [
 """
 
 
+@pytest.mark.long
 def test_five_applications_answer_under_load_in_512_mb_and_none_is_killed(tmp_path: Path) -> None:
     memory = {"memory": f"{LIMIT}M", "share": 5, "worker_memory": "48M"}
     with limited(LIMIT * MB) as wrapper, contextlib.ExitStack() as stack:

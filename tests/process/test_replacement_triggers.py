@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -14,6 +15,9 @@ import pytest
 from tests.process.harness import Exchange, Server, held, named_pipe, serving, wait_until, write_project
 from tests.process.sites import talking
 from tests.process.test_serve_limits import MB, group_of, limited
+
+from nuages.runtime.address import parse_address
+from nuages.runtime.management import ask
 
 URLS = """
 import asyncio
@@ -347,22 +351,28 @@ def test_a_worker_that_stalls_while_it_goes_is_cut_and_holds_up_no_new_code(proj
 
 def test_a_worker_whose_loop_is_over_has_its_time_for_what_is_left(project: Path) -> None:
     pipe = named_pipe(project)
-    with serving(project, "--workers", "1", "--stall-timeout", "1s") as server:
+    options = ("--workers", "1", "--stall-timeout", "1s", "--management", "127.0.0.1:0")
+    with serving(project, *options) as server:
         first = server.wait_for("worker-ready")["pid"]
+        address = parse_address(server.wait_for("management")["address"])
         assert server.get(f"/mail/?pipe={pipe}") == "on its way"
         with held(pipe):
             exchange = server.begin(f"/hold/?pipe={named_pipe(project, 'other')}")
             with held(project / "other"):
+                wait_until(
+                    lambda: json.loads(ask(address, "/-/status")[1])["workers"][0]["connections"],
+                    "it has said that it has a connection",
+                )
                 os.kill(first, signal.SIGTERM)
                 server.wait_for("worker-retires")
-                passed = time.monotonic() + 1.2
-                wait_until(lambda: time.monotonic() > passed, "it has said that it has a connection")
             assert exchange.answer().status == 200
             assert server.wait_for("exit")["text"] == "the process waits for its threads: mail"
-            passed = time.monotonic() + 4
-            wait_until(lambda: time.monotonic() > passed, "it would have been found to stand still")
+            # Whoever stands still from now on is found later than the first would be.
+            second = server.wait_for("worker-ready", count=2)["pid"]
+            os.kill(second, signal.SIGSTOP)
+            assert server.wait_for("worker-stalled")["pid"] == second
         server.wait_for("worker-ended", pid=first)
-        assert server.found("worker-stalled") == server.found("worker-cut") == []
+        assert server.found("worker-cut", pid=first) == []
 
 
 def _asked_for(server: Server, seconds: float) -> None:
