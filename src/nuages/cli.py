@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -99,12 +99,19 @@ def _run(arguments: list[str], environ: dict[str, str], console: Console) -> int
         return 0
     command = _command(arguments[0])
     invocation = parse(command, arguments[1:], environ, console)
-    known = every_option()
-    check_variables(environ, known)
+    _check_names(command, functools.partial(check_variables, environ))
     invocation = placed(command, invocation)
     for named in (invocation.named, *invocation.more):
-        check_keys(invocation.at(named).file, known)
+        _check_names(command, functools.partial(check_keys, invocation.at(named).file))
     return command.load()(invocation)
+
+
+def _check_names(command: commands.Command, check: Callable[[tuple[Option, ...]], None]) -> None:
+    """Check names against a command's own options, and where one is none of these against all: `serve` starts fast."""
+    try:
+        check(command.options())
+    except NuagesError:
+        check(every_option())
 
 
 def placed(command: commands.Command, invocation: Invocation) -> Invocation:

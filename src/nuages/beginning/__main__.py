@@ -23,6 +23,9 @@ def _begin() -> None:
     # Settings that look at sys.argv[1] find a word there, as under every other server.
     sys.argv[1:] = ["serve"]
     if kind == "zygote":
+        import gc
+
+        gc.disable()  # for good, and before what it shares is loaded: see runtime.zygote.main
         from nuages.runtime.zygote import main
     else:
         from nuages.runtime.worker import main
