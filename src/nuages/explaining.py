@@ -65,9 +65,9 @@ def _file(invocation: Invocation) -> Reading:
 
 def _beside(folder: Path, name: str) -> tuple[str, str] | None:
     """Return a file that another one names: by its path, or by the end of a path that it has in an image."""
-    parts = (
-        [part for part in Path(name).parts if part not in {"/", ".", ".."}] if len(name) < _LONGEST else []
-    )
+    if len(name) >= _LONGEST:
+        return None
+    parts = [part for part in Path(name).parts if part not in {"/", ".", ".."}]
     for at in range(len(parts)):
         shown = Path(*parts[at:])
         if _is_file(folder / shown):
@@ -78,10 +78,7 @@ def _beside(folder: Path, name: str) -> tuple[str, str] | None:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except (
-        OSError,
-        ValueError,
-    ):  # no file can have the name, as one of more than 255 bytes (path_resolution(7))
+    except (OSError, ValueError):  # no file can have the name: more than 255 bytes (path_resolution(7))
         return False
 
 

@@ -168,9 +168,7 @@ def test_migrate_names_a_setting_of_a_wrong_kind(tmp_path: Path) -> None:
 def test_what_up_asks_the_project_is_answered_with_the_setting(
     tmp_path: Path, setting: str, head: str
 ) -> None:
-    database = "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': ':memory:'}}\n"
-    project = write_project(tmp_path, settings=f"{setting}\n{database}")
-    error = _asked(tmp_path, project)["error"]
+    error = _asked(tmp_path, setting)["error"]
     assert error["what"] == head
     assert all(error[part] for part in ("where", "why", "hint"))
 
@@ -186,16 +184,16 @@ def test_what_up_asks_the_project_is_answered_with_the_setting(
 def test_what_migrate_fails_on_before_it_begins_is_told_by_its_setting(
     tmp_path: Path, setting: str, head: str
 ) -> None:
-    database = "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': ':memory:'}}\n"
-    project = write_project(tmp_path, settings=f"{setting}\n{database}")
-    assert "error" not in _asked(tmp_path, project)
-    answer = _asked(tmp_path, project, checks=True)
+    assert "error" not in _asked(tmp_path, setting)
+    answer = _asked(tmp_path, setting, checks=True)
     error = answer.get("error", {"what": "", "where": ""})
     assert (error["what"], error["where"]) == (head, f"pages/settings.py:{LINE}" if head else "")
 
 
-def _asked(folder: Path, project: Path, **more: bool) -> dict[str, Any]:
-    """Return what the project answers to what `up` asks it."""
+def _asked(folder: Path, setting: str, **more: bool) -> dict[str, Any]:
+    """Return what a project with a setting answers to what `up` asks it."""
+    database = "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': ':memory:'}}\n"
+    project = write_project(folder, settings=f"{setting}\n{database}")
     application = {"directory": str(project), "settings": "pages.settings", "apps": []}
     request = {"application": application, "static_root": str(folder / "s"), "debug": None, "fills": True}
     asked, answered = folder / "request", folder / "answer"

@@ -36,7 +36,7 @@ def choose(
 
     None where nothing tells it: Django does not start without the variable.
     """
-    classes = {name: one for name, one in scope.names.items() if _is_class(one)}
+    classes = _classes(scope)
     if not classes:
         return None
     if VARIABLE in environ:
@@ -53,13 +53,19 @@ def choose(
 
 
 def _instead(name: str, made: Class, why: str) -> Chosen:
-    origin = Origin(made.scope.path, made.line)
+    origin = _place(made)
     note = f"settings are those of the class {name} ({origin}): {why}; {VARIABLE} takes another"
     return Chosen(Fact(name, origin), note)
 
 
-def _is_class(value: object) -> bool:
-    return isinstance(value, Class) and is_configuration(value)
+def _classes(scope: Scope) -> dict[str, Class]:
+    return {
+        name: one for name, one in scope.names.items() if isinstance(one, Class) and is_configuration(one)
+    }
+
+
+def _place(made: Class) -> Origin:
+    return Origin(made.scope.path, made.line)
 
 
 def _default(
@@ -78,7 +84,7 @@ def _default(
 
 def undecided(scope: Scope) -> Problem | None:
     """Return the error for classes of which nothing says which one is served; None where there are none."""
-    classes = {name: one for name, one in scope.names.items() if _is_class(one)}
+    classes = _classes(scope)
     if not classes:
         return None
     built_on = {base.name for one in classes.values() for base in one.bases if isinstance(base, Class)}
@@ -87,7 +93,7 @@ def undecided(scope: Scope) -> Problem | None:
     return Problem(
         id="settings-undecided",
         what=f"the settings have {len(last)} classes, and nothing says which one is meant",
-        where="\n".join(f"{name} ({Origin(one.scope.path, one.line)})" for name, one in [*last.items()][:12]),
+        where="\n".join(f"{name} ({_place(one)})" for name, one in [*last.items()][:12]),
         why=f"neither the variable {VARIABLE} nor an entry module names one",
         hint=f"set {VARIABLE}={likely}, or have wsgi.py and asgi.py set it before they import configurations",
         is_error=True,
@@ -96,13 +102,13 @@ def undecided(scope: Scope) -> Problem | None:
 
 def taken(executor: Executor, scope: Scope, chosen: Chosen | None) -> Scope:
     """Return the module's scope with the attributes of the chosen class, and record the variable that chooses it."""
-    classes = [one for one in scope.names.values() if isinstance(one, Class) and is_configuration(one)]
+    classes = _classes(scope)
     if not classes:
         return scope
     read = executor.record(
         VARIABLE, CONFIGURATIONS, ast.Pass(), default=repr(chosen.name.value) if chosen else None
     )
-    read.origin = chosen.name.origin if chosen else Origin(classes[0].scope.path, classes[0].line)
+    read.origin = chosen.name.origin if chosen else _place(next(iter(classes.values())))
     made = scope.names.get(chosen.name.value) if chosen else None
     if chosen is None:
         read.is_required = True

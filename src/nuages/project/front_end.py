@@ -23,8 +23,6 @@ _OUTWARD = re.compile(
     r"(?:__dirname|import\.meta\.dirname)\s*,\s*[\"']\.\./"
     r"|outDir:\s*[\"']\.\./|(?:outfile|outdir|output|dist)\S*[=:, (\"'.]+\.\./|-o \.\./"
 )
-
-
 _ASIDE = re.compile(r"/(?:docs?|examples?|tests?|e2e|node_modules|contrib|vendor)/")
 """Folders whose packages are no part of what is served."""
 _FINDERS = re.compile(r"(npm|node_assets)\.finders")

@@ -162,12 +162,12 @@ class _Reading:
 
     def _taken(self, name: str) -> Iterator[tuple[Instruction, str, Layout]]:
         """Yield each COPY out of a stage, the folder that it finds itself in, and what its stage has in the end."""
-        for other, each, cwd in self._copies.get(name, ()):
+        for other, each, cwd in self._copied.get(name, ()):
             is_last = any(self._layouts.stages[other] is one for one in self._chain)
             yield each, cwd, self._layouts.of(self._last() if is_last else other)
 
     @cached_property
-    def _copies(self) -> dict[str, list[tuple[str, Instruction, str]]]:
+    def _copied(self) -> dict[str, list[tuple[str, Instruction, str]]]:
         """Each COPY out of a stage, by the name of that: the stage that has it, and the folder it finds itself in."""
         found: dict[str, list[tuple[str, Instruction, str]]] = {}
         for other, stage in self._layouts.stages.items():

@@ -80,6 +80,7 @@ def _middleware() -> None:
 
 
 def _engines() -> None:
+    """Make what templates are rendered by; what is forked has it then."""
     from django.template import engines
 
     for backend in engines.all():

@@ -39,7 +39,6 @@ _UNSET = re.compile(
 _DRIVERS = {"psycopg2 or psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
 _DRIVER = re.compile(r"Error loading (\w+(?: or \w+)?) module")
 """What Django's database backends say where the package is missing that they take."""
-"""What the dynamic linker says of a library that it does not find (ld.so(8))."""
 
 
 def _is_loader(filename: str) -> bool:

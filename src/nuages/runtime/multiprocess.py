@@ -295,8 +295,7 @@ def _remove_dead(folder: Path) -> None:
 
 def _remove(place: Path) -> None:
     with contextlib.suppress(OSError):
-        for file in sorted(
-            place.iterdir(), key=lambda file: file.name == _LOCK
-        ):  # without it, nobody ends this
+        # The lock last: without it, nobody would end this.
+        for file in sorted(place.iterdir(), key=lambda file: file.name == _LOCK):
             file.unlink(missing_ok=True)
         place.rmdir()

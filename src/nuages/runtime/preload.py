@@ -34,7 +34,7 @@ def load(application: Application, settings: Settings, report: Report) -> Site:
     if site.asgi:  # what uvicorn then loads, and knows WebSockets by
         with contextlib.suppress(ImportError):
             importlib.import_module("uvicorn.protocols.websockets.auto")
-    for step in (_databases, _templates, _translations, _urls, _models, _backends, _close, _classes):
+    for step in (_databases, _translations, _urls, _models, _backends, _close, _classes):
         # What fails here fails in a request too, where Django says it with a page of its own.
         with contextlib.suppress(Exception, SystemExit):
             step()
@@ -46,14 +46,6 @@ def _databases() -> None:
 
     for alias in connections:
         _ = connections[alias].features, connections[alias].ops
-
-
-def _templates() -> None:
-    from django.template import engines
-
-    for backend in engines.all():
-        engine: Any = getattr(backend, "engine", None)
-        _ = getattr(engine, "template_loaders", None), getattr(engine, "template_context_processors", None)
 
 
 def _translations() -> None:
