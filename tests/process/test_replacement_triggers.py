@@ -294,7 +294,7 @@ def test_a_blocked_loop_is_found_named_and_replaced_before_it_is_ended(project: 
         exchange = server.begin("/block/?seconds=3600")
         stalled = server.wait_for("worker-stalled")
         assert stalled["requests"] == ["GET /block/"]
-        server.wait_for_line("in block")
+        assert "in block\n" in server.wait_for("stacks", pid=stalled["pid"])["text"]
         died = server.wait_for("worker-killed")
         assert died["pid"] == stalled["pid"]
         assert exchange.closed()
@@ -357,8 +357,10 @@ def test_a_worker_whose_loop_is_over_has_its_time_for_what_is_left(project: Path
         address = parse_address(server.wait_for("management")["address"])
         assert server.get(f"/mail/?pipe={pipe}") == "on its way"
         with held(pipe):
-            exchange = server.begin(f"/hold/?pipe={named_pipe(project, 'other')}")
-            with held(project / "other"):
+            # It closes the connection itself: the answer may come before the worker knows that it retires.
+            other = named_pipe(project, "other")
+            exchange = server.begin(f"/hold/?pipe={other}", headers="Connection: close\r\n")
+            with held(other):
                 wait_until(
                     lambda: json.loads(ask(address, "/-/status")[1])["workers"][0]["connections"],
                     "it has said that it has a connection",

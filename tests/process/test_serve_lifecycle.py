@@ -271,9 +271,12 @@ def test_sigusr1_says_whose_stacks_those_of_a_stalled_worker_are(tmp_path: Path)
         pid = wait_until(napping, "a worker naps")
         server.signal(signal.SIGUSR1)
         server.wait_for("worker-silent", pid=pid)
-        server.wait_for_line("in nap")
+        stacks = server.wait_for("stacks", pid=pid)["text"]
+        assert stacks.startswith(f"stacks of process {pid}\n")
+        assert "in nap\n" in stacks
         (other,) = {*server.workers()} - {pid}
-        assert server.wait_for("stacks")["text"].startswith(f"stacks of process {other}\n")
+        assert server.found("stacks")[0]["text"].startswith(f"stacks of process {other}\n")
+        assert all(line.startswith("{") for line in server.events.all())
 
 
 def test_programs_that_the_project_starts_do_not_hold_the_port(project: Path) -> None:

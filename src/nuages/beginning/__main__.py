@@ -1,5 +1,5 @@
-"""Where a process of ours begins: `python …/beginning/__main__.py worker-1 DESCRIPTOR`, or zygote-0, started by
-`runtime.child`.
+"""Where a process of ours begins: `python …/beginning/__main__.py worker-1 CONTROL DUMP`, or zygote-0, started by
+`runtime.child`, which gives it the two descriptors.
 
 It is started by its path, not with `-m`: only the supervisor's own sys.path, which comes over the control channel,
 says where nuages and the project are. And from a folder of its own: Dynaconf looks for a `settings.py` beside the
@@ -16,7 +16,7 @@ def _begin() -> None:
     import json
     import socket
 
-    control = socket.socket(fileno=int(sys.argv[2]))
+    control, dump = socket.socket(fileno=int(sys.argv[2])), int(sys.argv[3])
     assignment = json.loads(control.recv(1 << 20))
     sys.path[:] = assignment["sys_path"]
     kind = sys.argv[1].partition("-")[0]
@@ -29,7 +29,7 @@ def _begin() -> None:
         from nuages.runtime.zygote import main
     else:
         from nuages.runtime.worker import main
-    main(control, assignment)
+    main(control, dump, assignment)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,10 @@ class Assignment:
 
 
 class Process:
-    """A process of ours and our end of its control channel. `pid` is 0 while it does not exist."""
+    """A process of ours and our end of its control channel. `pid` is 0 while it does not exist.
+
+    `dump` is where `dumps` reads what faulthandler writes about it.
+    """
 
     def __init__(self, generation: int) -> None:
         self.generation = generation
@@ -69,13 +73,17 @@ class Process:
         self._received = b""
         self.control, self._theirs = socket.socketpair(socket.AF_UNIX, _control_type())
         self.control.setblocking(False)
+        reads, writes = os.pipe()
+        os.set_blocking(reads, False)
+        self.dump, self._dumped = FileIO(reads), FileIO(writes, "wb")
 
     def execute(self, name: str, assignment: Assignment, environ: Mapping[str, str]) -> None:
         """Start it as a program of its own, with a word for its command line; raises OSError."""
         self.send_bytes(assignment.to_line(self.started))
-        theirs = self._theirs
-        theirs.set_inheritable(True)
-        argv = [sys.executable, *interpreter_flags(), _PROGRAM, name, str(theirs.fileno())]
+        theirs = self._far_ends()
+        for descriptor in theirs:
+            os.set_inheritable(descriptor, True)
+        argv = [sys.executable, *interpreter_flags(), _PROGRAM, name, *map(str, theirs)]
         try:
             # Blocked until the process has handlers for them (`process.prepare`); the last two for good: sent to the
             # whole group they would stop it, and with a handler reading a terminal would be tried for ever.
@@ -83,26 +91,33 @@ class Process:
             self.pid = os.posix_spawn(sys.executable, argv, {**environ}, setsigmask=blocked)
             memory.let_go_first(self.pid)
         except OSError:
-            self.control.close()
+            self.close()
             raise
-        finally:
-            theirs.close()
+        self._let_go()
 
     def close(self) -> None:
         """Close the channel; a process that waits at its other end ends."""
         self.control.close()
+        self.dump.close()
+        self._let_go()
+
+    def _far_ends(self) -> list[int]:
+        return [self._theirs.fileno(), self._dumped.fileno()]
+
+    def _let_go(self) -> None:
         self._theirs.close()
+        self._dumped.close()
 
     def order(self, order: str, **fields: Any) -> None:
         """Tell the process to do something; of one that is gone the kernel reports the exit anyway."""
         self.send_bytes(to_line({"order": order, **fields}))
 
     def hand_over(self, other: Process, order: str, **fields: Any) -> None:
-        """Give an order together with the far end of another process's channel, which is then only there."""
+        """Give an order together with the far ends of another process's channel, which are then only there."""
         line = to_line({"order": order, **fields})
         with contextlib.suppress(OSError):
-            socket.send_fds(self.control, [line], [other._theirs.fileno()])
-        other._theirs.close()
+            socket.send_fds(self.control, [line], other._far_ends())
+        other._let_go()
 
     def send_bytes(self, data: bytes) -> None:
         """Send without ever waiting."""

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nuages.errors import NuagesError, OutsideError, StartError
+from nuages.runtime.child import Child
 from nuages.runtime.pool import Phase, Stage
 
 if TYPE_CHECKING:
     from nuages.runtime.capacity import Capacity
-    from nuages.runtime.child import Child, Process
+    from nuages.runtime.child import Process
     from nuages.runtime.log import Log
     from nuages.runtime.memory import Group
     from nuages.runtime.parent import Zygote
@@ -109,6 +110,13 @@ class Chronicle:
         level = fields.pop("level", "warning" if message["report"] == "warning" else "info")
         self.log.event(level, message["report"], message["text"], **fields)
 
+    def stacks(self, process: Process, text: str) -> None:
+        """What the threads of a process are at that did not say so itself."""
+        fields = {"worker": process.id} if isinstance(process, Child) else {"generation": process.generation}
+        self.log.event(
+            "info", "stacks", f"stacks of process {process.pid}\n{text}", pid=process.pid, **fields
+        )
+
     # Of a zygote
 
     def preloaded(self, zygote: Zygote, why_not: str) -> None:
@@ -156,7 +164,7 @@ class Chronicle:
         self._say(process, "info", "worker-lingers", f"lives on for {', '.join(found)}", holds=dict(holds))
 
     def worker_silent(self, process: Child) -> None:
-        """A worker's loop does not show its stacks; those that are read from outside do not say whose they are."""
+        """A worker's loop does not show its stacks: they are read from outside, and follow."""
         self._say(process, "warning", "worker-silent", "does not answer: its threads are at what follows")
 
     def worker_cut(self, process: Child, reason: str) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from nuages.runtime import balance, child, kernel, messages, nursery, pool
+from nuages.runtime import balance, child, dumps, kernel, messages, nursery, pool
 from nuages.runtime import settings as options
 from nuages.runtime.ledger import CRASH, Ledger
 from nuages.runtime.scoreboard import Figures, InFlight, Scoreboard, at_work
@@ -61,9 +61,11 @@ class Crew:
         self.interrupted = False
         self.on_reaped: Callable[[int], None] = lambda _: None
         self._asked_for_stacks: dict[int, float] = {}  # until when each is waited for, by worker
+        self.dumps = dumps.Dumps(selector, say.stacks)
         self.nursery = nursery.Nursery(
-            surroundings(environ, application), selector, say, preload=settings.preload, failed=self._exited,
-            adopts=adopts, is_short=lambda: not self._state().limits.surge and pool.ready(self._state()),
+            surroundings(environ, application), selector, say, self.dumps, preload=settings.preload,
+            failed=self._exited, adopts=adopts,
+            is_short=lambda: not self._state().limits.surge and pool.ready(self._state()),
         )  # fmt: skip
         self.board = Scoreboard(max(_LEAST_SLOTS, _SLOTS_EACH * workers))
         self.ledger = Ledger(self.board)
@@ -109,6 +111,7 @@ class Crew:
     def _exited(self, process: child.Child) -> None:
         self._hear(process)  # what it said before it died comes before the news of its death
         self._forget_control(process)
+        self.dumps.forget(process)
         process.close()
         del self.children[process.id]
         self.board.leave(process.slot)
@@ -224,7 +227,8 @@ class Crew:
     def show_stacks(self, now: float) -> None:
         """Have every process log what its threads are at: from its loop, or from outside if that does not answer."""
         for zygote in self.nursery.zygotes():
-            zygote.signal(signal.SIGUSR1)
+            if not zygote.loaded_at or zygote.waiting:  # else it sleeps
+                zygote.signal(signal.SIGUSR1)
         for worker in self._state().workers:
             process = self.children.get(worker.id)
             if process is None:
@@ -237,10 +241,13 @@ class Crew:
 
     def next_deadline(self) -> float:
         """Return when `expire` has something to do, in monotonic seconds."""
-        return min(*self._asked_for_stacks.values(), self.nursery.next_deadline(), inf)
+        return min(
+            *self._asked_for_stacks.values(), self.dumps.next_deadline(), self.nursery.next_deadline(), inf
+        )
 
     def expire(self, now: float) -> None:
         """Read the stacks of those that have not shown them, and end zygotes that do not answer."""
+        self.dumps.expire(now)
         self.nursery.expire(now, {process.generation for process in self.children.values()})
         for number in [number for number, until in self._asked_for_stacks.items() if until <= now]:
             del self._asked_for_stacks[number]
@@ -320,6 +327,7 @@ class Crew:
         self.children[process.id] = process
         self.ledger.began(process.id, self._state())
         self._selector.register(process.control, selectors.EVENT_READ, lambda: self._hear(process))
+        self.dumps.listen(process)
 
     def _not_started(self, action: messages.Start, error: OSError) -> None:
         self.refused = error

@@ -24,6 +24,7 @@ from nuages.errors import OutsideError
 from nuages.runtime import child, memory
 from nuages.runtime.child import Assignment, Child
 from nuages.runtime.chronicle import SEE_LIMITS, Chronicle
+from nuages.runtime.dumps import Dumps
 from nuages.runtime.parent import ANSWERS, ANSWERS_SURELY, CLEANS_UP, NOT_NEEDED, Zygote
 
 # glibc and OpenBLAS read these when a process starts, and only then (mallopt(3)). One arena for each of 64 threads
@@ -42,11 +43,12 @@ class Nursery:
     """
 
     def __init__(
-        self, environ: Mapping[str, str], selector: selectors.BaseSelector, say: Chronicle, *, preload: str,
+        self, environ: Mapping[str, str], selector: selectors.BaseSelector, say: Chronicle, dumps: Dumps, *,
+        preload: str,
         failed: Callable[[Child], None], adopts: Callable[[], bool], is_short: Callable[[], bool],
     ) -> None:  # fmt: skip
         self._environ = {**ENVIRONMENT, **environ}
-        self._selector, self._say, self._failed = selector, say, failed
+        self._selector, self._say, self._dumps, self._failed = selector, say, dumps, failed
         self._adopts, self._is_short = adopts, is_short
         self._preloads = preload != "off" and sys.platform == "linux"
         self._zygotes: dict[int, Zygote] = {}  # by generation
@@ -227,6 +229,7 @@ class Nursery:
         zygote.execute(f"zygote-{zygote.generation}", zygote.assignment, self._environ)
         self._zygotes[zygote.generation] = zygote
         self._selector.register(zygote.control, selectors.EVENT_READ, lambda: self._hear(zygote))
+        self._dumps.listen(zygote)
         return zygote
 
     def _living(self) -> list[Zygote]:
@@ -264,6 +267,7 @@ class Nursery:
     def _forget(self, zygote: Zygote) -> None:
         self._leave_out(zygote)
         self._deafen(zygote)
+        self._dumps.forget(zygote)
         zygote.close()
 
     def _deafen(self, zygote: Zygote) -> None:

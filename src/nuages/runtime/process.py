@@ -26,26 +26,37 @@ def end_with(supervisor: int) -> None:
         os._exit(1)
 
 
-def prepare() -> None:
-    """Make a process that was just started obey as it should; signals were blocked until now."""
+def prepare(dump: int) -> None:
+    """Make a process that was just started obey as it should; signals were blocked until now.
+
+    `dump` is the descriptor for stacks that the process does not show itself, see `dumps`.
+    """
     # Ctrl-C, a terminal that closes and some container inits signal the whole group: the supervisor acts on it. A
     # handler and not SIG_IGN: programs that the project starts would inherit that.
     for number in GROUPWIDE:
         signal.signal(number, lambda _signal, _frame: None)
-    # In C, so that it answers whatever Python is at: an endless loop, a lock, a hanging import.
-    faulthandler.register(signal.SIGUSR1)
+    os.set_inheritable(dump, False)
+    show_stacks_on(dump)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {*GROUPWIDE, signal.SIGUSR1})
     _raise_file_limit()
 
 
-def watch_start(begun: float, seconds: float) -> None:
+def show_stacks_on(dump: int) -> None:
+    """Have SIGUSR1 write the stacks of all threads there, whatever Python is at.
+
+    An endless loop, a lock, a hanging import: faulthandler does it in C.
+    """
+    faulthandler.register(signal.SIGUSR1, dump)
+
+
+def watch_start(begun: float, seconds: float, dump: int) -> None:
     """Show where a start hangs, shortly before its time is over.
 
     `begun` is when the supervisor began to wait, in monotonic seconds: on a machine that is overloaded or pages, this
     process may have taken longer to get here than it shows its stack ahead.
     """
     left = begun + seconds - time.monotonic()
-    faulthandler.dump_traceback_later(max(0.01, left - _STACK_BEFORE))
+    faulthandler.dump_traceback_later(max(0.01, left - _STACK_BEFORE), file=dump)
 
 
 def _raise_file_limit() -> None:

@@ -285,15 +285,15 @@ class Worker:
         os._exit(code)
 
 
-def main(control: socket.socket, assignment: dict[str, Any]) -> NoReturn:
+def main(control: socket.socket, dump: int, assignment: dict[str, Any]) -> NoReturn:
     """Run a worker that loads the project itself."""
     process.end_with(assignment["supervisor"])
-    process.prepare()
-    begin(control, assignment)
+    process.prepare(dump)
+    begin(control, dump, assignment)
 
 
 def begin(
-    control: socket.socket, assignment: dict[str, Any], site: Site | None = None, tls: Tls | None = None,
+    control: socket.socket, dump: int, assignment: dict[str, Any], site: Site | None = None, tls: Tls | None = None,
     *, is_forked: bool = False,
 ) -> NoReturn:  # fmt: skip
     """Run a worker; a failure to start is told to the supervisor, which prints it once for all workers.
@@ -302,7 +302,7 @@ def begin(
     """
     worker = Worker(control, assignment)
     worker.tls = tls
-    process.watch_start(assignment["begun"], worker.settings.start_timeout)
+    process.watch_start(assignment["begun"], worker.settings.start_timeout, dump)
     control.setblocking(False)
     try:
         worker.serve(site)

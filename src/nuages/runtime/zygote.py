@@ -48,11 +48,12 @@ _CALM_MS = 2000  # without an order; until then a worker that begins needs the p
 class Zygote:
     """The loaded project and the line to the supervisor."""
 
-    def __init__(self, control: socket.socket, assignment: dict[str, Any]) -> None:
+    def __init__(self, control: socket.socket, dump: int, assignment: dict[str, Any]) -> None:
         self.control, self.assignment = control, assignment
+        self._dump = dump
         self.settings = options.from_json(assignment["settings"])
         self.application = Application.from_json(assignment["application"])
-        self._known = belongings.given_descriptors() | {control.fileno()}
+        self._known = belongings.given_descriptors() | {control.fileno(), dump}
         for descriptor in (control.fileno(), assignment["board"], *assignment["sockets"]):
             os.set_inheritable(descriptor, False)
         self.site: Any = None
@@ -96,8 +97,8 @@ class Zygote:
         self.has_loaded = True
         self.say(loaded=round(time.monotonic() - begun, 3), why=why, owns=departure.owns(notes.endings))
 
-    def obey(self) -> tuple[socket.socket, dict[str, Any]]:
-        """Fork workers until the supervisor is gone; return in each worker, with its channel and its assignment."""
+    def obey(self) -> tuple[socket.socket, int, dict[str, Any]]:
+        """Fork workers until the supervisor is gone; return in each worker, with its descriptors and its assignment."""
         orders = select.poll()
         orders.register(self.control, select.POLLIN)
         has_forked = False
@@ -105,7 +106,7 @@ class Zygote:
             if has_forked and not orders.poll(_CALM_MS):
                 mappings.give_back()  # what forking has used
             line, descriptors, _, _ = socket.recv_fds(
-                self.control, _LONGEST_ORDER, 1, socket.MSG_CMSG_CLOEXEC
+                self.control, _LONGEST_ORDER, 2, socket.MSG_CMSG_CLOEXEC
             )
             if not line:
                 os._exit(0)
@@ -118,12 +119,15 @@ class Zygote:
                 self.settle()
                 os._exit(0)
             assignment = {**self.assignment, **{name: order[name] for name in ("worker", "slot", "begun")}}
-            control = socket.socket(fileno=descriptors[0])
+            control, dump = socket.socket(fileno=descriptors[0]), descriptors[1]
             if order["order"] == "become" or self._fork(assignment):
                 self.control.close()
+                process.show_stacks_on(dump)
+                os.close(self._dump)
                 gc.enable()
-                return control, assignment
+                return control, dump, assignment
             control.close()
+            os.close(dump)
             has_forked = True
 
     def break_off(self, _signal: int, _frame: object) -> None:
@@ -175,22 +179,22 @@ def _reseed() -> None:
             numpy_random.seed()
 
 
-def main(control: socket.socket, assignment: dict[str, Any]) -> NoReturn:
+def main(control: socket.socket, dump: int, assignment: dict[str, Any]) -> NoReturn:
     """Run a zygote; an error of the project is told to the supervisor, once for all workers."""
     process.end_with(assignment["supervisor"])
     # A collection would make holes in what is shared, and each worker would fill, and so copy, them anew.
     gc.disable()
-    process.prepare()
-    zygote, own = Zygote(control, assignment), os.getpid()
+    process.prepare(dump)
+    zygote, own = Zygote(control, dump, assignment), os.getpid()
     signal.signal(signal.SIGTERM, zygote.break_off)
-    process.watch_start(assignment["begun"], zygote.settings.start_timeout)
+    process.watch_start(assignment["begun"], zygote.settings.start_timeout, dump)
     try:
         zygote.load()
-        control, assignment = zygote.obey()
+        control, dump, assignment = zygote.obey()
     except BaseException as error:  # noqa: BLE001 - whatever it is, somebody must say it
         told = error if isinstance(error, NuagesError) else faults.unforeseen(error, started=False)
         zygote.say(error=child.error_fields(told))
         if not zygote.has_loaded:  # else there may be workers, or this is one
             departure.give_up()
         os._exit(told.exit_code)
-    worker.begin(control, assignment, zygote.site, zygote.tls, is_forked=os.getpid() != own)
+    worker.begin(control, dump, assignment, zygote.site, zygote.tls, is_forked=os.getpid() != own)

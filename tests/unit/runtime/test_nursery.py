@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from nuages.runtime.child import Assignment, Child, to_line
+from nuages.runtime.dumps import Dumps
 from nuages.runtime.nursery import Nursery, Zygote
 
 
 def _nursery(selector: selectors.BaseSelector, failed: list[int] | None = None) -> Nursery:
     say: Any = SimpleNamespace(zygote_died=lambda _: None, preloaded=lambda *_: None)
     return Nursery(
-        {}, selector, say, preload="auto", adopts=lambda: True, is_short=lambda: False,
+        {}, selector, say, Dumps(selector, say), preload="auto", adopts=lambda: True, is_short=lambda: False,
         failed=lambda worker: (failed if failed is not None else []).append(worker.id),
     )  # fmt: skip
 
