@@ -202,7 +202,7 @@ def test_every_missing_variable_is_named_at_once(tmp_path: Path) -> None:
         "error: 2 variables that the settings need are not set\n"
         "  SHOP_FIRST   pages/settings.py:9  (text)\n"
         "  SHOP_SECOND  pages/settings.py:10  (text)\n"
-        "  the settings read them without a default and cannot be loaded\n"
+        "  without them the settings cannot be loaded\n"
         "\n"
         "hint: set them in its environment: SHOP_FIRST=… SHOP_SECOND=… nuages serve"
     )

@@ -321,7 +321,7 @@ def test_missing_variables_are_told_all_at_once_before_anything_is_installed(
         "error: 2 variables that the settings need are not set\n"
         "  PAYMENT_URL  shop/settings.py:3  (url)\n"
         "  MAIL_HOST    shop/settings.py:4  (text)\n"
-        "  the settings read them without a default and cannot be loaded\n"
+        "  without them the settings cannot be loaded\n"
         "\n"
         "hint: write NAME=value lines to a file and name it: --env-file FILE\n"
         "      or set them: PAYMENT_URL=… nuages up"

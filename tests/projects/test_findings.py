@@ -136,7 +136,7 @@ def test_a_good_project_has_no_findings() -> None:
     assert (FINDINGS / "a-good-project.txt").read_text() == (
         "notice N007: the settings do not load without SECRET_KEY\n"
         "  shop/settings.py:5\n"
-        "  each is read without a default; at build time nuages gives stand-ins, at run time you must give them\n"
+        "  at build time nuages gives stand-ins, at run time you must give them\n"
         "  fix: nuages check --env-template > .env, fill in what is empty, and start with --env-file .env\n"
     )
 

@@ -42,7 +42,7 @@ def examine(facts: Facts) -> Iterator[Finding]:
         yield UNGIVEN.found(
             f"the settings do not load without {some([each.name for each in needed], 8)}",
             *(each.origin for each in needed),
-            why="each is read without a default; at build time nuages gives stand-ins, at run time you must give them",
+            why="at build time nuages gives stand-ins, at run time you must give them",
             fix="nuages check --env-template > .env, fill in what is empty, and start with --env-file .env",
         )
     settings = facts.project.settings

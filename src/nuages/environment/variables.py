@@ -182,7 +182,7 @@ def missing_error(
     return kind(
         f"{noun} that the settings need {'is' if count == 1 else 'are'} not set",
         where="\n".join(rows),
-        why=f"the settings read {'it' if count == 1 else 'them'} without a default and cannot be loaded",
+        why=f"without {'it' if count == 1 else 'them'} the settings cannot be loaded",
         hint=hint,
     )
 

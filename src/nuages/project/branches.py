@@ -29,6 +29,7 @@ class Branches(SettingsClasses):
     def __init__(self, tree: Tree, bases: tuple[str, ...], environ: Mapping[str, str]) -> None:
         super().__init__(tree, bases, environ)
         self.deciding: list[list[str]] = []
+        """By condition that holds: the variables it asks of which none is given."""
         self.debug_tests: list[tuple[ast.expr, frozenset[str]]] = []
         """The conditions under which DEBUG is set, and the variables that they ask."""
 
@@ -75,7 +76,7 @@ class Branches(SettingsClasses):
                 place = passed.assigned.get("SECRET_KEY")
                 self.bind("SECRET_KEY", Missing(asked[0]), set(asked), place)
         self.conditions.append(Condition(text if known else opposite, True))
-        unset = [name for name in touched if self.is_empty(name)]
+        unset = [name for name in touched if not self.text_of(name)]
         outer, self.deciding = self.deciding, [*self.deciding, unset]
         try:
             self.body(chosen)
@@ -114,14 +115,25 @@ class Branches(SettingsClasses):
             return
         for variable in self.handling[-1:]:
             self.require(variable)
-        for unset in reversed(self.deciding):
-            if unset:
-                # One of several would do; which one, reading does not tell.
-                if len(unset) == 1:
-                    self.require(unset[0])
-                break
+        wanted = self._wanted()
+        # One of several would do; which one, reading does not tell.
+        if len(wanted) == 1:
+            self.require(wanted[0])
         if self.scope.parent is not None:
             raise Returned(UNKNOWN)
+
+    def _wanted(self) -> list[str]:
+        """Return the variables of which one, if it were given, would let the program go on.
+
+        In `if not DEBUG and HOST == "example.com"` that is the host's: nobody is to be told to serve with DEBUG on.
+        """
+        debug = self.scope.touched.get("DEBUG", frozenset())
+        others = [
+            [name for name in level if name not in debug and "DEBUG" not in name]
+            for level in self.deciding[::-1]
+        ]
+        empty = [[name for name in level if self.is_empty(name)] for level in others]
+        return next((level for level in (*empty, *others) if level), [])
 
     def _assert(self, statement: ast.Assert) -> None:
         value, touched = self.watched(statement.test)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from nuages.project import shapes
@@ -25,6 +26,8 @@ _KINDS = {
 _OWN_NAMES = {"DatabaseURLValue": "DATABASE_URL", "CacheURLValue": "CACHE_URL", "EmailURLValue": "EMAIL_URL"}
 # What these are where nothing is given (django-configurations, values.py); the others are None.
 _EMPTY: dict[str, Any] = {"ListValue": list, "TupleValue": tuple, "SetValue": set, "DictValue": dict}
+_FIRST_PYDANTIC = "pydantic.BaseSettings"  # of its release 1; there what may be None need not be given
+_FACTORIES = {"list": "[]", "dict": "{}", "tuple": "()", "set": "set()"}
 _ANNOTATIONS = {
     "bool": VariableKind.BOOL, "int": VariableKind.INTEGER, "list": VariableKind.LIST, "List": VariableKind.LIST,
     "Path": VariableKind.PATH, "SecretStr": VariableKind.SECRET, "tuple": VariableKind.LIST,
@@ -36,8 +39,8 @@ class SettingsClasses(Functions):
 
     def class_body(self, made: Class, statement: ast.ClassDef) -> None:
         """Follow a class body; fields of settings classes are reads."""
-        if self._is_pydantic(made):
-            self._pydantic(made, statement)
+        if base := _pydantic_base(made):
+            self._pydantic(made, statement, is_first=base == _FIRST_PYDANTIC)
             return
         for inner in statement.body:
             if isinstance(inner, ast.Assign) and self._configuration_value(inner):
@@ -56,19 +59,8 @@ class SettingsClasses(Functions):
             self.evaluate(argument)
         return kind
 
-    def _is_pydantic(self, made: Class) -> bool:
-        for base in made.bases:
-            if isinstance(base, Dotted) and base.name.rpartition(".")[2] in {
-                "BaseSettings",
-                "DjangoSettings",
-            }:
-                return True
-            if isinstance(base, Class) and self._is_pydantic(base):
-                return True
-        return False
-
-    def _pydantic(self, made: Class, statement: ast.ClassDef) -> None:
-        prefix, env_file = _pydantic_config(statement)
+    def _pydantic(self, made: Class, statement: ast.ClassDef, *, is_first: bool) -> None:
+        prefix, env_file, names = _pydantic_config(statement)
         if env_file and env_file in self.tree.files:
             self.load_file(env_file)
         for inner in statement.body:
@@ -81,8 +73,10 @@ class SettingsClasses(Functions):
             if "ClassVar" in annotation:
                 continue
             default, alias = _pydantic_field(inner.value)
+            if default is None and is_first and re.search(r"\bNone\b|\bOptional\[", annotation):
+                default = ast.Constant(None)
             is_optional = default is not None
-            name = alias or (prefix + field).upper()
+            name = alias or names.get(field) or (prefix + field).upper()
             kind = next(
                 (kind for word, kind in _ANNOTATIONS.items() if word in annotation.replace("[", " ").split()),
                 None,
@@ -158,6 +152,16 @@ class SettingsClasses(Functions):
         return self.evaluate(default) if default is not None else Missing(full)
 
 
+def _pydantic_base(made: Class) -> str:
+    """Return the name of the class of pydantic's whose fields are variables, where it is one of these; else nothing."""
+    for base in made.bases:
+        if isinstance(base, Class) and (found := _pydantic_base(base)):
+            return found
+        if isinstance(base, Dotted) and base.name.rpartition(".")[2] in {"BaseSettings", "DjangoSettings"}:
+            return base.name
+    return ""
+
+
 def is_configuration(made: Class) -> bool:
     """Return whether a class is one of django-configurations', which takes its values from the environment."""
     return any(
@@ -184,9 +188,13 @@ def _constant(node: ast.expr | None) -> Any:
     return node.value if isinstance(node, ast.Constant) else None
 
 
-def _pydantic_config(statement: ast.ClassDef) -> tuple[str, str]:
-    """Return `env_prefix` and `env_file` of `model_config = SettingsConfigDict(…)` or `class Config`."""
+def _pydantic_config(statement: ast.ClassDef) -> tuple[str, str, dict[str, str]]:
+    """Return `env_prefix` and `env_file` of `model_config = SettingsConfigDict(…)` or `class Config`.
+
+    And the variables that its `fields` name (pydantic 1, «Settings management»), by field.
+    """
     prefix, env_file = "", ""
+    names: dict[str, str] = {}
     keywords: list[tuple[str | None, ast.expr]] = []
     for inner in statement.body:
         if isinstance(inner, ast.Assign) and isinstance(inner.value, ast.Call):
@@ -200,7 +208,21 @@ def _pydantic_config(statement: ast.ClassDef) -> tuple[str, str]:
             prefix = text
         elif name == "env_file" and isinstance(text, str):
             env_file = text
-    return prefix, env_file
+        elif name == "fields":
+            names = {field: alias for field, alias in _named(value) if alias}
+    return prefix, env_file, names
+
+
+def _named(fields: ast.expr) -> Iterator[tuple[str, str]]:
+    """Yield fields and their variables of `{"HOST": {"env": "PGHOST"}}` or `{"HOST": "PGHOST"}`."""
+    try:
+        found = ast.literal_eval(fields)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return
+    for field, told in found.items() if isinstance(found, dict) else ():
+        alias = told.get("env") if isinstance(told, dict) else told
+        if isinstance(field, str) and isinstance(alias, str):
+            yield field, alias
 
 
 def _pydantic_value(text: str, kind: VariableKind | None) -> Any:
@@ -223,7 +245,9 @@ def _pydantic_field(value: ast.expr | None) -> tuple[ast.expr | None, str]:
     if not (isinstance(value, ast.Call) and ast.unparse(value.func).rpartition(".")[2] == "Field"):
         return value, ""
     keywords = {keyword.arg: keyword.value for keyword in value.keywords if keyword.arg}
-    default = value.args[0] if value.args else keywords.get("default") or keywords.get("default_factory")
+    default = value.args[0] if value.args else keywords.get("default")
+    if default is None and (factory := keywords.get("default_factory")) is not None:
+        default = _made(factory)
     if isinstance(default, ast.Constant) and default.value is ...:
         default = None
     alias = keywords.get("validation_alias") or keywords.get("alias") or keywords.get("env")
@@ -231,3 +255,12 @@ def _pydantic_field(value: ast.expr | None) -> tuple[ast.expr | None, str]:
         alias = alias.args[0]
     text = _constant(alias)
     return default, text if isinstance(text, str) else ""
+
+
+def _made(factory: ast.expr) -> ast.expr:
+    """Return the expression for what calling a factory gives; where that is not known, one for the call."""
+    if isinstance(factory, ast.Lambda):
+        return factory.body
+    if isinstance(factory, ast.Name) and factory.id in _FACTORIES:
+        return ast.parse(_FACTORIES[factory.id], mode="eval").body
+    return ast.copy_location(ast.Call(factory, [], []), factory)

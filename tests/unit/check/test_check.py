@@ -52,7 +52,7 @@ def test_a_project_without_errors_is_told_and_ends_with_0(
     assert rest.split("\n\n", 1)[1] == (
         "notice N007: the settings do not load without SECRET_KEY\n"
         "  shop/settings.py:3\n"
-        "  each is read without a default; at build time nuages gives stand-ins, at run time you must give them\n"
+        "  at build time nuages gives stand-ins, at run time you must give them\n"
         "  fix: nuages check --env-template > .env, fill in what is empty, and start with --env-file .env\n"
         "\n"
         "notice N034: kept connections of the database 'default' are not checked\n"

@@ -122,7 +122,7 @@ def test_all_missing_variables_are_told_at_once_with_file_and_line() -> None:
         "error: 2 variables that the settings need are not set\n"
         "  STRIPE_SECRET_KEY  shop/settings.py:7  (secret)\n"
         "  DATABASE_URL       shop/settings.py:45  (url)\n"
-        "  the settings read them without a default and cannot be loaded\n"
+        "  without them the settings cannot be loaded\n"
         "\n"
         "hint: write NAME=value lines to a file and name it: --env-file FILE\n"
         "      or set them: STRIPE_SECRET_KEY=… nuages up"

@@ -65,6 +65,10 @@ REQUIRED = [
         "pydantic-settings",
     ),
     (
+        "from pydantic_settings import BaseSettings\nclass S(BaseSettings):\n    x: str | None\nS()",
+        "pydantic-settings",
+    ),
+    (
         "from configurations import Configuration, values\nclass Dev(Configuration):\n"
         "    A = values.SecretValue(environ_name='X', environ_prefix='')",
         "django-configurations",
@@ -157,6 +161,16 @@ OPTIONAL = [
      "'sqlite:///a'"),
     ("from pydantic_settings import BaseSettings\nclass S(BaseSettings):\n    x: int = 5", "5"),
     ("from pydantic import BaseSettings, Field\nclass S(BaseSettings):\n    a: str = Field('k', env='X')", "'k'"),
+    ("from pydantic import BaseSettings\nclass S(BaseSettings):\n    x: str | None", "None"),
+    (
+        "from pydantic import BaseSettings\nclass S(BaseSettings):\n    h: int = 5\n    class Config:\n"
+        "        env_prefix = 'SHOP_'\n        fields = {'h': {'env': 'X'}}",
+        "5",
+    ),
+    (
+        "from pydantic import BaseSettings, Field\nclass S(BaseSettings):\n    x: list = Field(default_factory=list)",
+        "[]",
+    ),
 ]  # fmt: skip
 
 
@@ -552,6 +566,23 @@ def test_a_loop_goes_on_as_python_does(tree: MakeTree) -> None:
 def test_a_variable_with_a_default_is_not_to_blame_for_what_fails(tree: MakeTree) -> None:
     source = "import os\nDEBUG = os.environ.get('DEBUG', '0') == '1'\nif not DEBUG:\n    raise RuntimeError('no')\n"
     assert not variables(tree({"settings.py": source}))["DEBUG"].required
+
+
+GUARDS = [
+    "if not DEBUG and HOST == 'example.com':\n    raise ValueError('set HOST')",
+    "if not DEBUG:\n    if HOST == 'example.com':\n        sys.exit('set HOST')",
+    "if not os.environ.get('DEBUG') and HOST.startswith('example'):\n    sys.exit('set HOST')",
+]
+
+
+@pytest.mark.parametrize("guard", GUARDS)
+def test_what_production_must_have_is_required_and_not_that_debug_is_on(guard: str, tree: MakeTree) -> None:
+    source = (
+        "import os, sys\nDEBUG = bool(os.environ.get('DEBUG', False))\n"
+        f"HOST = os.environ.get('HOST', 'example.com')\n{guard}\n"
+    )
+    found = variables(tree({"settings.py": source}))
+    assert {name for name, variable in found.items() if variable.required} == {"HOST"}
 
 
 def test_decouple_s_own_file_gives_its_variables(tree: MakeTree) -> None:
