@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -161,6 +162,7 @@ def collect(invocation: Invocation) -> int:
     options = invocation.resolve(CollectOptions).value
     report = invocation.console.event
     application = _application(invocation, settings)
+    sys.argv[1:] = ["collectstatic", "--noinput"]  # which projects look for while they are loaded
     try:
         with sealed(report) if options.sealed else nullcontext():
             root = run(application, settings, options.output, report, options.effort)
@@ -180,6 +182,7 @@ def migrate(invocation: Invocation) -> int:
     settings = invocation.resolve(Settings).value
     (declaration,) = _migrate_options()
     options = invocation.resolve(declaration).value
+    sys.argv[1:] = ["migrate", "--noinput"]
     try:
         run(_application(invocation, settings), settings, options, invocation.console.event)
     except StartError as error:

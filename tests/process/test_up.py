@@ -438,3 +438,53 @@ def test_an_app_without_migrations_and_a_front_end_that_nobody_built_are_named(
         "\n"
         "hint: nuages run -- makemigrations people, and commit what it wrote"
     )
+
+
+def test_a_project_that_loads_for_collectstatic_and_migrate_alone_before_the_first_time_comes_up(
+    home: Path, tmp_path: Path
+) -> None:
+    models = """\
+import sys
+from django.contrib.staticfiles.storage import staticfiles_storage
+from django.db import connection, models
+
+class Shelf(models.Model):
+    class Meta:
+        db_table = "shelf"
+
+try:
+    ICON = staticfiles_storage.url("shop.css")
+except ValueError:
+    if "collectstatic" not in sys.argv:
+        raise
+"""
+    apps = """\
+import sys
+from django.apps import AppConfig
+
+class Shelves(AppConfig):
+    name = "shelves"
+    def ready(self):
+        from shelves.models import Shelf
+        if "migrate" not in sys.argv and "collectstatic" not in sys.argv:
+            Shelf.objects.count()
+"""
+    first = (
+        "from django.db import migrations, models\n\n"
+        "class Migration(migrations.Migration):\n    operations = [migrations.CreateModel('Shelf', options="
+        "{'db_table': 'shelf'}, fields=[('id', models.AutoField(primary_key=True))])]\n"
+    )
+    settings = SETTINGS + (
+        "\nINSTALLED_APPS = [*INSTALLED_APPS, 'shelves']\nSTATIC_ROOT = BASE_DIR / 'collected'\n"
+        "STORAGES = {'staticfiles': {'BACKEND': 'django.contrib.staticfiles.storage.ManifestStaticFilesStorage'},\n"
+        "            'default': {'BACKEND': 'django.core.files.storage.FileSystemStorage'}}\n"
+    )
+    shop = project(tmp_path / "shop", DJANGO, **{
+        "shop/settings.py": settings, "shelves/models.py": models, "shelves/apps.py": apps,
+        "shelves/migrations/0001_first.py": first,
+    })  # fmt: skip
+    for folder in ("shelves", "shelves/migrations"):
+        (shop / folder / "__init__.py").touch()
+    with up(shop, variables=environ(home, None)) as site:
+        assert site.named("error") == []
+        assert site.get("/") == (200, "the shop")

@@ -80,6 +80,8 @@ def bring(prepared: Prepared, wanted: Wanted, report: Report) -> bool:
             return bool(record["collected"].get("moved"))
         facts = _probe(prepared, wanted)
         collected = _collect(prepared, wanted, facts, record, report)
+        if facts["word"] != "serve":  # what is collected now may be what it wanted
+            facts = _probe(prepared, wanted)
         migrated = migrate(
             prepared, facts.get("database", {}), report, wanted.migrate, lambda: _fault(prepared, wanted)
         )
@@ -176,7 +178,16 @@ def _applied(name: str | None) -> str:
 
 
 def _probe(prepared: Prepared, wanted: Wanted) -> dict[str, Any]:
+    """Return what is true of the loaded project, and as which command it let itself be loaded (`word`).
+
+    Before its first files are collected and its first tables made one may load for the commands that do so alone:
+    `if "collectstatic" in sys.argv`.
+    """
     facts, code, said = _asked(prepared, wanted)
+    for word in ("migrate", "collectstatic") if "error" in facts and facts["asked"] else ():
+        others, _, _ = _asked(prepared, wanted, word)
+        if others and "error" not in others:
+            return {**others, "word": word}
     if not facts:
         raise StartError(
             "the project's settings cannot be loaded",
@@ -186,17 +197,17 @@ def _probe(prepared: Prepared, wanted: Wanted) -> dict[str, Any]:
         )
     if "error" in facts:
         raise _error(facts["error"], prepared, said)
-    return facts
+    return {**facts, "word": "serve"}
 
 
 def _fault(prepared: Prepared, wanted: Wanted) -> NuagesError | None:
     """Return what Django's commands fail on before they begin: their checks load URLs and templates."""
-    facts, _, said = _asked(prepared, wanted, checks=True)
+    facts, _, said = _asked(prepared, wanted, "migrate", checks=True)
     return _error(facts["error"], prepared, said) if "error" in facts else None
 
 
 def _asked(
-    prepared: Prepared, wanted: Wanted, *, checks: bool = False
+    prepared: Prepared, wanted: Wanted, word: str = "serve", *, checks: bool = False
 ) -> tuple[dict[str, Any], int, list[str]]:
     """Load the project in a process of its own; return what it answers, its status, and what it said."""
     request = {
@@ -205,6 +216,7 @@ def _asked(
         "fills": wanted.fills,
         "debug": wanted.debug,
         "checks": checks,
+        "word": word,
     }
     with (
         disk(prepared.private),

@@ -8,8 +8,27 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+
+class Words(list[str]):
+    """A command line that notes whether somebody asked for its words."""
+
+    asked = False
+
+    def __contains__(self, word: object) -> bool:
+        self.asked = True
+        return super().__contains__(word)
+
+    def __getitem__(self, place: Any) -> Any:
+        self.asked = True
+        return super().__getitem__(place)
+
+    def __iter__(self) -> Iterator[str]:
+        self.asked = True
+        return super().__iter__()
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
@@ -197,12 +216,12 @@ def _media() -> str:
 
 
 def main() -> None:
-    """Answer the request in the first file into the second."""
+    """Answer the request in the first file into the second, and whether what sys.argv has may have a say in it."""
     request = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     target = Path(sys.argv[2])
     # Settings that look at sys.argv[1] find a word there, as under every other server.
-    sys.argv[1:] = ["serve"]
-    target.write_text(json.dumps(answer(request)), encoding="utf-8")
+    sys.argv = words = Words([sys.argv[0], request["word"]])
+    target.write_text(json.dumps({**answer(request), "asked": words.asked}), encoding="utf-8")
 
 
 if __name__ == "__main__":
