@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from nuages.image.options import NODE, SUITE, ImageOptions
 from nuages.image.plan import Base, FrontEnd, Install, Package, Plan, Runtime, Stated
 from nuages.image.stand_ins import stand_in
 from nuages.image.state import APP, made, place, state, written
-from nuages.project.model import Fact, Project, Variable
+from nuages.project.model import Fact, Project, Variable, VariableKind
 
 VENV = "/opt/venv"
 RUNTIME = "/opt/nuages"
@@ -67,7 +67,7 @@ def plan(project: Project, found: Findings, options: ImageOptions) -> Plan:
         apps=tuple(Stated(value=entry.path, origin=str(entry.origin)) for entry in project.serving),
         environ=environ,
         own=tuple(name for name, stated in environ.items() if stated.origin == own.get(name)),
-        stand_ins=_stand_ins(found),
+        stand_ins=_stand_ins(project, found),
         static_root=_static_root(project),
         state=state(project, found.absent),
         folders=made(project, found.absent),
@@ -77,7 +77,7 @@ def plan(project: Project, found: Findings, options: ImageOptions) -> Plan:
         sources=dict(found.sources),
         excluded=(*options.exclude, *written(project, found.absent)),
         port=port(project, options).value,
-        labels=_labels(name, image, found),
+        labels=_labels(name, image, project, found),
         healthcheck=options.healthcheck,
         agent=project.agent.command if project.agent and project.agent.is_installed else (),
         notes=(*project.notes, *_left_undone(project, options), *_monitoring(project), *project.hints.notes),
@@ -251,20 +251,44 @@ def _static_root(project: Project) -> Stated | None:
     return Stated(value=STATIC, origin="STATIC_ROOT is unset")
 
 
-def _stand_ins(found: Findings) -> dict[str, Stated]:
-    return {
+def _stand_ins(project: Project, found: Findings) -> dict[str, Stated]:
+    made = {
         each.name: Stated(value=stand_in(each, found.install.requirements), origin=str(each.origin))
         for each in found.unset
     }
+    own = {each.name: Stated(value=each.value, origin=str(each.origin)) for each in project.hints.collecting}
+    return {**made, **{each.name: own[each.name] for each in _collecting(project)}}
 
 
-def _labels(name: str, image: str, found: Findings) -> dict[str, str]:
+def _collecting(project: Project) -> Iterator[Variable]:
+    """Yield those that the settings read of what the project's own Dockerfile gives where it collects.
+
+    Not what its image has anyway, nor what a file of the project gives or turns DEBUG on with.
+    """
+    names = {each.name for each in project.hints.collecting} - {each.name for each in project.hints.taken}
+    debug = project.debug.variable if project.debug else ""
+    for each in project.variables:
+        if each.name in names and each.name != debug and "DEBUG" not in each.name and each.given is None:
+            yield each
+
+
+def _needed(project: Project, found: Findings) -> tuple[Variable, ...]:
+    """Return the variables without which the image may not start: not those that have a default of their own."""
+    bare = (
+        each
+        for each in _collecting(project)
+        if each.kind is VariableKind.SECRET or each.default in {None, "None"}
+    )
+    return tuple({each.name: each for each in (*found.unset, *bare)}.values())
+
+
+def _labels(name: str, image: str, project: Project, found: Findings) -> dict[str, str]:
     """Return labels by the OCI image specification's annotations, and one of ours."""
     labels = {"org.opencontainers.image.title": name, "org.opencontainers.image.base.name": image}
     if image in found.pins:
         labels["org.opencontainers.image.base.digest"] = found.pins[image]
-    if found.unset:
-        labels[trial.LABEL] = trial.label(found.unset)
+    if needed := _needed(project, found):
+        labels[trial.LABEL] = trial.label(needed)
     if found.version:
         labels["org.opencontainers.image.version"] = found.version
     return labels

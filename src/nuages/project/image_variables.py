@@ -61,6 +61,11 @@ def why_left(name: str, value: str = "") -> str:
     return _SECRET if is_secret(name, value) else ""
 
 
+def is_of_the_project(name: str) -> bool:
+    """Return whether a variable of this name is the project's own affair, a secret or not."""
+    return why_left(name) in {"", _SECRET}
+
+
 def find(tree: Tree, folders: tuple[str, ...]) -> tuple[ImageVariable, ...]:
     """Return the variables of the image of the Dockerfile nearest to the project, by line."""
     found = _image(tree, folders)

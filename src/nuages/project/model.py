@@ -166,13 +166,14 @@ class Assignment:
 class Hints:
     """What the project's own Dockerfile tells: the port it exposes, the Debian packages and variables of its image.
 
-    `notes` is what to say of the variables where its image is replaced.
+    `notes` is what to say of the variables where its image is replaced. `collecting` are what it gives collectstatic.
     """
 
     port: Fact[int] | None = None
     packages: tuple[Fact[str], ...] = ()
     variables: tuple[ImageVariable, ...] = ()
     notes: tuple[str, ...] = ()
+    collecting: tuple[ImageVariable, ...] = ()
 
     @property
     def taken(self) -> tuple[ImageVariable, ...]:

@@ -11,6 +11,7 @@ from nuages.errors import ProjectError
 from nuages.project import (
     agents,
     catalogs,
+    collect_variables,
     compose_file,
     container_file,
     databases,
@@ -214,7 +215,10 @@ def examine(
 
 def _hints(tree: Tree, folders: tuple[str, ...], told: tuple[ImageVariable, ...]) -> Hints:
     return dataclasses.replace(
-        container_file.find(tree, folders), variables=told, notes=image_variables.notes(told)
+        container_file.find(tree, folders),
+        variables=told,
+        notes=image_variables.notes(told),
+        collecting=collect_variables.find(tree, folders),
     )
 
 

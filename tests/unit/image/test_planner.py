@@ -77,6 +77,27 @@ def test_an_image_serves_where_the_projects_own_one_did(
     assert (found.value, str(found.origin)) == (value, origin)
 
 
+def test_settings_are_loaded_to_collect_with_what_the_projects_own_dockerfile_gives_them(
+    tmp_path: Path,
+) -> None:
+    project(tmp_path, "db.sqlite3")
+    with next(tmp_path.glob("**/settings.py")).open("a") as settings:
+        settings.write(
+            "import os\nSITE_KEY = os.environ['SITE_KEY']\nQUEUE = os.environ.get('QUEUE', 'here')\n"
+            "TOKEN = os.environ.get('TOKEN')\nDEBUG = os.environ.get('DEBUG') == '1'\nHOST = os.environ['HOST']\n"
+        )
+    (tmp_path / "Dockerfile").write_text(
+        "FROM python:3.13\nENV HOST=shop.example\n"
+        "RUN SITE_KEY=k QUEUE=q TOKEN=t DEBUG=1 HOST=h OTHER=o python manage.py collectstatic\n"
+    )
+    made = _plan(tmp_path)
+    assert {name: (one.value, one.origin) for name, one in made.stand_ins.items()} == {
+        "SITE_KEY": ("k", "Dockerfile:3"), "QUEUE": ("q", "Dockerfile:3"), "TOKEN": ("t", "Dockerfile:3"),
+    }  # fmt: skip
+    # What is tried where nothing real is given: not what has a default.
+    assert made.labels["nuages.variables"] == "SITE_KEY=secret TOKEN=secret"
+
+
 def _plan(folder: Path) -> Plan:
     found = Findings(
         python=Stated(value="3.13", origin="default"),
