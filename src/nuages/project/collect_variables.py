@@ -41,12 +41,11 @@ def _collects(text: str) -> dict[str, str] | None:
         return None
     exported: dict[str, str] = {}
     for _, words, environ in commands(text[4:], "."):
-        if words[0] in {"env", "export"}:
-            named = dict(word.split("=", 1) for word in words[1:] if re.match(r"\w+=", word))
-            environ = {**environ, **named}
-            exported |= named if words[0] == "export" else {}
+        # Behind `env`, `export` or the shell's `then` too.
+        named = dict(word.split("=", 1) for word in words if re.match(r"[A-Za-z_]\w*=", word))
         if "collectstatic" in words:
-            return {**exported, **environ}
+            return {**exported, **environ, **named}
+        exported |= named if words[0] == "export" else {}
     return None
 
 

@@ -19,6 +19,7 @@ Shop = Callable[..., Path]
         ("RUN set -e; cd x && KEY=a \\\n  ./manage.py collectstatic --noinput", {"KEY": "a"}),
         ("RUN env KEY=a python manage.py collectstatic", {"KEY": "a"}),
         ("RUN export KEY=a && URL=b python manage.py collectstatic", {"KEY": "a", "URL": "b"}),
+        ("RUN if [ -n \"$X\" ]; then KEY=a ./manage.py collectstatic; fi", {"KEY": "a"}),
         ("ARG KEY=a\nARG TOKEN\nRUN python manage.py collectstatic", {"KEY": "a"}),
         ("ARG KEY=a\nRUN KEY=b python manage.py collectstatic", {"KEY": "b"}),
         ("ARG KEY=a\nRUN KEY=$KEY python manage.py collectstatic", {"KEY": "a"}),
