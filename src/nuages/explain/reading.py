@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from xml.parsers.expat import ExpatError
 
 from nuages.errors import Origin, ProjectError
-from nuages.explain import conf, dockerfile, ini, scripts, services, toml, units, uwsgi_files
+from nuages.explain import conf, dockerfile, ini, proxy, scripts, services, toml, units, uwsgi_files
 from nuages.explain.dockerfile import Leaves
 from nuages.explain.facts import ABSENT, Row, Setting, normal, nothing, undecided
 from nuages.explain.gunicorn_options import HOOKS
@@ -22,11 +22,17 @@ Beside = Callable[[str], "tuple[str, str] | None"]
 """A name, perhaps a path of the image → the shown name and the text of the file beside; None where it is not there."""
 
 KINDS = (
-    "uwsgi.ini, .yaml, .json or .xml, gunicorn.conf.py, hypercorn.toml, a Procfile, a Dockerfile, a systemd unit, a "
-    "shell script, and supervisor's, Compose's and Kubernetes' files"
+    "uwsgi.ini, .yaml, .json or .xml, gunicorn.conf.py, hypercorn.toml, nginx.conf, a Procfile, a Dockerfile, a "
+    "systemd unit, a shell script, and supervisor's, Compose's and Kubernetes' files"
 )
 _SERVERS = "|".join(TABLES)
 _SERVER_WORD = re.compile(rf"(?<![\w.-])(?:{_SERVERS})(?![\w.-])")
+_PROXY_BLOCK = re.compile(
+    r"^[ \t]*(?:(?:http|server|events)|(?:upstream|location)[ \t][^\n;{}]*)\s*\{", re.MULTILINE
+)
+_PROXY_DIRECTIVE = re.compile(
+    r"^[ \t]*(?:\w+_pass|listen|server_name|root|alias|return)[ \t][^\n]*;", re.MULTILINE
+)
 _MOST_FILES = 8
 _CONFIG = frozenset({"config", "c"})
 _MEND = "{} does not start with it either: mend the {}"
@@ -87,6 +93,9 @@ def recognised(text: str, path: str) -> str:
         return "supervisor"
     if "gunicorn" in name and name.endswith((".conf", ".cfg", ".config")) and _sets("gunicorn", text):
         return "gunicorn.conf.py"
+    is_proxy = _PROXY_BLOCK.search(text) is not None
+    if is_proxy and ("nginx" in name or _PROXY_DIRECTIVE.search(text)):
+        return "nginx.conf"
     if re.match(r"#![ \t]*(?:\S*/env[ \t]+)?\S*sh\b", text):
         return "script"
     if re.search(r"^FROM\s+\S+", text, re.MULTILINE) and re.search(
@@ -154,6 +163,8 @@ def _parts(kind: str, text: str, path: str, leaves: Leaves) -> list[Part]:
         return scripts.script(text, path)
     if kind == "supervisor":
         return units.supervisor(text, path)
+    if kind == "nginx.conf":
+        return _proxy(text, path)
     if kind == "YAML":
         return _yaml_parts(text, path)
     return scripts.procfile(text, path)
@@ -185,6 +196,13 @@ def _yaml_parts(text: str, path: str) -> list[Part]:
         if "{{" in text:
             hint = f"explain what the template becomes: helm template . > rendered-{path}"
         raise _unread(error, path, "YAML", hint) from None
+
+
+def _proxy(text: str, path: str) -> list[Part]:
+    try:
+        return proxy.read(text, path)
+    except ValueError as error:
+        raise _unread(error, path, "nginx's", "see whether nginx itself reads it: nginx -t -c FILE") from None
 
 
 def _uwsgi(text: str, path: str, section: str = "uwsgi", *, form: str) -> list[Setting | Row]:

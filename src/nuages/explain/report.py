@@ -17,20 +17,21 @@ WIDTH = 100  # characters
 _LONGEST = 34  # of what stands in the file; the rest is in the file, and in --json
 _SHORT = 40  # characters; a reason that is no longer may be given twice
 _ARROW = "→ "
+PROXY = "nginx.conf"
 
 
 def text(kind: str, found: Sequence[tuple[Part, Sequence[Row]]], conclusion: Conclusion) -> str:
     """Return a row for each line of the source, the sum, and what needs a decision."""
     given = [row for _, rows in found for row in rows]
-    blocks = [_rows(given), _sum(kind, conclusion)]
+    blocks = [_rows(given, " " if kind == PROXY else " = "), _sum(kind, conclusion)]
     if conclusion.decisions:
         blocks.append("To decide:\n" + "".join(_bullet(each) for each in conclusion.decisions))
     return "\n".join(blocks)
 
 
-def _rows(rows: Sequence[Row]) -> str:
+def _rows(rows: Sequence[Row], between: str) -> str:
     places = [str(row.origin) for row in rows]
-    names = [_shortened(_name(row)) for row in rows]
+    names = [_shortened(_name(row, between)) for row in rows]
     first, second = (max(map(len, words), default=0) for words in (places, names))
     room = max(WIDTH - first - second - 4, 36)
     told: dict[str, str] = {}
@@ -47,14 +48,14 @@ def _rows(rows: Sequence[Row]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _name(row: Row) -> str:
+def _name(row: Row, between: str) -> str:
     """Return what stands there: as a word of a command line, an instruction, or a line of a file."""
     if row.name == APPLICATION:
         return row.text
     if row.name.startswith("-") or row.outcome.fate is Fate.IMAGE or row.name.isupper():
-        between = "=" if row.name.startswith("--") else " "
-        return between.join(filter(None, (row.name, row.text if row.text != "true" else "")))
-    return " = ".join(filter(None, (row.name, row.text)))
+        sign = "=" if row.name.startswith("--") else " "
+        return sign.join(filter(None, (row.name, row.text if row.text != "true" else "")))
+    return between.join(filter(None, (row.name, row.text)))
 
 
 def _shortened(words: str) -> str:
@@ -111,6 +112,9 @@ def _sum(kind: str, conclusion: Conclusion) -> str:
             "",
             "«image» is what `nuages dockerfile` writes instead; its image listens on 0.0.0.0 by itself.",
         ]
+    if kind == PROXY:
+        is_left = "Nothing of this is left for nginx: whoever reaches it can reach nuages itself."
+        lines += ["", "What is to decide stays with nginx until it is." if conclusion.decisions else is_left]
     return "\n".join(lines) + "\n"
 
 

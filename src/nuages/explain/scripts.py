@@ -199,7 +199,8 @@ def _other(command: Command, origin: Origin, name: str, *, is_procfile: bool = F
     elif managed and managed[1] == "makemigrations":
         outcome = drop("migrations are made where code is written, and committed with it")
     elif command.program in _SERVICES:
-        outcome = drop("another service, in a container or a unit of its own")
+        own = "; nuages explain nginx.conf says what is left of it" if command.program == "nginx" else ""
+        outcome = drop(f"another service, in a container or a unit of its own{own}")
     elif is_procfile and name not in {"release", "postdeploy", "web"}:
         outcome = nothing(
             f"a process beside the server, found here: nuages up --all, nuages run {_label(name)}, nuages manifests"

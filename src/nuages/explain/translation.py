@@ -101,7 +101,7 @@ def _outcome(setting: Setting, context: Context) -> Outcome:
         return Outcome(fate=fact.fate, why=fact.why, decision=fact.why if fact.fate is Fate.DECIDE else "")
     outcome = _converted(setting, found, context)
     why = "; ".join(filter(None, (outcome.why, fact.why)))
-    return _checked(replace(outcome, why=why))
+    return checked(replace(outcome, why=why))
 
 
 def unknown(server: str, name: str, *, is_in_file: bool = True) -> Outcome:
@@ -180,7 +180,7 @@ def _named_variables(outcome: Outcome, names: Sequence[tuple[str, str]], fact: F
     return replace(outcome, decision=outcome.decision or ours)
 
 
-def _checked(outcome: Outcome) -> Outcome:
+def checked(outcome: Outcome) -> Outcome:
     """Return the outcome, or what is wrong with it where nuages would not read its values."""
     for name, text in outcome.pairs:
         if name == PROJECT or "${" in text:

@@ -37,6 +37,13 @@ def seconds(text: str, path: str, **beside: str) -> float:
         ("Dockerfile", "FROM a\nCMD gunicorn a\nENV A=1 ", "a"),
         ("run.sh", "#!/bin/sh\n", "\n"),
         ("Procfile", "web: gunicorn ", "`"),
+        ("nginx.conf", "server {", "{"),
+        ("nginx.conf", "server { a ", "\\"),
+        ("nginx.conf", "server {\n", "server {\n"),
+        ("nginx.conf", "server { listen 80; ", "a ${"),
+        ("nginx.conf", "server { listen 80; ", '"'),
+        ("nginx.conf", "server { listen 80; ", "location / {} "),
+        ("nginx.conf", "server { location / { proxy_pass http://a; } } server { ", "return 301 https://a "),
     ],
 )
 def test_a_file_of_one_thing_again_and_again_is_read_in_no_time(path: str, start: str, unit: str) -> None:

@@ -90,7 +90,8 @@ def test_what_is_nothing_known_is_an_error_in_four_parts() -> None:
         "error: README.md configures no server that is known\n"
         "  README.md\n"
         "  by its name and its lines it is none of uwsgi.ini, .yaml, .json or .xml, gunicorn.conf.py, hypercorn.toml, "
-        "a Procfile, a Dockerfile, a systemd unit, a shell script, and supervisor's, Compose's and Kubernetes' files\n"
+        "nginx.conf, a Procfile, a Dockerfile, a systemd unit, a shell script, and supervisor's, Compose's and "
+        "Kubernetes' files\n"
         "\n"
         "hint: nuages explain -- COMMAND explains a command line: nuages explain -- gunicorn shop.wsgi -w 4"
     )
@@ -453,7 +454,7 @@ LINES = st.lists(
 )  # fmt: skip
 NAMES = st.sampled_from([
     "Dockerfile", "Procfile", "uwsgi.ini", "uwsgi.json", "uwsgi.xml", "a.yaml", "web.service", "run.sh", "x",
-    "site.conf", "hypercorn.toml", "hypercorn.conf.py",
+    "site.conf", "nginx.conf", "hypercorn.toml", "hypercorn.conf.py",
 ])  # fmt: skip
 
 
