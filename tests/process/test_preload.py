@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from tests.process.databases import postgresql
 from tests.process.harness import (
+    DEADLINE,
     Server,
     alive,
+    children,
     held,
     named_pipe,
     serving,
@@ -491,14 +493,17 @@ def test_what_code_has_made_that_a_reload_gives_up_is_removed(project: Path, how
     assert hangs or _folders(project) == []
 
 
+@pytest.mark.parametrize("preload", ["auto", "off"])
 @pytest.mark.parametrize("how", ["stop", "reload"])
-def test_what_code_has_made_is_removed_when_its_load_is_broken_off(project: Path, how: str) -> None:
+def test_what_code_has_made_is_removed_when_its_load_is_broken_off(
+    project: Path, how: str, preload: str
+) -> None:
     """By the end of the server or by newer code, while an import takes its time."""
     files = "KEPT = tempfile.NamedTemporaryFile(prefix='kept-', dir='.')\n"
     slow = FOLDERS + files + "open(os.environ['PIPE']).read()\n"
     made = ["kept", "made", "own"]
     pipe = named_pipe(project)
-    with serving(project, "--workers", "1", environ={"PIPE": str(pipe)}) as server:
+    with serving(project, "--workers", "1", "--preload", preload, environ={"PIPE": str(pipe)}) as server:
         server.wait_for("worker-ready")
         write_project(project, urls=slow)
         server.signal(signal.SIGHUP)
@@ -513,19 +518,61 @@ def test_what_code_has_made_is_removed_when_its_load_is_broken_off(project: Path
     assert [server.found(name) for name in ("zygote-died", "zygote-hangs", "exit")] == [[], [], []]
 
 
+@pytest.mark.parametrize("preload", ["auto", "off"])
 @pytest.mark.parametrize("hangs", [False, True])
 def test_a_first_load_that_is_broken_off_leaves_nothing_and_holds_nobody_up(
-    project: Path, hangs: bool
+    project: Path, hangs: bool, preload: str
 ) -> None:
     more = "weakref.finalize(OWN, open, os.environ['PIPE'])\n" if hangs else ""
     write_project(project, urls=FOLDERS + more + "open(os.environ['PIPE']).read()\n")
     pipe = named_pipe(project)  # nobody ever writes to it
-    with serving(project, environ={"PIPE": str(pipe)}) as server:
+    options = ("--preload", preload, "--workers", "1")
+    with serving(project, *options, environ={"PIPE": str(pipe)}) as server:
         wait_until(lambda: _folders(project) == ["made", "own"], "it has made them")
         begun = time.monotonic()
         server.stop()
         assert time.monotonic() - begun < 5
     assert hangs or _folders(project) == []
+
+
+@pytest.mark.parametrize(("settings", "preload"), [("", "off"), (THREAD, "auto")], ids=["off", "thread"])
+def test_a_worker_that_is_given_up_in_its_warm_up_removes_what_it_has_made(
+    project: Path, settings: str, preload: str
+) -> None:
+    write_project(project, settings=settings, urls=FOLDERS)
+    pipe = named_pipe(project)
+    options = ("--workers", "1", "--preload", preload, "--warmup-url", f"/hold/?pipe={pipe}")
+    with serving(project, *options) as server, held(pipe):
+        server.stop()
+    assert _folders(project) == []
+
+
+CHILD = """
+import multiprocessing
+import signal
+
+
+def listen():
+    print("listens", flush=True)
+    while True:
+        signal.pause()
+
+
+multiprocessing.get_context("fork").Process(target=listen, daemon=True).start()
+"""
+
+
+@pytest.mark.parametrize("preload", ["auto", "off"])
+def test_a_process_that_a_module_has_begun_ends_with_its_worker(project: Path, preload: str) -> None:
+    """multiprocessing sends it SIGTERM and waits for that: what handles it here was inherited."""
+    write_project(project, urls=CHILD)
+    with serving(project, "--workers", "1", "--preload", preload) as server:
+        pid = server.wait_for("worker-ready")["pid"]
+        (listens,) = children(pid)
+        server.requests.wait(lambda: "listens" in server.requests.all(), "it listens", DEADLINE)
+        assert server.stop() == 0
+        assert not alive(listens)
+        assert server.found("worker-cut") == []
 
 
 def _open(pid: int) -> set[str]:

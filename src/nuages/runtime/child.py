@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from io import FileIO
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from nuages.errors import NuagesError, OutsideError, ProjectError, StartError, U
 from nuages.runtime import memory
 from nuages.runtime.signals import GROUPWIDE
 
+CLEANS_UP = 0.5  # seconds for the project's own functions at a process's end, and for what it is at before
 _LONGEST_MESSAGE = 1 << 17  # a SOCK_SEQPACKET message has to fit the socket's buffer
 _MOST_REQUESTS = 100  # in a message; each takes some 500 bytes at most
 _AROUND = 3  # bytes of a line that are not the text's when it is nothing but that: quotes, newline
@@ -60,7 +62,8 @@ class Assignment:
 class Process:
     """A process of ours and our end of its control channel. `pid` is 0 while it does not exist.
 
-    `dump` is where `dumps` reads what faulthandler writes about it.
+    `dump` is where `dumps` reads what faulthandler writes about it. `owns` tells that it removes files at its end,
+    which it must come to by `ends_by`.
     """
 
     def __init__(self, generation: int) -> None:
@@ -70,12 +73,19 @@ class Process:
         self.error: NuagesError | None = None
         self.status: int | None = None
         self.told_to_end = ""
+        self.owns = False
+        self.ends_by = inf
         self._received = b""
         self.control, self._theirs = socket.socketpair(socket.AF_UNIX, _control_type())
         self.control.setblocking(False)
         reads, writes = os.pipe()
         os.set_blocking(reads, False)
         self.dump, self._dumped = FileIO(reads), FileIO(writes, "wb")
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether it loads the project, and nobody else has what that makes."""
+        return False
 
     def execute(self, name: str, assignment: Assignment, environ: Mapping[str, str]) -> None:
         """Start it as a program of its own, with a word for its command line; raises OSError."""
@@ -150,6 +160,20 @@ class Process:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
+    def kill(self) -> None:
+        """End it at once."""
+        self.ends_by = inf
+        self.signal(signal.SIGKILL)
+
+    def end(self, *, at_once: bool) -> None:
+        """Kill it; one that loads the project may clean up, by `ends_by`, unless it is to end `at_once`."""
+        if at_once or not self.is_loading:
+            self.kill()
+            return
+        self.ends_by = time.monotonic() + CLEANS_UP
+        self.order("end")
+        self.signal(signal.SIGTERM)
+
     def ending(self) -> str:
         """Say how the process ended, for a person."""
         code = os.waitstatus_to_exitcode(self.status or 0)
@@ -175,6 +199,16 @@ class Child(Process):
         self.lost_told = self.unbegun_told = False
         self.asked_at = 0.0
         self.doomed = False
+
+    def execute(self, name: str, assignment: Assignment, environ: Mapping[str, str]) -> None:
+        """Start it as one that loads the project itself; raises OSError."""
+        self.owns = True
+        super().execute(name, assignment, environ)
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether it loads the project itself, and has not been ready."""
+        return self.owns and not self.ready_after
 
 
 def to_line(message: Any) -> bytes:

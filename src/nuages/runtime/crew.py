@@ -241,14 +241,22 @@ class Crew:
 
     def next_deadline(self) -> float:
         """Return when `expire` has something to do, in monotonic seconds."""
-        return min(
-            *self._asked_for_stacks.values(), self.dumps.next_deadline(), self.nursery.next_deadline(), inf
-        )
+        ends = (process.ends_by for process in self.children.values())
+        others = (self.dumps.next_deadline(), self.nursery.next_deadline())
+        return min(*self._asked_for_stacks.values(), *ends, *others, inf)
+
+    def forgive(self, seconds: float) -> None:
+        """Give processes that break off so much more time to clean up, and zygotes to fork."""
+        self.nursery.forgive(seconds)
+        for process in self.children.values():
+            process.ends_by += seconds
 
     def expire(self, now: float) -> None:
-        """Read the stacks of those that have not shown them, and end zygotes that do not answer."""
+        """Read the stacks of those that have not shown them, and end who does not clean up or answer in time."""
         self.dumps.expire(now)
         self.nursery.expire(now, {process.generation for process in self.children.values()})
+        for late in [one for one in self.children.values() if one.ends_by <= now]:
+            late.kill()
         for number in [number for number, until in self._asked_for_stacks.items() if until <= now]:
             del self._asked_for_stacks[number]
             if process := self.children.get(number):

@@ -13,7 +13,7 @@ import sys
 import threading
 import traceback
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
@@ -65,6 +65,33 @@ def _tell_threads(log: Log) -> None:
     ]
     if waits:
         log.event("info", "exit", f"the process waits for its threads: {', '.join(waits)}")
+
+
+def on_sigterm(step: Callable[[], None]) -> None:
+    """Take a step when SIGTERM comes, in the midst of whatever Python is at.
+
+    A process that the project has forked is ended by it, as it would be without us: multiprocessing waits for that.
+    """
+    own = os.getpid()
+
+    def take(_signal: int, _frame: object) -> None:
+        if os.getpid() == own:
+            step()
+        else:
+            _end_by_sigterm()
+
+    signal.signal(signal.SIGTERM, take)
+
+
+def break_off() -> None:
+    """End as SIGTERM ends a process, but remove what a project has made before that was not loaded to its end."""
+    give_up()
+    _end_by_sigterm()
+
+
+def _end_by_sigterm() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def give_up() -> None:

@@ -22,10 +22,10 @@ from typing import Any
 
 from nuages.errors import OutsideError
 from nuages.runtime import child, memory
-from nuages.runtime.child import Assignment, Child
+from nuages.runtime.child import CLEANS_UP, Assignment, Child
 from nuages.runtime.chronicle import SEE_LIMITS, Chronicle
 from nuages.runtime.dumps import Dumps
-from nuages.runtime.parent import ANSWERS, ANSWERS_SURELY, CLEANS_UP, NOT_NEEDED, Zygote
+from nuages.runtime.parent import ANSWERS, ANSWERS_SURELY, NOT_NEEDED, Zygote
 
 # glibc and OpenBLAS read these when a process starts, and only then (mallopt(3)). One arena for each of 64 threads
 # costs memory that is never given back; a thread pool inside a numeric library does not survive a fork, and every
@@ -72,9 +72,9 @@ class Nursery:
         return worker
 
     def kill(self, worker: Child) -> None:
-        """SIGKILL a worker, also one that has no process yet."""
+        """End a worker, also one that has no process yet; what it has made while it loads goes with it."""
         if worker.pid:
-            worker.signal(signal.SIGKILL)
+            worker.end(at_once=self._is_short())
             return
         # It dies as soon as it lives: also if its zygote, told to end, has just forked it.
         worker.doomed = True
@@ -254,10 +254,7 @@ class Nursery:
         zygote.told_to_end = NOT_NEEDED
         self._ending[zygote.pid] = zygote
         self._leave_out(zygote)
-        if zygote.loaded_at or self._is_short():
-            zygote.kill()
-        else:
-            zygote.break_off()
+        zygote.end(at_once=self._is_short())
 
     def _leave_out(self, zygote: Zygote) -> None:
         self._replaced.pop(zygote.pid, None)
@@ -336,7 +333,7 @@ class Nursery:
                 self._failed(worker)
         first, *others = waiting
         zygote.hand_over(first, "become", worker=first.id, slot=first.slot, begun=first.started)
-        first.pid = zygote.pid
+        first.pid, first.owns = zygote.pid, True
         self._forget(zygote)
         for worker in others:
             assignment = dataclasses.replace(zygote.assignment, worker=worker.id, slot=worker.slot)

@@ -9,23 +9,18 @@ from __future__ import annotations
 
 import dataclasses
 import select
-import signal
 import time
 from math import inf
 
-from nuages.runtime.child import Assignment, Child, Process
+from nuages.runtime.child import CLEANS_UP, Assignment, Child, Process
 
 # Seconds that a zygote may take to fork. Where the worker is to be killed, the zygote is soon held for what hangs.
 ANSWERS, ANSWERS_SURELY = 2.0, 10.0
-CLEANS_UP = 0.5  # seconds for the project's own functions at a zygote's end, and for what it is at before
 NOT_NEEDED = "it is not needed any more"
 
 
 class Zygote(Process):
-    """A generation's zygote. `waiting` are the workers that it is to make; `loaded` is how long loading took.
-
-    `owns` tells that it removes files at its end, which it must come to by `ends_by`.
-    """
+    """A generation's zygote. `waiting` are the workers that it is to make; `loaded` is how long loading took."""
 
     def __init__(self, assignment: Assignment) -> None:
         super().__init__(assignment.generation)
@@ -33,24 +28,16 @@ class Zygote(Process):
         self.waiting: dict[int, Child] = {}
         self.loaded = 0.0
         self.loaded_at = 0.0
-        self.owns = False
-        self.ends_by = inf
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether it has not loaded the project, as far as it has told."""
+        return not self.loaded_at
 
     def answers_until(self) -> float:
         """Return when it must have forked the workers that it was asked for, in monotonic seconds."""
         asked = min((worker.asked_at for worker in self.waiting.values() if worker.asked_at), default=inf)
         return asked + (CLEANS_UP if self.told_to_end else ANSWERS_SURELY)
-
-    def kill(self) -> None:
-        """End it at once."""
-        self.ends_by = inf
-        self.signal(signal.SIGKILL)
-
-    def break_off(self) -> None:
-        """Have it stop loading, and clean up by `ends_by`."""
-        self.ends_by = time.monotonic() + CLEANS_UP
-        self.order("end")
-        self.signal(signal.SIGTERM)
 
     def wait(self, until: float) -> None:
         """Wait for its end, but not longer than to `until`, in monotonic seconds."""

@@ -206,7 +206,7 @@ class Supervisor:
     def _forgive(self, seconds: float) -> None:
         """Give everybody the time again in which this process stood still: a paused container stands still whole."""
         self.pool = pool.forgiven(self.pool, seconds)
-        self.crew.nursery.forgive(seconds)
+        self.crew.forgive(seconds)
 
     def _step(self, event: messages.Event | None = None) -> None:
         stage, proven = self.pool.stage, self.pool.proven

@@ -248,6 +248,9 @@ class Worker:
                     for some in child.in_parts(self._unbegun()):
                         self.say(unbegun=some)
                     self.end(0)
+                case "end":  # it has loaded the project itself, and is not ready
+                    departure.give_up()
+                    self.end(0)
                 case "stacks":
                     self.log.event("info", "stacks", stacks())
                     self.say(stacked=True)
@@ -286,9 +289,10 @@ class Worker:
 
 
 def main(control: socket.socket, dump: int, assignment: dict[str, Any]) -> NoReturn:
-    """Run a worker that loads the project itself."""
+    """Run a worker that loads the project itself; until its loop runs SIGTERM ends it."""
     process.end_with(assignment["supervisor"])
     process.prepare(dump)
+    departure.on_sigterm(departure.break_off)
     begin(control, dump, assignment)
 
 

@@ -60,7 +60,6 @@ class Zygote:
         self.tls: Any = None
         self.has_loaded = False
         self._notes: Notes | None = None
-        self._own = os.getpid()
 
     def say(self, **message: Any) -> None:
         """Tell the supervisor something."""
@@ -95,6 +94,7 @@ class Zygote:
         if not why:
             heap.fill()
         self.has_loaded = True
+        signal.signal(signal.SIGTERM, lambda _signal, _frame: None)  # to workers too until their loops run
         self.say(loaded=round(time.monotonic() - begun, 3), why=why, owns=departure.owns(notes.endings))
 
     def obey(self) -> tuple[socket.socket, int, dict[str, Any]]:
@@ -130,13 +130,8 @@ class Zygote:
             os.close(dump)
             has_forked = True
 
-    def break_off(self, _signal: int, _frame: object) -> None:
-        """Stop loading if that is the supervisor's order, in the midst of whatever Python is at, and clean up.
-
-        To the whole group the signal means nothing, nor to a process that the project has forked.
-        """
-        if self.has_loaded or os.getpid() != self._own:
-            return
+    def break_off(self) -> None:
+        """Stop loading if that is the supervisor's order, and clean up; a signal to the whole group means nothing."""
         with contextlib.suppress(OSError, ValueError):
             line = self.control.recv(_LONGEST_ORDER, socket.MSG_PEEK | socket.MSG_DONTWAIT)
             if json.loads(line)["order"] == "end":
@@ -186,7 +181,7 @@ def main(control: socket.socket, dump: int, assignment: dict[str, Any]) -> NoRet
     gc.disable()
     process.prepare(dump)
     zygote, own = Zygote(control, dump, assignment), os.getpid()
-    signal.signal(signal.SIGTERM, zygote.break_off)
+    departure.on_sigterm(zygote.break_off)
     process.watch_start(assignment["begun"], zygote.settings.start_timeout, dump)
     try:
         zygote.load()

@@ -11,15 +11,17 @@ from typing import Any
 
 import pytest
 
-from nuages.runtime.child import Assignment, Child, to_line
+from nuages.runtime.child import Assignment, Child, Process, to_line
 from nuages.runtime.dumps import Dumps
 from nuages.runtime.nursery import Nursery, Zygote
 
 
-def _nursery(selector: selectors.BaseSelector, failed: list[int] | None = None) -> Nursery:
+def _nursery(
+    selector: selectors.BaseSelector, failed: list[int] | None = None, *, preload: str = "auto"
+) -> Nursery:
     say: Any = SimpleNamespace(zygote_died=lambda _: None, preloaded=lambda *_: None)
     return Nursery(
-        {}, selector, say, Dumps(selector, say), preload="auto", adopts=lambda: True, is_short=lambda: False,
+        {}, selector, say, Dumps(selector, say), preload=preload, adopts=lambda: True, is_short=lambda: False,
         failed=lambda worker: (failed if failed is not None else []).append(worker.id),
     )  # fmt: skip
 
@@ -69,6 +71,25 @@ def test_a_load_that_is_broken_off_has_a_moment_and_no_longer(monkeypatch: pytes
         assert nursery.reaped(4711, signal.SIGKILL)
         nursery.close()
     worker.close()
+
+
+@pytest.mark.parametrize("is_ready", [False, True])
+def test_a_worker_may_clean_up_that_still_loads_the_project_itself(
+    monkeypatch: pytest.MonkeyPatch, is_ready: bool
+) -> None:
+    sent: list[Any] = []
+    monkeypatch.setattr(Process, "execute", lambda worker, *_: setattr(worker, "pid", 4711))
+    monkeypatch.setattr(Process, "order", lambda _, order: sent.append(order))
+    monkeypatch.setattr(Process, "signal", lambda _, number: sent.append(number))
+    with selectors.DefaultSelector() as selector:
+        nursery = _nursery(selector, preload="off")
+        worker = nursery.start(ASSIGNMENT)
+        worker.ready_after = 1.5 if is_ready else 0.0
+        nursery.kill(worker)
+        nursery.close()
+    worker.close()
+    assert sent == ([signal.SIGKILL] if is_ready else ["end", signal.SIGTERM])
+    assert (worker.ends_by == inf) is is_ready
 
 
 @pytest.mark.parametrize("why", ["", "a thread would not survive a fork"])
