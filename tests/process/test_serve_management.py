@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import selectors
 import signal
 import socket
@@ -40,6 +41,25 @@ def test_live_ready_and_startup_follow_the_server(tmp_path: Path) -> None:
         assert ask(address, "/-/ready") == (503, b"the server is draining\n")
         assert ask(address, "/-/live") == (200, b"alive\n")
         assert ask(address, "/-/startup") == (200, b"started\n")
+
+
+def test_it_is_not_ready_while_the_only_worker_stands_still(tmp_path: Path) -> None:
+    pipe = named_pipe(tmp_path)
+    waits = f"import pathlib\nif pathlib.Path('slow').exists(): open('{pipe}').read()\n"
+    project = write_project(tmp_path / "project", settings=waits)
+    options = ("--workers", "1", "--stall-timeout", "1s", "--preload", "off", "--management", "127.0.0.1:0")
+    with serving(project, *options) as server:
+        first = server.wait_for("worker-ready")["pid"]
+        address = _address(server)
+        (project / "slow").touch()
+        os.kill(first, signal.SIGSTOP)
+        server.wait_for("worker-stalled")
+        still = (503, b"no worker is ready: the event loop of each stands still\n")
+        with held(pipe):
+            assert ask(address, "/-/ready") == still
+            assert json.loads(ask(address, "/-/status")[1])["ready"] is False
+        server.wait_for("worker-ready", count=2)
+        assert ask(address, "/-/ready") == (200, b"ready\n")
 
 
 def test_status_tells_what_the_workers_do(project: Path) -> None:

@@ -82,7 +82,10 @@ def why_not(state: pool.Pool) -> str:
     """Return why a server should get no requests, whatever its database says; empty where it should."""
     if pool.ready(state):
         return ""
-    return "no worker is ready" if state.stage is pool.Stage.RUNNING else f"the server is {state.stage.value}"
+    if state.stage is not pool.Stage.RUNNING:
+        return f"the server is {state.stage.value}"
+    accept = any(worker.phase is pool.Phase.READY for worker in state.workers)
+    return "no worker is ready" + (": the event loop of each stands still" if accept else "")
 
 
 def why_database(check: DatabaseCheck | None, now: float) -> str:

@@ -93,8 +93,8 @@ def done(pool: Pool) -> bool:
 
 
 def ready(pool: Pool) -> bool:
-    """Return whether new requests should come here: some worker accepts, and the server is not stopping."""
-    return pool.stage is Stage.RUNNING and any(worker.phase is Phase.READY for worker in pool.workers)
+    """Return whether new requests should come here: some worker serves, and the server is not stopping."""
+    return pool.stage is Stage.RUNNING and any(worker.serves for worker in pool.workers)
 
 
 # Taking note of what happened

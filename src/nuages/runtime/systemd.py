@@ -38,7 +38,7 @@ def condition(state: Pool) -> Condition:
 
 def words(state: Pool) -> str:
     """Return the one line that `systemctl status` shows."""
-    serving = sum(worker.phase is Phase.READY for worker in state.workers)
+    serving = sum(worker.serves for worker in state.workers)
     return f"{condition(state).value}: {serving} of {state.limits.workers} workers serve"
 
 

@@ -113,14 +113,18 @@ def test_where_descriptors_are_short_it_looks_away_for_a_second_and_does_not_spi
         management.close()
 
 
-def _pool(phase: Phase, stage: Stage = Stage.RUNNING, proven: int | None = 0) -> Pool:
-    worker = Worker(id=1, generation=0, phase=phase, since=0.0)
+def _pool(
+    phase: Phase, stage: Stage = Stage.RUNNING, proven: int | None = 0, *, stalled: bool = False
+) -> Pool:
+    worker = Worker(id=1, generation=0, phase=phase, since=0.0, stalled=stalled)
     return Pool(limits=Limits(workers=1), workers=(worker,), stage=stage, proven=proven)
 
 
 def test_it_is_ready_only_while_a_worker_is_and_nothing_stops() -> None:
     assert ready(why_not(_pool(Phase.READY))).status == 200
     assert ready(why_not(_pool(Phase.STARTING))).status == 503
+    still = ready(why_not(_pool(Phase.READY, stalled=True)))
+    assert still == Answer(status=503, body="no worker is ready: the event loop of each stands still\n")
     draining = ready(why_not(_pool(Phase.READY, Stage.DRAINING)))
     assert draining == Answer(status=503, body="the server is draining\n")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from nuages.runtime.pool import Limits, Phase, Pool, Stage, Worker
@@ -43,4 +45,7 @@ def test_conditions(pool: Pool, expected: Condition) -> None:
 
 
 def test_the_line_of_systemctl_status() -> None:
-    assert words(_pool((Phase.READY, 0), (Phase.STARTING, 0))) == "ready: 1 of 2 workers serve"
+    state = _pool((Phase.READY, 0), (Phase.STARTING, 0))
+    assert words(state) == "ready: 1 of 2 workers serve"
+    stalled = tuple(replace(worker, stalled=True) for worker in state.workers)
+    assert words(replace(state, workers=stalled)) == "ready: 0 of 2 workers serve"
