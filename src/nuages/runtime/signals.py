@@ -16,6 +16,10 @@ HANDLED = (
 # That come to whole groups, and mean nothing to any process but the supervisor.
 GROUPWIDE = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR2)
 _COUNTED = {signal.SIGTTIN, signal.SIGTTOU}  # each of them means one worker
+# These two in the order in which they come: at the fewest and the most workers that there may be it matters.
+_PLACES = {number: place for place, number in enumerate(HANDLED)} | {
+    signal.SIGTTOU: HANDLED.index(signal.SIGTTIN)
+}
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -35,10 +39,12 @@ class Signals:
         numbers = b""
         with contextlib.suppress(BlockingIOError):
             numbers = self.reader.recv(4096)
+        handled = (signal.Signals(number) for number in numbers if number in _PLACES)
+        came = sorted(handled, key=_PLACES.__getitem__)
         return [
             number
-            for number in HANDLED
-            for _ in range(numbers.count(number) if number in _COUNTED else number in numbers)
+            for before, number in zip((None, *came), came, strict=False)
+            if number in _COUNTED or number is not before
         ]
 
     def close(self) -> None:
