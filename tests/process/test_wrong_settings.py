@@ -12,6 +12,7 @@ import pytest
 from tests.process.harness import SETTINGS, serving, write_project
 
 LINE = len(SETTINGS.splitlines()) + 1
+FRAMES = "django.middleware.clickjacking.XFrameOptionsMiddleware"
 ADMIN = "INSTALLED_APPS += ['django.contrib.' + name for name in ('admin', 'auth', 'messages')]\n"
 
 
@@ -37,6 +38,8 @@ def _error(project: Path, command: str) -> str:
         # It served these, and answered 500 to every page, or to those with a template.
         "ALLOWED_HOSTS = [5]",
         f"TEMPLATES = {{'BACKEND': 'django.template.backends.django.DjangoTemplates'}}\n{ADMIN}",
+        f"X_FRAME_OPTIONS = None\nMIDDLEWARE = ['{FRAMES}']",
+        f"AUTHENTICATION_BACKENDS = 'django.contrib.auth.backends.ModelBackend'\n{ADMIN}",
     ],
 )
 def test_serve_names_a_setting_of_a_wrong_kind(tmp_path: Path, setting: str) -> None:
@@ -63,6 +66,15 @@ def test_serve_names_a_setting_of_a_wrong_kind(tmp_path: Path, setting: str) -> 
             "what the project's middleware needs cannot be loaded",
         ),
         ("SECRET_KEY = ''", "SECRET_KEY is empty"),
+        # It started, and whoever logged in got a 500.
+        (
+            "AUTHENTICATION_BACKENDS = ['no.such.Backend']",
+            "the project needs the module no, which is not installed here",
+        ),
+        (
+            "AUTHENTICATION_BACKENDS = ['django.contrib.auth.backends.ModelBackend', 'django.contrib.auth.Such']",
+            "the authentication backends cannot be loaded",
+        ),
     ],
 )
 def test_serve_names_a_setting_that_every_page_would_fail_on(tmp_path: Path, setting: str, what: str) -> None:
@@ -105,7 +117,27 @@ def test_serve_warns_of_template_engines_that_an_api_without_the_admin_may_never
         assert server.get("/") == "hello"
 
 
-@pytest.mark.parametrize("setting", ["ALLOWED_HOSTS = [None, '', '*']", "SECRET_KEY = ''"])
+def test_serve_warns_of_authentication_backends_where_nobody_may_ever_log_in(tmp_path: Path) -> None:
+    apps = "INSTALLED_APPS += ['django.contrib.auth']\n"
+    project = write_project(tmp_path, settings=f"AUTHENTICATION_BACKENDS = ['no.such.Backend']\n{apps}")
+    with serving(project, "--workers", "1") as server:
+        server.wait_for("ready")
+        said = "\n".join(event["text"] for event in server.found("warning"))
+        assert "nobody can log in: the project needs the module no" in said
+        assert f"pages/settings.py:{LINE}" in said
+        assert server.get("/") == "hello"
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "ALLOWED_HOSTS = [None, '', '*']",
+        "SECRET_KEY = ''",
+        # Nobody reads them in this project.
+        "X_FRAME_OPTIONS = None",
+        "AUTHENTICATION_BACKENDS = ['no.such.Backend']",
+    ],
+)
 def test_serve_takes_what_no_page_fails_on(tmp_path: Path, setting: str) -> None:
     with serving(write_project(tmp_path, settings=f"{setting}\n"), "--workers", "1") as server:
         server.wait_for("ready")

@@ -1,20 +1,22 @@
 """Settings that load, and that every page then fails on: tried at the start, where the error can name them.
 
 Only what Django itself does with them for each request or each page is done here. What a single view uses may be wrong
-for years, and nobody is harmed: an API that renders no template serves with template engines that cannot be made, and a
-warning; with the admin its pages would fail, and it does not start.
+for years, and nobody is harmed: an API that renders no template serves with template engines that cannot be made, one
+whose users have tokens with authentication backends that are not there, and a warning tells it. With the admin its
+pages would fail, or its login, and it does not start.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from nuages.errors import NuagesError, StartError
 from nuages.runtime.django import Report
 from nuages.runtime.faults import start_error
 
+_FRAMES = "django.middleware.clickjacking.XFrameOptionsMiddleware"
 _SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
 _MESSAGES = "django.contrib.messages.middleware.MessageMiddleware"
 
@@ -22,18 +24,23 @@ _MESSAGES = "django.contrib.messages.middleware.MessageMiddleware"
 def check(directories: tuple[str, ...], report: Report) -> None:
     """Raise StartError where host names cannot be compared, or middleware fails on every request.
 
-    Template engines that cannot be made are reported, and raised for a project with the admin.
+    Template engines and authentication backends that cannot be had are reported, and raised for a project with the
+    admin.
     """
     from django.apps import apps
 
     _tried(_hosts, directories, "ALLOWED_HOSTS")
     _tried(_middleware, directories, "what the project's middleware needs")
-    try:
-        _tried(_engines, directories, "the template engines")
-    except StartError as error:
-        if apps.is_installed("django.contrib.admin"):
-            raise
-        report("warning", f"views with a template fail: {error.what} ({error.where})")
+    for step, loading, outcome in (
+        (_engines, "the template engines", "views with a template fail"),
+        (_backends, "the authentication backends", "nobody can log in"),
+    ):
+        try:
+            _tried(step, directories, loading)
+        except StartError as error:
+            if apps.is_installed("django.contrib.admin"):
+                raise
+            report("warning", f"{outcome}: {error.what} ({error.where})")
 
 
 def check_as_commands_do(directories: tuple[str, ...]) -> None:
@@ -65,7 +72,7 @@ def _hosts() -> None:
 
 
 def _middleware() -> None:
-    """Import what Django's own middleware takes from settings for every request."""
+    """Import and read what Django's own middleware takes from settings for every request."""
     from django.conf import settings
     from django.utils.module_loading import import_string
 
@@ -77,6 +84,23 @@ def _middleware() -> None:
 
         if issubclass(import_string(settings.MESSAGE_STORAGE), (CookieStorage, FallbackStorage)):
             _ = settings.SECRET_KEY  # signs them; Django refuses an empty one when it is read
+    if _FRAMES in settings.MIDDLEWARE:
+        import_string(_FRAMES)(lambda _: None).get_xframe_options_value(None, None)
+
+
+def _backends() -> None:
+    """Import whom Django asks for a user and what that may do, all of them each time; none is made here."""
+    from django.apps import apps
+    from django.conf import settings
+    from django.utils.module_loading import import_string
+
+    if not apps.is_installed("django.contrib.auth"):
+        return
+    names = settings.AUTHENTICATION_BACKENDS
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise TypeError("AUTHENTICATION_BACKENDS is no list")
+    for name in names:
+        import_string(name)
 
 
 def _engines() -> None:

@@ -33,9 +33,13 @@ _READERS = {
     "/django/core/cache/__init__.py": "CACHES", "/django/template/utils.py": "TEMPLATES",
     "/django/core/handlers/base.py": "MIDDLEWARE", "/django/core/files/storage/handler.py": "STORAGES",
     "/django/contrib/staticfiles/finders.py": "STATICFILES_FINDERS", "/django/template/engine.py": "TEMPLATES",
-    "/django/urls/resolvers.py": "ROOT_URLCONF",
+    "/django/urls/resolvers.py": "ROOT_URLCONF", "/django/middleware/clickjacking.py": "X_FRAME_OPTIONS",
 }  # fmt: skip
 """Who reads a setting and names it in no error: the last of these files in a traceback tells which one it was."""
+
+
+_RARELY_READ = {"AUTHENTICATION_BACKENDS", "X_FRAME_OPTIONS"}
+"""No failure is theirs that does not name them or come from who reads them: not every project uses them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,9 @@ _TEXTS = _each(_text)
 _FOLDERS = _each(_path)
 _KINDS: Mapping[str, _Kind] = {
     "ALLOWED_HOSTS": _Kind("a list of host names", _each(_host), 'ALLOWED_HOSTS = ["shop.example"]'),
+    "AUTHENTICATION_BACKENDS": _Kind(
+        "a list of names", _TEXTS, 'AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]'
+    ),
     "CACHES": _Kind(
         "a dictionary with one for each cache", _by_name,
         'CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}',
@@ -177,6 +184,7 @@ _KINDS: Mapping[str, _Kind] = {
         'TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]',
     ),
     "TIME_ZONE": _Kind("the name of a time zone", _or_none(_text), 'TIME_ZONE = "UTC"'),
+    "X_FRAME_OPTIONS": _Kind("DENY, SAMEORIGIN or another text", _text, 'X_FRAME_OPTIONS = "DENY"'),
 }  # fmt: skip
 
 
@@ -211,7 +219,11 @@ def error_of(error: BaseException, module: str | None, *, what: str = "") -> Sta
         return None
     said = f"{type(error).__name__}: {error}"
     read = set(_readers(error))
-    found = [each for each in find(module) if not refused or each.name in said or each.name in read]
+    found = [
+        each
+        for each in find(module)
+        if each.name in said or each.name in read or not (refused or each.name in _RARELY_READ)
+    ]
     if not found:
         return None
     first = next((each for each in found if each.name in said), found[0])
@@ -229,10 +241,17 @@ def place(error: BaseException, module: str | None) -> str:
     known = vars(sys.modules[module])
     names = [name for name in re.findall(r"\b[A-Z][A-Z_]{3,}\b", str(error)) if name in known]
     names += [name for name in _readers(error) if name in known]
-    texts = ((name, value) for name, value in known.items() if name.isupper() and isinstance(value, str))
-    names += [name for name, value in texts if _is_about(error, value)]
+    names += [name for name, value in _texts(known) if _is_about(error, value)]
     found = (assignment(module, name) for name in names)
     return next((str(one[0]) for one in found if one), "")
+
+
+def _texts(known: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the settings that are texts, and the classes that are asked for users: Django's error names one of them."""
+    yield from ((name, value) for name, value in known.items() if name.isupper() and isinstance(value, str))
+    listed = known.get("AUTHENTICATION_BACKENDS")
+    if isinstance(listed, (list, tuple)):
+        yield from (("AUTHENTICATION_BACKENDS", one) for one in listed if isinstance(one, str))
 
 
 def _is_about(error: BaseException, value: str) -> bool:

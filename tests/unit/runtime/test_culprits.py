@@ -62,6 +62,8 @@ WRONG = {
     "ROOT_URLCONF = 3": "an int stands where the name of a module is wanted",
     "ALLOWED_HOSTS = ['shop.example', 5]": "a list of int, str stands where a list of host names is wanted",
     "TEMPLATES = [3]": "a list of int stands where a list of dictionaries is wanted",
+    "X_FRAME_OPTIONS = None": "a NoneType stands where DENY, SAMEORIGIN or another text is wanted",
+    "AUTHENTICATION_BACKENDS = 'shop.Backend'": "a str stands where a list of names is wanted",
 }
 
 
@@ -112,6 +114,15 @@ def test_every_setting_of_a_wrong_kind_is_told_and_the_one_that_the_error_names_
     assert told is not None
     assert told.what == "STATIC_URL is of the wrong kind: it cannot be served"
     assert "MEDIA_ROOT too, settings_of_a_wrong_kind.py:1: an int stands where a folder is wanted" in told.why
+
+
+def test_what_not_every_project_reads_is_told_where_an_error_names_it(load: Load) -> None:
+    module = load("AUTHENTICATION_BACKENDS = 5\nX_FRAME_OPTIONS = None\n")
+    assert culprits.error_of(TypeError("'NoneType' object is not callable"), module) is None
+    told = culprits.error_of(TypeError("AUTHENTICATION_BACKENDS is no list"), module)
+    assert told is not None
+    assert told.what == "AUTHENTICATION_BACKENDS is of the wrong kind"
+    assert "X_FRAME_OPTIONS" not in told.why
 
 
 def test_what_fails_with_settings_of_the_right_kind_is_a_fault_of_ours_and_keeps_its_traceback(
