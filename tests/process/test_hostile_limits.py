@@ -132,6 +132,35 @@ def test_connections_leave_files_to_views_and_who_waits_is_answered(project: Pat
         assert server.stop() == 0
 
 
+def test_who_is_answered_gives_its_place_to_who_waits_for_one(project: Path) -> None:
+    """Else as many clients as there are places keep the others out for as long as they ask now and then."""
+    few = ("prlimit", "--nofile=64:64", "--")
+    with serving(project, "--workers", "1", wrapper=few) as server, contextlib.ExitStack() as stack:
+        server.wait_for("worker-ready")
+        host, _, port = server.address.rpartition(":")
+        there = [
+            stack.enter_context(socket.create_connection((host, int(port)), timeout=DEADLINE))
+            for _ in range(60)
+        ]
+        waits = there[server.wait_for("connections-wait")["connections"]]
+        waits.sendall(REQUEST)
+        there[0].sendall(REQUEST)
+        answer = there[0].recv(4096)
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert b"connection: close" in answer.lower()
+        assert there[0].recv(4096) == b""
+        assert waits.recv(4096).startswith(b"HTTP/1.1 200")
+        for sock in there[1:]:
+            sock.close()
+        wait_until(lambda: b"connection: close" not in _asked(host, int(port)), "nobody waits for a place")
+
+
+def _asked(host: str, port: int) -> bytes:
+    with socket.create_connection((host, port), timeout=DEADLINE) as sock:
+        sock.sendall(REQUEST)
+        return sock.recv(4096).lower()
+
+
 @pytest.mark.parametrize(
     "size", [300 * MB, pytest.param(5 << 30, marks=pytest.mark.long)], ids=["300M", "5G"]
 )

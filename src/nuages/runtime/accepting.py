@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import os
 import resource
+import select
 import socket
 import sys
 from collections.abc import Callable, Container, Iterable, Mapping
@@ -101,7 +102,7 @@ class Acceptor:
     """The listening sockets of one worker. `make` makes the protocol of a connection.
 
     `handshake` is what `loop.connect_accepted_socket` takes for TLS; Unix sockets do without. It takes `most`
-    connections, and `on_full` is called once with how many when others have to wait for that.
+    connections; `on_full` is called with how many when others begin to wait for that, and with 0 when nobody does.
     """
 
     def __init__(
@@ -124,7 +125,7 @@ class Acceptor:
         self._alone = 1  # how many are taken after a wait in which nobody else came
         self._least = 0  # connections of the worker with the fewest, when this one began to wait
         self._accepts = False
-        self._most, self._on_full, self._was_full = most, on_full, False
+        self._most, self._on_full, self._is_full = most, on_full, False
 
     def start(self) -> None:
         """Begin to accept."""
@@ -229,10 +230,9 @@ class Acceptor:
 
     def _take(self, sock: socket.socket) -> bool:
         """Accept one connection; return False when none waits, or none may be taken now."""
-        if self.own >= self._most:
-            if not self._was_full:
-                self._was_full = True
-                self._on_full(self._most)
+        full = self.own >= self._most
+        self._tell_full(full and self._is_waited_for())
+        if full:
             self._wait(FULL_WAIT)
             return False
         try:
@@ -245,6 +245,18 @@ class Acceptor:
             return False
         self._arrived(accepted)
         return True
+
+    def _tell_full(self, is_full: bool) -> None:
+        if is_full is not self._is_full:
+            self._is_full = is_full
+            self._on_full(self._most if is_full else 0)
+
+    def _is_waited_for(self) -> bool:
+        """Return whether a connection waits that nobody has taken."""
+        waiting = select.poll()
+        for sock in self._sockets:
+            waiting.register(sock, select.POLLIN)
+        return bool(waiting.poll(0))
 
     def _arrived(self, accepted: socket.socket) -> None:
         accepted.setblocking(False)

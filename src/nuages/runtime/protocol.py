@@ -255,7 +255,7 @@ class Connection(Patience, asyncio.Protocol):
             return False
         if self.closing:  # what was pipelined behind it is answered too
             return self._last is not None and self._last is not self.exchanges[0] and len(self.exchanges) > 1
-        return not getattr(self.server_state, "retiring", False) or len(self.exchanges) > 1
+        return not getattr(self.server_state, "parting", False) or len(self.exchanges) > 1
 
     def _advance(self) -> None:
         """Give the first exchange its turn, and the next one when that was answered at once."""

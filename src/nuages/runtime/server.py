@@ -32,7 +32,8 @@ class Server(uvicorn.Server):
     `tls` is an SSLContext, and a client has `handshake_seconds` to get through with it. The sockets of `lent`, by
     descriptor, are not ours to end.
     `on_full` is called once with how many connections there are when no more are taken for want of files.
-    `server_state.retiring` tells protocols that answers should say `Connection: close`.
+    `server_state.parting` tells protocols that answers should say `Connection: close`: it retires, or others wait for
+    a place. An idle connection may have a request on its way; who gets an answer can be told.
     """
 
     def __init__(
@@ -51,11 +52,12 @@ class Server(uvicorn.Server):
         on_full: Callable[[int], None] = lambda _: None,
     ) -> None:
         super().__init__(config)
-        self.server_state.retiring = False  # type: ignore[attr-defined]
+        self.server_state.parting = False  # type: ignore[attr-defined]
         self._on_ready, self._beat, self._busy, self._on_lingers = on_ready, beat, busy, on_lingers
         self._tally, self._warm_up, self._on_full = tally, warm_up, on_full
         self._tls, self._handshake_seconds, self._lent = tls, handshake_seconds, lent
         self._told: asyncio.Event | None = None
+        self._drains = self._was_full = False
         self._order = Order()
         self._acceptor: Acceptor | None = None
         self._retirement: Retirement | None = None
@@ -72,7 +74,8 @@ class Server(uvicorn.Server):
 
     def drain(self) -> None:
         """Go on accepting, but let every answer end its connection."""
-        self.server_state.retiring = True  # type: ignore[attr-defined]
+        self._drains = True
+        self.server_state.parting = True  # type: ignore[attr-defined]
 
     def retire(self, order: Order) -> None:
         """Accept nothing new, finish the requests and end; a second order may be stricter."""
@@ -83,6 +86,12 @@ class Server(uvicorn.Server):
             self._told.set()
         if self._retirement:
             self._retirement.obey(order)
+
+    def _crowds(self, connections: int) -> None:
+        self.server_state.parting = self._drains or connections > 0  # type: ignore[attr-defined]
+        if connections and not self._was_full:
+            self._was_full = True
+            self._on_full(connections)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -102,7 +111,7 @@ class Server(uvicorn.Server):
                 await self._warm_up(self._protocol)
             self._acceptor = Acceptor(
                 sockets or (), self._tally, self._protocol, self._handshake(),
-                most=read_most_connections(), on_full=self._on_full,
+                most=read_most_connections(), on_full=self._crowds,
             )  # fmt: skip
             self.server_state.connections = self._acceptor.connections
             self._beat()
