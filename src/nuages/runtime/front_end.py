@@ -16,9 +16,12 @@ from nuages.runtime.collectfaults import find_static
 
 _STATIC = re.compile(r"""\{%\s*static\s+(?P<quote>['"])(?P<name>[^'"{}]+)(?P=quote)""")
 # `{# #}` ends on its line (Django's «Comments»): Handlebars' `{{#each}}` begins none.
-_UNREAD = re.compile(
-    r"\{#.*?#\}|(?s:\{%\s*comment\b.*?\{%\s*endcomment\s*%\}|\{%\s*verbatim\b.*?\{%\s*endverbatim\b)"
-)
+_OPENS = re.compile(r"\{#|\{%\s*(comment|verbatim)\b")
+_CLOSES = {
+    None: re.compile(r"#\}"),
+    "comment": re.compile(r"\{%\s*endcomment\s*%\}"),
+    "verbatim": re.compile(r"\{%\s*endverbatim\b"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +87,35 @@ def named(templates: Iterable[str]) -> Iterator[Named]:
                 text = path.read_text(encoding="utf-8", errors="replace")
             except OSError:
                 continue
-            text = _UNREAD.sub(lambda match: "\n" * match[0].count("\n"), text)
-            for number, line in enumerate(text.splitlines(), 1):
+            for number, line in enumerate(read_by_django(text).splitlines(), 1):
                 for match in _STATIC.finditer(line):
                     yield Named(name=match["name"], path=path, number=number, line=line.strip()[:120])
+
+
+def read_by_django(text: str) -> str:
+    """Return a template without its comments and what it shows verbatim; its lines keep their numbers. Pure.
+
+    What is begun and never ended is left, and looked for once, however often it is begun.
+    """
+    kept: list[str] = []
+    begin = at = line_end = 0
+    never_until: dict[str | None, int] = dict.fromkeys(
+        _CLOSES, 0
+    )  # where it is known that none of a kind ends
+    while opens := _OPENS.search(text, at):
+        at = opens.end()
+        if at > line_end:
+            line_end = text.find("\n", at)
+            line_end = len(text) if line_end < 0 else line_end
+        until = len(text) if opens[1] else line_end
+        closes = _CLOSES[opens[1]].search(text, at, until) if at > never_until[opens[1]] else None
+        if closes is None:
+            never_until[opens[1]] = until
+            continue
+        at = closes.end()
+        kept += text[begin : opens.start()], "\n" * text.count("\n", opens.start(), at)
+        begin = at
+    return "".join((*kept, text[begin:]))
 
 
 def missing_names(*roots: Path) -> Iterator[Named]:

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
-from nuages.runtime.front_end import named
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nuages.runtime.front_end import named, read_by_django
+
+PIECES = (
+    "{#", "#}", "\n", "{%", "%}", " ", "x", "{% comment %}", "{%comment 'why' %}", "{% endcomment %}",
+    "{% commented %}", "{% verbatim %}", "{% verbatim own %}", "{% endverbatim %}", "{% endverbatim own %}",
+)  # fmt: skip
+# What it has to come to, in a time that grows with the square of what is never ended.
+UNREAD = re.compile(
+    r"\{#.*?#\}|(?s:\{%\s*comment\b.*?\{%\s*endcomment\s*%\}|\{%\s*verbatim\b.*?\{%\s*endverbatim\b)"
+)
 
 TEMPLATE = """\
 {% comment %}
@@ -30,3 +44,17 @@ def test_a_page_full_of_handlebars_is_read_in_no_time(tmp_path: Path) -> None:
     begun = time.process_time()
     assert list(named([str(tmp_path)])) == []
     assert time.process_time() - begun < 20  # it took minutes
+
+
+@given(st.lists(st.sampled_from(PIECES)).map("".join))
+def test_comments_go_as_one_expression_says(text: str) -> None:
+    assert read_by_django(text) == UNREAD.sub(lambda match: "\n" * match[0].count("\n"), text)
+
+
+@pytest.mark.parametrize(
+    "piece", ["{% comment %}", "{% verbatim %}", "{#", "{##}", "{% comment %}{% verbatim %}{#\n"]
+)
+def test_comments_that_never_end_are_looked_for_once(piece: str) -> None:
+    """One read took hours: each of them was looked for to the end of the file."""
+    text = piece * 300_000
+    assert read_by_django(text) == ("" if piece == "{##}" else text)
