@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -119,6 +120,11 @@ def _lines(text: str) -> tuple[bytes, ...]:
     return tuple(line.encode() for line in text.split("\n"))
 
 
+@lru_cache(maxsize=2)
+def _words(text: str) -> Counter[str]:
+    return Counter(re.findall(r"\w+", text))
+
+
 def _source(text: str, node: ast.expr) -> str:
     """Return an expression as it stands in the file, on one line; `ast.get_source_segment` splits it each time."""
     lines = _lines(text)[node.lineno - 1 : node.end_lineno] if hasattr(node, "lineno") else ()
@@ -138,7 +144,7 @@ def _setting(
     shown = value.texts[0] if isinstance(node, ast.Constant) and value.texts else source
     if fact is None or name != name.lower() or name.startswith("_"):
         outcome = drop(f"no setting of {server}'s; a variable of this file, or read by nobody")
-        if similar_in_file(server, name, 0.85) and not re.search(rf"\b{name}\b.*\b{name}\b", text, re.DOTALL):
+        if _words(text)[name] < 2 and similar_in_file(server, name, 0.85):
             outcome = unknown(server, name)
         yield Row(origin=origin, name=name, text=shown, outcome=outcome)
         return

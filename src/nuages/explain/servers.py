@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -36,6 +36,7 @@ _GRANIAN = {
 }
 """Variables of granian's that are not named after their flag."""
 
+_HYPERCORN_FILE = "hypercorn's file"
 _MOST_LETTERS = 4  # by which a misspelt name is longer or shorter
 _OF_UWSGI_ITSELF = {"reloads", "original-proc-name", "plugins"}
 
@@ -75,13 +76,8 @@ def takes_value(server: str, name: str) -> bool:
 @lru_cache(maxsize=4096)
 def similar(server: str, name: str, cutoff: float = 0.75) -> str:
     """Return the option that was probably meant, "" where none is near."""
-    words = [
-        each for fact in TABLES[server] for each in fact.names if len(each) > 2 and not each.endswith("*")
-    ]
-    words += sorted(NAMES) if server == "uwsgi" else []
-    words = [word for word in words if abs(len(word) - len(name.lstrip("-"))) <= _MOST_LETTERS]
-    near = difflib.get_close_matches(normal(name), words, n=1, cutoff=cutoff)
-    return near[0] if near else ""
+    size = len(name.lstrip("-"))
+    return _nearest(normal(name), server, range(size - _MOST_LETTERS, size + _MOST_LETTERS + 1), cutoff)
 
 
 def similar_in_file(server: str, name: str, cutoff: float = 0.75) -> str:
@@ -90,8 +86,46 @@ def similar_in_file(server: str, name: str, cutoff: float = 0.75) -> str:
         return similar(server, name, cutoff)
     found = known(server, name)
     alias = next((each for each in found.fact.names if each in HYPERCORN_FILE), "") if found else ""
-    near = difflib.get_close_matches(normal(name), sorted(HYPERCORN_FILE), n=1, cutoff=cutoff)
-    return (alias or "".join(near)).replace("-", "_")
+    near = alias or _nearest(normal(name), _HYPERCORN_FILE, _words(_HYPERCORN_FILE), cutoff)
+    return near.replace("-", "_")
+
+
+def _nearest(name: str, place: str, lengths: Iterable[int], cutoff: float) -> str:
+    """Return the word of so many letters that is most like a name (`difflib.get_close_matches`), "" where none is.
+
+    A file may have tens of thousands of names, and uWSGI a thousand options: only those are compared, at 10 µs each,
+    that have enough of their letters in common to come to it.
+    """
+    words, letters, size = _words(place), _letters(name), len(name)
+    likely = [
+        word
+        for length in lengths
+        for word, others in words.get(length, ())
+        if 2
+        * min(size - (letters & ~others).bit_count(), length - (others & ~letters).bit_count())
+        / (size + length)
+        >= cutoff
+    ]
+    return "".join(difflib.get_close_matches(name, likely, n=1, cutoff=cutoff))
+
+
+@lru_cache(maxsize=16)
+def _words(place: str) -> Mapping[int, tuple[tuple[str, int], ...]]:
+    """Return the names that a server's options have, or those of hypercorn's in a file, by their length."""
+    names = set(HYPERCORN_FILE)
+    if place != _HYPERCORN_FILE:
+        names = {each for fact in TABLES[place] for each in fact.names if len(each) > 2 and each[-1] != "*"}
+        names |= set(NAMES) if place == "uwsgi" else set()
+    lengths = {len(name) for name in names}
+    return {
+        length: tuple((name, _letters(name)) for name in sorted(names) if len(name) == length)
+        for length in lengths
+    }
+
+
+def _letters(word: str) -> int:
+    """Return the letters of a word as the bits of a number; two letters may share one."""
+    return sum({1 << ord(letter) % 64 for letter in word})
 
 
 def of_variable(name: str) -> tuple[str, str] | None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
+import itertools
+import string
 import time
+from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nuages.errors import ProjectError
-from nuages.explain import conclusion, yaml
+from nuages.explain import conclusion, conf, servers, yaml
 from nuages.explain.reading import read
 
 LENGTH = 1 << 17  # characters; the command reads twice as many
@@ -74,3 +80,53 @@ def test_a_line_that_is_none_hides_nothing_behind_it() -> None:
     text = f"#!/bin/sh\necho '{'x' * 40_000}\nexec gunicorn shop.wsgi -w 3\n"
     (part,) = [one for one in read(text, "run.sh", lambda _: None).parts if one.server]
     assert [item.origin.line for item in part.items] == [3, 3]
+
+
+NAMES = ["".join(letters) for letters in itertools.product(string.ascii_lowercase[1::3], repeat=4)]
+
+
+@pytest.mark.parametrize(("path", "start"), [("uwsgi.ini", "[uwsgi]\n"), ("gunicorn.conf.py", "")])
+def test_a_name_that_nobody_has_is_compared_with_few_that_somebody_has(
+    monkeypatch: pytest.MonkeyPatch, path: str, start: str
+) -> None:
+    """Each is with a thousand of uWSGI's, 10 µs apiece: tens of thousands took half a minute."""
+    compared: list[int] = []
+    matches = difflib.get_close_matches
+
+    def count(word: str, words: Sequence[str], **limits: float) -> list[str]:
+        compared.append(len(words))
+        return matches(word, words, **limits)  # type: ignore[call-overload, no-any-return]
+
+    monkeypatch.setattr(difflib, "get_close_matches", count)
+    servers.similar.cache_clear()
+    assert seconds(start + "".join(f"{name} = 1\n" for name in NAMES), path) < ENOUGH
+    assert len(compared) == len(NAMES)
+    assert sum(compared) < len(NAMES)
+
+
+@given(
+    st.sampled_from(["uwsgi", "gunicorn", "granian"]),
+    st.sampled_from(sorted(servers.NAMES)) | st.sampled_from(NAMES),
+    st.text("abestwy_-é", max_size=3),
+    st.sampled_from([0.75, 0.85]),
+)
+def test_who_is_compared_is_whoever_may_have_been_meant(
+    server: str, name: str, more: str, cutoff: float
+) -> None:
+    name = servers.normal(f"{more}{name}")
+    names = [each for fact in servers.TABLES[server] for each in fact.names]
+    names += sorted(servers.NAMES) if server == "uwsgi" else []
+    all_of_them = [
+        each for each in names if len(each) > 2 and each[-1] != "*" and abs(len(each) - len(name)) <= 4
+    ]
+    meant = difflib.get_close_matches(name, all_of_them, n=1, cutoff=cutoff)
+    assert servers.similar(server, name, cutoff) == "".join(meant)
+
+
+def test_the_words_of_a_file_are_counted_once_for_all_names_that_are_nearly_settings() -> None:
+    """For each, it was searched for a second place: a minute for a file of them."""
+    conf._words.cache_clear()
+    names = [f"{name[:2]}limit_request_field{name[2:]}" for name in NAMES]
+    rows = conf.read("".join(f"{name} = 1\n" for name in names), "gunicorn.conf.py")
+    assert len(rows) == len(names)
+    assert conf._words.cache_info().misses == 1
