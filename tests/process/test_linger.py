@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
-from tests.process.harness import alive, serving, wait_until
+from tests.process.harness import Server, alive, held, named_pipe, serving, wait_until
 from tests.process.sites import Talk, write_site
 from tests.process.test_stopping import ASGI
 from websockets.exceptions import ConnectionClosed
@@ -37,7 +36,14 @@ def pid(request):
     return HttpResponse(str(os.getpid()))
 
 
-urlpatterns += [path("events/", events), path("sync-events/", sync_events), path("pid/", pid)]
+def hold(request):
+    with open(request.GET["pipe"], "rb") as pipe:
+        return HttpResponse(pipe.read())
+
+
+urlpatterns += [
+    path("events/", events), path("sync-events/", sync_events), path("pid/", pid), path("hold/", hold),
+]
 """
 HANGS = """\
 import asyncio
@@ -65,7 +71,8 @@ async def application(scope, receive, send):
     await receive()
     await send({"type": "websocket.accept"})
     while (message := await receive())["type"] == "websocket.receive":
-        await send({"type": "websocket.send", "text": message["text"].upper()})
+        text = message["text"]
+        await send({"type": "websocket.send", "text": str(os.getpid()) if text == "pid" else text.upper()})
     if WHERE == "disconnect":
         await asyncio.Event().wait()
     if WHERE == "exit":
@@ -97,6 +104,16 @@ def ticks(talk: Talk) -> None:
     for _ in range(2):
         while talk.line().strip() != b"data: tick":
             pass
+
+
+def outlast(server: Server, pipe: Path) -> None:
+    """Wait until a worker that was told to go later, and does not linger, has had its time."""
+    talk = Talk(server.connect().socket)
+    pid = int(talk.get("/pid/").text)
+    talk.send(f"GET /hold/?pipe={pipe} HTTP/1.1\r\nHost: a\r\n\r\n")
+    with held(pipe):
+        os.kill(pid, signal.SIGTERM)
+        assert "not finished within" in server.wait_for("worker-cut", pid=pid)["text"]
 
 
 def test_websockets_and_event_streams_go_on_in_the_old_worker(site: Path) -> None:
@@ -184,22 +201,24 @@ def test_no_more_linger_than_serve(site: Path) -> None:
 
 
 def test_an_upload_goes_on_in_the_old_worker_for_longer_than_the_grace(site: Path) -> None:
-    limits = ("--grace", "1s", "--timeout", "1s", "--recycle-requests", "1")
-    with serving(site, *BOTH, "--workers", "1", *limits) as server:
-        first = server.wait_for("worker-ready")["pid"]
+    limits = ("--grace", "1s", "--timeout", "1s")
+    with serving(site, *BOTH, "--workers", "2", *limits) as server:
+        server.wait_for("worker-ready", count=2)
         talk = Talk(server.connect().socket)
+        first = int(talk.get("/pid/").text)
         talk.send("POST /size/ HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n1234")
-        server.get("/")
+        os.kill(first, signal.SIGTERM)
         lingers = server.wait_for("worker-lingers")
         assert (lingers["pid"], lingers["holds"]["upload"]) == (first, 1)
         assert lingers["text"].endswith("lives on for 1 upload")
-        until = time.monotonic() + 2.5  # the grace and a view's time are over
-        wait_until(lambda: time.monotonic() > until, "the grace is over")
+        outlast(server, named_pipe(site))
+        assert len(server.found("worker-retires", pid=first)) == 1, "it has its time still"
         talk.send("5678")
         answer = talk.answer()
         assert (answer.status, answer.text, answer.fields["connection"]) == (200, "8", "close")
         server.wait_for("worker-ended", pid=first)
-        assert server.found("request-lost") == []
+        assert server.found("worker-cut", pid=first) == []
+        assert server.found("request-lost", pid=first) == []
 
 
 def test_a_stop_ends_what_lingers(site: Path) -> None:
@@ -221,15 +240,17 @@ def test_a_stop_ends_what_lingers(site: Path) -> None:
 def test_it_does_not_linger_for_an_end_that_hangs(site: Path, where: str) -> None:
     (site / "pages" / "asgi.py").write_text(HANGS)
     limits = ("--grace", "0s", "--timeout", "0.1s")
-    with serving(site, *BOTH, "--workers", "1", *limits, environ={"HANGS": where}) as server:
-        first = server.wait_for("worker-ready")["pid"]
+    with serving(site, *BOTH, "--workers", "2", *limits, environ={"HANGS": where}) as server:
+        server.wait_for("worker-ready", count=2)
         with connect(f"ws://{server.address}/") as socket:
             assert shouts(socket)
+            socket.send("pid")
+            first = int(socket.recv(timeout=10))
             os.kill(first, signal.SIGTERM)
-            server.wait_for("worker-lingers")
-            until = time.monotonic() + 2.5  # what it would have if it did not linger
-            wait_until(lambda: time.monotonic() > until, "a while")
+            server.wait_for("worker-lingers", pid=first)
+            outlast(server, named_pipe(site))
+            assert server.found("worker-cut", pid=first) == []
             assert shouts(socket)
-        assert server.wait_for("worker-cut")["pid"] == first
-        assert server.wait_for("worker-ended")["pid"] == first
+        server.wait_for("worker-cut", pid=first)
+        server.wait_for("worker-ended", pid=first)
         server.get("/")
