@@ -117,10 +117,10 @@ def _to_start(pool: Pool) -> tuple[int, ...]:
     if not forks_old(pool):
         return (pool.generation,) * _wanted(pool)
     workers, there = pool.limits.workers, _there(pool)
-    new = sum(worker.generation == pool.generation for worker in there)
-    missing = workers - len(there) + new
+    begun = any(worker.generation == pool.generation for worker in there)
+    missing = workers - sum(worker.generation <= pool.proven for worker in there)
     room = workers + pool.limits.surge - len(there)
-    more = int(not new and room > 0 and pool.stage is Stage.RUNNING and (missing > 0 or _may_replace(pool)))
+    more = int(not begun and room > 0 and pool.stage is Stage.RUNNING and (missing > 0 or _may_replace(pool)))
     missing = max(0, min(missing, room - more))
     return (*(pool.generation,) * more, *(pool.proven,) * missing)
 

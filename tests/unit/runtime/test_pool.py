@@ -59,6 +59,18 @@ def kinds(actions: Actions) -> list[type[Action]]:
     return [type(action) for action in actions]
 
 
+def test_who_loads_code_that_was_replaced_meanwhile_takes_no_place_of_the_old() -> None:
+    """It goes on where somebody is missing, and once more memory is there again the newest code is loaded beside it."""
+    history = History(2).serving()
+    assert history.do(Reload()) == (Start(3, 1),)
+    assert history.do(Ready(3)) == (Retire(1, "new code"), Start(4, 1))
+    assert history.do(Reload()) == (Kill(4, "its code has been replaced"), Start(5, 2))
+    assert history.do(Room(fits=False)) == (Retire(2, "new code", first=True),)
+    assert history.do(Reload(forks=True)) == ()
+    assert history.do(Room(fits=True)) == (Start(6, 3),)
+    assert history.pool.proven == 1
+
+
 def test_the_first_worker_starts_alone_and_the_others_together() -> None:
     pool, actions = step(Pool(limits=Limits(workers=3)), 0.0)
     assert actions == (Start(1, 0),)
