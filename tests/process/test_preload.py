@@ -575,6 +575,49 @@ def test_a_process_that_a_module_has_begun_ends_with_its_worker(project: Path, p
         assert server.found("worker-cut") == []
 
 
+POOL = """
+import multiprocessing
+import signal
+
+CONTEXT = multiprocessing.get_context("fork")
+
+
+def double(number):
+    return 2 * number
+
+
+def listen(there):
+    there.set()
+    while True:
+        signal.pause()
+
+
+def compute(request):
+    there = CONTEXT.Event()
+    one = CONTEXT.Process(target=listen, args=(there,), daemon=True)
+    one.start()
+    there.wait()
+    one.terminate()
+    one.join()
+    with CONTEXT.Pool(2) as pool:  # which ends its processes by SIGTERM too
+        return HttpResponse(f"{one.exitcode} {pool.map(double, [1, 2, 3])}")
+
+
+urlpatterns.append(path("compute/", compute))
+"""
+
+
+def test_processes_that_a_view_has_begun_end_by_sigterm_and_their_worker_stays(project: Path) -> None:
+    """The loop's handler was theirs too, and so was what it writes into: the worker was replaced in their stead."""
+    write_project(project, urls=POOL)
+    with serving(project, "--workers", "1") as server:
+        server.wait_for("worker-ready")
+        assert server.get("/compute/") == "-15 [2, 4, 6]"
+        assert server.get("/") == "hello"
+        assert server.stop() == 0
+        assert [seen["reason"] for seen in server.found("worker-retires")] == ["the server stops"]
+
+
 def _open(pid: int) -> set[str]:
     """Return what a process has open."""
     return {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()}  # noqa: PTH115

@@ -89,6 +89,20 @@ def break_off() -> None:
     _end_by_sigterm()
 
 
+def end_forked_by_sigterm() -> None:
+    """Have SIGTERM end what the project forks from now on, as it would without us: multiprocessing waits for that.
+
+    The loop's handler does nothing there but to write into what the loop reads, which would take the signal for its
+    own.
+    """
+
+    def reset() -> None:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    os.register_at_fork(after_in_child=reset)
+
+
 def _end_by_sigterm() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.kill(os.getpid(), signal.SIGTERM)

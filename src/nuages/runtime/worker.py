@@ -138,6 +138,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         loop.add_reader(self.control.fileno(), self._obey)
         loop.add_signal_handler(signal.SIGTERM, self.say_due, "SIGTERM came to this worker")
+        departure.end_forked_by_sigterm()
         await self.server.serve(self.sockets)
 
     async def _warm_up(self, make: Callable[[], asyncio.Protocol]) -> None:
