@@ -227,7 +227,9 @@ def _asked(folder: Path, setting: str, **more: bool) -> dict[str, Any]:
     database = "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': ':memory:'}}\n"
     project = write_project(folder, settings=f"{setting}\n{database}")
     application = {"directory": str(project), "settings": "pages.settings", "apps": []}
-    request = {"application": application, "static_root": str(folder / "s"), "debug": None, "fills": True}
+    request = {
+        "application": application, "static_root": str(folder / "s"), "debug": None, "fills": True, "word": "serve",
+    }  # fmt: skip
     asked, answered = folder / "request", folder / "answer"
     asked.write_text(json.dumps({**request, **more}))
     probe = [sys.executable, "-m", "nuages.runtime.probe", str(asked), str(answered)]

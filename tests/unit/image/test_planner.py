@@ -95,7 +95,7 @@ def test_settings_are_loaded_to_collect_with_what_the_projects_own_dockerfile_gi
         "SITE_KEY": ("k", "Dockerfile:3"), "QUEUE": ("q", "Dockerfile:3"), "TOKEN": ("t", "Dockerfile:3"),
     }  # fmt: skip
     # What is tried where nothing real is given: not what has a default.
-    assert made.labels["nuages.variables"] == "SITE_KEY=secret TOKEN=secret"
+    assert made.labels["nuages.variables"] == "SITE_KEY=text TOKEN=secret"
 
 
 def _plan(folder: Path) -> Plan:
