@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from nuages.errors import Origin, ProjectError, UsageError
-from nuages.explain import arguments, conclusion, report, scripts
-from nuages.explain.reading import Reading, read
+from nuages.explain import arguments, conclusion, report, scripts, stages
+from nuages.explain.reading import Reading, read, recognised
 from nuages.explain.servers import TABLES
 from nuages.invocation import Invocation
 from nuages.project.image_variables import why_left
 
 _LARGEST = 1 << 18  # bytes of a configuration file
+_HIGHEST = 3  # folders above a Dockerfile's that an image may be built from
 _LONGEST = 4096  # characters of a path, with what ends it (PATH_MAX)
 _COMMAND_LINE = "command line"
 
@@ -55,29 +57,43 @@ def _file(invocation: Invocation) -> Reading:
             where="given on the command line", why="`nuages explain` reads one file",
             hint=f"nuages explain {path / 'Dockerfile' if path.is_dir() else 'PATH'}",
         )  # fmt: skip
-    folder = path.parent
+    text = _text(path)
+    folders: tuple[Path, ...] = (path.parent,)
+    if recognised(text, path.name) == "Dockerfile":
+        folders = tuple(dict.fromkeys((_context(path.parent, stages.sources(text)), path.parent)))
 
     def beside(name: str) -> tuple[str, str] | None:
-        return _beside(folder, name)
+        return _beside(folders, name)
 
-    return read(_text(path), path.name, beside, why_left)
+    return read(text, path.name, beside, why_left)
 
 
-def _beside(folder: Path, name: str) -> tuple[str, str] | None:
+def _context(folder: Path, sources: Sequence[str]) -> Path:
+    """Return the folder that an image is built from: the nearest that has the most of what the Dockerfile copies."""
+    above = folder.resolve()
+    found = [folder]
+    while len(found) <= _HIGHEST and above.parent != above and not (above / ".git").exists():
+        above = above.parent
+        found.append(above)
+    return max(found, key=lambda one: sum(_is_there(one / each) for each in sources))
+
+
+def _beside(folders: Sequence[Path], name: str) -> tuple[str, str] | None:
     """Return a file that another one names: by its path, or by the end of a path that it has in an image."""
     if len(name) >= _LONGEST:
         return None
     parts = [part for part in Path(name).parts if part not in {"/", ".", ".."}]
     for at in range(len(parts)):
         shown = Path(*parts[at:])
-        if _is_file(folder / shown):
-            return str(shown), _text(folder / shown)
+        for folder in folders:
+            if _is_there(folder / shown) and not (folder / shown).is_dir():
+                return str(shown), _text(folder / shown)
     return None
 
 
-def _is_file(path: Path) -> bool:
+def _is_there(path: Path) -> bool:
     try:
-        return path.is_file()
+        return path.exists()
     except (OSError, ValueError):  # no file can have the name: more than 255 bytes (path_resolution(7))
         return False
 

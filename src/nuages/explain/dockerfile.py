@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from nuages.errors import Origin
-from nuages.explain import arguments, scripts
+from nuages.explain import arguments, run_steps, scripts, stages
 from nuages.explain.arguments import Command
 from nuages.explain.facts import Fate, Row, Setting, in_image
 from nuages.explain.scripts import Part, row
+from nuages.explain.stages import Instruction
 
 Leaves = Callable[[str, str], str]
 """A variable of ENV, its value → why it is left out, "" where it is not."""
 
-# What one RUN may do, and what the written Dockerfile does in its place.
-_STEPS: tuple[tuple[str, str], ...] = (
-    (r"\b(apt|apt-get|aptitude|yum|dnf|microdnf)\s[^&|;]*\binstall\b|\bapk\s[^&|;]*\badd\b",
-     "Debian packages are found from the locked dependencies, to build and to run; programs that the project starts: "
-     "--apt NAME"),
-    (r"\bpip[\d.]*\b[^&|;]*\binstall\b|\b(uv|poetry|pipenv|pdm)\s+(sync|pip|export|install)\b",
-     "the locked dependencies are installed with their hashes in a build stage; no installer is in the image"),
-    (r"\bcollectstatic\b|\bmanage\.py\s+compress\b",
-     "static files are collected, hashed and compressed, with stand-ins for variables that are missing"),
-    (r"\bcompilemessages\b|\bmsgfmt\b", "message catalogues are compiled"),
-    (r"\bmanage\.py\s+migrate\b", "never in an image: `nuages migrate` is a step of its own"),
-    (r"\b(npm|yarn|pnpm|bun)\s+(ci|install|run|build|i)\b|\byarn\s*(&&|$)",
-     "package.json's build script runs in a Node stage of its own"),
-    (r"\b(useradd|adduser|groupadd|addgroup)\b", "it runs as 65532, a number, and as any other"),
-    (r"\b(chown|chmod)\b", "files belong to root and are read only; what is written lies in the volume /data"),
-    (r"\bmkdir\b", "folders that the settings make are there; what is written lies in the volume /data"),
-    (r"\blocale-gen\b|\bln\s+-sf?\b.*\.so", "C.UTF-8 is there, and libraries are found by their packages"),
-)  # fmt: skip
-_LONGEST = 4000  # characters of a RUN that are looked at
 _SIMPLE = {
     "FROM": "python:X.Y-slim on Debian, the Python that project, Django and wheels agree on; --base takes another",
     "COPY": "the project is copied without what .dockerignore and the list of secrets keep out",
@@ -51,17 +34,29 @@ _SIMPLE = {
     "MAINTAINER": "org.opencontainers.image.* are set",
     "ONBUILD": "not for an image that runs",
 }
+_FROM_A_STAGE = (
+    "from another stage or image: what is installed, built and collected is in the image; anything else: in a stage "
+    "that you write (nuages dockerfile --write)"
+)
+_RENAMED = (
+    "the project is copied, and every file has its own name and place there; under this one too: in a stage that you "
+    "write (nuages dockerfile --write)"
+)
+_NODE = re.compile(r"(?:--\S+\s+)*(?:\S+/)?(?:node|bun|oven/bun)\b", re.IGNORECASE)
+_NODE_STAGE = (
+    "a Node stage of its own, where the project has a front end to build; --node-image takes another"
+)
+_PLAIN = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+_NOT_STARTED = "not what the image starts: another stage's, or another one comes after it"
+_OF_THE_IMAGE = frozenset(
+    {"EXPOSE", "USER", "VOLUME", "HEALTHCHECK", "LABEL", "STOPSIGNAL", "SHELL", "WORKDIR"}
+)
+_UNTOLD = "only a build of it tells the value"
+_OF_ANOTHER_STAGE = "of a stage that the image is not made from"
 _ENV = {
     "PYTHONUNBUFFERED": "set", "PYTHONDONTWRITEBYTECODE": "set: modules are compiled in the build",
     "PATH": "set: the environment's folder is first", "VIRTUAL_ENV": "an environment of its own is made",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Instruction:
-    name: str
-    text: str
-    line: int
 
 
 def read(text: str, path: str, leaves: Leaves) -> list[Part]:
@@ -69,34 +64,36 @@ def read(text: str, path: str, leaves: Leaves) -> list[Part]:
 
     `leaves` says why a variable does not get into the image that nuages makes, "" for one that does.
     """
-    instructions = list(_instructions(text))
-    stage = max((at for at, each in enumerate(instructions) if each.name == "FROM"), default=0)
+    instructions = list(stages.instructions(text))
+    chain = {*stages.of_image(instructions)}
     items: list[Setting | Row] = []
-    start: dict[str, _Instruction] = {}
+    start = _start(instructions)
     variables: list[tuple[Origin, str, str]] = []
-    for at, each in enumerate(instructions):
+    for each in instructions:
         origin = Origin(path, each.line)
         if each.name in {"CMD", "ENTRYPOINT"}:
-            if at >= stage:
-                start[each.name] = each
-                if each.name == "ENTRYPOINT":
-                    start.pop("CMD", None)
+            if each not in start.values():
+                items.append(row(origin, each.name, each.text, in_image(_NOT_STARTED)))
         elif each.name == "ENV":
             pairs = list(_pairs(each.text))
             own = [pair for pair in pairs if pair[0] not in _ENV]
             items += [row(origin, "ENV", name, in_image(_ENV[name])) for name, _ in pairs if name in _ENV]
-            variables += [(origin, *pair) for pair in own]
+            if each.stage in chain:
+                variables += [(origin, *pair) for pair in own]
+            else:
+                items += [row(origin, name, "…", in_image(_OF_ANOTHER_STAGE)) for name, _ in own]
         elif each.name == "RUN":
-            items += _run(each, origin)
+            items += [row(origin, "RUN", step, in_image(why)) for step, why in run_steps.steps(each.text)]
+        elif each.name in _OF_THE_IMAGE and each.stage not in chain:
+            items.append(row(origin, each.name, each.text, in_image(_OF_ANOTHER_STAGE)))
         else:
-            why = _SIMPLE.get(each.name, "no instruction that Dockerfiles have")
-            items.append(row(origin, each.name, each.text, in_image(why)))
+            items.append(row(origin, each.name, each.text, in_image(_simple(each))))
     command, origin = _started(start, path)
     set_here = scripts.defaults({name: value for _, name, value in variables})
     command = [each.filled(set_here) for each in command]
     server = next((one.server for one in command if one.server), "")
     for place, name, value in variables:
-        why = leaves(name, value)
+        why = leaves(name, value) or (_UNTOLD if _is_untold(value, instructions) else "")
         fate = in_image(f"left out, for {why}" if why else "set too, where the image that runs has it")
         items += [
             replace(each, outcome=fate)
@@ -106,10 +103,63 @@ def read(text: str, path: str, leaves: Leaves) -> list[Part]:
         ]
     part = scripts.of_commands(command, origin, next(iter(start), "CMD"), variables=items)
     items = sorted(part.items, key=lambda item: item.origin.line or 0)
-    return [replace(part, name="image", items=tuple(items))]
+    copied = stages.copies(instructions)
+    return [
+        replace(
+            part,
+            name="image",
+            items=tuple(items),
+            copies=copied,
+            folder=stages.folder_of(instructions),
+            variables=tuple(one for one in variables if not part.server and scripts.server_of(one[1])),
+        )
+    ]
 
 
-def _started(start: dict[str, _Instruction], path: str) -> tuple[list[Command], Origin]:
+def _simple(each: Instruction) -> str:
+    """Return what is written in the place of an instruction that has nothing to run or to set."""
+    if each.name == "FROM" and _NODE.match(each.text):
+        return _NODE_STAGE
+    if each.name in {"COPY", "ADD"}:
+        options, words = stages.operands(each.text)
+        if "from" in options:
+            return _FROM_A_STAGE
+        if len(words) == 2 and _is_renamed(*words):
+            return _RENAMED
+    return _SIMPLE.get(each.name, "no instruction that Dockerfiles have")
+
+
+def _is_untold(value: str, given: Sequence[Instruction]) -> bool:
+    """Whether a variable's value is an argument of the build's that has no default."""
+    bare = {each.text for each in given if each.name == "ARG" and "=" not in each.text}
+    known = {each.text.partition("=")[0] for each in given if each.name == "ARG" and "=" in each.text}
+    return any((match[1] or match[2]) in bare - known for match in _PLAIN.finditer(value))
+
+
+def _is_renamed(source: str, target: str) -> bool:
+    """Whether a file of the project gets another name in the image; a folder has no ending."""
+    old, new = posixpath.basename(source), posixpath.basename(target)
+    return old != new and all("." in name and name not in {".", ".."} for name in (old, new))
+
+
+def _start(given: Sequence[Instruction]) -> dict[str, Instruction]:
+    """Return the ENTRYPOINT and the CMD of the image, in their order in the file.
+
+    A stage has those of the one that it is made from; an ENTRYPOINT takes away a CMD that comes from there
+    (Dockerfile reference, «Understand how CMD and ENTRYPOINT interact»).
+    """
+    found: dict[str, Instruction] = {}
+    for stage in stages.of_image(given):
+        for each in given:
+            if each.stage == stage and each.name in {"CMD", "ENTRYPOINT"}:
+                if each.name == "ENTRYPOINT" and "CMD" in found and found["CMD"].stage != stage:
+                    found.pop("CMD")
+                found.pop(each.name, None)
+                found[each.name] = each
+    return found
+
+
+def _started(start: Mapping[str, Instruction], path: str) -> tuple[list[Command], Origin]:
     entry, command = start.get("ENTRYPOINT"), start.get("CMD")
     chosen = [each for each in (entry, command) if each]
     if not chosen:
@@ -121,7 +171,7 @@ def _started(start: dict[str, _Instruction], path: str) -> tuple[list[Command], 
     return found, Origin(path, chosen[-1].line)
 
 
-def _commands(each: _Instruction) -> list[Command]:
+def _commands(each: Instruction) -> list[Command]:
     vector = _vector(each.text)
     if vector is not None:
         return arguments.of_vector(vector)
@@ -142,24 +192,6 @@ def _vector(text: str) -> list[str] | None:
     return [str(word) for word in words] if isinstance(words, list) else None
 
 
-def _instructions(text: str) -> Iterator[_Instruction]:
-    ends: list[str] = []
-    for number, line in scripts.joined(text):
-        stripped = line.strip()
-        if ends:
-            ends = ends[1:] if stripped == ends[0] else ends
-            continue
-        if not stripped or stripped.startswith("#"):
-            continue
-        name, _, rest = stripped.partition(" ")
-        ends = scripts.HEREDOC.findall(rest) if name.upper() in {"RUN", "COPY"} else []
-        yield _Instruction(
-            name=name.upper(),
-            text=" ".join(rest.split()) if name.upper() != "ENV" else rest.strip(),
-            line=number,
-        )
-
-
 def _pairs(text: str) -> Iterator[tuple[str, str]]:
     """Yield the variables of ENV, in either of its forms."""
     match = re.fullmatch(r"([A-Za-z_]\w*)\s+(.*)", text)
@@ -168,14 +200,3 @@ def _pairs(text: str) -> Iterator[tuple[str, str]]:
         return
     for found in re.finditer(r"(?<!\w)([A-Za-z_]\w*)=(\"(?:[^\"\\]|\\.)*\"|'[^']*'|\S*)", text):
         yield found[1], found[2].strip("\"'")
-
-
-def _run(each: _Instruction, origin: Origin) -> Iterator[Row]:
-    found = False
-    for pattern, why in _STEPS:
-        if match := re.search(pattern, each.text[:_LONGEST]):
-            found = True
-            yield row(origin, "RUN", match[0], in_image(why))
-    if not found:
-        why = "not looked at: what the image needs of it, add to the written file (nuages dockerfile --write)"
-        yield row(origin, "RUN", each.text, in_image(why))

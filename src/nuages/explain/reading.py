@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from xml.parsers.expat import ExpatError
 
 from nuages.errors import Origin, ProjectError
-from nuages.explain import conf, dockerfile, ini, proxy, scripts, services, toml, units, uwsgi_files
+from nuages.explain import conf, dockerfile, ini, proxy, scripts, services, stages, toml, units, uwsgi_files
 from nuages.explain.dockerfile import Leaves
 from nuages.explain.facts import ABSENT, Row, Setting, normal, nothing, undecided
 from nuages.explain.gunicorn_options import HOOKS
@@ -58,16 +58,23 @@ def read(text: str, path: str, beside: Beside, leaves: Leaves = lambda *_: "") -
     seen = {path}
     parts = []
     for part in _parts(kind, text, path, leaves):
-        near = _near(part.folders, beside)
-        parts += [_followed(each, near, {path}) for each in _with_scripts(part, near, seen)]
+        parts += [
+            _followed(each, _near(each, beside), {path})
+            for each in _with_scripts(part, _near(part, beside), seen)
+        ]
     return Reading(kind=kind, parts=tuple(parts))
 
 
-def _near(folders: Sequence[str], beside: Beside) -> Beside:
-    """Return what looks for a file in these folders first."""
+def _near(part: Part, beside: Beside) -> Beside:
+    """Return what looks for a file where an image has it from, then in the folders of a part."""
 
     def find(name: str) -> tuple[str, str] | None:
-        for folder in folders:
+        # What a variable names that nobody sets here is a folder: `${HERE}/uwsgi.ini`.
+        plain = re.sub(r"^\$(?:\w+|\{\w+\})(?=/)", "", name)
+        for path in stages.in_context(plain, part.copies, part.folder):
+            if found := beside(path):
+                return found
+        for folder in part.folders:
             if found := beside(posixpath.join(folder, name.removeprefix("./").lstrip("/"))):
                 return found
         return beside(name)
@@ -228,9 +235,28 @@ def _with_scripts(part: Part, beside: Beside, seen: set[str]) -> list[Part]:
         if script is None or script[0] in seen:
             continue
         seen.add(script[0])
-        found += [each for each in scripts.script(script[1], script[0]) if each.items]
-        items = [_is_read(item, name) for item in items]
+        folders = (posixpath.dirname(script[0]), *part.folders)
+        read = [each for each in scripts.script(script[1], script[0]) if each.items]
+        found += [
+            replace(
+                scripts.with_variables(each, part.variables),
+                folders=folders,
+                copies=part.copies,
+                folder=part.folder,
+            )
+            for each in read
+        ]
+        used = {each.server for each in read}
+        items = [_is_read(item, name) for item in items if not _is_given(item, part, used)]
     return [replace(part, items=tuple(items)), *found]
+
+
+def _is_given(item: Setting | Row, part: Part, used: set[str]) -> bool:
+    """Whether a row is of a variable that a server of a script has got as an option."""
+    return isinstance(item, Row) and any(
+        (item.origin, item.name) == (origin, name) and (scripts.server_of(name) in used)
+        for origin, name, _ in part.variables
+    )
 
 
 def _is_read(item: Setting | Row, name: str) -> Setting | Row:

@@ -7,17 +7,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nuages.errors import Origin
-from nuages.explain import arguments
+from nuages.explain import arguments, others
 from nuages.explain.arguments import Command
-from nuages.explain.facts import Fate, Outcome, Row, Setting, drop, keep, nothing, undecided
+from nuages.explain.facts import Fate, Outcome, Row, Setting, drop, nothing, undecided
 from nuages.explain.quantities import in_seconds
 from nuages.explain.servers import known, of_variable
-from nuages.explain.translation import PROJECT
 from nuages.explain.wrappers import Words
 
 _PROCFILE = re.compile(r"([A-Za-z0-9_-]+)\s*:\s*(.+)")
-_MANAGE = re.compile(r"(?:manage\.py|django-admin)\s+(\w+)")
-_WAITS = re.compile(r"\b(pg_isready|mysqladmin|wait[-_]for[-_\w]*|nc\s+-z\w*|sleep)\b")
 _SCRIPT = re.compile(r"\.(sh|bash)$|entrypoint|/(start|run|boot)[\w-]*$")
 _STOPS_WITHIN = 35.0  # seconds; --drain 5s and --grace 30s, the defaults
 _LONGEST_QUOTATION = 60  # lines
@@ -26,20 +23,7 @@ _LONGEST_VALUE = 10_000  # characters; of `A=$A$A` each line doubles it
 HEREDOC = re.compile(r"(?<!<)<<-?(?!<)\s*[\"']?([A-Za-z_]\w*)")
 _ASSIGNED = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)=(?:\"([^\"`]*)\"|'([^']*)'|([^\s\"'`;&|()]*))")
 _NAMED = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
-_NOTHING_HERE = """
-for case esac set function { } [ [[ : trap local source . return shift true exit echo printf unset cat mkdir chown chmod
-cp mv rm ln touch sed which umask
-"""
-_SYNTAX = frozenset(_NOTHING_HERE.split())
-"""What a line of shell may begin with that is neither a server nor a step of its own."""
-
-_SERVICES = frozenset({
-    "nginx", "caddy", "traefik", "redis-server", "valkey-server", "postgres", "mysqld", "mariadbd", "memcached",
-    "rabbitmq-server", "minio",
-})  # fmt: skip
-_BESIDE = (
-    "[tool.nuages.processes] names it where it is not found; `nuages manifests` and `nuages up --all` run it"
-)
+_DECLARED = re.compile(r"export((?:\s+[A-Za-z_]\w*)+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +32,8 @@ class Part:
 
     `scripts` are shell scripts that it starts, by the names that they have there; `folders` those where its files may
     lie, beside the file's own. `starts` is a command's server, which may have no setting but a file that is absent.
+    `copies` says where paths of its image lie beside its Dockerfile, and `folder` where it is started there;
+    `variables` are options of servers that a script may start.
     """
 
     name: str
@@ -56,6 +42,9 @@ class Part:
     scripts: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
     starts: str = ""
+    copies: tuple[tuple[str, str], ...] = ()
+    folder: str = "/"
+    variables: tuple[tuple[Origin, str, str], ...] = ()
 
     @property
     def server(self) -> str:
@@ -110,10 +99,11 @@ def of_commands(
         if command.server and not serving:
             serving, wrappers = command.server, command.wrappers
             items += arguments.settings(command, origin)
-        elif command.words and command.words[0] not in _SYNTAX:
-            items.append(_other(command, command.origin(origin), name, is_procfile=is_procfile))
+        elif command.words and not others.is_syntax(command.words):
+            outcome = others.outcome(command, name, is_procfile=is_procfile)
+            items.append(row(command.origin(origin), name, command.text, outcome))
     if not serving:
-        items = [item if isinstance(item, Row) else _unused(item) for item in items]
+        items = [_unused(item) for item in items]
     names = tuple(dict.fromkeys(word for word in started if _SCRIPT.search(word)))
     return Part(name=name, items=tuple(items), wrappers=wrappers, scripts=names, starts=serving)
 
@@ -136,7 +126,9 @@ def defaults(variables: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in variables.items() if name != "PORT" and "$" not in value}
 
 
-def _unused(setting: Setting) -> Row:
+def _unused(setting: Setting | Row) -> Row:
+    if isinstance(setting, Row):
+        return setting
     return row(setting.origin, setting.name, setting.text, drop("stays in the environment"))
 
 
@@ -169,59 +161,6 @@ def environment(variables: Iterable[tuple[str, str]], origin: Origin, server: st
             )  # fmt: skip
         else:
             yield row(origin, name, "…", drop("stays in the environment"))
-
-
-def _other(command: Command, origin: Origin, name: str, *, is_procfile: bool = False) -> Row:
-    """Return the row of a command that is no server."""
-    text = command.text
-    if command.server:
-        return row(
-            origin,
-            name,
-            text,
-            undecided("another server beside the first: nuages explain -- COMMAND explains it"),
-        )
-    managed = _MANAGE.search(text)
-    if managed and managed[1] == "migrate":
-        outcome = nothing(
-            "`nuages migrate`, a step of its own: once for all replicas, under a lock; `nuages up` does it"
-        )
-    elif managed and managed[1] in {"collectstatic", "compress", "compilemessages"}:
-        outcome = nothing("done when the image is built, and by `nuages up`; alone: `nuages collect`")
-    elif managed and managed[1] in {"runserver", "runserver_plus", "testserver"}:
-        outcome = nothing("nuages serve, or nuages up --reload while you write code")
-    elif managed and managed[1] == "check":
-        outcome = nothing("`nuages check --run` runs Django's checks too")
-    elif command.program == "nuages":
-        outcome = nothing("it is nuages already")
-    elif _WAITS.search(text):
-        outcome = nothing("`nuages migrate` waits for the database; the server starts without one")
-    elif managed and managed[1] == "makemigrations":
-        outcome = drop("migrations are made where code is written, and committed with it")
-    elif command.program in _SERVICES:
-        own = "; nuages explain nginx.conf says what is left of it" if command.program == "nginx" else ""
-        outcome = drop(f"another service, in a container or a unit of its own{own}")
-    elif is_procfile and name not in {"release", "postdeploy", "web"}:
-        outcome = nothing(
-            f"a process beside the server, found here: nuages up --all, nuages run {_label(name)}, nuages manifests"
-        )
-    elif command.program == "cd":
-        folder = command.words[1] if len(command.words) > 1 else "."
-        outcome = (
-            keep(PROJECT, folder)
-            if "$" not in folder and "\x00" not in folder
-            else drop("name the project's folder")
-        )
-    elif name in {"release", "postdeploy"}:
-        outcome = drop("stays a step before the release, beside `nuages migrate`: nuages run -- COMMAND")
-    else:
-        outcome = undecided(f"no server: a process or a step of its own. {_BESIDE}")
-    return row(origin, name, text, outcome)
-
-
-def _label(name: str) -> str:
-    """Return what nuages calls a process of this name (RFC 1123)."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def procfile(text: str, path: str) -> list[Part]:
@@ -257,6 +196,7 @@ def script(text: str, path: str, *, first: int = 1, variables: Mapping[str, str]
     found: list[Part] = []
     variables = dict(variables or {})
     ends: list[str] = []
+    exported: list[tuple[Origin, str, str]] = []
     functions = set(re.findall(r"^[ \t]*(?:function[ \t]+)?(\w+)[ \t]*\(\)", text, re.MULTILINE))
     for number, raw in _whole(text):
         stripped = raw.strip()
@@ -272,11 +212,41 @@ def script(text: str, path: str, *, first: int = 1, variables: Mapping[str, str]
             variables[assigned[1]] = value if len(value) <= _LONGEST_VALUE else f"${{{assigned[1]}}}"
             if not stripped.startswith("export"):
                 continue
+            if server_of(assigned[1]):
+                exported.append((Origin(path, number + first - 1), assigned[1], value))
+                continue
+        if _DECLARED.fullmatch(stripped):
+            continue
         part = line(stripped, Origin(path, number + first - 1), "")
         items = [item for item in part.items if isinstance(item, Setting) or _speaks(item, functions)]
+        if part.server:
+            items = [*_given(exported, part.server), *items]
+            exported = [one for one in exported if not _given([one], part.server)]
         if items:
             found.append(replace(part, items=tuple(items)))
-    return found
+    rows = tuple(_unused(item) for one in exported for item in environment([one[1:]], one[0], ""))
+    return [*found, *([Part(name="", items=rows)] if rows else [])]
+
+
+def server_of(name: str) -> str:
+    """Return the server that an environment variable gives an option to, "" for any other variable."""
+    own = ("gunicorn", "config") if name == "GUNICORN_CMD_ARGS" else of_variable(name)
+    return own[0] if own and known(*own) else ""
+
+
+def _given(variables: Iterable[tuple[Origin, str, str]], server: str) -> list[Setting]:
+    """Return the options of a server that variables give it."""
+    return [
+        item
+        for origin, name, value in variables
+        for item in environment([(name, value)], origin, server)
+        if isinstance(item, Setting)
+    ]
+
+
+def with_variables(part: Part, variables: Sequence[tuple[Origin, str, str]]) -> Part:
+    """Return a server's part with the options that variables of its image or container give it."""
+    return replace(part, items=(*_given(variables, part.server), *part.items)) if part.server else part
 
 
 def _whole(text: str) -> Iterator[tuple[int, str]]:

@@ -489,3 +489,38 @@ def test_a_name_that_no_file_can_have_is_of_a_file_that_is_not_there(
     (tmp_path / "Procfile").write_text(f"web: gunicorn shop.wsgi -c {name}\n")
     assert main(["explain", str(tmp_path / "Procfile")]) == 0
     assert "not beside this one" in " ".join(capsys.readouterr().out.split())
+
+
+def test_what_a_script_exports_is_an_option_of_the_server_that_it_starts() -> None:
+    text = (
+        "export UWSGI_PROCESSES=${UWSGI_PROCESSES:-4}\nexport UWSGI_PORT=80\n"
+        "export GUNICORN_CMD_ARGS='-w 9'\nexport A B\nuwsgi --http :$UWSGI_PORT --module a.wsgi\n"
+    )
+    rows = said(text, "run.sh")
+    assert ours(text, "run.sh").endswith("--workers 4")
+    assert [
+        (row.name, row.outcome.fate.value) for row in rows if "CMD_ARGS" in row.text or row.name == "-w"
+    ] == [("-w", "dropped")]
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('exec "$@"', "runs the command that the container is given"),
+        ("pip install -r requirements.txt", "done when the image is built"),
+        ("yes w | pip install x", "done when the image is built"),
+        ("python -m venv /venv", "done when the image is built"),
+        ("ulimit -n 65536", "the soft limit of open files"),
+        ("./manage.py loaddata x", "no server: a process or a step of its own"),
+    ],
+)
+def test_a_command_of_a_script_that_is_no_server_is_told_by_what_it_does(line: str, why: str) -> None:
+    assert [row.outcome.why[: len(why)] for row in said(f"#!/bin/sh\n{line}\n", "run.sh")] == [why]
+
+
+def test_the_shells_own_words_are_no_processes() -> None:
+    text = (
+        "#!/bin/bash\nif ! whoami > /dev/null; then id -u; fi\nwait -n\npkill -P $$\nexport A B\n"
+        '[[ a == b ]] || [ "$A" = 1 ] && kill -0 $pid\nread x\n'
+    )
+    assert said(text, "run.sh") == []
