@@ -92,8 +92,9 @@ def read(text: str, path: str, leaves: Leaves) -> list[Part]:
     set_here = scripts.defaults({name: value for _, name, value in variables})
     command = [each.filled(set_here) for each in command]
     server = next((one.server for one in command if one.server), "")
+    untold = _untold(instructions)
     for place, name, value in variables:
-        why = leaves(name, value) or (_UNTOLD if _is_untold(value, instructions) else "")
+        why = leaves(name, value) or (_UNTOLD if _names(value) & untold else "")
         fate = in_image(f"left out, for {why}" if why else "set too, where the image that runs has it")
         items += [
             replace(each, outcome=fate)
@@ -104,6 +105,7 @@ def read(text: str, path: str, leaves: Leaves) -> list[Part]:
     part = scripts.of_commands(command, origin, next(iter(start), "CMD"), variables=items)
     items = sorted(part.items, key=lambda item: item.origin.line or 0)
     copied = stages.copies(instructions)
+    given = () if part.server else tuple(one for one in variables if scripts.server_of(one[1]))
     return [
         replace(
             part,
@@ -111,7 +113,7 @@ def read(text: str, path: str, leaves: Leaves) -> list[Part]:
             items=tuple(items),
             copies=copied,
             folder=stages.folder_of(instructions),
-            variables=tuple(one for one in variables if not part.server and scripts.server_of(one[1])),
+            variables=given,
         )
     ]
 
@@ -129,11 +131,17 @@ def _simple(each: Instruction) -> str:
     return _SIMPLE.get(each.name, "no instruction that Dockerfiles have")
 
 
-def _is_untold(value: str, given: Sequence[Instruction]) -> bool:
-    """Whether a variable's value is an argument of the build's that has no default."""
-    bare = {each.text for each in given if each.name == "ARG" and "=" not in each.text}
-    known = {each.text.partition("=")[0] for each in given if each.name == "ARG" and "=" in each.text}
-    return any((match[1] or match[2]) in bare - known for match in _PLAIN.finditer(value))
+def _untold(given: Sequence[Instruction]) -> set[str]:
+    """Return the arguments of the build that have no default."""
+    arguments = [each.text.partition("=") for each in given if each.name == "ARG"]
+    return {name for name, equals, _ in arguments if not equals} - {
+        name for name, equals, _ in arguments if equals
+    }
+
+
+def _names(value: str) -> set[str]:
+    """Return the variables that a value names, and for which it has nothing else."""
+    return {match[1] or match[2] for match in _PLAIN.finditer(value)}
 
 
 def _is_renamed(source: str, target: str) -> bool:
@@ -149,13 +157,13 @@ def _start(given: Sequence[Instruction]) -> dict[str, Instruction]:
     (Dockerfile reference, «Understand how CMD and ENTRYPOINT interact»).
     """
     found: dict[str, Instruction] = {}
-    for stage in stages.of_image(given):
-        for each in given:
-            if each.stage == stage and each.name in {"CMD", "ENTRYPOINT"}:
-                if each.name == "ENTRYPOINT" and "CMD" in found and found["CMD"].stage != stage:
-                    found.pop("CMD")
-                found.pop(each.name, None)
-                found[each.name] = each
+    chain = {*stages.of_image(given)}
+    for each in given:
+        if each.stage in chain and each.name in {"CMD", "ENTRYPOINT"}:
+            if each.name == "ENTRYPOINT" and "CMD" in found and found["CMD"].stage != each.stage:
+                found.pop("CMD")
+            found.pop(each.name, None)
+            found[each.name] = each
     return found
 
 

@@ -46,7 +46,8 @@ _MANAGED = {
 
 def is_syntax(words: Sequence[str]) -> bool:
     """Whether a command is the shell's own: a keyword, a condition, or a tool that leaves nothing running."""
-    return words[0] in _SYNTAX or words[0].isdigit() or (len(words) > 1 and words[1] in _COMPARED)
+    is_condition = words[-1] in {"]", "]]"} or (len(words) > 1 and words[1] in _COMPARED)
+    return words[0] in _SYNTAX or words[0].isdigit() or is_condition
 
 
 def outcome(command: Command, name: str, *, is_procfile: bool = False) -> Outcome:

@@ -57,12 +57,22 @@ def read(text: str, path: str, beside: Beside, leaves: Leaves = lambda *_: "") -
         )  # fmt: skip
     seen = {path}
     parts = []
-    for part in _parts(kind, text, path, leaves):
+    for given in _parts(kind, text, path, leaves):
+        part = _built(given, beside)
         parts += [
             _followed(each, _near(each, beside), {path})
             for each in _with_scripts(part, _near(part, beside), seen)
         ]
     return Reading(kind=kind, parts=tuple(parts))
+
+
+def _built(part: Part, beside: Beside) -> Part:
+    """Return a service with where its image has files from, as far as its Dockerfile lies beside."""
+    found = beside(posixpath.join(*part.dockerfile)) if part.dockerfile else None
+    if found is None:
+        return part
+    copies, folder = stages.places(found[1], part.dockerfile[0])
+    return replace(part, copies=copies, folder=folder)
 
 
 def _near(part: Part, beside: Beside) -> Beside:

@@ -33,7 +33,9 @@ class Part:
     `scripts` are shell scripts that it starts, by the names that they have there; `folders` those where its files may
     lie, beside the file's own. `starts` is a command's server, which may have no setting but a file that is absent.
     `copies` says where paths of its image lie beside its Dockerfile, and `folder` where it is started there;
-    `variables` are options of servers that a script may start.
+    `variables` are set for scripts, which may start a
+    server. `is_image`: it starts what an image says that is not read; `dockerfile` is of its image,
+    behind the folder that it is built in.
     """
 
     name: str
@@ -45,6 +47,8 @@ class Part:
     copies: tuple[tuple[str, str], ...] = ()
     folder: str = "/"
     variables: tuple[tuple[Origin, str, str], ...] = ()
+    is_image: bool = False
+    dockerfile: tuple[str, ...] = ()
 
     @property
     def server(self) -> str:

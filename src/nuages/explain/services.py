@@ -5,14 +5,15 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nuages.errors import Origin
-from nuages.explain import arguments, scripts, yaml
+from nuages.explain import arguments, beside, scripts, yaml
 from nuages.explain.arguments import Command
-from nuages.explain.facts import Fate, Outcome, Row, Setting, nothing, undecided
+from nuages.explain.facts import Fate, Row, Setting, drop, nothing, undecided
 from nuages.explain.scripts import Part, row
+from nuages.explain.servers import TABLES
 from nuages.explain.yaml import Node
 
 # In the order in which their words are run: Compose has the first two, a container in Kubernetes the last two.
@@ -24,25 +25,22 @@ _APART = frozenset({
 })  # fmt: skip
 """Below these no command is a service's."""
 
-_GRACE = (
-    "has to be longer than --drain and --grace together (35s), or requests in flight are cut off; `nuages manifests` "
-    "writes what fits"
-)
-_PROBE = "/-/{} on the management port, which no ALLOWED_HOSTS and no busy worker delays; `nuages manifests` writes it"
-_BESIDE: Mapping[str, Outcome] = {
-    "livenessProbe": nothing(_PROBE.format("live")),
-    "readinessProbe": nothing(_PROBE.format("ready")),
-    "startupProbe": nothing(_PROBE.format("startup")),
-    "lifecycle": nothing(
-        "no preStop is needed: after SIGTERM it serves on for --drain while endpoints learn of it"
-    ),
-    "healthcheck": nothing(_PROBE.format("ready")),
-    "workingDir": nothing("stays: the project is found there"),
-    "working_dir": nothing("stays: the project is found there"),
-}
-_TIMES = ("stop_grace_period", "terminationGracePeriodSeconds")
 _EXPANDED = re.compile(r"\$\((\w+)\)")
 _ESCAPED = re.compile(r"\$\$(?=[\w{(])")
+
+
+_OURS = re.compile(
+    r"manage\.py|django-admin|\bcelery\b|\bpython[\d.]*\b|(?<![\w.-])(?:" + "|".join(TABLES) + r")(?![\w.-])"
+)
+_RUNSERVER = re.compile(r"manage\.py (?:runserver|runserver_plus)\b")
+_NAMES_OF_SERVICES = """
+postgres postgresql postgis pgvector timescaledb mysql mariadb percona mongo mongodb redis valkey memcached rabbitmq
+nginx caddy traefik haproxy minio elasticsearch opensearch solr mailhog mailpit maildev mailcatcher keycloak pgbouncer
+adminer pgadmin pgadmin4 localstack kafka zookeeper prometheus grafana jaeger node clamav seaweedfs
+"""
+_SERVICES = frozenset(_NAMES_OF_SERVICES.split())
+_LONGEST_NAME = 128  # characters
+_ANOTHER = drop("another service, from an image of its own")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +50,24 @@ class _Variable:
     line: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    """What is known of the file while it is walked.
+
+    `own` are images that are built here, or in which a program of Python's is started. `seen` are the nodes that were
+    walked: an alias is the same object again.
+    """
+
+    path: str
+    seen: set[int]
+    own: Mapping[str, Node | None]
+    is_template: bool
+
+
 def has_commands(text: str) -> bool:
-    """Return whether a YAML file has a key for a command, by its lines."""
-    keys = "|".join((*_VECTOR, *_LINES))
-    return re.search(rf"^[ \t]*(?:-[ \t]+)?(?:{keys})[ \t]*:", text, re.MULTILINE) is not None
+    """Return whether a YAML file has a key for a command, services or containers, by its lines."""
+    keys = "|".join((*_VECTOR, *_LINES, "containers"))
+    return re.search(rf"^services\s*:|^[ \t]*(?:-[ \t]+)?(?:{keys})[ \t]*:", text, re.MULTILINE) is not None
 
 
 def read(text: str, path: str) -> list[Part]:
@@ -63,15 +75,34 @@ def read(text: str, path: str) -> list[Part]:
 
     Of several documents those before the first that is none are read.
     """
-    seen: set[int] = set()
     documents, error = yaml.composed(text)
     if error and not documents:
         raise yaml.NotYamlError(error)
-    found = [part for document in documents for part in _below(document, "", path, seen)]
+    file = _File(path=path, seen=set(), own=_own(documents), is_template="{{" in text)
+    found = [part for document in documents for part in _below(document, "", "", file)]
     if error:
         said = undecided(f"is not read from here on, for it is no YAML: {error}")
         found.append(Part(name="", items=(row(Origin(path, _line(error)), "", "", said),)))
     return found
+
+
+def _own(documents: Iterable[Node]) -> dict[str, Node | None]:
+    """Return the images that are built here, with what of, and those that a program of the project's is started in."""
+    found: dict[str, Node | None] = {}
+    for fields in _mappings(documents, set()):
+        words = [each.text for key in _VECTOR if key in fields for each in _words(fields[key])]
+        if "image" in fields and ("build" in fields or _OURS.search(" ".join(words))):
+            image = fields["image"].text
+            found[image] = fields.get("build") or found.get(image)
+    return found
+
+
+def _mappings(nodes: Iterable[Node], seen: set[int]) -> Iterator[Mapping[str, Node]]:
+    for node in nodes:
+        if not isinstance(node.value, str) and id(node.value) not in seen:
+            seen.add(id(node.value))
+            yield node.fields
+            yield from _mappings([*node.nodes, *node.fields.values()], seen)
 
 
 def _line(error: str) -> int | None:
@@ -79,35 +110,30 @@ def _line(error: str) -> int | None:
     return int(said[1]) if said else None
 
 
-def _below(node: Node, name: str, path: str, seen: set[int]) -> Iterator[Part]:
+def _below(node: Node, name: str, parent: str, file: _File) -> Iterator[Part]:
     # An alias is the same object again; to walk it each time takes time without end for a small file.
-    if isinstance(node.value, str) or id(node.value) in seen:
+    if isinstance(node.value, str) or id(node.value) in file.seen:
         return
-    seen.add(id(node.value))
+    file.seen.add(id(node.value))
     for each in node.nodes:
-        yield from _below(each, name, path, seen)
+        yield from _below(each, name, parent, file)
     fields = node.fields
     own = fields["name"].text if "name" in fields else ""
-    if part := _service(fields, own or name, path):
+    # What a service of Compose is called stands before it, what a container is called in it.
+    if part := _service(fields, own or name, file, is_service=parent == "services" or name == "containers"):
         yield part
     found = [
         part
         for key, value in fields.items()
         if key not in _APART and not (name == "" and key.startswith(("x-", ".")))
-        for part in _below(value, key, path, seen)
+        for part in _below(value, key, name, file)
     ]
-    if any(part.server for part in found) and "containers" in fields:
-        yield from (Part(name="", items=(each,)) for each in _beside(fields, path))
+    if {"containers", "template"} & fields.keys() and any(part.server or part.is_image for part in found):
+        yield from (Part(name="", items=(each,)) for each in beside.rows(fields, file.path))
     yield from found
 
 
-def _beside(fields: Mapping[str, Node], path: str) -> Iterator[Row]:
-    for key, node in fields.items():
-        if said := scripts.stopping(node.text, _GRACE) if key in _TIMES else _BESIDE.get(key):
-            yield row(Origin(path, node.line), key, node.text, said)
-
-
-def _service(fields: Mapping[str, Node], name: str, path: str) -> Part | None:
+def _service(fields: Mapping[str, Node], name: str, file: _File, *, is_service: bool) -> Part | None:
     """Return what a mapping runs, None for one that runs nothing."""
     given = [
         fields[key]
@@ -116,7 +142,8 @@ def _service(fields: Mapping[str, Node], name: str, path: str) -> Part | None:
     ]
     given = [node for node in (*given, *(fields[key] for key in _LINES if key in fields)) if _words(node)]
     if not given:
-        return None
+        return _image(fields, name, file) if is_service else None
+    path = file.path
     origin = Origin(path, given[-1].line)
     variables = list(_variables(fields))
     names = {each.name for each in variables} if "envFrom" not in fields else None
@@ -136,22 +163,79 @@ def _service(fields: Mapping[str, Node], name: str, path: str) -> Part | None:
             said = undecided(f"cannot be read as a command line: {error}")
             return Part(name=name, items=(row(origin, "", given[-1].text, said),))
         part = scripts.of_commands(commands, origin, name)
-    part = replace(part, folders=tuple(_folders(fields.get("build"))))
-    if not part.server:
+    image = fields["image"].text if "image" in fields else ""
+    build = fields.get("build") or file.own.get(image)
+    if is_service and not part.server and image and not build and image not in file.own:
+        return Part(name=name, items=(row(origin, name, f"image {image}", _ANOTHER),))
+    part = replace(
+        part, folders=tuple(_folders(build)), dockerfile=_dockerfile(build) if build else (),
+        variables=tuple((Origin(path, each.line), each.name, each.value) for each in variables),
+    )  # fmt: skip
+    is_for_development = any(isinstance(item, Row) and _RUNSERVER.search(item.text) for item in part.items)
+    if not part.server and not is_for_development:
         return part
     told = [item for each in variables for item in _told(each, part.server, path)]
-    items = [*told, *part.items, *_beside(fields, path)]
+    told = [item for item in told if part.server or isinstance(item, Row)]
+    items = [*told, *part.items, *beside.rows(fields, path, _untold(variables, part.server))]
     return replace(part, items=tuple(sorted(items, key=lambda item: item.origin.line or 0)))
+
+
+def _image(fields: Mapping[str, Node], name: str, file: _File) -> Part | None:
+    """Return what is said of a service that has no command: its image starts something."""
+    image = fields["image"].text if "image" in fields else ""
+    if "build" not in fields and not image:
+        return None
+    node = fields.get("build") or fields["image"]
+    origin = Origin(file.path, node.line)
+    is_filled = file.is_template and any(key in fields for key in _VECTOR)
+    if "build" not in fields and image not in file.own and _is_a_service(image):
+        return Part(name=name, items=(row(origin, name, f"image {image}", _ANOTHER),))
+    if is_filled:
+        said = undecided("a template writes the command: helm template . > FILE, and explain that")
+    elif "build" in fields:
+        path = posixpath.normpath(posixpath.join(*_dockerfile(fields["build"])))
+        said = nothing(f"starts what its Dockerfile says: nuages explain {path}")
+    else:
+        said = nothing(
+            "starts what its image says: where it is the project's, nuages explain Dockerfile; else it stays"
+        )
+    text = f"image {image}" if image else f"build {_dockerfile(fields['build'])[0]}"
+    items = [row(origin, name, text, said)]
+    if "build" in fields or image in file.own or file.is_template or "name" in fields:
+        names = [each.name for each in _variables(fields)]
+        items += beside.rows({key: each for key, each in fields.items() if key != "build"}, file.path, names)
+    ordered = tuple(sorted(items, key=lambda item: item.origin.line or 0))
+    return Part(name=name, items=ordered, is_image=True)
+
+
+def _is_a_service(image: str) -> bool:
+    """Whether an image is known as another program's: `postgres:17`, `bitnami/redis`, `owasp/nginx-modsecurity`."""
+    name = re.split(r"[:@]", image.rpartition("/")[2][:_LONGEST_NAME], maxsplit=1)[0]
+    return not _SERVICES.isdisjoint(re.split("[-_]", name))
+
+
+def _untold(variables: Iterable[_Variable], server: str) -> Iterator[str]:
+    """Yield the names of the variables that no server reads, and nuages neither."""
+    for each in variables:
+        told = scripts.environment([(each.name, each.value)], Origin(""), server)
+        if all(isinstance(item, Row) and item.outcome.fate is Fate.DROPPED for item in told):
+            yield each.name
+
+
+def _dockerfile(build: Node) -> tuple[str, str]:
+    """Return the folder that an image is made from, and its Dockerfile in there."""
+    context = build.text or (build.fields["context"].text if "context" in build.fields else "")
+    return context or ".", build.fields["dockerfile"].text if "dockerfile" in build.fields else "Dockerfile"
 
 
 def _folders(build: Node | None) -> Iterator[str]:
     """Yield the folders that an image is made from: of its context, and of its Dockerfile."""
     if build is None:
         return
-    context = build.text or (build.fields["context"].text if "context" in build.fields else "")
-    yield context or "."
+    context, dockerfile = _dockerfile(build)
+    yield context
     if "dockerfile" in build.fields:
-        yield posixpath.join(context, posixpath.dirname(build.fields["dockerfile"].text))
+        yield posixpath.join("" if context == "." else context, posixpath.dirname(dockerfile))
 
 
 def _words(node: Node) -> list[Node]:

@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from nuages.explain import scripts
 
@@ -92,6 +93,17 @@ def operands(text: str) -> tuple[dict[str, str], list[str]]:
         except ValueError:
             words = rest.split()
     return options, words
+
+
+@lru_cache(maxsize=8)
+def places(text: str, context: str) -> tuple[Copies, str]:
+    """Return what an image copies from the folder `context`, and the folder that it starts its command in.
+
+    It is kept: each of a hundred services may be of the same image.
+    """
+    given = list(instructions(text))
+    moved = ((image, posixpath.normpath(posixpath.join(context, path))) for image, path in copies(given))
+    return tuple(moved), folder_of(given)
 
 
 def copies(given: Sequence[Instruction]) -> Copies:

@@ -41,6 +41,11 @@ def seconds(text: str, path: str, **beside: str) -> float:
         ("compose.yaml", "services:\n", "\n"),
         ("compose.yaml", "services:\n  web:\n    command: >\n      gunicorn a", " "),
         ("Dockerfile", "FROM a\nCMD gunicorn a\nENV A=1 ", "a"),
+        ("Dockerfile", "", "FROM a AS a\n"),
+        ("Dockerfile", "FROM a\nARG B\n", "ENV A=$B\n"),
+        ("Dockerfile", "FROM a\nRUN ", "then "),
+        ("Dockerfile", "FROM a\nRUN ", "a &&"),
+        ("Dockerfile", "FROM a\nCOPY ", "a "),
         ("run.sh", "#!/bin/sh\n", "\n"),
         ("Procfile", "web: gunicorn ", "`"),
         ("nginx.conf", "server {", "{"),
@@ -74,6 +79,12 @@ def test_one_file_of_many_services_is_read_once() -> None:
     names = "".join(f"  web{at}:\n    command: gunicorn -c gunicorn.conf.py\n" for at in range(400))
     conf = "".join(f"variable_{at} = 1\n" for at in range(2000))
     assert seconds(f"services:\n{names}", "compose.yaml", conf=conf) < ENOUGH
+
+
+def test_one_dockerfile_of_many_services_is_read_once() -> None:
+    services = "".join(f"  s{at}:\n    build: .\n    command: /a{at}.sh\n" for at in range(400))
+    dockerfile = "FROM python\n" + "COPY a b c d e /x/\n" * 400
+    assert seconds(f"services:\n{services}", "compose.yaml", conf=dockerfile) < ENOUGH
 
 
 def test_a_line_that_is_none_hides_nothing_behind_it() -> None:

@@ -70,6 +70,7 @@ def test_a_deployment_has_a_row_for_each_word_at_its_own_line() -> None:
         (19, "APP", "by itself"),
         (20, "--bind", "by itself"),
         (21, "--workers", "kept"),
+        (24, "env", "by itself"),
         (25, "PORT", "by itself"),
         (26, "WEB_CONCURRENCY", "by itself"),
         (30, "readinessProbe", "by itself"),
@@ -208,6 +209,9 @@ def test_a_script_is_read_from_the_folder_that_its_image_is_made_of() -> None:
         ("services:\n  web:\n    command: sh -c 'wait-for db:5432 && gunicorn a.wsgi'\n", "YAML"),
         ("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - args: [x]\n", "YAML"),
         ("services:\n  - type: web\n    startCommand: gunicorn a.wsgi\n", "YAML"),
+        ("services:\n  web:\n    build: .\n", "YAML"),
+        ("services: {web: {build: ., command: gunicorn a.wsgi}}\n", "YAML"),
+        ("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: x\n", "YAML"),
         ("apiVersion: v1\nkind: Service\n", ""),
         ("on: push\njobs:\n  a:\n    steps:\n    - run: gunicorn\n", ""),
     ],
@@ -244,3 +248,110 @@ def test_what_stands_behind_documents_that_can_be_read_is_told_of() -> None:
     assert [str(row.origin) for row in rows] == ["x.yaml:4", "x.yaml:4", "x.yaml:8"]
     assert isinstance(rows[-1], Row)
     assert rows[-1].outcome.decision.startswith("is not read from here on, for it is no YAML: line 8: ")
+
+
+def fates(rows: list[Row]) -> list[tuple[str, str, str]]:
+    return [(row.name, row.text, row.outcome.fate.value) for row in rows]
+
+
+def test_each_key_beside_a_server_is_told_of_and_no_value_of_a_variable() -> None:
+    rows, command = explained(
+        "services: {web: {image: shop, command: gunicorn shop.wsgi -w 3, environment: {SECRET_KEY: hush, PORT: 80},\n"
+        "  env_file: [a.env], ports: ['80:8000'], volumes: ['media:/srv/media', '.:/srv'], restart: always,\n"
+        "  tty: true, mem_limit: 512m,\n  deploy: {replicas: 3, resources: {limits: {memory: 1GiB}}},\n"
+        "  user: '1000', ulimits: {nofile: 9}, networks: [a], x-y: 1, init: true,\n"
+        "  depends_on: {db: {condition: service_healthy}}}}\n"
+    )
+    assert command == "nuages serve --workers 3"
+    assert sorted(fates(rows)) == [
+        ("", "tty, networks", "dropped"),
+        ("-w", "3", "kept"),
+        ("APP", "shop.wsgi", "by itself"),
+        ("PORT", "80", "by itself"),
+        ("depends_on", "db", "by itself"),
+        ("env_file", "a.env", "by itself"),
+        ("environment", "SECRET_KEY", "by itself"),
+        ("init", "true", "by itself"),
+        ("mem_limit", "512m", "by itself"),
+        ("ports", "80:8000", "by itself"),
+        ("replicas", "3", "by itself"),
+        ("resources", "", "by itself"),
+        ("restart", "always", "by itself"),
+        ("ulimits", "", "by itself"),
+        ("user", "1000", "by itself"),
+        ("volumes", "media:/srv/media, .:/srv", "to decide"),
+    ]
+    said = {row.name: row.outcome.why for row in rows}
+    assert said["mem_limit"].endswith("nuages manifests --memory 512M")
+    assert said["resources"].endswith("nuages manifests --memory 1G")
+    assert said["replicas"] == "nuages manifests --replicas 3"
+
+
+def test_a_service_without_a_command_starts_what_its_image_says() -> None:
+    rows, command = explained(
+        "services:\n  db:\n    image: bitnami/postgresql:17\n  web:\n    build:\n      context: ./app\n"
+        "      dockerfile: web.Dockerfile\n    volumes:\n      - .:/srv\n  other:\n    image: me/other\n"
+    )
+    assert command == ""
+    assert [(row.name, row.text, row.outcome.why[:58]) for row in rows] == [
+        ("db", "image bitnami/postgresql:17", "another service, from an image of its own"),
+        ("web", "build ./app", "starts what its Dockerfile says: nuages explain app/web.Do"),
+        ("volumes", ".:/srv", "the code is in the image; while you write it: nuages up --"),
+        ("other", "image me/other", "starts what its image says: where it is the project's, nua"),
+    ]
+
+
+def test_a_pod_whose_container_has_no_command_is_told_of_with_what_is_around_it() -> None:
+    rows, _ = explained(
+        "apiVersion: apps/v1\nkind: Deployment\nspec:\n  replicas: 3\n  template:\n    spec:\n"
+        "      nodeSelector: {a: b}\n"
+        "      containers:\n      - name: web\n        image: shop\n        env:\n        - {name: A, value: hush}\n"
+        "        volumeMounts:\n        - {name: m, mountPath: /srv/media}\n"
+    )
+    assert fates(rows) == [
+        ("replicas", "3", "by itself"),
+        ("", "nodeSelector", "dropped"),
+        ("web", "image shop", "by itself"),
+        ("env", "A", "by itself"),
+        ("volumeMounts", "/srv/media", "to decide"),
+    ]
+
+
+def test_a_command_that_a_template_writes_is_said_not_to_be_read() -> None:
+    rows, _ = explained(
+        CONTAINER.format("        image: x\n        command:\n          {{- toYaml .Values.command }}\n")
+    )
+    assert [row.outcome.why for row in rows] == [
+        "a template writes the command: helm template . > FILE, and explain that"
+    ]
+
+
+def test_another_programs_image_is_one_row_whatever_it_runs() -> None:
+    rows, _ = explained(
+        "services:\n  web:\n    image: shop\n    command: python manage.py runserver\n    ports: ['1:2']\n  job:\n"
+        "    image: shop\n    command: /run.sh\n  mc:\n    image: minio/mc\n    entrypoint: sh -c 'mc a; mc b; mc c'\n"
+        "  flow:\n    image: me/live\n    command: --config /c.yaml\n"
+    )
+    assert [(row.name, row.outcome.fate.value) for row in rows] == [
+        ("web", "by itself"),
+        ("ports", "by itself"),
+        ("job", "to decide"),
+        ("mc", "dropped"),
+        ("flow", "dropped"),
+    ]
+
+
+def test_a_script_of_a_service_is_found_where_its_image_has_it_from() -> None:
+    text = (
+        "services:\n  web:\n    image: shop\n    build: app\n    command: /start.sh\n"
+        "    environment: {UWSGI_WORKERS: 3}\n"
+        "  worker:\n    image: shop\n    command: /work.sh\n"
+    )
+    rows, command = explained(
+        text,
+        app__Dockerfile="FROM python\nCOPY bin/web.sh /start.sh\nCOPY bin/work.sh /\n",
+        app__bin__web_sh="uwsgi --http :80 --module a.wsgi\n",
+        app__bin__work_sh="celery -A a worker\n",
+    )
+    assert command == "nuages serve --bind 0.0.0.0:80 --workers 3"
+    assert [row.text for row in rows if row.outcome.decision] == ["celery -A a worker"]
