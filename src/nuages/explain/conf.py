@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from nuages.errors import Origin
+from nuages.explain import statements
 from nuages.explain.facts import Row, Setting, drop, normal, nothing, undecided
 from nuages.explain.gunicorn_options import HOOKS
 from nuages.explain.servers import in_file, similar_in_file
@@ -20,7 +21,6 @@ _CPUS = frozenset({"cpu_count", "sched_getaffinity", "process_cpu_count"})
 _GETTERS = frozenset({"os.environ.get", "os.getenv", "environ.get", "getenv", "env.get", "env", "config"})
 _CASTS = frozenset({"int", "str", "float", "bool"})
 _VARIABLE = re.compile(r"\$\{\w+(?::-([^{}]*))?\}")
-_LOGS = frozenset({"info", "debug", "warning", "error", "critical", "exception", "print", "log"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +47,17 @@ def read(text: str, path: str, server: str = "gunicorn") -> tuple[Setting | Row,
 
 
 def _body(
-    statements: list[ast.stmt],
+    body: list[ast.stmt],
     text: str,
     path: str,
     names: dict[str, Value],
     found: list[Setting | Row],
     server: str,
 ) -> None:
-    for node in statements:
+    for node in body:
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found += statements.changes(targets, server, Origin(path, node.lineno))
             for name, given in _pairs(targets, node.value):
                 value = _value(given, names)
                 names[name] = value
@@ -67,7 +68,7 @@ def _body(
             found += _setting(node.target.id, node.value, value, text, Origin(path, node.lineno), server)
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             if node.name in HOOKS and server == "gunicorn":
-                found.append(_hook(node, Origin(path, node.lineno)))
+                found.append(statements.hook(node, Origin(path, node.lineno)))
         elif isinstance(node, ast.If):
             _branches(node, text, path, names, found, server)
         elif isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
@@ -78,6 +79,8 @@ def _body(
         elif isinstance(node, (ast.For, ast.While)):
             _branches(ast.If(test=node.test if isinstance(node, ast.While) else node.iter, body=node.body, orelse=[]),
                       text, path, names, found, server)  # fmt: skip
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            found += statements.call(node.value, server, Origin(path, node.lineno))
         elif isinstance(node, (ast.Try, ast.With)):
             _body(node.body, text, path, names, found, server)
             for handler in getattr(node, "handlers", ()):
@@ -89,6 +92,8 @@ def _pairs(targets: Iterable[ast.expr], value: ast.expr) -> Iterator[tuple[str, 
     for target in targets:
         if isinstance(target, ast.Name):
             yield target.id, value
+        elif name := statements.own_name(target):
+            yield name, value
         elif isinstance(target, (ast.Tuple, ast.List)):
             parts = value.elts if isinstance(value, (ast.Tuple, ast.List)) else []
             is_even = len(parts) == len(target.elts)
@@ -163,37 +168,6 @@ def _setting(
         server=server, name=name, key=fact.key, text=shown, values=value.texts, origin=origin,
         counts_cpus=value.counts_cpus,
     )  # fmt: skip
-
-
-def _hook(node: ast.FunctionDef | ast.AsyncFunctionDef, origin: Origin) -> Setting | Row:
-    source = ast.dump(node)
-    if not [line for line in node.body if not _does_nothing(line)]:
-        return Row(
-            origin=origin,
-            name=f"def {node.name}",
-            text="",
-            outcome=drop("it only writes to the log, or nothing"),
-        )
-    if "mark_process_dead" in source:
-        why = "metrics of ended workers are taken over by themselves, and counted once"
-        return Row(origin=origin, name=f"def {node.name}", text="", outcome=nothing(why))
-    if "patch_psycopg" in source or "patch_all" in source:
-        why = "patches for greenlets: here threads are real, and it must go"
-        return Row(origin=origin, name=f"def {node.name}", text="", outcome=drop(why))
-    key = normal(node.name)
-    return Setting(server="gunicorn", name=f"def {node.name}", key=key, text="", values=("",), origin=origin)
-
-
-def _does_nothing(node: ast.stmt) -> bool:
-    """Whether a statement of a hook only logs."""
-    if isinstance(node, (ast.Pass, ast.Import, ast.ImportFrom, ast.Assign)):
-        return not any(isinstance(each, ast.Call) for each in ast.walk(node))
-    if not isinstance(node, ast.Expr):
-        return False
-    call = node.value
-    if isinstance(call, ast.Constant):
-        return True
-    return isinstance(call, ast.Call) and ast.unparse(call.func).rpartition(".")[2] in _LOGS
 
 
 def _value(node: ast.expr, names: dict[str, Value]) -> Value:

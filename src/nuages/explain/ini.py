@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from nuages.errors import Origin
 from nuages.explain.facts import Row, Setting, drop, normal
-from nuages.explain.servers import known
+from nuages.explain.servers import Known, known, of_variable
 from nuages.explain.translation import unknown
 from nuages.explain.uwsgi_files import FORMS, Line
 
@@ -36,7 +36,7 @@ def read(text: str, path: str, section: str = "uwsgi", *, form: str = "uwsgi.ini
     used = {normal(name) for line in own for name, _ in _PLACEHOLDER.findall(line.value) if name}
     found: list[Setting | Row] = []
     foreign: dict[str, Line] = {}
-    condition = ""
+    condition = variable = ""
     for line in given:
         origin = Origin(path, line.number)
         if line.section != section:
@@ -44,11 +44,14 @@ def read(text: str, path: str, section: str = "uwsgi", *, form: str = "uwsgi.ini
             continue
         if line.key.startswith("if"):
             condition = f"{line.key} = {line.value}"
+            variable = line.value if line.key == "if-not-env" else ""
         elif line.key in {"endif", "end-if"}:
-            condition = ""
+            condition = variable = ""
         value, is_known, counts_cpus = _expanded(line.value, defined, path)
-        is_sure = is_known and (not condition or line.key.startswith("if"))
         fact = known("uwsgi", line.key)
+        is_default = is_known and bool(variable) and _is_of(variable, fact)
+        is_sure = is_default or (is_known and (not condition or line.key.startswith("if")))
+        value = f"${{{variable}:-{value}}}" if is_default and "$" not in value else value
         if fact is None:
             if normal(line.key) in used:
                 outcome = drop("a placeholder of this file's own, for the lines that name it")
@@ -67,6 +70,13 @@ def read(text: str, path: str, section: str = "uwsgi", *, form: str = "uwsgi.ini
         why = f"uWSGI reads [{section}] unless it is started with {posixpath.basename(path)}:{name}"
         found.append(Row(origin=Origin(path, line.number), name=f"[{name}]", text="", outcome=drop(why)))
     return found
+
+
+def _is_of(variable: str, fact: Known | None) -> bool:
+    """Whether an environment variable is the option's own: what a file says unless it is set is its default."""
+    own = of_variable(variable)
+    other = known(*own) if own else None
+    return other is not None and fact is not None and other.key == fact.key
 
 
 def _expanded(value: str, defined: Mapping[str, str], path: str) -> tuple[str, bool, bool]:

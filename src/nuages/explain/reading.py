@@ -301,6 +301,10 @@ def _told(item: Setting | Row, more: list[Setting | Row]) -> Row:
     return Row(origin=item.origin, name=item.name, text=text, outcome=outcome)
 
 
+def _silent(path: str) -> Row:
+    return Row(origin=Origin(path), name="", text="", outcome=nothing("sets no option"))
+
+
 def _named(item: Setting, beside: Beside, seen: set[str]) -> list[Setting | Row] | None:
     """Return what the file says that a setting names; empty where it is not there, None where it names none."""
     value = item.values[0]
@@ -313,7 +317,8 @@ def _named(item: Setting, beside: Beside, seen: set[str]) -> list[Setting | Row]
             return []
         seen.add(found[0])
         is_toml = item.server == "hypercorn" and not name.endswith(".py")
-        return _toml(found[1], found[0]) if is_toml else _conf(found[1], found[0], item.server)
+        given = _toml(found[1], found[0]) if is_toml else _conf(found[1], found[0], item.server)
+        return given or [_silent(found[0])]
     if item.server == "uwsgi" and (form := uwsgi_files.form(item.key, value.partition(":")[0])):
         name, _, section = value.partition(":")
         found = beside(name)
@@ -323,8 +328,8 @@ def _named(item: Setting, beside: Beside, seen: set[str]) -> list[Setting | Row]
         items = _uwsgi(found[1], found[0], section or "uwsgi", form=form)
         more: list[Setting | Row] = []
         for one in items:
-            more.append(one)
-            if isinstance(one, Setting) and one.values and len(seen) < _MOST_FILES:
-                more += _named(one, beside, seen) or ()
-        return more
+            named = isinstance(one, Setting) and one.values and len(seen) < _MOST_FILES
+            further = _named(one, beside, seen) if named and isinstance(one, Setting) else None
+            more += [one] if further is None else [_told(one, further), *further]
+        return more or [_silent(found[0])]
     return None

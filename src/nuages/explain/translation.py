@@ -141,12 +141,17 @@ def _converted(setting: Setting, found: Known, context: Context) -> Outcome:
     return replace(outcomes[0], pairs=pairs)
 
 
+_PROXY = "; a proxy that speaks uWSGI's protocol to it needs proxy_pass in the place of uwsgi_pass"
+
+
 def _computed(setting: Setting, fact: Fact) -> Outcome:
     if setting.counts_cpus and fact.option == "workers":
         return nothing(_BY_CPUS)
     flag = f"--{fact.option}" if fact.option in OPTIONS else "the project's folder"
+    told = _PROXY if setting.server == "uwsgi" and setting.key == "socket" else ""
     return undecided(
         f"{setting.name} is computed ({_short(setting.text)}): give {flag} its value where it differs from the default"
+        + told
     )
 
 

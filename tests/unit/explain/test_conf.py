@@ -134,3 +134,39 @@ def test_what_python_warns_of_in_a_configuration_is_not_printed() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         read("workers = 3\nbind = 'x\\d'\n", "gunicorn.conf.py", lambda _name: None)
+
+
+@pytest.mark.parametrize(
+    ("statement", "name", "fate"),
+    [
+        ("gunicorn.SERVER = ''", "gunicorn.SERVER", Fate.ITSELF),
+        ("for k in os.environ:\n    locals()[k] = os.environ[k]", "locals()[k]", Fate.DECIDE),
+        ("globals().update(x)", "globals().update()", Fate.DECIDE),
+        ("os.environ['A'] = 'hush'", "os.environ['A']", Fate.DECIDE),
+        ("os.environ.setdefault('A', 'hush')", "os.environ.setdefault()", Fate.DECIDE),
+        ("monkey.patch_all()", "monkey.patch_all()", Fate.DROPPED),
+        ("load_dotenv('.env')", "load_dotenv()", Fate.ITSELF),
+        ("sys.path.insert(0, 'src')", "sys.path.insert()", Fate.ITSELF),
+        ("sentry_sdk.init(dsn='hush')", "sentry_sdk.init()", Fate.DECIDE),
+        ("X.y = 1", "X.y", Fate.DECIDE),
+    ],
+)
+def test_a_statement_that_sets_no_option_is_told_of(statement: str, name: str, fate: Fate) -> None:
+    (row,) = rows(conf.read(f"'''Text.'''\nimport os\n{statement}\nprint(1)\n", "g.py"))
+    assert (row.name, row.outcome.fate) == (name, fate)
+    assert "hush" not in repr(row)
+
+
+def test_a_name_that_is_set_in_the_namespace_itself_is_an_option() -> None:
+    assert only("locals()['bind'] = ':80'").values == (":80",)
+    assert only("if 'P' in os.environ:\n    locals()['bind'] = ':80'").values == ()
+
+
+def test_a_file_without_an_option_is_there_all_the_same() -> None:
+    found, summed = conclusion.explained(
+        read("web: gunicorn -c g.py a.wsgi\n", "Procfile", lambda _: ("g.py", "import os\n")).parts
+    )
+    assert [row.outcome.why for _, given in found for row in given][:2] == [
+        "read with this, below", "sets no option",
+    ]  # fmt: skip
+    assert not any("not beside" in each for each in summed.decisions)

@@ -136,3 +136,19 @@ def test_no_text_gives_a_traceback(text: str) -> None:
     rows(ini.read(f"[uwsgi]\n{text}", "uwsgi.ini"))
     with suppress(NotYamlError):
         rows(ini.read(text, "uwsgi.yaml", form="uwsgi.yaml"))
+
+
+def test_what_a_file_says_unless_the_options_own_variable_is_set_is_its_default() -> None:
+    text = (
+        "[uwsgi]\nif-not-env = UWSGI_PROCESSES\nprocesses = 4\nendif =\nif-not-env = UWSGI_WORKERS\nworkers = 3\n"
+        "threads = 2\nendif =\nif-env = UWSGI_HARAKIRI\nharakiri = 60\nendif =\nlisten = 5\n"
+    )
+    found = settings(text)
+    assert found["processes"] == ("${UWSGI_PROCESSES:-4}",)
+    assert found["workers"] == ("${UWSGI_WORKERS:-3}",)
+    assert (found["threads"], found["harakiri"], found["listen"]) == ((), (), ("5",))
+
+
+def test_a_computed_socket_still_says_what_the_proxy_needs() -> None:
+    (_, socket, _) = rows(ini.read("[uwsgi]\nif-env = A\nsocket = :80\nendif =\n", "u.ini"))
+    assert socket.outcome.decision.endswith("needs proxy_pass in the place of uwsgi_pass")

@@ -524,3 +524,12 @@ def test_the_shells_own_words_are_no_processes() -> None:
         '[[ a == b ]] || [ "$A" = 1 ] && kill -0 $pid\nread x\n'
     )
     assert said(text, "run.sh") == []
+
+
+def test_a_file_that_another_file_of_uwsgis_names_is_read_or_said_to_be_missing() -> None:
+    outer = "[uwsgi]\nini = inner.ini\n"
+    inner = "[uwsgi]\ninclude = base.ini\nprocesses = 3\n"
+    rows = said("web: uwsgi --ini outer.ini\n", "Procfile", **{"outer.ini": outer, "inner.ini": inner})
+    assert [(row.name, row.outcome.fate.value) for row in rows] == [
+        ("--ini", "by itself"), ("ini", "by itself"), ("include", "to decide"), ("processes", "kept"),
+    ]  # fmt: skip
