@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nuages.errors import Origin
-from nuages.project import layout, modules, process_table, procfile, queues
+from nuages.project import celery_queues, layout, modules, process_table, procfile, queues
 from nuages.project.model import SCRATCH, Assignment, Dependencies, Manager, Problem, Process, ProcessRole
 from nuages.project.tree import Tree
 
@@ -155,9 +155,11 @@ def _celery(
         return
     name, origin = app
     start = ("celery", "--app", name)
+    listened = celery_queues.listened(tree, origin.place, settings)
+    queued = ("--queues", ",".join(listened)) if listened else ()
     worker = Process(
         name=queues.CELERY_WORKER.name, role=ProcessRole.WORKER, origin=origin, directory=place.directory,
-        command=(*start, "worker", "--loglevel", "INFO"),
+        command=(*start, "worker", "--loglevel", "INFO", *queued),
     )  # fmt: skip
     yield _of_library(worker, settings)
     scheduled = next((origins[one] for one in _BEAT_SETTINGS if _is_filled(settings, one)), None)

@@ -831,3 +831,13 @@ def test_a_database_that_a_file_of_options_may_replace_is_the_one_that_stands_th
     assert [(one.alias, one.engine, one.is_literal) for one in project.databases] == [
         ("default", "django.db.backends.sqlite3", False)
     ]
+
+
+def test_the_worker_that_is_found_listens_to_the_queues_that_tasks_are_routed_to(shop: Shop) -> None:
+    files = {
+        "requirements.txt": "django==5.2.1\ncelery==5.4.0\n",
+        "shop/celery.py": "from celery import Celery\napp = Celery('shop', namespace='django.conf')\n",
+        "shop/tasks.py": "@shared_task(queue='mail')\ndef send():\n    pass\n",
+    }
+    (worker,) = scan(shop(files)).processes
+    assert worker.command[-2:] == ("--queues", "celery,mail")
