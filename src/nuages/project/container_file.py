@@ -76,6 +76,7 @@ FORMER = {
     "openjdk-8-jre-headless": "default-jre-headless", "openjdk-11-jre-headless": "default-jre-headless",
     "openjdk-11-jre": "default-jre-headless", "openjdk-17-jre-headless": "default-jre-headless",
     "openjdk-17-jre": "default-jre-headless", "libffi6": "", "libffi7": "", "libssl1.1": "",
+    "libgeos3.11.1": "libgeos-c1t64", "libgeos-3.9.0": "libgeos-c1t64", "libgeos-3.7.1": "libgeos-c1t64",
     "libncurses5": "libncurses6", "libtinfo5": "libtinfo6",
     "libpango1.0-0": "libpango-1.0-0", "libmagickwand-6.q16-6": "libmagickwand-7.q16-10",
     "libspatialite7": "libspatialite8t64", "libavif15": "libavif16", "libxmlsec1": "libxmlsec1t64-openssl",
@@ -309,7 +310,7 @@ def _installed(text: str) -> Iterator[str]:
         if is_alpine and any(word.startswith("--virtual") or word == "-t" for word in words):
             continue  # removed again when the build is over
         for word in words:
-            name = re.split(r"[=<>~]", word)[0]
+            name = re.split(r"[=<>~]", word.strip("'\""))[0]
             if is_alpine and name not in ALPINE and re.match(r"py\d?-", name):
                 continue  # a Python module of Alpine's, which the project's own requirements have
             names = ALPINE if is_alpine else FORMER

@@ -62,8 +62,10 @@ def choose(
     own = (
         image if image is not None and modules.resolve(tree, image.value, bases) and _serves(image) else None
     )
-    if own and role(own.value) is Role.PRODUCTION and role(first.value) is not Role.PRODUCTION:
-        # asgi.py and wsgi.py name what holds where nobody says more; what is served says more.
+    is_more = own is not None and (role(own.value) is Role.PRODUCTION or role(first.value) is Role.BASE)
+    if own and is_more and own.value != first.value and role(first.value) is not Role.PRODUCTION:
+        # asgi.py and wsgi.py name what holds where nobody says more, or a module that others are made from; what is
+        # served says more.
         note = f"settings are {own.value} ({own.origin}), as in its own image, not {first.value} ({first.origin})"
         seen = _candidates([own, *facts.values(), *siblings])
         return Choice(settings=own, candidates=seen, notes=(note,), problems=problems)

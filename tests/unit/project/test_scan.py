@@ -515,6 +515,13 @@ def test_python_modules_of_alpine_and_what_every_image_has_are_no_packages_of_de
     assert _hinted(shop({"Dockerfile": file})) == (None, ["ghostscript"])
 
 
+def test_a_package_in_quotes_and_one_of_an_older_release_are_read(shop: Shop) -> None:
+    file = "FROM python:3.12-alpine\nRUN apk add 'graphviz=~12' \"ghostscript>10\"\n"
+    assert _hinted(shop({"Dockerfile": file})) == (None, ["graphviz", "ghostscript"])
+    file = "FROM python:3.12-bookworm\nRUN apt-get install -y libgeos3.11.1\n"
+    assert _hinted(shop({"Dockerfile": file})) == (None, ["libgeos-c1t64"])
+
+
 def test_where_every_stage_is_for_development_the_last_one_tells(shop: Shop) -> None:
     assert _hinted(shop({"Dockerfile": "FROM python:3.13 AS dev\nEXPOSE 8003\n"})) == (8003, [])
 
@@ -757,6 +764,18 @@ def test_the_production_settings_of_the_project_s_own_image_come_before_what_asg
         assert project.settings.value == f"shop.settings.{chosen}", name
         said = "settings are shop.settings.production (Dockerfile:2), as in its own image, not shop.settings.docker"
         assert (said in " ".join(project.notes)) == (chosen == "production")
+
+
+def test_the_settings_of_the_project_s_own_image_come_before_those_that_others_are_made_from(
+    shop: Shop,
+) -> None:
+    docker = "FROM python\nENV DJANGO_SETTINGS_MODULE=shop.settings.{}\n"
+    for name, chosen in (("docker", "docker"), ("dev", "base"), ("base", "base"), ("none", "base")):
+        files = {**PACKAGE, "shop/settings/docker.py": "from .base import *\nA = 1\n"}
+        root = shop({**files, "Dockerfile": docker.format(name)}, settings="shop.settings.base")
+        settings = scan(root).settings
+        assert settings is not None
+        assert settings.value == f"shop.settings.{chosen}", name
 
 
 def test_of_several_settings_the_likeliest_is_proposed(shop: Shop) -> None:
