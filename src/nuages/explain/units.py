@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from nuages.errors import Origin
-from nuages.explain.facts import Row, Setting, drop, nothing, undecided
+from nuages.explain.facts import Fate, Outcome, Row, Setting, drop, nothing, undecided
 from nuages.explain.scripts import Part, environment, joined, line, row, stopping
 
 _STOPPING = (
@@ -25,11 +25,14 @@ _UNIT = {
     "WatchdogSec": "the supervisor answers systemd's watchdog",
     "EnvironmentFile": "stays in the unit",
     "RuntimeDirectory": "stays in the unit; `nuages status` finds the server there",
+    "MemoryMax": "workers are as many as it holds; `nuages manifests systemd --memory SIZE` writes it",
+    "CPUQuota": "workers are as many as it lets run at a time",
     "LimitNOFILE": "the soft limit is raised to the hard one by the server where that is allowed",
 }
 
 _WAITING = "has to be longer than --grace (30s), or supervisor cuts requests off; it says 10 by itself"
 _STAYS = drop("stays: supervisor can run nuages as it runs this")
+_SUPERVISORS = drop("supervisor's own: stays where supervisor does")
 _SUPERVISOR = {
     "numprocs": undecided("1: nuages starts its workers itself, and two servers cannot have one address"),
     "stopsignal": nothing("SIGTERM, SIGQUIT and SIGINT all stop in order"),
@@ -42,6 +45,7 @@ def unit(text: str, path: str) -> list[Part]:
     """Return the parts of a systemd unit: what the commands of its section [Service] become."""
     items: list[Setting | Row] = []
     variables: list[tuple[int, tuple[str, str]]] = []
+    others: list[tuple[int, str]] = []
     serving: tuple[int, str] | None = None
     for number, raw in joined(text):
         key, equals, value = raw.strip().partition("=")
@@ -56,13 +60,18 @@ def unit(text: str, path: str) -> list[Part]:
         elif key == "ExecStart":
             serving = (number, value.lstrip("-@:+!"))
         elif key.startswith("Exec") and key != "ExecReload":
-            items.append(row(origin, key, value, nothing("stays in the unit")))
+            items.append(row(origin, key, value, _beside(key, value)))
         elif key == "WorkingDirectory":
             items.append(row(origin, key, value, nothing("stays in the unit: the project is found there")))
         elif key == "TimeoutStopSec":
             items.append(row(origin, key, value, stopping(value, _STOPPING)))
         elif key in _UNIT:
             items.append(row(origin, key, value, nothing(_UNIT[key])))
+        else:
+            others.append((number, key))
+    if others:
+        listed = ", ".join(dict.fromkeys(key for _, key in others))
+        items.append(row(Origin(path, others[0][0]), "", listed, drop("stays in the unit: systemd's own")))
     if serving:
         values = dict(pair for _, pair in variables)
         start = line(serving[1], Origin(path, serving[0]), "ExecStart", variables=values)
@@ -74,19 +83,38 @@ def unit(text: str, path: str) -> list[Part]:
     return [Part(name="service", items=tuple(item for item in items if isinstance(item, Row)))]
 
 
+def _beside(key: str, value: str) -> Outcome:
+    """Return what becomes of a command beside the server's: the migration and the like have a place of their own."""
+    if key in {"ExecStartPre", "ExecStartPost"}:
+        for item in line(value.lstrip("-@:+!"), Origin(""), "").items:
+            if isinstance(item, Row) and item.outcome.fate is Fate.ITSELF and "manage.py" in item.text:
+                return item.outcome
+    return nothing("stays in the unit")
+
+
 def supervisor(text: str, path: str) -> list[Part]:
     """Return the parts of supervisor's file: a program each, its command, and what else stands beside a server's."""
     programs: dict[str, list[tuple[int, str, str]]] = {}
     own: list[tuple[int, str, str]] | None = None
+    apart: list[Row] = []
+    is_including = False
     for number, raw in joined(text):
         key, equals, value = (word.strip() for word in raw.partition("="))
         if header := re.match(r"\[(\w+)(?::(.+))?\]", raw):
             own = programs.setdefault(header[2] or "", []) if header[1] == "program" else None
+            if header[1] not in {"program", "include"}:
+                apart.append(row(Origin(path, number), "", raw.strip(), _SUPERVISORS))
+            is_including = header[1] == "include"
+        elif is_including and key == "files":
+            apart.append(
+                row(Origin(path, number), key, value, undecided("is not read: explain these as well"))
+            )
         elif own and raw[:1].isspace() and raw.strip():
             own[-1] = (*own[-1][:2], f"{own[-1][2]} {raw.strip()}")
         elif own is not None and equals and not key.startswith((";", "#")):
             own.append((number, key, value))
-    return [_program(name, given, path) for name, given in programs.items()]
+    parts = [_program(name, given, path) for name, given in programs.items()]
+    return [*parts, *([Part(name="", items=tuple(apart))] if apart else [])]
 
 
 def _program(name: str, given: list[tuple[int, str, str]], path: str) -> Part:

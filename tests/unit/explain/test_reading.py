@@ -533,3 +533,29 @@ def test_a_file_that_another_file_of_uwsgis_names_is_read_or_said_to_be_missing(
     assert [(row.name, row.outcome.fate.value) for row in rows] == [
         ("--ini", "by itself"), ("ini", "by itself"), ("include", "to decide"), ("processes", "kept"),
     ]  # fmt: skip
+
+
+def test_a_unit_has_a_row_for_all_of_it() -> None:
+    rows = said(
+        "[Unit]\nAfter=network.target\n[Service]\nExecStartPre=/srv/venv/bin/python manage.py migrate\n"
+        "ExecStartPost=/usr/bin/touch x\nExecStart=gunicorn a.wsgi\nMemoryMax=512M\nPrivateTmp=true\n",
+        "web.service",
+    )
+    assert [(row.name, row.text, row.outcome.why[:24]) for row in rows] == [
+        ("", "After, PrivateTmp", "stays in the unit: syste"),
+        ("ExecStartPre", "/srv/venv/bin/python manage.py migrate", "`nuages migrate`, a step"),
+        ("ExecStartPost", "/usr/bin/touch x", "stays in the unit"),
+        ("APP", "a.wsgi", "found in the project, WS"),
+        ("MemoryMax", "512M", "workers are as many as i"),
+    ]
+
+
+def test_what_supervisor_includes_is_said_not_to_be_read_and_its_other_sections_stay() -> None:
+    rows = said(
+        "[supervisord]\nnodaemon=true\n[group:a]\nprograms=b\n[include]\nfiles = conf.d/*.conf\n", "s.conf"
+    )
+    assert [(row.name, row.text, row.outcome.fate.value) for row in rows] == [
+        ("", "[supervisord]", "dropped"),
+        ("", "[group:a]", "dropped"),
+        ("files", "conf.d/*.conf", "to decide"),
+    ]
