@@ -17,15 +17,15 @@ _GRACE = (
 )
 _PROBE = "/-/{} on the management port, which no ALLOWED_HOSTS and no busy worker delays; `nuages manifests` writes it"
 _FOLDER = nothing("stays: the project is found there")
-_PORT = nothing("`nuages manifests` has the port that the image serves on; --port takes another")
+PORT = nothing("`nuages manifests` has the port that the image serves on; --port takes another")
 _USER = nothing(
     "the user is a number and not root; `nuages manifests` takes its rights away, and it writes to /tmp and /data only"
 )
-_FILES = undecided(
+FILES = undecided(
     "what the project writes beside its code (SQLite, uploads) is found, and lies in one volume at /data; copy what is "
     "in the old one, and add what else is mounted here to what `nuages manifests` writes"
 )
-_VARIABLES = nothing(
+VARIABLES = nothing(
     "stay in the environment: `nuages check --env` says which of them the settings read, `nuages manifests` which they "
     "need and where they stand"
 )
@@ -50,9 +50,9 @@ _SAID: Mapping[str, Outcome] = {
     "healthcheck": nothing(_PROBE.format("ready")),
     "build": _BUILT,
     **dict.fromkeys(("workingDir", "working_dir"), _FOLDER),
-    **dict.fromkeys(("ports", "expose"), _PORT),
+    **dict.fromkeys(("ports", "expose"), PORT),
     **dict.fromkeys(("user", "securityContext", "read_only", "cap_drop", "security_opt", "tmpfs"), _USER),
-    **dict.fromkeys(("volumes", "volumeMounts", "disk"), _FILES),
+    **dict.fromkeys(("volumes", "volumeMounts", "disk"), FILES),
     **dict.fromkeys(("env_file", "envFrom"), _FROM_FILES),
     **dict.fromkeys(("restart", "restartPolicy"), _ENDS),
     **dict.fromkeys(("depends_on", "links"), _NEEDED),
@@ -87,7 +87,7 @@ def rows(fields: Mapping[str, Node], path: str, names: Iterable[str] = ()) -> It
     listed = ", ".join(names)
     if listed:
         key = next(key for key in _VARIABLE_KEYS if key in fields)
-        yield row(Origin(path, fields[key].line), key, listed, _VARIABLES)
+        yield row(Origin(path, fields[key].line), key, listed, VARIABLES)
     kept: list[tuple[str, Node]] = []
     for key, node in fields.items():
         if key == "deploy" and node.fields:

@@ -16,7 +16,7 @@ _NOTHING_HERE = """
 for case esac set function { } [ [[ : trap local source . return shift true exit echo printf unset cat mkdir chown chmod
 cp mv rm ln touch sed which umask false test read eval break continue wait kill pkill killall declare typeset readonly
 shopt getopts let pushd popd type hash whoami id ls grep awk cut tr sort head tail find date basename dirname readlink
-realpath tee nproc getent hostname seq wc diff stat chgrp rmdir yes install
+realpath tee clear nproc getent hostname seq wc diff stat chgrp rmdir yes install
 """
 _SYNTAX = frozenset(_NOTHING_HERE.split())
 """What a line of shell may begin with that is neither a server nor a step of its own."""
@@ -47,7 +47,7 @@ _MANAGED = {
 def is_syntax(words: Sequence[str]) -> bool:
     """Whether a command is the shell's own: a keyword, a condition, or a tool that leaves nothing running."""
     is_condition = words[-1] in {"]", "]]"} or (len(words) > 1 and words[1] in _COMPARED)
-    return words[0] in _SYNTAX or words[0].isdigit() or is_condition
+    return words[0] in _SYNTAX or words[0].isdigit() or words[0].startswith("-") or is_condition
 
 
 def outcome(command: Command, name: str, *, is_procfile: bool = False) -> Outcome:

@@ -9,7 +9,19 @@ from dataclasses import dataclass, replace
 from xml.parsers.expat import ExpatError
 
 from nuages.errors import Origin, ProjectError
-from nuages.explain import conf, dockerfile, ini, proxy, scripts, services, stages, toml, units, uwsgi_files
+from nuages.explain import (
+    conf,
+    dockerfile,
+    fly,
+    ini,
+    proxy,
+    scripts,
+    services,
+    stages,
+    toml,
+    units,
+    uwsgi_files,
+)
 from nuages.explain.dockerfile import Leaves
 from nuages.explain.facts import ABSENT, Row, Setting, normal, nothing, undecided
 from nuages.explain.gunicorn_options import HOOKS
@@ -23,7 +35,7 @@ Beside = Callable[[str], "tuple[str, str] | None"]
 
 KINDS = (
     "uwsgi.ini, .yaml, .json or .xml, gunicorn.conf.py, hypercorn.toml, nginx.conf, a Procfile, a Dockerfile, a "
-    "systemd unit, a shell script, and supervisor's, Compose's and Kubernetes' files"
+    "systemd unit, a shell script, and supervisor's, Compose's, Kubernetes' and Fly's files"
 )
 _SERVERS = "|".join(TABLES)
 _SERVER_WORD = re.compile(rf"(?<![\w.-])(?:{_SERVERS})(?![\w.-])")
@@ -146,6 +158,8 @@ def _python(name: str, text: str) -> str:
 
 
 def _toml_of(name: str, text: str) -> str:
+    if re.fullmatch(r"fly[\w.-]*\.toml", name) or re.search(r"^\[http_service\]", text, re.MULTILINE):
+        return "fly.toml"
     top = re.split(r"^[ \t]*\[", text, maxsplit=1, flags=re.MULTILINE)[0]
     return "hypercorn.toml" if "hypercorn" in name or _sets("hypercorn", top) else ""
 
@@ -174,6 +188,8 @@ def _parts(kind: str, text: str, path: str, leaves: Leaves) -> list[Part]:
         return [Part(name="", items=tuple(_conf(text, path, "hypercorn")))]
     if kind == "Dockerfile":
         return dockerfile.read(text, path, leaves)
+    if kind == "fly.toml":
+        return _fly(text, path)
     if kind == "unit":
         return units.unit(text, path)
     if kind == "script":
@@ -203,6 +219,13 @@ def _toml(text: str, path: str) -> list[Setting | Row]:
         return toml.read(text, path)
     except ValueError as error:
         raise _unread(error, path, "TOML", _MEND.format("hypercorn", "TOML")) from None
+
+
+def _fly(text: str, path: str) -> list[Part]:
+    try:
+        return fly.read(text, path)
+    except ValueError as error:
+        raise _unread(error, path, "TOML", _MEND.format("Fly", "TOML")) from None
 
 
 def _yaml_parts(text: str, path: str) -> list[Part]:

@@ -176,6 +176,7 @@ def _service(fields: Mapping[str, Node], name: str, file: _File, *, is_service: 
         return part
     told = [item for each in variables for item in _told(each, part.server, path)]
     told = [item for item in told if part.server or isinstance(item, Row)]
+    part = replace(part, is_image=not part.server)
     items = [*told, *part.items, *beside.rows(fields, path, _untold(variables, part.server))]
     return replace(part, items=tuple(sorted(items, key=lambda item: item.origin.line or 0)))
 

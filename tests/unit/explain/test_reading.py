@@ -63,6 +63,8 @@ def said(text: str, path: str, **others: str) -> list[Row]:
         ("socket.xml", "<uwsgi>\n<master/></uwsgi>", "uwsgi.xml"),
         ("pom.xml", "<project/>", ""),
         ("hypercorn.toml", "", "hypercorn.toml"),
+        ("fly.staging.toml", "", "fly.toml"),
+        ("app.toml", "[http_service]\n", "fly.toml"),
         ("deploy/server.toml", 'bind = "0.0.0.0:80"\nworkers = 2\n[x]\n', "hypercorn.toml"),
         ("pyproject.toml", "[project]\nworkers = 2\nbind = 1\n", ""),
         ("hypercorn_conf.py", "workers = 2\n", "hypercorn.conf.py"),
@@ -90,8 +92,8 @@ def test_what_is_nothing_known_is_an_error_in_four_parts() -> None:
         "error: README.md configures no server that is known\n"
         "  README.md\n"
         "  by its name and its lines it is none of uwsgi.ini, .yaml, .json or .xml, gunicorn.conf.py, hypercorn.toml, "
-        "nginx.conf, a Procfile, a Dockerfile, a systemd unit, a shell script, and supervisor's, Compose's and "
-        "Kubernetes' files\n"
+        "nginx.conf, a Procfile, a Dockerfile, a systemd unit, a shell script, and supervisor's, Compose's, Kubernetes' "
+        "and Fly's files\n"
         "\n"
         "hint: nuages explain -- COMMAND explains a command line: nuages explain -- gunicorn shop.wsgi -w 4"
     )
@@ -453,8 +455,8 @@ LINES = st.lists(
     ]) | st.text(max_size=20)
 )  # fmt: skip
 NAMES = st.sampled_from([
-    "Dockerfile", "Procfile", "uwsgi.ini", "uwsgi.json", "uwsgi.xml", "a.yaml", "web.service", "run.sh", "x",
-    "site.conf", "nginx.conf", "hypercorn.toml", "hypercorn.conf.py",
+    "Dockerfile", "Procfile", "fly.toml", "uwsgi.ini", "uwsgi.json", "uwsgi.xml", "a.yaml", "web.service", "run.sh",
+    "x", "site.conf", "nginx.conf", "hypercorn.toml", "hypercorn.conf.py",
 ])  # fmt: skip
 
 
@@ -559,3 +561,58 @@ def test_what_supervisor_includes_is_said_not_to_be_read_and_its_other_sections_
         ("", "[group:a]", "dropped"),
         ("files", "conf.d/*.conf", "to decide"),
     ]
+
+
+FLY = """app = "shop"
+kill_timeout = 60
+
+[deploy]
+release_command = "python manage.py migrate --noinput"
+
+[env]
+PORT = "8000"
+SECRET = "hush"
+
+[processes]
+web = "gunicorn shop.wsgi -w 3"
+worker = "celery -A shop worker"
+
+[http_service]
+internal_port = 8000
+
+[[http_service.checks]]
+path = "/health/"
+
+[[mounts]]
+destination = "/data"
+"""
+
+
+def test_a_file_of_flys_has_its_commands_and_all_that_stands_beside_them() -> None:
+    assert ours(FLY, "fly.toml") == "nuages serve --workers 3"
+    rows = {row.origin.line: row for row in said(FLY, "fly.toml")}
+    assert [
+        (line, row.name, row.outcome.fate.value) for line, row in sorted(rows.items()) if line is not None
+    ] == [
+        (1, "", "dropped"),
+        (2, "kill_timeout", "by itself"),
+        (5, "release", "by itself"),
+        (8, "PORT", "by itself"),
+        (9, "", "by itself"),
+        (12, "-w", "kept"),
+        (13, "worker", "to decide"),
+        (16, "internal_port", "by itself"),
+        (19, "http_service.checks.path", "to decide"),
+        (22, "destination", "to decide"),
+    ]
+    assert "hush" not in repr(rows)
+    assert rows[9].text == "SECRET"
+
+
+def test_a_file_of_flys_without_commands_starts_what_its_image_does_and_one_that_is_no_toml_is_an_error() -> (
+    None
+):
+    (row, _) = said("app = 'x'\n", "fly.toml")
+    assert row.outcome.why == "Fly starts what the image says: nuages explain Dockerfile"
+    with pytest.raises(ProjectError, match=r"fly\.toml is not TOML"):
+        reading("app = \n", "fly.toml")
