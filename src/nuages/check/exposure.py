@@ -101,10 +101,19 @@ def _line(assignment: Assignment) -> str:
     return f"{first} …" if rest else first
 
 
+def _is_by_a_variable(facts: Facts) -> bool:
+    """Whether hosts come where a variable names some, though it names none here.
+
+    `if hosts := os.environ.get("ALLOWED_HOSTS"): ALLOWED_HOSTS = …`, `if host: ALLOWED_HOSTS.append(host)`.
+    """
+    names = any(each.kind is VariableKind.HOSTS for each in facts.project.variables)
+    return facts.is_extended("ALLOWED_HOSTS") or (names and facts.is_written("ALLOWED_HOSTS"))
+
+
 def _hosts(facts: Facts) -> Iterator[Finding]:
     hosts = facts.setting("ALLOWED_HOSTS")
     if hosts is None:
-        if facts.is_unset("ALLOWED_HOSTS"):
+        if facts.is_unset("ALLOWED_HOSTS") and not _is_by_a_variable(facts):
             yield NO_HOSTS.found(
                 "ALLOWED_HOSTS is not set: every request is answered 400", facts.settings_origin,
                 why="Django's default is empty, and DEBUG is off in production",
@@ -114,7 +123,7 @@ def _hosts(facts: Facts) -> Iterator[Finding]:
     if not hosts.is_known or not isinstance(hosts.value, list):
         return
     names = [one for one in hosts.value if one]
-    if not names and not hosts.variables:
+    if not names and not hosts.variables and not facts.is_extended("ALLOWED_HOSTS"):
         yield NO_HOSTS.found(
             "ALLOWED_HOSTS is empty: every request is answered 400", hosts.origin,
             why=f"there stands: ALLOWED_HOSTS = {_line(hosts)}; DEBUG is off in production{facts.unless}",

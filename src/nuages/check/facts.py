@@ -70,6 +70,27 @@ class Facts:
         """Return whether a setting is certainly Django's default."""
         return self.setting(name) is None and self.is_complete
 
+    def is_extended(self, name: str) -> bool:
+        """Return whether something that is no constant is added to a list of the settings, run or not."""
+        nodes = (
+            node
+            for path in self.project.settings_files
+            for node in ast.walk(self.tree.module(path) or _EMPTY)
+        )
+        for node in nodes:
+            if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+                added, target = [node.value], node.target.id
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                is_adding = node.func.attr in {"append", "extend", "insert"}
+                added, target = node.args[-1:] if is_adding else [], ast.unparse(node.func.value)
+            else:
+                continue
+            if target == name and any(
+                isinstance(each, (ast.Name, ast.Call)) for one in added for each in ast.walk(one)
+            ):
+                return True
+        return False
+
     def is_written(self, name: str) -> bool:
         """Return whether an assignment of a setting stands in one of the files, run or not: in a `try` that raises."""
         nodes = (

@@ -240,3 +240,30 @@ def test_the_variable_that_chooses_a_file_in_which_debug_is_off_is_named(
         "  who forgets STAGE shows everybody settings and source\n"
         "  fix: set STAGE=live wherever it runs\n"
     ) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("hosts", "is_found"),
+    [
+        ("", True),
+        ("ALLOWED_HOSTS = []\n", True),
+        ("if DEBUG:\n    ALLOWED_HOSTS = ['*']\n", True),
+        ("ALLOWED_HOSTS = []\nif DEBUG:\n    ALLOWED_HOSTS += ['localhost']\n", True),
+        ("if hosts := os.environ.get('ALLOWED_HOSTS'):\n    ALLOWED_HOSTS = hosts.split(',')\n", False),
+        (
+            "ALLOWED_HOSTS = []\nhost = os.environ.get('NAME')\nif host:\n    ALLOWED_HOSTS.append(host)\n",
+            False,
+        ),
+        (
+            "ALLOWED_HOSTS = []\nif 'NAMES' in os.environ:\n    ALLOWED_HOSTS += os.environ['NAMES'].split(',')\n",
+            False,
+        ),
+    ],
+)
+def test_hosts_that_come_where_a_variable_names_them_are_not_said_to_be_missing(
+    project: Path, capsys: pytest.CaptureFixture[str], hosts: str, is_found: bool
+) -> None:
+    settings = GOOD.replace('ALLOWED_HOSTS = ["shop.example.org"]\n', f"DEBUG = False\n{hosts}")
+    (project / "shop" / "settings.py").write_text(settings)
+    cli.main(["check", str(project)])
+    assert ("N003" in capsys.readouterr().out) == is_found
