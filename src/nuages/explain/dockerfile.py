@@ -11,7 +11,7 @@ from dataclasses import replace
 from nuages.errors import Origin
 from nuages.explain import arguments, run_steps, scripts, stages
 from nuages.explain.arguments import Command
-from nuages.explain.facts import Fate, Row, Setting, in_image
+from nuages.explain.facts import Fate, Row, Setting, in_image, nothing
 from nuages.explain.scripts import Part, row
 from nuages.explain.stages import Instruction
 
@@ -27,7 +27,7 @@ _SIMPLE = {
     "USER": "65532, a number, so that Kubernetes can see that it is not root; any other works",
     "HEALTHCHECK": "--healthcheck adds one that asks /-/live; Kubernetes has probes of its own",
     "VOLUME": "/data, where the project writes beside its code; what needs it is found",
-    "LABEL": "org.opencontainers.image.* are set",
+    "LABEL": "org.opencontainers.image.* are set; others, add to the written file (nuages dockerfile --write)",
     "ARG": "taken from the project's files; BASE is the one build argument",
     "STOPSIGNAL": "SIGTERM, SIGQUIT and SIGINT all stop in order",
     "SHELL": "no shell is needed",
@@ -96,12 +96,14 @@ def read(text: str, path: str, leaves: Leaves) -> list[Part]:
     for place, name, value in variables:
         why = leaves(name, value) or (_UNTOLD if _names(value) & untold else "")
         fate = in_image(f"left out, for {why}" if why else "set too, where the image that runs has it")
-        items += [
-            replace(each, outcome=fate)
-            if isinstance(each, Row) and each.outcome.fate is Fate.DROPPED
-            else each
-            for each in scripts.environment([(name, value)], place, server)
-        ]
+        for item in scripts.environment([(name, value)], place, server):
+            if isinstance(item, Row) and item.outcome.fate is Fate.DROPPED:
+                items.append(replace(item, outcome=fate))
+            elif isinstance(item, Row) and name in {"PORT", "WEB_CONCURRENCY"} and why:
+                said = f"{item.outcome.why}; `nuages dockerfile` leaves it out, for {why}"
+                items.append(replace(item, outcome=nothing(said)))
+            else:
+                items.append(item)
     part = scripts.of_commands(command, origin, next(iter(start), "CMD"), variables=items)
     items = sorted(part.items, key=lambda item: item.origin.line or 0)
     copied = stages.copies(instructions)

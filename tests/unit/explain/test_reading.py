@@ -92,8 +92,8 @@ def test_what_is_nothing_known_is_an_error_in_four_parts() -> None:
         "error: README.md configures no server that is known\n"
         "  README.md\n"
         "  by its name and its lines it is none of uwsgi.ini, .yaml, .json or .xml, gunicorn.conf.py, hypercorn.toml, "
-        "nginx.conf, a Procfile, a Dockerfile, a systemd unit, a shell script, and supervisor's, Compose's, Kubernetes' "
-        "and Fly's files\n"
+        "nginx.conf, a Procfile, a Dockerfile, a systemd unit, a shell script, and supervisor's, Compose's, "
+        "Kubernetes' and Fly's files\n"
         "\n"
         "hint: nuages explain -- COMMAND explains a command line: nuages explain -- gunicorn shop.wsgi -w 4"
     )
@@ -472,7 +472,9 @@ def test_no_file_gives_a_traceback(path: str, lines: list[str]) -> None:
 def test_a_variable_of_a_dockerfile_is_set_too_or_left_out_for_a_reason(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "Dockerfile").write_text("FROM python\nENV TZ=UTC\nENV API_TOKEN=hush\nCMD gunicorn a.wsgi\n")
+    (tmp_path / "Dockerfile").write_text(
+        "FROM python\nENV TZ=UTC\nENV API_TOKEN=hush\nENV WEB_CONCURRENCY=3\nCMD gunicorn a.wsgi\n"
+    )
     assert main(["explain", "--json", str(tmp_path / "Dockerfile")]) == 0
     out = capsys.readouterr().out
     rows = {row["line"]: row for row in json.loads(out)["rows"]}
@@ -481,6 +483,9 @@ def test_a_variable_of_a_dockerfile_is_set_too_or_left_out_for_a_reason(
         ("in the image", "set too, where the image that runs has it"),
         ("in the image", "left out, for secrets are given where it runs, and stand in no image"),
     ]
+    assert rows[4]["why"].startswith(
+        "read here too: workers; `nuages dockerfile` leaves it out, for workers are counted"
+    )
     assert "hush" not in out
 
 
