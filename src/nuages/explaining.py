@@ -9,7 +9,8 @@ from pathlib import Path
 
 from nuages.errors import Origin, ProjectError, UsageError
 from nuages.explain import arguments, conclusion, report, scripts, stages
-from nuages.explain.reading import Reading, read, recognised
+from nuages.explain.reading import Reading, read
+from nuages.explain.recognition import recognised
 from nuages.explain.servers import TABLES
 from nuages.invocation import Invocation
 from nuages.project.image_variables import why_left

@@ -11,7 +11,8 @@ from nuages.explain import conclusion
 from nuages.explain.facts import Fate, Row
 from nuages.explain.nginx import parse
 from nuages.explain.proxy_directives import PLAIN
-from nuages.explain.reading import read, recognised
+from nuages.explain.reading import read
+from nuages.explain.recognition import recognised
 from nuages.explain.translation import OPTIONS
 
 

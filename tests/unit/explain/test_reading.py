@@ -18,7 +18,8 @@ from nuages.console import Console
 from nuages.errors import ProjectError
 from nuages.explain import conclusion
 from nuages.explain.facts import Row
-from nuages.explain.reading import Reading, read, recognised
+from nuages.explain.reading import Reading, read
+from nuages.explain.recognition import recognised
 from nuages.options import resolve
 from nuages.runtime.settings import Settings
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from nuages.explain import conclusion, services
 from nuages.explain.facts import Row
-from nuages.explain.reading import read, recognised
+from nuages.explain.reading import read
+from nuages.explain.recognition import recognised
 from nuages.explain.yaml import NotYamlError
 
 
