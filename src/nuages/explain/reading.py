@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from xml.parsers.expat import ExpatError
 
@@ -23,7 +23,7 @@ from nuages.explain import (
     uwsgi_files,
 )
 from nuages.explain.dockerfile import Leaves
-from nuages.explain.facts import ABSENT, Row, Setting, nothing, undecided
+from nuages.explain.facts import ABSENT, Fate, Row, Setting, nothing, undecided
 from nuages.explain.recognition import KINDS, recognised
 from nuages.explain.scripts import Part
 from nuages.explain.uwsgi_files import FORMS
@@ -181,9 +181,11 @@ def _with_scripts(part: Part, beside: Beside, seen: set[str]) -> list[Part]:
         script = beside(name) if len(seen) < _MOST_FILES else None
         if script is None or script[0] in seen:
             continue
+        read = [each for each in scripts.script(script[1], script[0]) if each.items]
+        if not any(each.server for each in read) and _is_decided(items, name):
+            continue
         seen.add(script[0])
         folders = (posixpath.dirname(script[0]), *part.folders)
-        read = [each for each in scripts.script(script[1], script[0]) if each.items]
         found += [
             replace(
                 scripts.with_variables(each, part.variables),
@@ -196,6 +198,14 @@ def _with_scripts(part: Part, beside: Beside, seen: set[str]) -> list[Part]:
         used = {each.server for each in read}
         items = [_is_read(item, name) for item in items if not _is_given(item, part, used)]
     return [replace(part, items=tuple(items)), *found]
+
+
+def _is_decided(items: Sequence[Setting | Row], name: str) -> bool:
+    """Whether a script is known for what it is: a process of a Procfile, or what waits for a database."""
+    return any(
+        isinstance(item, Row) and name in item.text.split()[:2] and item.outcome.fate is not Fate.DECIDE
+        for item in items
+    )
 
 
 def _is_given(item: Setting | Row, part: Part, used: set[str]) -> bool:

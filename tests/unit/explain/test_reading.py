@@ -622,3 +622,16 @@ def test_a_file_of_flys_without_commands_starts_what_its_image_does_and_one_that
     assert row.outcome.why == "Fly starts what the image says: nuages explain Dockerfile"
     with pytest.raises(ProjectError, match=r"fly\.toml is not TOML"):
         reading("app = \n", "fly.toml")
+
+
+def test_a_script_that_is_known_for_what_it_is_is_not_taken_apart() -> None:
+    procfile = "web: gunicorn a.wsgi\nworker: ./work.sh mail\n"
+    rows = said(procfile, "Procfile", work_sh="python $1\n")
+    assert [(row.name, row.text, row.outcome.fate.value) for row in rows] == [
+        ("APP", "a.wsgi", "by itself"), ("worker", "./work.sh mail", "by itself"),
+    ]  # fmt: skip
+    assert "found here" in rows[1].outcome.why
+    assert (
+        ours("worker: ./work.sh\n", "Procfile", work_sh="gunicorn a.wsgi -w 3\n")
+        == "nuages serve --workers 3"
+    )
