@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from nuages.check.facts import Facts
-from nuages.check.finding import Finding, error, warning
+from nuages.check.finding import Finding, error, notice, warning
 from nuages.errors import Origin
 from nuages.project import modules
 from nuages.project.model import VariableKind
@@ -20,7 +20,8 @@ LOST_SESSIONS = error(62, "sessions lie in the memory of one process")
 LONELY_LAYER = error(63, "Channels' messages stay in one process")
 LOG_FILE = warning(64, "a log handler writes a file")
 SERVICE_HERE = warning(65, "the server of a cache, a broker or Channels is the machine itself")
-RULES = (NO_MIGRATIONS, SYNC_MIDDLEWARE, LOST_SESSIONS, LONELY_LAYER, LOG_FILE, SERVICE_HERE)
+NOT_READ = notice(66, "settings of an installed package are not read")
+RULES = (NO_MIGRATIONS, SYNC_MIDDLEWARE, LOST_SESSIONS, LONELY_LAYER, LOG_FILE, SERVICE_HERE, NOT_READ)
 
 _SYNC_ONLY = frozenset({"whitenoise.middleware.WhiteNoiseMiddleware"})
 _MODEL = re.compile(
@@ -47,6 +48,19 @@ def examine(facts: Facts) -> Iterator[Finding]:
     yield from _layers(facts)
     yield from _services(facts)
     yield from _logs(facts)
+    yield from _foreign(facts)
+
+
+def _foreign(facts: Facts) -> Iterator[Finding]:
+    if facts.foreign is None or facts.setting("MEDIA_ROOT") is not None or facts.media.startswith("s3://"):
+        return
+    module, origin = facts.foreign
+    yield NOT_READ.found(
+        f"settings come from {module}, an installed package, and are not read", origin,
+        why="they are in force; but an image has no volume for uploads or an SQLite file that only stand there, and "
+        "what else is missing is not found either",
+        fix='behind the import: MEDIA_ROOT = BASE_DIR / "media", if files are uploaded; DATABASES, if it is SQLite',
+    )  # fmt: skip
 
 
 def _migrations(facts: Facts) -> Iterator[Finding]:

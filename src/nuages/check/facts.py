@@ -158,6 +158,19 @@ class Facts:
                 return Origin(path, node.lineno)
         return None
 
+    @cached_property
+    def foreign(self) -> tuple[str, Origin] | None:
+        """The first module of an installed package of which the settings import everything, and where."""
+        for path in self.project.settings_files:
+            for node in ast.walk(self.tree.module(path) or _EMPTY) if path.endswith(".py") else ():
+                if not isinstance(node, ast.ImportFrom) or node.level or node.names[0].name != "*":
+                    continue
+                name = node.module or ""
+                is_known = name.partition(".")[0] in {"django", *sys.stdlib_module_names}
+                if not is_known and not self._is_ours(node, path):
+                    return name, Origin(path, node.lineno)
+        return None
+
     @property
     def unless(self) -> str:
         """A line for the reasons of what another file may still mend, empty where there is none."""

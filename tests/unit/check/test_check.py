@@ -267,3 +267,24 @@ def test_hosts_that_come_where_a_variable_names_them_are_not_said_to_be_missing(
     (project / "shop" / "settings.py").write_text(settings)
     cli.main(["check", str(project)])
     assert ("N003" in capsys.readouterr().out) == is_found
+
+
+@pytest.mark.parametrize(
+    ("line", "is_found"),
+    [
+        ("from framework.conf.base import *\n", True),
+        ("from framework.conf.base import *\nMEDIA_ROOT = '/srv/media'\n", False),
+        ("from framework.conf import something\n", False),
+        ("from django.conf.global_settings import *\n", False),
+        ("from signal import *\n", False),
+        ("from shop.base import *\n", False),
+        ("from .base import *\n", False),
+    ],
+)
+def test_settings_of_an_installed_package_are_said_not_to_be_read(
+    project: Path, capsys: pytest.CaptureFixture[str], line: str, is_found: bool
+) -> None:
+    (project / "shop" / "base.py").write_text("A = 1\n")
+    (project / "shop" / "settings.py").write_text(line + GOOD)
+    cli.main(["check", str(project)])
+    assert ("N066" in capsys.readouterr().out) == is_found
