@@ -79,6 +79,9 @@ def _near(part: Part, beside: Beside) -> Beside:
 
     def find(name: str) -> tuple[str, str] | None:
         # What a variable names that nobody sets here is a folder: `${HERE}/uwsgi.ini`.
+        mounted = dict(part.files).get(posixpath.basename(name))
+        if mounted is not None:
+            return posixpath.basename(name), mounted
         plain = re.sub(r"^\$(?:\w+|\{\w+\})(?=/)", "", name)
         for path in stages.in_context(plain, part.copies, part.folder):
             if found := beside(path):
@@ -192,6 +195,7 @@ def _with_scripts(part: Part, beside: Beside, seen: set[str]) -> list[Part]:
                 folders=folders,
                 copies=part.copies,
                 folder=part.folder,
+                files=part.files,
             )
             for each in read
         ]

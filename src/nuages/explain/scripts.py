@@ -35,7 +35,7 @@ class Part:
     `copies` says where paths of its image lie beside its Dockerfile, and `folder` where it is started there;
     `variables` are set for scripts, which may start a
     server. `is_image`: it starts what an image says that is not read; `dockerfile` is of its image,
-    behind the folder that it is built in.
+    behind the folder that it is built in; `files` are texts that are mounted there, by their names.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Part:
     variables: tuple[tuple[Origin, str, str], ...] = ()
     is_image: bool = False
     dockerfile: tuple[str, ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
 
     @property
     def server(self) -> str:

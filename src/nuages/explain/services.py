@@ -12,12 +12,10 @@ from nuages.errors import Origin
 from nuages.explain import arguments, beside, scripts, yaml
 from nuages.explain.arguments import Command
 from nuages.explain.facts import Fate, Row, Setting, drop, nothing, undecided
+from nuages.explain.neighbours import VECTOR, config_maps, is_a_service, own, words
 from nuages.explain.scripts import Part, row
-from nuages.explain.servers import TABLES
 from nuages.explain.yaml import Node
 
-# In the order in which their words are run: Compose has the first two, a container in Kubernetes the last two.
-_VECTOR = ("entrypoint", "command", "args")
 _LINES = ("startCommand", "dockerCommand", "run_command")  # Render and Railway; DigitalOcean
 _APART = frozenset({
     "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "healthcheck", "build", "develop", "labels",
@@ -29,17 +27,7 @@ _EXPANDED = re.compile(r"\$\((\w+)\)")
 _ESCAPED = re.compile(r"\$\$(?=[\w{(])")
 
 
-_OURS = re.compile(
-    r"manage\.py|django-admin|\bcelery\b|\bpython[\d.]*\b|(?<![\w.-])(?:" + "|".join(TABLES) + r")(?![\w.-])"
-)
 _RUNSERVER = re.compile(r"manage\.py (?:runserver|runserver_plus)\b")
-_NAMES_OF_SERVICES = """
-postgres postgresql postgis pgvector timescaledb mysql mariadb percona mongo mongodb redis valkey memcached rabbitmq
-nginx caddy traefik haproxy minio elasticsearch opensearch solr mailhog mailpit maildev mailcatcher keycloak pgbouncer
-adminer pgadmin pgadmin4 localstack kafka zookeeper prometheus grafana jaeger node clamav seaweedfs
-"""
-_SERVICES = frozenset(_NAMES_OF_SERVICES.split())
-_LONGEST_NAME = 128  # characters
 _ANOTHER = drop("another service, from an image of its own")
 
 
@@ -55,18 +43,21 @@ class _File:
     """What is known of the file while it is walked.
 
     `own` are images that are built here, or in which a program of Python's is started. `seen` are the nodes that were
-    walked: an alias is the same object again.
+    walked: an alias is the same object again. `maps` is the data of the ConfigMaps beside it, by their names, and
+    `files` what of it is a file.
     """
 
     path: str
     seen: set[int]
     own: Mapping[str, Node | None]
+    maps: Mapping[str, Mapping[str, Node]]
+    files: tuple[tuple[str, str], ...]
     is_template: bool
 
 
 def has_commands(text: str) -> bool:
     """Return whether a YAML file has a key for a command, services or containers, by its lines."""
-    keys = "|".join((*_VECTOR, *_LINES, "containers"))
+    keys = "|".join((*VECTOR, *_LINES, "containers"))
     return re.search(rf"^services\s*:|^[ \t]*(?:-[ \t]+)?(?:{keys})[ \t]*:", text, re.MULTILINE) is not None
 
 
@@ -78,7 +69,9 @@ def read(text: str, path: str) -> list[Part]:
     documents, error = yaml.composed(text)
     if error and not documents:
         raise yaml.NotYamlError(error)
-    file = _File(path=path, seen=set(), own=_own(documents), is_template="{{" in text)
+    maps = config_maps(documents)
+    files = tuple((key, node.text) for data in maps.values() for key, node in data.items() if "." in key)
+    file = _File(path=path, seen=set(), own=own(documents), maps=maps, files=files, is_template="{{" in text)
     found = [part for document in documents for part in _below(document, "", "", file)]
     if error:
         said = undecided(f"is not read from here on, for it is no YAML: {error}")
@@ -86,23 +79,13 @@ def read(text: str, path: str) -> list[Part]:
     return found
 
 
-def _own(documents: Iterable[Node]) -> dict[str, Node | None]:
-    """Return the images that are built here, with what of, and those that a program of the project's is started in."""
-    found: dict[str, Node | None] = {}
-    for fields in _mappings(documents, set()):
-        words = [each.text for key in _VECTOR if key in fields for each in _words(fields[key])]
-        if "image" in fields and ("build" in fields or _OURS.search(" ".join(words))):
-            image = fields["image"].text
-            found[image] = fields.get("build") or found.get(image)
-    return found
-
-
-def _mappings(nodes: Iterable[Node], seen: set[int]) -> Iterator[Mapping[str, Node]]:
-    for node in nodes:
-        if not isinstance(node.value, str) and id(node.value) not in seen:
-            seen.add(id(node.value))
-            yield node.fields
-            yield from _mappings([*node.nodes, *node.fields.values()], seen)
+def _given(fields: Mapping[str, Node], file: _File) -> Iterator[_Variable]:
+    """Yield the variables that `envFrom` takes out of a ConfigMap beside it."""
+    for each in fields["envFrom"].nodes if "envFrom" in fields else ():
+        reference = each.fields.get("configMapRef")
+        name = reference.fields.get("name") if reference else None
+        for key, value in file.maps.get(name.text, {}).items() if name else ():
+            yield _Variable(name=key, value=value.text, line=value.line)
 
 
 def _line(error: str) -> int | None:
@@ -118,9 +101,11 @@ def _below(node: Node, name: str, parent: str, file: _File) -> Iterator[Part]:
     for each in node.nodes:
         yield from _below(each, name, parent, file)
     fields = node.fields
-    own = fields["name"].text if "name" in fields else ""
+    called = fields["name"].text if "name" in fields else ""
     # What a service of Compose is called stands before it, what a container is called in it.
-    if part := _service(fields, own or name, file, is_service=parent == "services" or name == "containers"):
+    if part := _service(
+        fields, called or name, file, is_service=parent == "services" or name == "containers"
+    ):
         yield part
     found = [
         part
@@ -137,15 +122,15 @@ def _service(fields: Mapping[str, Node], name: str, file: _File, *, is_service: 
     """Return what a mapping runs, None for one that runs nothing."""
     given = [
         fields[key]
-        for key in _VECTOR
+        for key in VECTOR
         if key in fields and (key != "args" or {"image", "command"} & fields.keys())
     ]
-    given = [node for node in (*given, *(fields[key] for key in _LINES if key in fields)) if _words(node)]
+    given = [node for node in (*given, *(fields[key] for key in _LINES if key in fields)) if words(node)]
     if not given:
         return _image(fields, name, file) if is_service else None
     path = file.path
     origin = Origin(path, given[-1].line)
-    variables = list(_variables(fields))
+    variables = [*_given(fields, file), *_variables(fields)]
     names = {each.name for each in variables} if "envFrom" not in fields else None
     given = [_expanded(node, names) for node in given]
     values = scripts.defaults({each.name: each.value for each in variables})
@@ -170,6 +155,7 @@ def _service(fields: Mapping[str, Node], name: str, file: _File, *, is_service: 
     part = replace(
         part, folders=tuple(_folders(build)), dockerfile=_dockerfile(build) if build else (),
         variables=tuple((Origin(path, each.line), each.name, each.value) for each in variables),
+        files=file.files,
     )  # fmt: skip
     is_for_development = any(isinstance(item, Row) and _RUNSERVER.search(item.text) for item in part.items)
     if not part.server and not is_for_development:
@@ -177,7 +163,7 @@ def _service(fields: Mapping[str, Node], name: str, file: _File, *, is_service: 
     told = [item for each in variables for item in _told(each, part.server, path)]
     told = [item for item in told if part.server or isinstance(item, Row)]
     part = replace(part, is_image=not part.server)
-    items = [*told, *part.items, *beside.rows(fields, path, _untold(variables, part.server))]
+    items = [*told, *part.items, *beside.rows(fields, path, _untold(_variables(fields), part.server))]
     return replace(part, items=tuple(sorted(items, key=lambda item: item.origin.line or 0)))
 
 
@@ -188,8 +174,8 @@ def _image(fields: Mapping[str, Node], name: str, file: _File) -> Part | None:
         return None
     node = fields.get("build") or fields["image"]
     origin = Origin(file.path, node.line)
-    is_filled = file.is_template and any(key in fields for key in _VECTOR)
-    if "build" not in fields and image not in file.own and _is_a_service(image):
+    is_filled = file.is_template and any(key in fields for key in VECTOR)
+    if "build" not in fields and image not in file.own and is_a_service(image):
         return Part(name=name, items=(row(origin, name, f"image {image}", _ANOTHER),))
     if is_filled:
         said = undecided("a template writes the command: helm template . > FILE, and explain that")
@@ -207,12 +193,6 @@ def _image(fields: Mapping[str, Node], name: str, file: _File) -> Part | None:
         items += beside.rows({key: each for key, each in fields.items() if key != "build"}, file.path, names)
     ordered = tuple(sorted(items, key=lambda item: item.origin.line or 0))
     return Part(name=name, items=ordered, is_image=True)
-
-
-def _is_a_service(image: str) -> bool:
-    """Whether an image is known as another program's: `postgres:17`, `bitnami/redis`, `owasp/nginx-modsecurity`."""
-    name = re.split(r"[:@]", image.rpartition("/")[2][:_LONGEST_NAME], maxsplit=1)[0]
-    return not _SERVICES.isdisjoint(re.split("[-_]", name))
 
 
 def _untold(variables: Iterable[_Variable], server: str) -> Iterator[str]:
@@ -239,11 +219,6 @@ def _folders(build: Node | None) -> Iterator[str]:
         yield posixpath.join("" if context == "." else context, posixpath.dirname(dockerfile))
 
 
-def _words(node: Node) -> list[Node]:
-    """Return the words of a command that is a list, or its one line; none for what is no command."""
-    return [each for each in (node.nodes or [node]) if each.text]
-
-
 def _expanded(node: Node, names: set[str] | None) -> Node:
     """Return a command with `$(NAME)` of Kubernetes as the shell has it, where a variable has that name.
 
@@ -264,8 +239,8 @@ def _expanded(node: Node, names: set[str] | None) -> Node:
 
 def _script(given: Sequence[Node]) -> Node | None:
     """Return the text of several lines that a shell is given, or that stands in a line's place."""
-    words = [word for node in given for word in _words(node)]
-    for before, word in zip((None, *words), words, strict=False):
+    every = [word for node in given for word in words(node)]
+    for before, word in zip((None, *every), every, strict=False):
         is_line = before is None or re.fullmatch(r"-[a-z]*c", before.text) is not None
         if is_line and "\n" in word.text.strip():
             return word
@@ -280,7 +255,7 @@ def _commands(given: Sequence[Node]) -> list[Command]:
         return [
             replace(command, lines=(each.line,) * len(command.words))
             for node in given
-            for each in _words(node)
+            for each in words(node)
             for command in arguments.split(each.text)
         ]
     vectors = [

@@ -356,3 +356,17 @@ def test_a_script_of_a_service_is_found_where_its_image_has_it_from() -> None:
     )
     assert command == "nuages serve --bind 0.0.0.0:80 --workers 3"
     assert [row.text for row in rows if row.outcome.decision] == ["celery -A a worker"]
+
+
+def test_a_config_map_beside_a_container_has_its_variables_and_its_files() -> None:
+    text = (
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shop}\ndata:\n  UWSGI_THREADS: '5'\n  SECRET: hush\n"
+        "  uwsgi.ini: |\n    [uwsgi]\n    http = :80\n    workers = 3\n---\napiVersion: apps/v1\nkind: Deployment\n"
+        "spec:\n  template:\n    spec:\n      containers:\n      - name: web\n        image: shop\n"
+        "        command: [uwsgi, --ini, /etc/shop/uwsgi.ini]\n        envFrom:\n        - configMapRef: {name: shop}\n"
+        "        - configMapRef: {name: other}\n        - secretRef: {name: shop}\n"
+    )
+    rows, command = explained(text)
+    assert command == "nuages serve --bind 0.0.0.0:80 --workers 3 --threads 5"
+    assert "hush" not in repr(rows)
+    assert not [row for row in rows if row.outcome.decision and "not beside" in row.outcome.decision]
