@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from nuages.errors import Origin
 from nuages.explain import wrappers
-from nuages.explain.facts import Row, Setting, drop, normal
+from nuages.explain.facts import Row, Setting, drop, normal, undecided
 from nuages.explain.servers import TABLES, known, takes_value
 
 _UNKNOWN_WORD = re.compile("\x00(\\d+)\x00")
@@ -22,6 +22,7 @@ _MOST_WORDS = 5000  # of a command; those before its server are read again for e
 _SUBSTITUTION = re.compile(r"\$\(\([^()]*(?:\([^()]*\)[^()]*)*\)\)|\$\([^()]*\)|`[^`]*`|" + _TEMPLATE.pattern)
 _PROGRAM = re.compile("|".join((*TABLES, *wrappers.OWN, *wrappers.SHELLS, r"python[\d.]*")))
 APPLICATION = "APP"
+_MORE = re.compile(r"\$(?:\w+|\{\w+(?::?-)?\})")
 """What a row calls a word of a command line that is no option: the application, or uWSGI's file."""
 
 _REDIRECTION = re.compile(r"(?<!\S)\d*(?:>>?|<)&[\d-]|&>>?\s*\S+")
@@ -275,6 +276,10 @@ def parse(
             if word in {"$@", "$*"}:
                 why = "what the script itself is started with: give it to nuages serve in our words"
                 yield Row(origin=here, name="", text=word, outcome=drop(why))
+                continue
+            if _MORE.fullmatch(word) and (has_application or re.search(r"ARG|OPT|FLAG", word, re.IGNORECASE)):
+                why = f"options that a variable has: nuages explain -- {server} … says what they become"
+                yield Row(origin=here, name="", text=word, outcome=undecided(why))
                 continue
             has_application = True
             yield from _positional(server, word, setting)

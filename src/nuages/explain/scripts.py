@@ -15,7 +15,7 @@ from nuages.explain.servers import known, of_variable
 from nuages.explain.wrappers import Words
 
 _PROCFILE = re.compile(r"([A-Za-z0-9_-]+)\s*:\s*(.+)")
-_SCRIPT = re.compile(r"\.(sh|bash)$|entrypoint|/(start|run|boot)[\w-]*$")
+_SCRIPT = re.compile(r"\.(sh|bash)$|entrypoint|/[\w-]*(start|run|boot)[\w-]*$")
 _STOPS_WITHIN = 35.0  # seconds; --drain 5s and --grace 30s, the defaults
 _LONGEST_QUOTATION = 60  # lines
 _LONGEST_VALUE = 10_000  # characters; of `A=$A$A` each line doubles it

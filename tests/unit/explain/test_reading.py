@@ -635,3 +635,12 @@ def test_a_script_that_is_known_for_what_it_is_is_not_taken_apart() -> None:
         ours("worker: ./work.sh\n", "Procfile", work_sh="gunicorn a.wsgi -w 3\n")
         == "nuages serve --workers 3"
     )
+
+
+@pytest.mark.parametrize("more", ["$GUNICORN_EXTRA_CMD_ARGS", "${OPTS}", "${OPTIONS:-}"])
+def test_a_variable_behind_the_application_has_more_options(more: str) -> None:
+    rows = said(f"web: gunicorn shop.wsgi -w 3 {more}\n", "Procfile")
+    assert [(row.name, row.outcome.fate.value) for row in rows] == [
+        ("APP", "by itself"), ("-w", "kept"), ("", "to decide"),
+    ]  # fmt: skip
+    assert said("web: gunicorn $APP\n", "Procfile")[0].name == "APP"
