@@ -172,14 +172,15 @@ def choice(tree: Tree, folders: tuple[str, ...], front_end: str = "") -> tuple[s
 
 def _paths(tree: Tree, folders: tuple[str, ...]) -> Iterator[str]:
     """Yield the Dockerfiles of the project's folders, nearest first: the folder's own, then those of one for them."""
+    plain: list[str] = []
     for folder in folders:
-        yield from _serious(tree, tree.below(folder))
-        yield from _within(tree, folder, _ASIDE)
+        plain += [*_serious(tree, tree.below(folder)), *_within(tree, folder, _ASIDE)]
+    yield from plain
     # In a folder with a name of its own may as well lie the Dockerfile of a tool: it must say that it is the project's.
     copied = rf"manage\.py|\b(?:COPY|ADD)\s+(?:--\S+\s+)*(?:\./)?{re.escape(folders[0])}/?\s"
     named = [path for folder in folders for path in _within(tree, folder, _NAMED)]
     named = [path for path in dict.fromkeys(named) if re.search(copied, tree.text(path) or "")]
-    yield from named if len(named) == 1 else ()
+    yield from named if len(named) == 1 and named[0] not in plain else ()
 
 
 def _within(tree: Tree, folder: str, names: re.Pattern[str]) -> list[str]:
@@ -201,12 +202,28 @@ def _serious(tree: Tree, paths: Iterable[str]) -> list[str]:
         and not role_of(posixpath.basename(path)).is_development
         and "written by nuages" not in (tree.text(path) or "")
     ]
-    # Of several the one whose packages have our names.
-    return sorted(serious, key=lambda path: (not _is_production(path), "alpine" in path, len(path), path))
+
+    def rank(path: str) -> tuple[bool, bool, bool, int, str]:
+        # Of several the one whose packages have our names.
+        is_for_work = _is_for_work(tree.text(path) or "")
+        return (not _is_production(path), is_for_work, "alpine" in path, len(path), path)
+
+    return sorted(serious, key=rank)
 
 
 def _is_production(path: str) -> bool:
     return any(role_of(part) is Role.PRODUCTION for part in path.split("/"))
+
+
+def _is_for_work(text: str) -> bool:
+    """Return whether an image is one to write code in: it starts runserver, or has what developers install."""
+    last = _served(text) or []
+    named = [
+        name for each in last for listed in _REQUIRED.findall(each.text) for name in _FILE.findall(listed)
+    ]
+    return any(
+        re.match(r"(CMD|ENTRYPOINT)\b.*\brunserver", each.text, re.IGNORECASE) for each in last
+    ) or any(_is_development(posixpath.splitext(posixpath.basename(name))[0]) for name in named)
 
 
 def _served(text: str) -> list[Instruction] | None:

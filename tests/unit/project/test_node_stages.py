@@ -401,6 +401,33 @@ def test_the_front_end_of_a_dockerfile_beside_the_one_for_production_is_built_an
     assert not [note for note in scan(tmp_path, environ={}).notes if "followed" in note]
 
 
+@pytest.mark.parametrize("at", ["docker/prod/Dockerfile", "docker/django/Dockerfile"])
+def test_a_dockerfile_in_a_folder_whose_name_says_what_it_is_for_is_found_once(
+    tmp_path: Path, at: str
+) -> None:
+    # As hypha and courtlistener: by what it is for, and by what it copies.
+    (tmp_path / at).parent.mkdir(parents=True)
+    made(tmp_path, f"{PYTHON}COPY package.json .\nRUN npm install && npm run build\nCOPY . .\n", at=at)
+    assert not [note for note in scan(tmp_path, environ={}).notes if "followed" in note]
+
+
+@pytest.mark.parametrize(
+    "last", ["RUN uv pip install -r requirements/dev.txt", 'CMD ["python", "manage.py", "runserver"]']
+)
+def test_a_dockerfile_to_write_code_in_is_followed_after_one_for_production_beside_it(
+    tmp_path: Path, last: str
+) -> None:
+    # As pontoon: docker/Dockerfile installs requirements/dev.txt, docker/Dockerfile-cloud requirements/prod.txt.
+    (tmp_path / "docker").mkdir()
+    serious = f"{PYTHON}COPY . .\nRUN uv pip install -r requirements/prod.txt\nEXPOSE 8123\nCMD gunicorn\n"
+    (tmp_path / "docker/Dockerfile-cloud").write_text(serious)
+    made(tmp_path, f"{PYTHON}COPY . .\nEXPOSE 8000\n{last}\n", at="docker/Dockerfile")
+    seen = scan(tmp_path, environ={})
+    assert seen.hints.port is not None
+    assert seen.hints.port.value == 8123
+    assert "docker/Dockerfile-cloud is followed, docker/Dockerfile is not" in seen.notes
+
+
 MEMBER = '{"name": "@shop/frontend", "scripts": {"build": "vite build", "lint": "eslint"}}'
 """In the folder frontend, a member of the root's workspace."""
 
