@@ -135,7 +135,7 @@ def _rows(project: Project) -> list[tuple[str, ...]]:
     facts = {
         "manage.py": project.manage,
         "settings": project.settings,
-        "python": project.python,
+        "python": project.python or project.python_used,
         "django": project.django,
     }
     rows += [(name, str(fact.value), str(fact.origin)) for name, fact in facts.items() if fact]

@@ -43,7 +43,7 @@ def examine(facts: Facts) -> Iterator[Finding]:
 
 
 def _python(facts: Facts) -> Iterator[Finding]:
-    python = facts.project.python
+    python = facts.project.python or facts.project.python_used
     if python is None:
         yield NO_PYTHON.found(
             "nothing says which Python the project wants", facts.project.dependencies.origin,

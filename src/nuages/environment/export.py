@@ -81,8 +81,13 @@ def export(
         known = known or bool(files)
         lacking[each.series] = lacking_wheels(files, wheels[each.series]) if files else 0
     if not known:
-        fitting = [each for each in fitting if each.series <= _UNPROVEN] or fitting
-    chosen = min(fitting, key=lambda each: (lacking[each.series], tuple(-part for part in each.series)))
+        proven = [each for each in fitting if each.series <= _UNPROVEN or needs.is_used(each.series)]
+        fitting = proven or fitting
+
+    def rank(each: Interpreter) -> tuple[bool, int, tuple[int, ...]]:
+        return (not needs.is_used(each.series), lacking[each.series], tuple(-part for part in each.series))
+
+    chosen = min(fitting, key=rank)
     wanted = without(source.select(chosen.markers), OWN)
     return Export(
         python=".".join(map(str, patch))
@@ -93,6 +98,7 @@ def export(
             python,
             given_by,
             known=known,
+            is_used=needs.is_used(chosen.series),
             limited=needs.django is not None and chosen.series == needs.django[1],
         ),
         requirements=wanted,
@@ -147,7 +153,7 @@ def _needs(project: Project, python: str | None, given_by: str) -> Needs:
     django = None
     if project.django and (range_ := pythons_for(project.django.value)):
         django = (*range_, project.django)
-    return Needs(python=project.python, option=option, django=django)
+    return Needs(python=project.python, option=option, django=django, used=project.python_used)
 
 
 def _patch(project: Project) -> tuple[int, int, int] | None:
@@ -182,10 +188,14 @@ def _none_fits(project: Project, needs: Needs, python: str | None, given_by: str
     )  # fmt: skip
 
 
-def _because(project: Project, python: str | None, given_by: str, *, known: bool, limited: bool) -> str:
+def _because(
+    project: Project, python: str | None, given_by: str, *, known: bool, is_used: bool, limited: bool
+) -> str:
     """Return what decided the Python; `limited`: its series is the newest that the project's Django runs on."""
     if python:
         return given_by
+    if is_used and project.python_used:
+        return f"{project.python_used.origin} says {project.python_used.value}"
     reasons = [f"{project.python.origin} says {project.python.value}"] if project.python else []
     pinned = project.python is not None and one_series(project.python.value) is not None
     if project.django and (not reasons or (limited and not pinned)):

@@ -155,18 +155,25 @@ class Needs:
     """What decides between interpreters, each with where it was read.
 
     `python` is the project's specifier, `option` the specifier of `--python`. `django` is a (oldest, newest) pair
-    of series and the version of Django it belongs to. `lacking` counts, by series, the locked packages that have
+    of series and the version of Django it belongs to. `used` is the specifier of the one series that the project has
+    been run with: it comes first where it is there. `lacking` counts, by series, the locked packages that have
     wheels for other Pythons but none for that one.
     """
 
     python: Fact[str] | None = None
     option: str | None = None
     django: tuple[tuple[int, int], tuple[int, int], Fact[str]] | None = None
+    used: Fact[str] | None = None
     lacking: Mapping[tuple[int, int], int] | None = None
+
+    def is_used(self, series: tuple[int, int]) -> bool:
+        """Whether the project has been run with a series."""
+        return self.used is not None and one_series(self.used.value) == series
 
 
 def choose(found: Sequence[Interpreter], needs: Needs) -> list[Interpreter]:
-    """Return the interpreters that fit, the best first: no missing wheel before newer series before newer patch.
+    """Return the interpreters that fit, the best first: the series that the project has been run with comes before no
+    missing wheel, and this before a newer series and a newer patch.
 
     Raises ProjectError that names what is present and what is needed when none fits.
     """
@@ -175,8 +182,9 @@ def choose(found: Sequence[Interpreter], needs: Needs) -> list[Interpreter]:
         raise _none_fits(found, needs)
     lacking = needs.lacking or {}
 
-    def rank(each: Interpreter) -> tuple[int, bool, tuple[int, int, int]]:
-        return (-lacking.get(each.series, 0), each.final and not each.free_threaded, each.version)
+    def rank(each: Interpreter) -> tuple[bool, int, bool, tuple[int, int, int]]:
+        is_usual = each.final and not each.free_threaded
+        return (needs.is_used(each.series), -lacking.get(each.series, 0), is_usual, each.version)
 
     return sorted(fitting, key=rank, reverse=True)
 
@@ -196,7 +204,12 @@ def objections(each: Interpreter, needs: Needs) -> list[str]:
         found.append("project")
     # A project that pins one series has been run on it, whatever Django's table says.
     pinned = needs.python is not None and one_series(needs.python.value) is not None
-    if needs.django and not pinned and not needs.django[0] <= each.series <= needs.django[1]:
+    if (
+        needs.django
+        and not pinned
+        and not needs.is_used(each.series)
+        and not needs.django[0] <= each.series <= needs.django[1]
+    ):
         found.append("django")
     return found
 

@@ -145,6 +145,8 @@ def _correction(prepared: Prepared) -> tuple[str, bool]:
     for database in prepared.project.databases:
         if database.alias == "default" and database.is_literal:
             return f"correct it at {database.origin}", False
+        if database.alias == "default" and database.variable in prepared.variables:
+            return f"correct {database.variable}, which {database.origin} reads", True
     read = (each.variables for each in prepared.project.assignments if each.name == "DATABASES")
     unset = [name for names in read for name in names if name not in prepared.variables]
     if unset:

@@ -113,7 +113,8 @@ def _environment(
 def _key(project: Project, options: UpOptions, environ: Mapping[str, str], ours: bundle.Bundle) -> str:
     """Return a digest of all that decides which environment a project gets, cheap enough for every start."""
     parts = [ours.digest, options.python or "", json.dumps(project.dependencies.requirements)]
-    parts += [project.python.value if project.python else "", environ.get("PATH", "")]
+    parts += [each.value if each else "" for each in (project.python, project.python_used)]
+    parts += [environ.get("PATH", "")]
     for path in sources.paths(project.dependencies):
         file = project.root / path
         content = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
@@ -138,6 +139,8 @@ def _made(
         (home.root / "environments").mkdir(parents=True, exist_ok=True)
     uv = installer.find(environ, indexes.uv_variables(pip, environ), home.root)
     fitting = _fitting(project, options, environ, source)
+    if absent := _absent(project, options, fitting[0]):
+        report("python-absent", absent)
     source = _through_this_machine(source, pip, environ, fitting[0].markers, report)
     first: BuildError | WheelError | None = None
     for _ in range(_TRIES):
@@ -209,7 +212,7 @@ def _one(
     )
     report(
         "python",
-        f"Python {interpreter}{', as --python says' if is_asked else _because(project)}",
+        f"Python {interpreter}{', as --python says' if is_asked else _because(project, interpreter)}",
         version=interpreter.markers["python_full_version"],
     )
     packages = local.read(project.root, wanted.local)
@@ -231,8 +234,20 @@ def _addressed(project: Project) -> Iterator[tuple[str, str]]:
             yield from addressed(file.read_text(encoding="utf-8", errors="replace"), name)
 
 
-def _because(project: Project) -> str:
-    return f", for {project.python.origin} says {project.python.value}" if project.python else ""
+def _because(project: Project, interpreter: Interpreter) -> str:
+    said = project.python
+    if said is None and project.python_used and one_series(project.python_used.value) == interpreter.series:
+        said = project.python_used
+    return f", for {said.origin} says {said.value}" if said else ""
+
+
+def _absent(project: Project, options: UpOptions, first: Interpreter) -> str:
+    """Return what to say where the Python that the project has been run with is not here; nothing demands it."""
+    used = project.python_used
+    series = one_series(used.value) if used else None
+    if options.python or used is None or series in {None, first.series}:
+        return ""
+    return f"{used.origin} says {used.value}, and no such Python is here: {dotted(first.series)} is taken"
 
 
 def _fitting(
@@ -247,12 +262,10 @@ def _fitting(
     django = None
     if project.django and (range_ := pythons_for(project.django.value)):
         django = (*range_, project.django)
-    needs = Needs(python=project.python, option=option, django=django)
+    needs = Needs(python=project.python, option=option, django=django, used=project.python_used)
     fitting = interpreters.choose(found, needs)
     lacking = {each.series: _lacking(source.select(each.markers), each) for each in fitting}
-    return interpreters.choose(
-        found, Needs(python=needs.python, option=option, django=django, lacking=lacking)
-    )
+    return interpreters.choose(found, replace(needs, lacking=lacking))
 
 
 def _lacking(wanted: Requirements, interpreter: Interpreter) -> int:

@@ -271,6 +271,8 @@ class Project:
     """The entry modules to serve: one, or a WSGI one for sync views and an ASGI one for async views."""
     python: Fact[str] | None
     """A PEP 440 specifier set such as `>=3.12` or `==3.12.*`."""
+    python_used: Fact[str] | None = None
+    """The one that it has been run with, `==3.12.*`, where it says of none that it wants it."""
     dependencies: Dependencies
     django: Fact[str] | None
     """The requirement or locked version of Django as written: `5.2.19`, `>=4.2,<5`."""

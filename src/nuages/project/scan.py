@@ -25,6 +25,7 @@ from nuages.project import (
     named_settings,
     processes,
     python,
+    pythons_used,
     scripts,
     settings_choice,
     settings_source,
@@ -34,7 +35,7 @@ from nuages.project import (
     apps as installed_apps,
 )
 from nuages.project.layout import Layout
-from nuages.project.model import EntryPoint, Fact, Hints, ImageVariable, Problem, Project
+from nuages.project.model import Dependencies, EntryPoint, Fact, Hints, ImageVariable, Problem, Project
 from nuages.project.tree import MAX_ENTRIES, Tree, join
 
 
@@ -185,6 +186,7 @@ def examine(
         asgi=asgi,
         serving=serving.points,
         python=pythons.python,
+        python_used=_used(tree, folders, pythons, declared.dependencies),
         dependencies=declared.dependencies,
         django=declared.django,
         variables=source.variables,
@@ -277,6 +279,12 @@ def _bases(
     return tuple(bases), entrypoints.find(tree, tuple(bases), environ, package) if len(bases) > 1 else points
 
 
+def _used(
+    tree: Tree, folders: tuple[str, ...], pythons: python.Found, declared: Dependencies
+) -> Fact[str] | None:
+    return None if pythons.python else pythons_used.find(tree, folders, declared.files)
+
+
 def _single(
     tree: Tree,
     place: Layout,
@@ -322,6 +330,7 @@ def _single(
         asgi=next((point for point in points if point.kind == entrypoints.ASGI), None),
         serving=points,
         python=pythons.python,
+        python_used=_used(tree, folders, pythons, declared.dependencies),
         dependencies=declared.dependencies,
         django=declared.django,
         notes=tuple(dict.fromkeys(notes)),

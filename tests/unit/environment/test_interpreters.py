@@ -66,6 +66,14 @@ def test_a_python_that_lacks_wheels_comes_after_one_that_has_them() -> None:
     assert versions(needs) == ["3.12.1", "3.11.7", "3.11.2", "3.10.13", "3.13.0"]
 
 
+def test_the_python_that_the_project_has_been_run_with_comes_first_where_it_is_there() -> None:
+    used = Fact("==3.12.*", Origin("requirements.txt", 2))
+
+    assert versions(Needs(used=used, lacking={(3, 12): 3}))[:2] == ["3.12.1", "3.13.0"]
+    assert versions(replace(needs_django("4.2.3"), used=used)) == ["3.12.1", "3.11.7", "3.11.2", "3.10.13"]
+    assert versions(Needs(used=Fact("==3.14.*", used.origin)))[0] == "3.13.0"
+
+
 def test_the_option_beats_the_projects_pin() -> None:
     needs = Needs(python=Fact("==3.12.*", Origin(".python-version", 1)), option="==3.10.*")
 

@@ -24,7 +24,7 @@ from nuages.environment.prepared import (
 )
 from nuages.environment.virtual import Environment
 from nuages.errors import NuagesError, Origin
-from nuages.project.model import Assignment, Dependencies, Fact, Manager, Project
+from nuages.project.model import Assignment, Database, Dependencies, Fact, Manager, Project
 from nuages.runtime import manifest
 
 
@@ -78,6 +78,28 @@ def test_options_of_another_engine_name_the_variables_that_choose_the_database(
         )
     assert caught.value.what == "the SQLite database /shop/db.sqlite3 does not take these OPTIONS"
     assert caught.value.hint == "set what DATABASES reads: DATABASE_URL"
+
+
+def test_a_database_that_does_not_answer_is_the_one_of_the_url_that_was_given(tmp_path: Path) -> None:
+    # As hypha: `dj_database_url.config(default=f"postgres:///{APP_NAME}")` reads another variable beside it.
+    found = prepared(tmp_path)
+    place = Origin("src/shop/settings.py", 9)
+    assignment = Assignment(
+        name="DATABASES", text="{…}", is_literal=False, origin=place, variables=("SHOP_NAME", "DATABASE_URL")
+    )
+    databases = (Database(alias="default", engine="", variable="DATABASE_URL", origin=place),)
+    project = replace(found.project, assignments=(assignment,), databases=databases)
+    failed = {"kind": "OperationalError", "text": "connection refused", "unreachable": True}
+    hints = []
+    for given in ({}, {"DATABASE_URL": "postgres:///shop"}):
+        one = replace(found, project=project, variables={**found.variables, **given})
+        with pytest.raises(NuagesError) as caught:
+            migrate(one, {"vendor": "postgresql", "name": "shop", "failed": failed}, lambda *_, **__: None)
+        hints.append(caught.value.hint.partition(";")[0])
+    assert hints == [
+        "start it, or set what DATABASES reads: SHOP_NAME, DATABASE_URL",
+        "start it, or correct DATABASE_URL, which src/shop/settings.py:9 reads",
+    ]
 
 
 def test_inside_an_image_processes_get_this_interpreter_and_what_it_got(tmp_path: Path) -> None:
