@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from nuages.check.facts import Facts
 from nuages.check.finding import Finding, error, notice, warning
+from nuages.errors import Origin
 from nuages.project.model import Database
 
 NOT_KEPT = notice(30, "a new database connection for each request")
@@ -172,12 +174,51 @@ def _unnamed(facts: Facts) -> Iterator[Finding]:
                 f"without {variable.name} there is no database", database.origin, why=why,
                 fix=f"set {variable.name} wherever it runs",
             )  # fmt: skip
-    if setting and setting.is_known and setting.value == {} and not _ASKS.isdisjoint(facts.apps):
+    is_empty = setting is not None and setting.is_known and setting.value == {}
+    if setting is None or not is_empty or _ASKS.isdisjoint(facts.apps):
+        return
+    if filled := _filled(facts):
+        place, names = filled
+        if names:
+            yield UNNAMED.found(
+                f"without {', '.join(names)} there is no database", place, why=why,
+                fix=f"set {', '.join(names)} wherever it runs",
+            )  # fmt: skip
+    else:
         yield UNNAMED.found(
             "DATABASES is empty, and applications ask a database", setting.origin, why=why,
             fix="add dj-database-url to the dependencies, and write:\nimport dj_database_url\n"
             'DATABASES = {"default": dj_database_url.config(conn_max_age=60, conn_health_checks=True)}',
         )  # fmt: skip
+
+
+def _filled(facts: Facts) -> tuple[Origin, list[str]] | None:
+    """Return where a condition puts a database into DATABASES, and the variables without a value that it asks."""
+    read = {each.name: each.variables for each in facts.project.assignments}
+    unset = {each.name for each in facts.project.variables if each.given is None}
+    for path in facts.project.settings_files:
+        module = facts.tree.module(path)
+        for branch in ast.walk(module) if module else ():
+            if not isinstance(branch, ast.If):
+                continue
+            line = next((one.lineno for part in branch.body for one in ast.walk(part) if _fills(one)), None)
+            if line is None:
+                continue
+            asked: list[str] = []
+            for one in ast.walk(branch.test):
+                if isinstance(one, ast.Name):
+                    asked += read.get(one.id, ())
+                elif isinstance(one, ast.Constant) and isinstance(one.value, str):
+                    asked.append(one.value)
+            return Origin(path, line), [name for name in dict.fromkeys(asked) if name in unset]
+    return None
+
+
+def _fills(node: ast.AST) -> TypeGuard[ast.Assign]:
+    return isinstance(node, ast.Assign) and any(
+        isinstance(one, ast.Subscript) and isinstance(one.value, ast.Name) and one.value.id == "DATABASES"
+        for one in node.targets
+    )
 
 
 def _files(facts: Facts) -> Iterator[Finding]:

@@ -211,14 +211,19 @@ def celery_app(tree: Tree, bases: tuple[str, ...]) -> tuple[str, Origin] | None:
 def _made_in(module: ast.Module | None) -> tuple[str, int] | None:
     """Return the name of the app and its line: what Celery() makes, or what is configured by Django's settings."""
     made: dict[str, int] = {}
-    for node in module.body if module else ():
+    body = module.body if module else []
+    makers = {
+        "Celery",
+        *(one.name for one in body if isinstance(one, ast.FunctionDef) and _calls_celery(one)),
+    }
+    for node in body:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
             called, target = node.value.func, node.targets[0]
             if isinstance(target, ast.Name):
                 made[target.id] = node.lineno
-                if (called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")) == "Celery":
+                if _name_of(called) in makers:
                     return target.id, node.lineno
-        # A project's own class, or a function, may make it.
+        # A project's own class, or a function of another module, may make it.
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
             method = node.value.func
             if isinstance(method, ast.Attribute) and method.attr == "config_from_object":
@@ -226,6 +231,14 @@ def _made_in(module: ast.Module | None) -> tuple[str, int] | None:
                 if name in made:
                     return name, made[name]
     return None
+
+
+def _calls_celery(function: ast.FunctionDef) -> bool:
+    return any(isinstance(one, ast.Call) and _name_of(one.func) == "Celery" for one in ast.walk(function))
+
+
+def _name_of(called: ast.expr) -> str:
+    return called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")
 
 
 def _adds_periodic(tree: Tree, app: Origin) -> Origin | None:

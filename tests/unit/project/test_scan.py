@@ -703,6 +703,23 @@ def test_a_schedule_that_is_made_among_the_tasks_needs_a_clock(shop: Shop, path:
     assert found["beat"] == Origin(path, 2)
 
 
+def test_a_celery_app_that_a_function_makes_is_found(shop: Shop) -> None:
+    # As readthedocs.org: `app = create_application()`, configured where it is made.
+    files = {
+        "requirements.txt": "django==5.2.1\ncelery==5.4.0\n",
+        "shop/worker.py": (
+            "from celery import Celery\n"
+            "def create():\n    made = Celery('shop')\n    made.config_from_object('django.conf:settings')\n"
+            "    return made\n"
+            "app = create()\n"
+        ),
+    }
+    found = scan(shop(files)).processes
+    assert [(each.name, each.command[2], each.origin) for each in found] == [
+        ("worker", "shop.worker:app", Origin("shop/worker.py", 6))
+    ]
+
+
 @pytest.mark.parametrize(
     ("line", "base", "chosen"),
     [
