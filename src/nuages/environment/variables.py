@@ -187,8 +187,11 @@ def missing_error(
     )
 
 
-_STAGE = re.compile(r"(^|_)(ENV|ENVIRONMENT|STAGE|MODE|PROFILE|TIER)$")
-"""Names of variables that tell development from production."""
+_STAGE = re.compile(
+    r"(^|_)(ENV|ENVIRONMENT|STAGE|PROFILE|TIER)$|^((APP|DJANGO|SITE|RUN)_)?MODE$"
+    r"|^(\w+_)?(IS_|IN_)?(DEV|DEVELOPMENT|PROD|PRODUCTION)(_MODE)?$"
+)
+"""Names of variables that tell development from production; not `DB_SSL_MODE`."""
 
 
 def tell_group(error: NuagesError, project: Project) -> None:
@@ -196,9 +199,10 @@ def tell_group(error: NuagesError, project: Project) -> None:
 
     Of a requirements file the direct requirements alone are known, and these are installed.
     """
-    absent = re.fullmatch(
-        r"the project needs the module (\w+)[\w.]*, which is not installed here", error.what
-    )
+    needs = r"the project needs the module (\w+)[\w.]*, which is not installed here"
+    # The project may catch it and raise an error of its own.
+    cause = r"^\s*because of ModuleNotFoundError: No module named '(\w+)"
+    absent = re.fullmatch(needs, error.what) or re.search(cause, error.why or "", re.MULTILINE)
     one = project.dependencies.distribution(normalized(absent[1])) if absent else None
     if one is None or not absent:
         return

@@ -181,6 +181,32 @@ def test_a_module_that_only_a_group_of_development_has_is_not_to_be_added() -> N
     )
 
 
+def test_a_module_of_development_may_be_missing_behind_an_error_of_the_projects_own() -> None:
+    # As saleor, whose webhooks import what its tests have.
+    why = "ImportError: Failed to import plugin shop.hooks\n  because of ModuleNotFoundError: No module named 'pytest'"
+    locked = Distribution(name="pytest", version="8.4", origin=Origin("uv.lock", 7))
+    shop = project()
+    shop = replace(shop, dependencies=replace(shop.dependencies, distributions=(locked,)))
+    error = StartError("the settings module shop.settings cannot be loaded", why=why, hint="correct the line")
+    tell_group(error, shop)
+    assert error.hint == (
+        "have the settings of production not load it: pytest (uv.lock:7) is in no group that production installs; "
+        "or make it a dependency"
+    )
+
+
+@pytest.mark.parametrize("name", ["DEVELOPMENT", "DJANGO_ENV", "IS_PRODUCTION", "APP_MODE", "SHOP_DEV_MODE"])
+def test_the_variable_that_tells_development_from_production_is_known_by_its_name(name: str) -> None:
+    # As courtlistener, whose settings read DB_SSL_MODE first.
+    shop = project(variable("DB_SSL_MODE", 3, required=False), variable(name, 9, required=False))
+    locked = Distribution(name="shop-reload", version="0.4", origin=Origin("uv.lock", 7))
+    shop = replace(shop, dependencies=replace(shop.dependencies, distributions=(locked,)))
+    error = StartError("the project needs the module shop_reload, which is not installed here", hint="add it")
+    tell_group(error, shop)
+    assert error.hint is not None
+    assert error.hint.startswith(f"set {name} for production (shop/settings.py:9): shop-reload (uv.lock:7)")
+
+
 def test_a_variable_with_a_default_is_not_asked_for() -> None:
     assert filled(project(variable("NAME", required=False, default="'x'"))).generated == {}
 
