@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 from nuages.errors import Origin, ProjectError, UsageError
@@ -18,6 +19,7 @@ from nuages.project.image_variables import why_left
 _LARGEST = 1 << 18  # bytes of a configuration file
 _HIGHEST = 3  # folders above a Dockerfile's that an image may be built from
 _LONGEST = 4096  # characters of a path, with what ends it (PATH_MAX)
+_ABOVE = 4  # folders above a file's own: docker/production/django/Dockerfile
 _COMMAND_LINE = "command line"
 
 
@@ -59,9 +61,9 @@ def _file(invocation: Invocation) -> Reading:
             hint=f"nuages explain {path / 'Dockerfile' if path.is_dir() else 'PATH'}",
         )  # fmt: skip
     text = _text(path)
-    folders: tuple[Path, ...] = (path.parent,)
+    folders = _folders(path.parent)
     if recognised(text, path.name) == "Dockerfile":
-        folders = tuple(dict.fromkeys((_context(path.parent, stages.sources(text)), path.parent)))
+        folders = list(dict.fromkeys((_context(path.parent, stages.sources(text)), *folders)))
 
     def beside(name: str) -> tuple[str, str] | None:
         return _beside(folders, name)
@@ -77,6 +79,13 @@ def _context(folder: Path, sources: Sequence[str]) -> Path:
         above = above.parent
         found.append(above)
     return max(found, key=lambda one: sum(_is_there(one / each) for each in sources))
+
+
+def _folders(folder: Path) -> list[Path]:
+    """Return where the files are that one in a folder names: there, then above it, up to the repository's root."""
+    above = [folder, *islice(folder.absolute().parents, _ABOVE)]
+    root = next((at for at, one in enumerate(above) if (one / ".git").exists()), 0)
+    return above[: root + 1]
 
 
 def _beside(folders: Sequence[Path], name: str) -> tuple[str, str] | None:

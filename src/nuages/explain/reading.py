@@ -177,28 +177,27 @@ def _unread(error: Exception, path: str, kind: str, hint: str) -> ProjectError:
 
 
 def _with_scripts(part: Part, beside: Beside, seen: set[str]) -> list[Part]:
-    """Return a part, and those of the shell scripts that it starts."""
+    """Return a part, and those of the shell scripts that it starts, and that these start."""
     found: list[Part] = []
     items = list(part.items)
     for name in part.scripts:
         script = beside(name) if len(seen) < _MOST_FILES else None
-        if script is None or script[0] in seen:
+        if script is None:
+            continue
+        if script[0] in seen:
+            items = [_is_read(item, name) for item in items]
             continue
         read = [each for each in scripts.script(script[1], script[0]) if each.items]
-        if not any(each.server for each in read) and _is_decided(items, name):
+        if not any(each.server or each.scripts for each in read) and _is_decided(items, name):
             continue
         seen.add(script[0])
         folders = (posixpath.dirname(script[0]), *part.folders)
-        found += [
-            replace(
-                scripts.with_variables(each, part.variables),
-                folders=folders,
-                copies=part.copies,
-                folder=part.folder,
+        for each in read:
+            inner = replace(
+                scripts.with_variables(each, part.variables), folders=folders, copies=part.copies, folder=part.folder,
                 files=part.files,
-            )
-            for each in read
-        ]
+            )  # fmt: skip
+            found += _with_scripts(inner, beside, seen)
         used = {each.server for each in read}
         items = [_is_read(item, name) for item in items if not _is_given(item, part, used)]
     return [replace(part, items=tuple(items)), *found]

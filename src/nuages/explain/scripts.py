@@ -24,6 +24,8 @@ HEREDOC = re.compile(r"(?<!<)<<-?(?!<)\s*[\"']?([A-Za-z_]\w*)")
 _ASSIGNED = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)=(?:\"([^\"`]*)\"|'([^']*)'|([^\s\"'`;&|()]*))")
 _NAMED = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _DECLARED = re.compile(r"export((?:\s+[A-Za-z_]\w*)+)")
+_LABEL = re.compile(r"\(?[^()$;&<>=`]*\)\s*")
+"""What a clause of `case` begins with: `web | worker)` (POSIX, Shell Command Language, 2.9.4.3)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +204,7 @@ def script(text: str, path: str, *, first: int = 1, variables: Mapping[str, str]
     variables = dict(variables or {})
     ends: list[str] = []
     exported: list[tuple[Origin, str, str]] = []
+    cases = 0
     functions = set(re.findall(r"^[ \t]*(?:function[ \t]+)?(\w+)[ \t]*\(\)", text, re.MULTILINE))
     for number, raw in _whole(text):
         stripped = raw.strip()
@@ -211,6 +214,9 @@ def script(text: str, path: str, *, first: int = 1, variables: Mapping[str, str]
         if not stripped or stripped.startswith("#"):
             continue
         ends = HEREDOC.findall(stripped)
+        cases += bool(re.match(r"case\s", stripped)) - bool(re.search(r"(^|[\s;])esac\b", stripped))
+        if cases > 0 and (label := _LABEL.match(stripped)):
+            stripped = stripped[label.end() :]
         stripped = _NAMED.sub(lambda match: variables.get(match[1] or match[2], match[0]), stripped)
         if assigned := _ASSIGNED.fullmatch(stripped):
             value = assigned[2] or assigned[3] or assigned[4] or ""

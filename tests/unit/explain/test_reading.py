@@ -370,6 +370,40 @@ def test_a_script_that_a_unit_or_a_procfile_starts_is_read() -> None:
         assert ours(text, path, start_sh=script) == "nuages serve --workers 3"
 
 
+def test_scripts_are_found_where_the_dockerfile_copies_them_from_and_those_that_they_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # As shynet (`COPY shynet .`, two scripts) and doccano (docker/Dockerfile.prod, `COPY tools/ /opt/bin/`).
+    (tmp_path / ".git").mkdir()
+    for folder in ("docker", "tools", "shop"):
+        (tmp_path / folder).mkdir()
+    dockerfile = tmp_path / "docker" / "Dockerfile.prod"
+    dockerfile.write_text('FROM python\nCOPY tools/ /opt/bin/\nENTRYPOINT ["/opt/bin/prod.sh"]\n')
+    (tmp_path / "tools/prod.sh").write_text("gunicorn -w 7 shop.wsgi\n")
+    assert main(["explain", str(dockerfile)]) == 0
+    assert "nuages serve --workers 7" in capsys.readouterr().out
+    (tmp_path / "Dockerfile").write_text('FROM python\nWORKDIR /x\nCOPY shop .\nCMD ["./entrypoint.sh"]\n')
+    (tmp_path / "shop/entrypoint.sh").write_text("./checks.sh && exec ./web.sh\n./web.sh\n")
+    (tmp_path / "shop/web.sh").write_text("exec gunicorn shop.wsgi --workers 5 --timeout 100\n")
+    assert main(["explain", str(tmp_path / "Dockerfile")]) == 0
+    found = capsys.readouterr().out
+    assert "nuages serve --workers 5 --timeout 100s" in found
+    assert found.count("to decide: no server") == 1  # ./checks.sh, which is not there
+
+
+def test_a_clause_of_a_case_is_no_command() -> None:
+    # As courtlistener, whose one script starts the site and twelve other processes.
+    script = (
+        "#!/bin/sh\ncase \"$1\" in\n'celery')\n    exec celery -A shop worker\n    ;;\n"
+        "web | 'web-prod')\n  exec gunicorn shop.wsgi -w 3\n;;\nrss) exec ./manage.py scrape ;;\n"
+        "*)\n  echo none\nesac\n"
+    )
+    rows = said('FROM python\nENTRYPOINT ["sh", "/shop/entrypoint.sh"]\n', "Dockerfile", entrypoint_sh=script)
+    others = [row.text for row in rows if "no server" in row.outcome.why]
+    assert others == ["celery -A shop worker", "./manage.py scrape"]
+    assert ours(script, "entrypoint.sh") == "nuages serve --workers 3"
+
+
 def test_a_file_without_a_server_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "Procfile").write_text("worker: celery -A shop worker\n")
     assert main(["explain", str(tmp_path / "Procfile")]) == 0
