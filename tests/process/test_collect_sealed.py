@@ -80,6 +80,35 @@ def test_who_gets_over_it_is_named_and_the_files_are_collected(tmp_path: Path) -
     assert " static files in " in done.stderr
 
 
+AWAY = """
+from django.core.files.storage import Storage
+
+class Bucket(Storage):
+    def exists(self, name):
+        import urllib.request
+        urllib.request.urlopen("https://bucket.example.invalid/" + name)
+"""
+
+
+@pytest.mark.parametrize("seal", [("--sealed",), ()])
+def test_files_that_the_projects_storage_keeps_elsewhere_are_not_uploaded_from_an_image_or_by_up(
+    tmp_path: Path, seal: tuple[str, ...]
+) -> None:
+    # As courtlistener, and every project whose static files django-storages keeps in a bucket.
+    project = write_site(
+        tmp_path, settings=EXTRA + 'STORAGES = {"staticfiles": {"BACKEND": "away.Bucket"}}\n'
+    )
+    write_assets(project)
+    (project / "away.py").write_text(AWAY)
+    done = collect(project, *seal)
+    assert done.returncode == 0, done.stderr
+    assert (
+        "no static files are collected here, for away.Bucket keeps them elsewhere: `collectstatic` uploads them, "
+        "in a step before each release (nuages run -- collectstatic)\n" in done.stderr
+    )
+    assert [path.name for path in (project / "collected").iterdir()] == ["nuages-static.json"]
+
+
 def test_on_a_machine_of_ones_own_nothing_is_refused(tmp_path: Path) -> None:
     project = site_that(tmp_path, GETS_OVER)
     done = collect(project)

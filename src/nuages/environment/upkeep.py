@@ -254,7 +254,13 @@ def _collect(
         if before.get("root") == now["root"]:  # else the folder is merely another one
             report("collect", f"what lies in {root} was collected by another nuages, or is not whole")
     count = static.get("files", 0)
-    report("collect", f"collecting {count or 'the'} static file{'' if count == 1 else 's'} to {root}")
+    if storage := static.get("elsewhere"):
+        uploads = "`nuages run -- collectstatic` uploads them"
+        report(
+            "collect", f"no static files are collected here, for {storage} keeps them elsewhere: {uploads}"
+        )
+    else:
+        report("collect", f"collecting {count or 'the'} static file{'' if count == 1 else 's'} to {root}")
     with disk(prepared.static):
         prepared.static.mkdir(parents=True, exist_ok=True)
     moved = _moves(wanted, static)

@@ -15,7 +15,7 @@ from nuages.errors import NuagesError, OutsideError, ProjectError
 from nuages.runtime import culprits
 from nuages.runtime.application import Application
 from nuages.runtime.bucket import bucket_of, parse_bucket
-from nuages.runtime.collected import WEEK, needs_manifest
+from nuages.runtime.collected import WEEK, kept_elsewhere, needs_manifest
 from nuages.runtime.collectfaults import collect_error, find_static
 from nuages.runtime.compression import BEST, FAST, compress_files
 from nuages.runtime.django import Bringer, Report, import_django
@@ -88,6 +88,8 @@ def _brought_up(
             why="nothing says where the files are to go, and --fill-settings is off",
             hint="nuages collect --output DIR",
         )  # fmt: skip
+    if storage := kept_elsewhere():
+        return _leave(Path(output or django_settings.STATIC_ROOT).absolute(), storage, report, effort)
     own = Path(bringer.static_root or django_settings.STATIC_ROOT).absolute()
     lost = _lost_by_collecting(own)
     if lost:
@@ -104,6 +106,18 @@ def _brought_up(
         warning = missing_names_warning(folders, read_django_manifest(root))
         if warning:
             report("warning", warning)
+    return root
+
+
+def _leave(root: Path, storage: str, report: Report, effort: str) -> Path:
+    """Collect nothing: the project's storage would upload, from a build without network, or what is not released."""
+    report(
+        "collect",
+        f"no static files are collected here, for {storage} keeps them elsewhere: `collectstatic` uploads them, in a "
+        "step before each release (nuages run -- collectstatic)",
+    )
+    with _disk(root), unfinished(root):
+        _finish(root, report, effort, _earlier(root))
     return root
 
 

@@ -235,3 +235,22 @@ def common_fields(settings: Any, tuned: Tuning) -> bytes:
     if settings.SECURE_CONTENT_TYPE_NOSNIFF:
         fields += b"x-content-type-options: nosniff\r\n"
     return fields
+
+
+def kept_elsewhere() -> str:
+    """Return the class of the project's storage for static files where it is none of files, as a bucket's; else "".
+
+    A name that cannot be imported is for collectstatic to complain of.
+    """
+    from django.conf import settings
+    from django.core.files.storage import FileSystemStorage, Storage
+    from django.utils.module_loading import import_string
+
+    stored = getattr(settings, "STORAGES", {}).get("staticfiles") or {}
+    name = stored.get("BACKEND") or getattr(settings, "STATICFILES_STORAGE", "")
+    try:
+        kind = import_string(name)
+    except Exception:  # noqa: BLE001 - it is the project's
+        return ""
+    is_away = isinstance(kind, type) and issubclass(kind, Storage) and not issubclass(kind, FileSystemStorage)
+    return str(name) if is_away else ""

@@ -171,6 +171,7 @@ def _static() -> dict[str, Any]:
     from django.contrib.staticfiles.finders import get_finders
 
     from nuages.runtime import culprits
+    from nuages.runtime.collected import kept_elsewhere
     from nuages.runtime.collectfaults import collect_error, find_static
 
     found = hashlib.sha256(str(settings.STATIC_ROOT).encode())
@@ -195,6 +196,7 @@ def _static() -> dict[str, Any]:
         "closed": _is_closed(settings.STATIC_ROOT),
         "digest": found.hexdigest(),
         "files": count,
+        "elsewhere": kept_elsewhere(),
         "folders": sorted(folders),
     }
 
