@@ -102,7 +102,8 @@ def _missing_variables(invocation: Invocation, error: StartError) -> NuagesError
 
     Python reports the first; looked up only then, because what reading finds missing may not be needed in fact.
     """
-    from nuages.environment.variables import missing_error, tell_unset, unset
+    from nuages.environment.hints import tell_unset
+    from nuages.environment.variables import missing_error, unset
 
     try:
         project = read(invocation)

@@ -13,10 +13,11 @@ from typing import Any
 
 from nuages import errors
 from nuages.environment.errand import failed, heard, run, with_last_words
+from nuages.environment.hints import tell_group, tell_python, tell_unset
 from nuages.environment.home import Report, digest_of, disk, locked, read_json, write
 from nuages.environment.migrations import migrate
 from nuages.environment.prepared import Prepared, collect_command, command
-from nuages.environment.variables import read_by_settings, tell_group, tell_unset
+from nuages.environment.variables import read_by_settings
 from nuages.errors import NuagesError, StartError
 
 _RECORD = "upkeep.json"
@@ -236,6 +237,7 @@ def _error(fields: Mapping[str, str], prepared: Prepared, said: list[str]) -> Nu
     found = with_last_words(told, said)
     tell_unset(found, prepared.project, prepared.variables)
     tell_group(found, prepared.project)
+    tell_python(found, prepared.project, prepared.environment.series)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,12 @@ class Environment:
     def python(self) -> Path:
         """Its Python."""
         return self.folder / "bin" / "python"
+
+    @property
+    def series(self) -> tuple[int, int]:
+        """The series of its Python, of which the folder of packages has its name."""
+        match = re.search(r"python(\d+)\.(\d+)", str(self.site_packages))
+        return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nuages.environment.hints import tell_group, tell_python, tell_unset
 from nuages.environment.variables import (
     Given,
     fill,
@@ -19,8 +20,6 @@ from nuages.environment.variables import (
     parse_env_file,
     read_env_file,
     read_kept,
-    tell_group,
-    tell_unset,
 )
 from nuages.errors import Origin, ProjectError, StartError, UsageError
 from nuages.project.model import (
@@ -178,6 +177,25 @@ def test_a_module_that_only_a_group_of_development_has_is_not_to_be_added() -> N
     assert error.hint == (
         "set SHOP_ENV for production (shop/settings.py:3): django-template-check (uv.lock:7) is in no group that "
         "production installs; or make it a dependency"
+    )
+
+
+@pytest.mark.parametrize(("series", "is_said"), [((3, 13), True), ((3, 14), False)])
+def test_syntax_that_this_python_does_not_know_may_be_that_of_the_one_it_was_written_for(
+    series: tuple[int, int], is_said: bool
+) -> None:
+    # As readthedocs.org: `except ModuleNotFoundError, ImportError:` of PEP 758.
+    shop = replace(project(), python_used=Fact("==3.14.*", Origin("requirements/deploy.txt", 2)))
+    error = StartError(
+        "the settings module shop.settings cannot be loaded", hint="correct it",
+        why="SyntaxError: multiple exception types must be parenthesized",
+    )  # fmt: skip
+    tell_python(error, shop, series)
+    assert error.hint == (
+        "install Python 3.14, as requirements/deploy.txt:2 says (apt, pyenv or `uv python install 3.14`): this is "
+        "3.13, which may not know that syntax"
+        if is_said
+        else "correct it"
     )
 
 
