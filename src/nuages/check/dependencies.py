@@ -54,7 +54,7 @@ _COMMIT = re.compile(r"@[0-9a-f]{7,40}(?:[#;\s]|$)|@v?\d+(\.\d+)+|/archive/|\.(w
 # What an image of ours has, makes in another stage, or has no use for.
 _TOOLS_OF_DEBIAN = re.compile(
     r"-dev(-compat)?$|^(lib(pq5|mariadb3|ffi8|xml2|ssl3)?|python3?|py3|nodejs|npm|gcc|g\+\+|clang|rustc?|gpg|cron|nginx|vim|netcat|php)"
-    r"([\d.-].*)?$|^(apt-.*|apache2.*|bash|binutils|build-(base|essential)|busybox|bzip2|ca-certificates|cargo|coreutils|curl|dumb-init"
+    r"([\d.-].*)?$|^(apt-.*|apache2.*|bash|binutils|build-(base|essential)|busybox|bzip2|ca-certificates|cargo|cmake|coreutils|curl|dumb-init"
     r"|dos2unix|gdal-bin|linux-headers|mariadb-client|sqlite3|sqlite|gettext|git|gnupg\d?|gosu|htop|iputils-ping|jq|less|libc-bin|libmysqlclient.*|locales|lsb-release|lsof"
     r"|make|mime-support|media-types|mysql-client|default-mysql-client|musl|nano|net-tools|netcat.*|openssh.*|openssl|patch"
     r"|pipenv|pipx|pkg-config|pkgconf|poedit|postgresql\d*-(client|common).*|procps|redis-tools|rsync|screen|shared-mime-info|software-properties-common"

@@ -80,7 +80,7 @@ FORMER = {
     "libncurses5": "libncurses6", "libtinfo5": "libtinfo6",
     "libpango1.0-0": "libpango-1.0-0", "libmagickwand-6.q16-6": "libmagickwand-7.q16-10",
     "libspatialite7": "libspatialite8t64", "libavif15": "libavif16", "libxmlsec1": "libxmlsec1t64-openssl",
-    "libxmlsec1-openssl": "libxmlsec1t64-openssl",
+    "libxmlsec1-openssl": "libxmlsec1t64-openssl", "libxmlsec1-openssl1": "libxmlsec1t64-openssl", "git-core": "git",
 }  # fmt: skip
 
 
