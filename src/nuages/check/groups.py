@@ -14,6 +14,7 @@ from nuages.check import (
     libraries,
     reading,
     statics,
+    steps,
     transport,
     uploads,
 )
@@ -28,6 +29,7 @@ _GROUPS: tuple[tuple[Callable[[Facts], Iterator[Finding]], tuple[Rule, ...]], ..
     (libraries.examine, libraries.RULES),
     (databases.examine, databases.RULES),
     (dependencies.examine, dependencies.RULES),
+    (steps.examine, steps.RULES),
     (ages.examine, ages.RULES),
     (applications.examine, applications.RULES),
     (leaks.examine, leaks.RULES),
