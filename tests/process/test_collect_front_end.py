@@ -122,3 +122,38 @@ def test_a_program_that_collecting_runs_and_that_is_not_there_is_named(
     assert block[-1] == (
         "hint: install it; an image has the programs of a package.json beside manage.py that has its lock"
     )
+
+
+FINDER = """
+from pathlib import Path
+from django.contrib.staticfiles.finders import BaseFinder
+from django.contrib.staticfiles.utils import get_files
+from django.core.files.storage import FileSystemStorage
+
+class Finder(BaseFinder):
+    def find(self, path, *args, **options):
+        return []
+
+    def list(self, ignore):
+        storage = FileSystemStorage(location=Path(__file__).parent.parent / "node_modules")
+        return [(path, storage) for path in get_files(storage)]
+"""
+
+
+@pytest.mark.parametrize(("lock", "manager"), [("package-lock.json", "npm"), ("yarn.lock", "yarn")])
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_what_lies_in_node_modules_is_made_by_the_projects_own_manager(
+    tmp_path: Path, lock: str, manager: str, *, is_folder: bool
+) -> None:
+    # As shynet, whose finder looks into node_modules, and pontoon, whose storage runs terser.
+    more = 'STATICFILES_FINDERS = ["pages.finding.Finder"]\n'
+    if not is_folder:
+        more = 'STORAGES = {"staticfiles": {"BACKEND": "pages.compressing.Compressing"}}\n'
+    project = write_site(tmp_path, settings=f"{EXTRA}\n{more}")
+    (project / "pages" / "compressing.py").write_text(STORAGE)
+    (project / "pages" / "finding.py").write_text(FINDER)
+    (project / "package.json").write_text('{"dependencies": {"terser": "5"}}')
+    (project / lock).touch()
+    done = collect(project, COMMAND=f"{project}/node_modules/.bin/terser --compress")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"hint: (cd {project} && {manager} install)"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nuages.errors import ProjectError
+from nuages.node import build_command, manager_of
 from nuages.runtime import culprits
 
 _FAILED = re.compile(r"Post-processing '(.+)' failed!")
@@ -51,12 +52,14 @@ def collect_error(
         return ProjectError(
             f"collecting the static files runs a program that is not here: {program}",
             where=f"manage.py {command}", why=text,
-            hint="install it; an image has the programs of a package.json beside manage.py that has its lock",
+            hint=_install(program)
+            or "install it; an image has the programs of a package.json beside manage.py that has its lock",
         )  # fmt: skip
     if isinstance(error, FileNotFoundError) and error.filename:
         return ProjectError(
             "a folder of static files does not exist", where=str(error.filename), why=text,
-            hint="make the folder, or take it out of STATICFILES_DIRS; a front-end build may have to make it",
+            hint=_install(str(error.filename))
+            or "make the folder, or take it out of STATICFILES_DIRS; a front-end build may have to make it",
         )  # fmt: skip
     setting = ""
     if isinstance(error, ImportError) or type(error).__name__ == "ImproperlyConfigured":
@@ -66,6 +69,16 @@ def collect_error(
         why=f"{type(error).__name__}: {text}".strip() + (f"\n{said.strip()}" if said.strip() else ""),
         hint=f"correct what the message names; `python manage.py {command}` shows the same",
     )  # fmt: skip
+
+
+def _install(path: str) -> str:
+    """Return the command that makes the node_modules that a path lies in; "" for a path elsewhere."""
+    folder, found, _ = f"{path}/".partition("/node_modules/")
+    package = Path(folder, "package.json")
+    if not found or not package.is_file() or Path(folder, "node_modules").exists():
+        return ""
+    manager, _ = manager_of({}, [one.name for one in package.parent.iterdir()])
+    return build_command(folder, manager, ())
 
 
 def _absent_program(error: BaseException, text: str) -> str:
