@@ -1,8 +1,8 @@
 """A reload in a container of 1.3 times what four workers of a heavy project take: is there new code, does any fail?
 
-The limit is a cgroup's, set when the workers have served 10,000 requests and collected their garbage. Clients ask at a
-constant rate, over fresh and kept connections. Where both codes do not fit a server may have fewer workers while it
-loads; it may not lose a request, nor go on for good with the old code.
+The limit is a cgroup's, set when the workers have served 10,000 requests and collected their garbage; the files that
+they have read count in it too. Clients ask at a constant rate, over fresh and kept connections. Where both codes do not
+fit a server may have fewer workers while it loads; it may not lose a request, nor go on for good with the old code.
 """
 
 from __future__ import annotations
@@ -83,6 +83,7 @@ def _measure(stage: Stage, project: Project, server: Server, number: int) -> Sam
     requests = memory.REQUESTS if stage.seconds > 1 else memory.QUICK_REQUESTS
     done, slowest, most, failed = 0, 0.0, 0, 0
     faults: list[str] = []
+    limits.forget((sys.prefix, sys.base_prefix, str(ROOT / "src")))
     try:
         with (
             limits.limited(UNLIMITED) as group,

@@ -141,6 +141,42 @@ def test_new_code_that_fits_only_in_the_memory_of_some_workers_has_them_end_firs
         assert server.stop() == 0
 
 
+GROWS = f"""\
+own = []
+
+def grow(request):
+    own.extend(b"x" * {MB} for _ in range(50 - len(own)))
+    return HttpResponse(os.getpid())
+
+urlpatterns.append(path("grow", grow))
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_new_code_that_fits_beside_a_fresh_worker_only_waits_for_one(tmp_path: Path, workers: int) -> None:
+    """What those that serve have taken since they were forked goes with them; a fresh one shares all it has."""
+    project = write_project(tmp_path / "project", settings=BALLAST, urls=GROWS)
+    options = ("--workers", f"{workers}", "--recycle-memory", "off")
+    with limited(255 * MB) as wrapper, serving(project, *options, wrapper=wrapper) as server:
+        server.wait_for("worker-ready", count=workers)
+        grown: set[str] = set()
+        wait_until(lambda: grown.add(server.get("/grow")) or len(grown) == workers, "all have grown")
+        with asking(server.address, "--rate", "50") as clients:
+            clients.more(20)
+            server.signal(signal.SIGHUP)
+            assert "less of its own" in server.wait_for("worker-retires")["text"]
+            server.wait_for("preloaded", generation=1)
+            wait_until(
+                lambda: ready_after_loading(server, generation=1) == workers,
+                f"new workers in:\n{server.said}",
+            )
+            clients.more(20)
+        assert clients.tally.failures == {}, clients.tally
+        assert fewest_ready(server, workers) == 1
+        assert server.found("reload-failed") == server.found("out-of-memory") == []
+        assert server.stop() == 0
+
+
 def test_the_old_zygote_makes_room_for_the_first_worker_of_the_new_one(tmp_path: Path) -> None:
     with limited(270 * MB) as wrapper, heavy_workers(tmp_path / "project", wrapper) as (project, server):
         old = server.wait_for("preloaded")["pid"]

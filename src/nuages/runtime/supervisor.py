@@ -248,7 +248,7 @@ class Supervisor:
                     self.say.signal(number.name, ": loading the new code beside the old")
                     self.crew.renew_certificates()
                     self._systemd.expect_reload()
-                    for event in self._watch.reload(self.pool):
+                    for event in self._watch.reload(self.pool, time.monotonic()):
                         self._step(event)
                 case signal.SIGTTIN | signal.SIGTTOU:
                     self._resize(1 if number == signal.SIGTTIN else -1, number.name)

@@ -10,7 +10,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from nuages.runtime import capacity, memory, messages, recycling
-from nuages.runtime.pool import Phase, Pool, Stage
+from nuages.runtime.pool import Phase, Pool, Stage, find
 
 if TYPE_CHECKING:
     from nuages.runtime.child import Child
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nuages.runtime.settings import Settings
 
 _PSS_SECONDS = 5.0  # between two measurements of one worker's share of the memory
+_RENEWAL_SECONDS = 2.0  # that new code waits at most for a worker to end; the fresh one takes hundredths
 _NOTICEABLE = 0.02  # by which its resident size has to change before its share is measured again
 
 
@@ -61,17 +62,26 @@ class Watch:
         self._next = 0.0
         self._weighed: dict[int, _Weighed] = {}
         self._loaded = 0  # bytes of the project in its zygote
+        self._renews: tuple[int, float] | None = (
+            None  # whom new code waits for to be followed, and until when
+        )
         # By cgroup: which one is the tightest may change, and each has a counter of its own.
         self._kills: dict[str, int] = {}
         self._note_kills(self._groups.tightest())
 
     def next_deadline(self, state: Pool) -> float:
         """Return when `look` is to be called next, in monotonic seconds."""
-        return self._next if state.stage is Stage.RUNNING else inf
+        if state.stage is not Stage.RUNNING:
+            return inf
+        return min(self._next, self._renews[1]) if self._renews else self._next
 
     def look(self, state: Pool, now: float) -> tuple[messages.Event, ...]:
         """Return what the pool is to be told; nothing before its time has come."""
-        if now < self._next or state.stage is not Stage.RUNNING:
+        if state.stage is not Stage.RUNNING:
+            return ()
+        if self._renews and self._is_renewed(state, now):
+            return self._replace(state)
+        if now < self._next:
             return ()
         self._next = now + recycling.LOOK
         group = self._groups.tightest()
@@ -94,8 +104,34 @@ class Watch:
         self._weighed[worker] = _Weighed()
         self._weighed[worker].now(self._crew.children[worker].pid, now)
 
-    def reload(self, state: Pool) -> tuple[messages.Event, ...]:
+    def reload(self, state: Pool, now: float) -> tuple[messages.Event, ...]:
+        """Return what the pool is to be told of new code; where memory is short that may come with a later look."""
+        if self._renews:
+            return ()  # it has not begun to load
+        group = self._groups.tightest()
+        is_steady = state.proven == state.generation and state.limits.surge > 0
+        if group and is_steady and self._crew.nursery.forks(state.generation):
+            self._weigh_zygotes()
+            need = self._need + self._loaded
+            worker = recycling.renewal(group, need, self._owns(state), self._need)
+            if worker is not None:
+                self._renews = worker, now + _RENEWAL_SECONDS
+                return (messages.Due(worker, "one that has less of its own leaves new code more memory"),)
+        return self._replace(state)
+
+    def _is_renewed(self, state: Pool, now: float) -> bool:
+        """Whether new code has waited enough: a fresh worker serves in the place of one that has ended."""
+        assert self._renews
+        return now >= self._renews[1] or find(state, self._renews[0]) is None
+
+    def _owns(self, state: Pool) -> dict[int, int]:
+        """The bytes that each worker that serves shares with nobody."""
+        serving = [worker.id for worker in state.workers if worker.phase is Phase.READY]
+        return {number: memory.private(self._crew.children[number].pid) or 0 for number in serving}
+
+    def _replace(self, state: Pool) -> tuple[messages.Event, ...]:
         """Return how the code is to be replaced: beside the loaded project and its workers, a second one has to fit."""
+        self._renews = None
         forks = state.proven is not None and self._crew.nursery.forks(state.proven)
         if state.proven != state.generation:  # what is half loaded will go, but is in memory too
             return (messages.Reload(state.unavailable, state.first, forks),)
@@ -107,8 +143,7 @@ class Watch:
         absent = [self._need] * (state.limits.workers - len(serving))
         if group is None or recycling.fits(group, need + sum(absent)):
             return (*self._room(state, group), messages.Reload(forks=forks))
-        owns = {number: memory.private(self._crew.children[number].pid) or 0 for number in serving}
-        found = recycling.making_room(group, need, owns, absent)
+        found = recycling.making_room(group, need, self._owns(state), absent)
         ends = len(found.first) if absent else found.unavailable
         self._crew.say.reload_room(group, need, found.unavailable, ends=ends)
         return (messages.Room(fits=False), found)

@@ -8,7 +8,18 @@ import pytest
 
 from nuages.runtime.memory import Group, group_from
 from nuages.runtime.messages import Due, Recovered, Reload, Room
-from nuages.runtime.recycling import Looked, Reading, Rules, due, fits, look, making_room, room, rules_for
+from nuages.runtime.recycling import (
+    Looked,
+    Reading,
+    Rules,
+    due,
+    fits,
+    look,
+    making_room,
+    renewal,
+    room,
+    rules_for,
+)
 
 MB = 1 << 20
 GROUP = Group(origin="/sys/fs/cgroup/memory.max", limit=520 * MB, used=300 * MB, kills=0)
@@ -110,6 +121,18 @@ def test_the_heaviest_workers_end_before_new_code_is_loaded_until_it_fits() -> N
     assert making_room(GROUP, (fit + 71) * MB, owns) == Reload(3, (4, 3, 1))
     assert making_room(GROUP, (fit + 500) * MB, owns) == Reload(3, (4, 3, 1))
     assert making_room(GROUP, (fit + 500) * MB, {1: 20 * MB}) == making_room(GROUP, 0, {}) == Reload()
+
+
+def test_the_last_worker_is_renewed_where_the_memory_of_the_others_is_not_enough_for_new_code() -> None:
+    fit = next(size for size in range(1000) if not fits(GROUP, (size + 1) * MB))
+    owns = {1: 40 * MB, 2: 30 * MB, 3: 50 * MB}
+    assert renewal(GROUP, (fit + 90) * MB, owns, 5 * MB) is None
+    assert renewal(GROUP, (fit + 91) * MB, owns, 5 * MB) == 2
+    assert renewal(GROUP, (fit + 91) * MB, owns, 30 * MB) is None, "a new one has as much"
+    assert renewal(GROUP, (fit + 91) * MB, owns, (fit + 1) * MB) is None, "a new one does not fit"
+    assert renewal(GROUP, (fit + 25) * MB, {1: 30 * MB}, 5 * MB) == 1
+    assert renewal(GROUP, (fit + 26) * MB, {1: 30 * MB}, 5 * MB) is None, "it would have to end all the same"
+    assert renewal(GROUP, (fit + 1) * MB, {}, 5 * MB) is None
 
 
 def test_workers_that_are_to_start_beside_new_code_have_to_wait_for_it_first() -> None:
