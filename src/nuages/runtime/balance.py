@@ -21,7 +21,8 @@ def balanced(pool: Pool, now: float) -> tuple[Pool, Actions]:
         for worker, action in _dispensable(pool):
             phase = Phase.CUT if isinstance(action, Cut) else Phase.RETIRING
             lingers = isinstance(action, Retire) and action.lingers
-            hurried = worker.phase is Phase.LINGERING or (isinstance(action, Retire) and action.first)
+            ends_first = isinstance(action, Retire) and action.first
+            hurried = worker.hurried or worker.phase is Phase.LINGERING or ends_first
             pool = put(pool, replace(worker, phase=phase, since=now, lingers=lingers, hurried=hurried))
             actions.append(action)
     if now >= resume_at(pool):
@@ -53,7 +54,7 @@ def _dispensable(pool: Pool) -> list[tuple[Worker, Action]]:
     going: list[tuple[Worker, Action]] = []
     for worker in due[:in_the_way] if first else (due + fresh)[:surplus]:
         reason = _reason(pool, worker) or "fewer workers were asked for"
-        lingers = limits.linger > 0 and bool(limits.surge)
+        lingers = limits.linger > 0 and bool(limits.surge) and not worker.hurried
         order = Cut(worker.id, reason) if worker.stalled else Retire(worker.id, reason, lingers, first)
         going.append((worker, order))
     leaving = [worker for worker in pool.workers if worker.phase not in {Phase.READY, Phase.STARTING}]

@@ -29,13 +29,14 @@ class Due:
     """A worker is to be replaced, for a reason that is logged: requests, age, memory, a stuck thread …
 
     One that is `stalled` cannot finish anything: it is cut off once its replacement is ready. A `patient` one waits
-    rather than end what lingers of those before it.
+    rather than end what lingers of those before it. One that is `hurried` does not linger, for its end is waited for.
     """
 
     id: int
     reason: str
     stalled: bool = False
     patient: bool = False
+    hurried: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +80,13 @@ class Reload:
     """New code is there: replace every worker.
 
     Where both codes do not fit the memory so many are gone until the old has ended, and it is these that end for it.
-    `forks`: workers of the old code can still be forked.
+    `forks`: workers of the old code can still be forked. `fits` is as in `Room`, None where nothing new is known.
     """
 
     unavailable: int = 1
     first: tuple[int, ...] = ()
     forks: bool = False
+    fits: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

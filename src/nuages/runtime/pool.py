@@ -143,6 +143,8 @@ def _reload(pool: Pool, now: float, event: Reload) -> tuple[Pool, Actions]:
     if pool.stage is not Stage.RUNNING:
         return pool, ()
     newest = pool.newest + 1
+    if event.fits is not None:
+        pool = replace(pool, limits=replace(pool.limits, surge=int(event.fits)))
     pool = replace(pool, generation=newest, newest=newest, failures=0, failed_at=-inf)
     pool = replace(pool, unavailable=event.unavailable, first=event.first, forks=event.forks)
     # One that starts in the place of one that is missing goes on, for SIGHUPs may come faster than code loads; not with
@@ -168,7 +170,8 @@ def _became_due(pool: Pool, now: float, event: Due) -> tuple[Pool, Actions]:
     presses = event.stalled or (worker.patient and not event.patient)
     due = event.reason if presses else worker.due or event.reason
     patient = event.patient and (worker.patient or not worker.due)
-    return put(pool, replace(worker, due=due, stalled=worker.stalled or event.stalled, patient=patient)), ()
+    stalled, hurried = worker.stalled or event.stalled, worker.hurried or event.hurried
+    return put(pool, replace(worker, due=due, stalled=stalled, patient=patient, hurried=hurried)), ()
 
 
 def _has_time(pool: Pool, now: float, event: Lingers | Finishes) -> Pool:

@@ -24,7 +24,7 @@ GROWN = (
 )
 FAST = 0.05  # of the limit, by which a worker grows from one look to the next that is going to pass it
 KEPT_FREE = 0.03  # of a limit; the kernel needs some of it before it kills
-WORTH = 0.01  # of a limit; for less no worker is renewed before new code is loaded
+WORTH = 0.01  # of a limit; for less no worker is followed by a fresh one before new code is loaded
 LOOK = 1.0  # seconds between two looks
 BEAT = 1.0  # seconds between two heartbeats: so long after the last one a loop may have gone round yet
 LATE = 1.0  # seconds by which a look may come late before it tells more of us than of the workers
@@ -161,20 +161,22 @@ def making_room(
     return Reload(max(1, away + len(ends)), tuple(ends))
 
 
-def renewal(group: Group, need: int, owns: Mapping[int, int], fresh: int) -> int | None:
-    """Return the worker that a fresh one is to follow before code is loaded for which so many bytes have to be taken.
+def renewed(group: Group, need: int, owns: Mapping[int, int], fresh: int) -> tuple[int, ...]:
+    """Return the workers that fresh ones are to follow before code is loaded for which so many bytes have to be taken.
 
-    None where that gains nothing. Where the memory of all others is not enough, it matters what the last one has that
-    goes on serving: a new one shares nearly all with its zygote, of which it takes `fresh` bytes. One that is alone
-    goes on only where all fits.
+    As many as it takes, the heaviest first, and all where that is not enough: a fresh one shares nearly everything with
+    its zygote, of which it takes `fresh` bytes. One that is alone is renewed only where it can go on serving for it.
     """
-    if not owns or not fits(group, fresh):
-        return None
-    last = min(owns, key=lambda one: owns[one])
-    gains = owns[last] - fresh
-    if gains <= group.limit * WORTH or (len(owns) == 1 and not fits(group, need - gains)):
-        return None
-    return None if fits(group, need - sum(owns.values()) + owns[last]) else last
+    found: list[int] = []
+    for worker in sorted(owns, key=lambda one: owns[one], reverse=True):
+        gains = owns[worker] - fresh
+        # The old ones may end no sooner than all fresh ones serve.
+        has_room = fits(group, fresh * (len(found) + 1))
+        if fits(group, need) or gains <= group.limit * WORTH or not has_room:
+            break
+        found.append(worker)
+        need -= gains
+    return tuple(found) if len(owns) > 1 or fits(group, need) else ()
 
 
 def room(group: Group | None, need: int, *, fitted: bool) -> Room | None:

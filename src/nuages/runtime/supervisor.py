@@ -207,6 +207,7 @@ class Supervisor:
         """Give everybody the time again in which this process stood still: a paused container stands still whole."""
         self.pool = pool.forgiven(self.pool, seconds)
         self.crew.forgive(seconds)
+        self._watch.forgive(seconds)
 
     def _step(self, event: messages.Event | None = None) -> None:
         stage, proven = self.pool.stage, self.pool.proven

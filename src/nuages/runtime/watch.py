@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 import signal
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import TYPE_CHECKING
 
 from nuages.runtime import capacity, memory, messages, recycling
-from nuages.runtime.pool import Phase, Pool, Stage, find
+from nuages.runtime.pool import Phase, Pool, Stage, Worker, find
 
 if TYPE_CHECKING:
     from nuages.runtime.child import Child
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nuages.runtime.settings import Settings
 
 _PSS_SECONDS = 5.0  # between two measurements of one worker's share of the memory
-_RENEWAL_SECONDS = 2.0  # that new code waits at most for a worker to end; the fresh one takes hundredths
+_RENEWAL_SECONDS = 3.0  # for grown workers to be followed by fresh ones and to end, before new code is loaded
 _NOTICEABLE = 0.02  # by which its resident size has to change before its share is measured again
 
 
@@ -62,9 +62,9 @@ class Watch:
         self._next = 0.0
         self._weighed: dict[int, _Weighed] = {}
         self._loaded = 0  # bytes of the project in its zygote
-        self._renews: tuple[int, float] | None = (
-            None  # whom new code waits for to be followed, and until when
-        )
+        # The workers whose end new code waits for, and until when.
+        self._leave: tuple[int, ...] = ()
+        self._leave_until = inf
         # By cgroup: which one is the tightest may change, and each has a counter of its own.
         self._kills: dict[str, int] = {}
         self._note_kills(self._groups.tightest())
@@ -73,13 +73,13 @@ class Watch:
         """Return when `look` is to be called next, in monotonic seconds."""
         if state.stage is not Stage.RUNNING:
             return inf
-        return min(self._next, self._renews[1]) if self._renews else self._next
+        return min(self._next, self._leave_until)
 
     def look(self, state: Pool, now: float) -> tuple[messages.Event, ...]:
         """Return what the pool is to be told; nothing before its time has come."""
         if state.stage is not Stage.RUNNING:
             return ()
-        if self._renews and self._is_renewed(state, now):
+        if self._leave and (now >= self._leave_until or not any(find(state, one) for one in self._leave)):
             return self._replace(state)
         if now < self._next:
             return ()
@@ -105,48 +105,61 @@ class Watch:
         self._weighed[worker].now(self._crew.children[worker].pid, now)
 
     def reload(self, state: Pool, now: float) -> tuple[messages.Event, ...]:
-        """Return what the pool is to be told of new code; where memory is short that may come with a later look."""
-        if self._renews:
+        """Return what the pool is to be told of new code: beside the loaded project and its workers it has to fit.
+
+        Where it does not, workers are renewed first that have grown, and the rest comes with a later look.
+        """
+        if self._leave:
             return ()  # it has not begun to load
-        group = self._groups.tightest()
-        is_steady = state.proven == state.generation and state.limits.surge > 0
-        if group and is_steady and self._crew.nursery.forks(state.generation):
-            self._weigh_zygotes()
-            need = self._need + self._loaded
-            worker = recycling.renewal(group, need, self._owns(state), self._need)
-            if worker is not None:
-                self._renews = worker, now + _RENEWAL_SECONDS
-                return (messages.Due(worker, "one that has less of its own leaves new code more memory"),)
-        return self._replace(state)
+        self._leave = self._renewed(state)
+        if not self._leave:
+            return self._replace(state)
+        self._leave_until = now + _RENEWAL_SECONDS
+        why = "new code needs what it has taken for itself, and a fresh one has less"
+        return tuple(messages.Due(worker, why, hurried=True) for worker in self._leave)
 
-    def _is_renewed(self, state: Pool, now: float) -> bool:
-        """Whether new code has waited enough: a fresh worker serves in the place of one that has ended."""
-        assert self._renews
-        return now >= self._renews[1] or find(state, self._renews[0]) is None
+    def forgive(self, seconds: float) -> None:
+        """Give workers that new code waits for so much more time to end."""
+        self._leave_until += seconds
 
-    def _owns(self, state: Pool) -> dict[int, int]:
-        """The bytes that each worker that serves shares with nobody."""
-        serving = [worker.id for worker in state.workers if worker.phase is Phase.READY]
-        return {number: memory.private(self._crew.children[number].pid) or 0 for number in serving}
+    def _renewed(self, state: Pool) -> tuple[int, ...]:
+        """Return the workers that are to be followed by fresh ones before new code is loaded."""
+        group, serving = self._groups.tightest(), _serving(state)
+        # Who is missing, or still replaced, comes before; and only a zygote that answers makes fresh ones at once.
+        is_steady = len(serving) == state.limits.workers and state.limits.surge > 0
+        is_current = all(worker.generation == state.generation for worker in serving)
+        forks = any(
+            zygote.generation == state.generation and zygote.loaded_at and not zygote.waiting
+            for zygote in self._crew.nursery.zygotes()
+        )
+        if group is None or not (is_steady and is_current and forks):
+            return ()
+        return recycling.renewed(group, self._weigh_code(), self._owns(serving), self._need)
 
     def _replace(self, state: Pool) -> tuple[messages.Event, ...]:
-        """Return how the code is to be replaced: beside the loaded project and its workers, a second one has to fit."""
-        self._renews = None
+        """Return how the code is to be replaced now."""
+        self._leave, self._leave_until = (), inf
         forks = state.proven is not None and self._crew.nursery.forks(state.proven)
         if state.proven != state.generation:  # what is half loaded will go, but is in memory too
             return (messages.Reload(state.unavailable, state.first, forks),)
-        group = self._groups.tightest()
-        self._weigh_zygotes()
-        need = self._need + self._loaded
-        serving = [worker.id for worker in state.workers if worker.phase is Phase.READY]
+        group, serving, need = self._groups.tightest(), _serving(state), self._weigh_code()
         # Those that start, or start again after a reload that failed, are to be there too.
         absent = [self._need] * (state.limits.workers - len(serving))
         if group is None or recycling.fits(group, need + sum(absent)):
             return (*self._room(state, group), messages.Reload(forks=forks))
-        found = recycling.making_room(group, need, self._owns(state), absent)
+        found = recycling.making_room(group, need, self._owns(serving), absent)
         ends = len(found.first) if absent else found.unavailable
         self._crew.say.reload_room(group, need, found.unavailable, ends=ends)
-        return (messages.Room(fits=False), found)
+        return (replace(found, fits=False),)
+
+    def _owns(self, workers: Iterable[Worker]) -> dict[int, int]:
+        """The bytes that each of them shares with nobody."""
+        return {worker.id: memory.private(self._crew.children[worker.id].pid) or 0 for worker in workers}
+
+    def _weigh_code(self) -> int:
+        """Return what the loaded project and a worker of it take, in bytes."""
+        self._weigh_zygotes()
+        return self._loaded + self._need
 
     def _weigh_zygotes(self) -> None:
         """Note what a loaded project takes: one whose zygote was killed takes as much when it is loaded again."""
@@ -161,7 +174,7 @@ class Watch:
 
     def _room(self, state: Pool, group: memory.Group | None) -> tuple[messages.Event, ...]:
         loads = state.proven != state.generation and not state.limits.surge
-        if loads or any(worker.phase is Phase.STARTING for worker in state.workers):
+        if loads or self._leave or any(worker.phase is Phase.STARTING for worker in state.workers):
             return ()  # what it will take is not known yet
         missing = state.limits.workers - sum(worker.phase is Phase.READY for worker in state.workers)
         number = max(1, missing)
@@ -173,7 +186,7 @@ class Watch:
         return (changed,)
 
     def _read(self, state: Pool, now: float) -> tuple[recycling.Reading, ...]:
-        serving = [worker for worker in state.workers if worker.phase is Phase.READY]
+        serving = _serving(state)
         known = {worker.id: self._weighed.get(worker.id) or _Weighed() for worker in serving}
         self._weighed = known
         readings = []
@@ -212,3 +225,7 @@ class Watch:
         self._kills[group.origin] = group.kills
         if new > 0:
             self._crew.say.killed_by_limit(group, new)
+
+
+def _serving(state: Pool) -> list[Worker]:
+    return [worker for worker in state.workers if worker.phase is Phase.READY]

@@ -188,6 +188,7 @@ def test_the_reasons_of_the_log_are_counted_under_few_labels() -> None:
         "it has had 10123 requests": "requests", "it is 3600 s old": "age", "new code": "reload",
         "it takes 300 MB of memory, and 240 are --recycle-memory": "memory", "SIGTERM came to this worker": "signal",
         "its event loop has stood still for 31 s": "stall", "fewer workers were asked for": "resize", "?": "other",
+        "new code needs what it has taken for itself, and a fresh one has less": "reload",
         "GET /requests/memory/ has kept its thread for 60 s": "stuck", "crash: it was killed by SIGKILL": "signal",
     }  # fmt: skip
     assert {reason: kind_of(reason) for reason in reasons} == reasons

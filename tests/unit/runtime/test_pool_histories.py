@@ -60,6 +60,7 @@ class Histories(RuleBasedStateMachine):
         self.replaced_for_threads: list[float] = []
         self.spared: set[int] = set()
         self.going_on: set[int] = set()
+        self.hurried: set[int] = set()
         limits = Limits(
             workers=workers, surge=surge, start=START, grace=GRACE, finish=FINISH, cut=CUT, linger=linger
         )
@@ -101,7 +102,7 @@ class Histories(RuleBasedStateMachine):
             assert len(still) >= self.pool.limits.workers, "a replacement is ready before the old one retires"
         if ready_before and self.pool.limits.workers > 1 and not self.stopped and not self.gave_up:
             assert self.ids(Phase.READY), "the last one that serves goes when another is ready"
-        if isinstance(event, Reload | Due) and before.limits.surge:
+        if isinstance(event, Reload | Due) and before.limits.surge and self.pool.limits.surge:
             assert ready_before <= {number for number, phase in self.alive.items() if phase is Phase.READY}, (
                 "an order to replace takes nothing away by itself"
             )
@@ -127,7 +128,9 @@ class Histories(RuleBasedStateMachine):
                 if self.alive[number] is not Phase.READY:
                     assert number in self.has_time, "only who has time can be told to hurry, and once"
                     assert not lingers, "what lingers is told to linger once"
-                has_time = self.alive[number] is Phase.READY and not first and not self.stopped
+                is_hurried = first or self.stopped or number in self.hurried
+                has_time = self.alive[number] is Phase.READY and not is_hurried
+                assert not (lingers and number in self.hurried), "nothing lingers whose end is waited for"
                 self.has_time = (self.has_time - {number}) | ({number} if has_time else set())
                 self.retired[number] = self.now
                 assert not (lingers and self.stopped), "nothing lingers in a server that stops"
@@ -198,12 +201,13 @@ class Histories(RuleBasedStateMachine):
         self.happen(Exited(number, reported=reported and phase is Phase.STARTING, served=served))
 
     @precondition(lambda self: self.ids(Phase.READY, Phase.STARTING))
-    @rule(data=st.data(), patient=st.booleans())
-    def a_worker_is_due(self, data: st.DataObject, patient: bool) -> None:
+    @rule(data=st.data(), patient=st.booleans(), hurried=st.booleans())
+    def a_worker_is_due(self, data: st.DataObject, patient: bool, hurried: bool) -> None:
         lingering = self.ids(Phase.LINGERING)
         number = data.draw(st.sampled_from(self.ids(Phase.READY, Phase.STARTING)))
         others = [worker for worker in self.pool.workers if worker.due and not worker.patient]
-        self.happen(Due(number, "age" if patient else "memory", patient=patient))
+        self.hurried |= {number} if hurried else set()
+        self.happen(Due(number, "age" if patient else "memory", patient=patient, hurried=hurried))
         if patient and not others and self.pool.generation == self.pool.proven:
             assert self.ids(Phase.LINGERING) == lingering, "what can wait ends nothing that lingers"
 
@@ -271,11 +275,11 @@ class Histories(RuleBasedStateMachine):
     def the_memory_changes(self, fits: bool) -> None:
         self.happen(Room(fits))
 
-    @rule(number=st.integers(0, 4), forks=st.booleans())
-    def new_code_comes(self, number: int, forks: bool) -> None:
+    @rule(number=st.integers(0, 4), forks=st.booleans(), fits=st.sampled_from([None, False, True]))
+    def new_code_comes(self, number: int, forks: bool, fits: bool | None) -> None:
         before = self.ids(Phase.READY)
         missing = max(0, self.pool.limits.workers - len(self.serving()))
-        self.happen(Reload(max(1, number), tuple(before[:number]), forks))
+        self.happen(Reload(max(1, number), tuple(before[:number]), forks, fits))
         if self.pool.stage is Stage.RUNNING:
             starting = self.ids(Phase.STARTING)
             self.going_on = {one for one in starting if self.generations[one] < self.pool.generation}

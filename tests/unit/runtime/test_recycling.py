@@ -16,7 +16,7 @@ from nuages.runtime.recycling import (
     fits,
     look,
     making_room,
-    renewal,
+    renewed,
     room,
     rules_for,
 )
@@ -123,16 +123,18 @@ def test_the_heaviest_workers_end_before_new_code_is_loaded_until_it_fits() -> N
     assert making_room(GROUP, (fit + 500) * MB, {1: 20 * MB}) == making_room(GROUP, 0, {}) == Reload()
 
 
-def test_the_last_worker_is_renewed_where_the_memory_of_the_others_is_not_enough_for_new_code() -> None:
+def test_as_many_workers_are_renewed_as_new_code_needs_the_memory_of() -> None:
     fit = next(size for size in range(1000) if not fits(GROUP, (size + 1) * MB))
     owns = {1: 40 * MB, 2: 30 * MB, 3: 50 * MB}
-    assert renewal(GROUP, (fit + 90) * MB, owns, 5 * MB) is None
-    assert renewal(GROUP, (fit + 91) * MB, owns, 5 * MB) == 2
-    assert renewal(GROUP, (fit + 91) * MB, owns, 30 * MB) is None, "a new one has as much"
-    assert renewal(GROUP, (fit + 91) * MB, owns, (fit + 1) * MB) is None, "a new one does not fit"
-    assert renewal(GROUP, (fit + 25) * MB, {1: 30 * MB}, 5 * MB) == 1
-    assert renewal(GROUP, (fit + 26) * MB, {1: 30 * MB}, 5 * MB) is None, "it would have to end all the same"
-    assert renewal(GROUP, (fit + 1) * MB, {}, 5 * MB) is None
+    assert renewed(GROUP, fit * MB, owns, 5 * MB) == ()
+    assert renewed(GROUP, (fit + 1) * MB, owns, 5 * MB) == (3,)
+    assert renewed(GROUP, (fit + 46) * MB, owns, 5 * MB) == (3, 1)
+    assert renewed(GROUP, (fit + 500) * MB, owns, 5 * MB) == (3, 1, 2), "one of them goes on while others end"
+    assert renewed(GROUP, (fit + 500) * MB, owns, 40 * MB) == (3,), "new ones would have as much"
+    assert renewed(GROUP, (fit + 1) * MB, owns, (fit + 1) * MB) == (), "a new one does not fit"
+    assert renewed(GROUP, (fit + 25) * MB, {1: 30 * MB}, 5 * MB) == (1,)
+    assert renewed(GROUP, (fit + 26) * MB, {1: 30 * MB}, 5 * MB) == (), "it would have to end all the same"
+    assert renewed(GROUP, (fit + 1) * MB, {}, 5 * MB) == ()
 
 
 def test_workers_that_are_to_start_beside_new_code_have_to_wait_for_it_first() -> None:
