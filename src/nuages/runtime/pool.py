@@ -11,8 +11,8 @@ Invariants, tested on random histories:
 * A replacement is ready before the worker that it replaces retires; where no second one fits the memory (`surge` 0),
   it starts when the old one has ended. While new code is loaded, and until the old has ended, as many are gone as
   that needs the memory of, but one serves if there is to be more than one.
-* A worker that goes may linger with what takes long; never more linger than serve, none while memory is short or the
-  server stops. One that is due for its age or its requests waits until there is room to linger.
+* A worker that goes may linger with what takes long; never more linger than serve, none while memory is short, its end
+  is waited for or the server stops. One that is due for its age or its requests waits until there is room to linger.
 * The grace is for a server that stops, and for who goes before anybody has taken its place; who was replaced has
   longer.
 * For threads that are stuck no more than half the workers are replaced in ten minutes, and at least one may be.
