@@ -124,7 +124,9 @@ class Watch:
 
     def _renewed(self, state: Pool) -> tuple[int, ...]:
         """Return the workers that are to be followed by fresh ones before new code is loaded."""
-        group, serving = self._groups.tightest(), _serving(state)
+        group, serving, need = self._groups.tightest(), _serving(state), self._weigh_code()
+        if group is None or recycling.fits(group, need):
+            return ()
         # Who is missing, or still replaced, comes before; and only a zygote that answers makes fresh ones at once.
         is_steady = len(serving) == state.limits.workers and state.limits.surge > 0
         is_current = all(worker.generation == state.generation for worker in serving)
@@ -132,9 +134,9 @@ class Watch:
             zygote.generation == state.generation and zygote.loaded_at and not zygote.waiting
             for zygote in self._crew.nursery.zygotes()
         )
-        if group is None or not (is_steady and is_current and forks):
+        if not (is_steady and is_current and forks):
             return ()
-        return recycling.renewed(group, self._weigh_code(), self._owns(serving), self._need)
+        return recycling.renewed(group, need, self._owns(serving), self._need)
 
     def _replace(self, state: Pool) -> tuple[messages.Event, ...]:
         """Return how the code is to be replaced now."""
