@@ -28,6 +28,7 @@ def commands(text: str, cwd: str) -> Iterator[tuple[str, list[str], dict[str, st
             text = shlex.join(str(word) for word in json.loads(text))
         except (ValueError, RecursionError):
             return
+    left: list[str] = []  # by pushd
     for part in _SEPARATOR.split(text):
         try:
             words = shlex.split(part)
@@ -37,8 +38,11 @@ def commands(text: str, cwd: str) -> Iterator[tuple[str, list[str], dict[str, st
         while words and (match := _ASSIGNED.fullmatch(words[0])):
             environ[match[1]] = match[2]
             words = words[1:]
-        if words[:1] == ["cd"] and len(words) == 2:
+        if words[:1] in (["cd"], ["pushd"]) and len(words) == 2:
+            left += [cwd] if words[0] == "pushd" else []
             cwd = posixpath.normpath(posixpath.join(cwd, words[1]))
+        elif words == ["popd"]:
+            cwd = left.pop() if left else cwd
         elif words:
             folder, words = _elsewhere(words)
             yield posixpath.normpath(posixpath.join(cwd, folder)), words, environ

@@ -135,7 +135,11 @@ def test_commands_are_told_from_what_stands_around_them(
 
 def test_a_folder_is_gone_to_by_the_shell_or_by_a_flag(tmp_path: Path) -> None:
     copy = PYTHON + "COPY . .\nCOPY --from=web /w/frontend/dist frontend/dist\n"
-    for number, run in enumerate(["cd frontend && npm run build", "yarn --cwd frontend build"]):
+    runs = [
+        "cd frontend && npm run build", "yarn --cwd frontend build", "pushd frontend && npm run build && popd",
+        "pushd docs && pushd api && popd && popd && cd frontend && npm run build",
+    ]  # fmt: skip
+    for number, run in enumerate(runs):
         stage = f"FROM node AS web\nWORKDIR /w\nCOPY . .\nRUN {run}\n"
         found = made(tmp_path / str(number), stage + copy)
         assert found is not None

@@ -56,6 +56,17 @@ def test_requirements_tell_the_python_that_they_were_compiled_with(
         (IMAGE.format("python:alpine3.14"), None),
         (IMAGE.format("python:3.9"), None),
         (IMAGE.format("ubuntu:26.04"), None),
+        (IMAGE.format("ghcr.io/astral-sh/uv:python3.12-bookworm-slim"), ("==3.12.*", "Dockerfile:1")),
+        (
+            IMAGE.format("ubuntu:26.04\nRUN apt-get install -y python3.13 python3.13-dev"),
+            ("==3.13.*", "Dockerfile:2"),
+        ),
+        (IMAGE.format("ubuntu:26.04\nRUN apt-get install -y python3.11 python3.12"), None),
+        (
+            IMAGE.format("centos:10 AS base\nRUN dnf -y install \\\n  python3.12\nFROM base"),
+            ("==3.12.*", "Dockerfile:2"),
+        ),
+        (IMAGE.format("ubuntu:26.04\nRUN python3.9 -m venv /venv"), None),
     ],
 )
 def test_the_projects_own_image_tells_the_python_that_it_runs_on(
