@@ -1,7 +1,7 @@
-"""SIGTERM to a command that runs other programs: an installer and its compilers, an engine, a command of Django's.
+"""SIGTERM and SIGHUP to a command that runs other programs: an installer and its compilers, an engine, `migrate`.
 
-A terminal sends Ctrl-C to all of them; a supervisor, `timeout` or CI sends SIGTERM to the command alone, and what it
-ran went on: compiling, or building an image that nobody waits for.
+A terminal sends Ctrl-C to all of them; a supervisor, `timeout` or CI sends SIGTERM to the command alone, and a shell or
+a session that ends SIGHUP. What it ran went on: compiling, building an image that nobody waits for, or holding a lock.
 """
 
 from __future__ import annotations
@@ -19,34 +19,40 @@ PROCESSES = "/proc"
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2): whose parent ends is ours
 _POLITE_SECONDS = 5.0  # from SIGTERM to SIGKILL
 _LOOK_SECONDS = 0.02
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came; to all that it comes through an interruption, and no SystemExit, which projects raise too."""
+    """A signal came; to all that it comes through an interruption, and no SystemExit, which projects raise too."""
 
-    exit_code = 128 + signal.SIGTERM
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.exit_code = 128 + number
 
 
 @contextmanager
 def passed_on() -> Iterator[None]:
-    """Let SIGTERM end, in this block, what runs below this process, and then raise Terminated.
+    """Let SIGTERM and SIGHUP end, in this block, what runs below this process, and then raise Terminated.
 
-    Where /proc does not tell what that is, as on macOS, SIGTERM ends this process alone, as ever.
+    Where /proc does not tell what that is, as on macOS, they end this process alone, as ever; what is ignored, as under
+    `nohup`, stays so.
     """
     is_main = threading.current_thread() is threading.main_thread()
     can_see = Path(PROCESSES, "self", "stat").exists()
-    if not (is_main and can_see) or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGTERM, _end)
+    possible = _ENDING if is_main and can_see else ()
+    taken = [number for number in possible if signal.getsignal(number) is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, _end)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _end(number: int, _frame: object) -> None:
-    signal.signal(number, signal.SIG_IGN)  # the second one is for the same end
+    for one in _ENDING:
+        signal.signal(one, signal.SIG_IGN)  # the second one is for the same end
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     begun, told = time.monotonic(), set[int]()
@@ -54,12 +60,12 @@ def _end(number: int, _frame: object) -> None:
         late = time.monotonic() > begun + _POLITE_SECONDS
         for pid in found if late else found - told:
             with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL if late else number)
+                os.kill(pid, signal.SIGKILL if late else signal.SIGTERM)
         if late and time.monotonic() > begun + 2 * _POLITE_SECONDS:
             break  # one that not even SIGKILL ends: it waits in the kernel
         told |= found
         time.sleep(_LOOK_SECONDS)
-    raise Terminated
+    raise Terminated(number)
 
 
 def _below(root: int) -> Iterator[int]:

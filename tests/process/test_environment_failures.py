@@ -283,18 +283,19 @@ def test_a_lock_that_no_longer_belongs_to_its_declaration(home: Path, tmp_path: 
     )
 
 
+@pytest.mark.parametrize("signal_", [signal.SIGTERM, signal.SIGHUP])
 def test_an_installation_that_is_ended_ends_with_its_compilers(
-    home: Path, links: Path, tmp_path: Path
+    home: Path, links: Path, tmp_path: Path, signal_: signal.Signals
 ) -> None:
     mark = tmp_path / "compiling"
     compiler = f"import os, time; open({str(mark)!r}, 'w').write(str(os.getpid())); time.sleep(300)"
-    source(links, "endless", "1.0", f"subprocess.call([sys.executable, '-c', {compiler!r}])")
-    shop = project(tmp_path / "shop", "django==5.2\nendless==1.0\n")
+    source(links, "endless", f"1.{signal_:d}", f"subprocess.call([sys.executable, '-c', {compiler!r}])")
+    shop = project(tmp_path / "shop", f"django==5.2\nendless==1.{signal_:d}\n")
     running = start("up", str(shop), "--python", PYTHON, variables=environ(home, links))
     wait_until(lambda: mark.exists() and mark.read_text(), "the compiler runs", within=DEADLINE)
-    running.send_signal(signal.SIGTERM)
+    running.send_signal(signal_)
     running.communicate(timeout=DEADLINE)
-    assert running.returncode == 128 + signal.SIGTERM
+    assert running.returncode == 128 + signal_
     # Whoever reaps it here has perhaps not come to it yet.
     status = Path(f"/proc/{mark.read_text()}/status")
     assert not status.exists() or "State:\tZ" in status.read_text()

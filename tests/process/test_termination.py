@@ -1,4 +1,4 @@
-"""SIGTERM to a command: it ends, whatever of the project it is at, and says so by its status."""
+"""SIGTERM and SIGHUP to a command: it ends, whatever of the project it is at, and says so by its status."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from tests.process.harness import DEADLINE, held, named_pipe, serving, wait_unti
 
 
 @pytest.mark.parametrize(
-    ("command", "status"),
+    ("command", "signal_", "status"),
     # Migrations leave it to the kernel: it ends them, but not the first process of a container.
-    [("collect", 128 + signal.SIGTERM), ("migrate", -signal.SIGTERM)],
+    [
+        ("collect", signal.SIGTERM, 128 + signal.SIGTERM),
+        ("collect", signal.SIGHUP, 128 + signal.SIGHUP),
+        ("migrate", signal.SIGTERM, -signal.SIGTERM),
+    ],
 )
 def test_a_command_is_ended_while_the_project_s_code_runs_in_it(
-    command: str, status: int, tmp_path: Path
+    command: str, signal_: signal.Signals, status: int, tmp_path: Path
 ) -> None:
     pipe = named_pipe(tmp_path)
     project = write_project(tmp_path / "project", settings=f'STATIC_ROOT = "static"\nopen("{pipe}").read()\n')
@@ -26,7 +30,7 @@ def test_a_command_is_ended_while_the_project_s_code_runs_in_it(
         subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process,
         held(pipe),
     ):
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal_)
         _, said = process.communicate(timeout=DEADLINE)
     assert process.returncode == status
     assert "error" not in said
