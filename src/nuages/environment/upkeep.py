@@ -15,6 +15,7 @@ from nuages import errors
 from nuages.environment.errand import failed, heard, run, with_last_words
 from nuages.environment.hints import tell_group, tell_python, tell_unset
 from nuages.environment.home import Report, digest_of, disk, locked, read_json, write
+from nuages.environment.lateness import PATIENCE, watched
 from nuages.environment.migrations import migrate
 from nuages.environment.prepared import Prepared, collect_command, command
 from nuages.environment.variables import read_by_settings
@@ -79,12 +80,16 @@ def bring(prepared: Prepared, wanted: Wanted, report: Report) -> bool:
         record = read_json(prepared.private / _RECORD)
         if _unchanged(prepared, wanted, record):
             return bool(record["collected"].get("moved"))
-        facts = _probe(prepared, wanted)
+        facts = _probe(prepared, wanted, report)
         collected = _collect(prepared, wanted, facts, record, report)
         if facts["word"] != "serve":  # what is collected now may be what it wanted
-            facts = _probe(prepared, wanted)
+            facts = _probe(prepared, wanted, report)
         migrated = migrate(
-            prepared, facts.get("database", {}), report, wanted.migrate, lambda: _fault(prepared, wanted)
+            prepared,
+            facts.get("database", {}),
+            report,
+            wanted.migrate,
+            lambda: _fault(prepared, wanted, report),
         )
         places = (
             facts.get("media"),
@@ -178,15 +183,15 @@ def _applied(name: str | None) -> str:
     return digest_of(*(f"{app}.{name}" for app, name in rows))
 
 
-def _probe(prepared: Prepared, wanted: Wanted) -> dict[str, Any]:
+def _probe(prepared: Prepared, wanted: Wanted, report: Report) -> dict[str, Any]:
     """Return what is true of the loaded project, and as which command it let itself be loaded (`word`).
 
     Before its first files are collected and its first tables made one may load for the commands that do so alone:
     `if "collectstatic" in sys.argv`.
     """
-    facts, code, said = _asked(prepared, wanted)
+    facts, code, said = _asked(prepared, wanted, report)
     for word in ("migrate", "collectstatic") if "error" in facts and facts["asked"] else ():
-        others, _, _ = _asked(prepared, wanted, word)
+        others, _, _ = _asked(prepared, wanted, report, word)
         if others and "error" not in others:
             return {**others, "word": word}
     if not facts:
@@ -201,14 +206,14 @@ def _probe(prepared: Prepared, wanted: Wanted) -> dict[str, Any]:
     return {**facts, "word": "serve"}
 
 
-def _fault(prepared: Prepared, wanted: Wanted) -> NuagesError | None:
+def _fault(prepared: Prepared, wanted: Wanted, report: Report) -> NuagesError | None:
     """Return what Django's commands fail on before they begin: their checks load URLs and templates."""
-    facts, _, said = _asked(prepared, wanted, "migrate", checks=True)
+    facts, _, said = _asked(prepared, wanted, report, "migrate", checks=True)
     return _error(facts["error"], prepared, said) if "error" in facts else None
 
 
 def _asked(
-    prepared: Prepared, wanted: Wanted, word: str = "serve", *, checks: bool = False
+    prepared: Prepared, wanted: Wanted, report: Report, word: str = "serve", *, checks: bool = False
 ) -> tuple[dict[str, Any], int, list[str]]:
     """Load the project in a process of its own; return what it answers, its status, and what it said."""
     request = {
@@ -218,15 +223,18 @@ def _asked(
         "debug": wanted.debug,
         "checks": checks,
         "word": word,
+        "parent": os.getpid(),
+        "patience": PATIENCE,
     }
     with (
         disk(prepared.private),
         tempfile.TemporaryDirectory(dir=prepared.private, prefix=".probe-") as folder,
     ):
-        asked, answered = Path(folder, "request.json"), Path(folder, "answer.json")
+        asked, answered, stack = (Path(folder, name) for name in ("request.json", "answer.json", "stack.txt"))
         asked.write_text(json.dumps(request), encoding="utf-8")
-        probe = command(prepared, "-m", "nuages.runtime.probe", str(asked), str(answered))
-        code, said = run(probe)
+        probe = command(prepared, "-m", "nuages.runtime.probe", *map(str, (asked, answered, stack)))
+        with watched(stack, prepared.project.root, report):
+            code, said = run(probe)
         facts = read_json(answered)
     return facts, code, said
 

@@ -1,16 +1,23 @@
 """Runs in the project's environment: loads the settings once and tells what `up` has to do, as JSON.
 
-Started as `PYTHON -m nuages.runtime.probe REQUEST ANSWER`; both are files, because settings may print.
+Started as `PYTHON -m nuages.runtime.probe REQUEST ANSWER STACK`, all of them files, because settings may print. The
+last one gets the stacks where loading takes long.
 """
 
 from __future__ import annotations
 
+import _thread
+import contextlib
+import faulthandler
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from nuages.runtime import process
 
 
 class Words(list[str]):
@@ -220,10 +227,21 @@ def _media() -> str:
 def main() -> None:
     """Answer the request in the first file into the second, and whether what sys.argv has may have a say in it."""
     request = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    target = Path(sys.argv[2])
+    target, stack = (Path(name) for name in sys.argv[2:4])
+    process.end_with(request["parent"])  # else it would hold its lock for as long as it waits
     # Settings that look at sys.argv[1] find a word there, as under every other server.
     sys.argv = words = Words([sys.argv[0], request["word"]])
+    # No Thread, which the project would see, and not faulthandler's own: it reads frames while they come and go, which
+    # can end a process that merely is slow.
+    _thread.start_new_thread(_show, (request["patience"], stack))
     target.write_text(json.dumps({**answer(request), "asked": words.asked}), encoding="utf-8")
+
+
+def _show(seconds: float, stack: Path) -> None:
+    """Write the stacks of all threads, the main thread's last, if this process is still there then."""
+    time.sleep(seconds)
+    with contextlib.suppress(OSError), stack.open("w", encoding="utf-8") as stacks:
+        faulthandler.dump_traceback(stacks)
 
 
 if __name__ == "__main__":
