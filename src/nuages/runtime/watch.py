@@ -190,7 +190,8 @@ class Watch:
     def _read(self, state: Pool, now: float) -> tuple[recycling.Reading, ...]:
         serving = _serving(state)
         known = {worker.id: self._weighed.get(worker.id) or _Weighed() for worker in serving}
-        self._weighed = known
+        if serving:  # where all have died the next one takes what the last ones did
+            self._weighed = known
         readings = []
         for worker in serving:
             process, weighed = self._crew.children[worker.id], known[worker.id]

@@ -84,18 +84,31 @@ def test_the_log_says_how_many_do_not_fit_and_what_they_take(
     assert said == [f"{text}; {room} of 1000 MB by /no/such/cgroup/memory.max are free"]
 
 
+def test_what_a_worker_takes_is_known_too_where_all_of_them_have_died() -> None:
+    watch, group = _watch(free=25.0, said=[])
+    state = Pool(limits=Limits(workers=2), proven=0)
+    for now in (1.0, 2.0):
+        assert watch._read(state, now) == ()
+    assert watch._room(state, group) == (Room(False),)
+
+
 def _told(phases: list[Phase], free: float, *, surge: int) -> tuple[tuple[object, ...], list[str]]:
     """What the pool and the log are told of four workers, where so many MB are free beside the kernel's."""
     said: list[str] = []
+    watch, group = _watch(free=free, said=said)
+    workers = tuple(
+        Worker(id=number, generation=0, phase=phase, since=0.0) for number, phase in enumerate(phases, 1)
+    )
+    state = Pool(limits=Limits(workers=4, surge=surge), workers=workers, proven=0)
+    return watch._room(state, group), said
+
+
+def _watch(*, free: float, said: list[str]) -> tuple[Watch, Group]:
+    """A watch that has weighed a worker and tells its events to `said`, and a group with so many MB that are free."""
     log: Any = SimpleNamespace(event=lambda _level, _event, text, **_fields: said.append(text))
     crew: Any = SimpleNamespace(say=Chronicle(log))
     settings: Any = SimpleNamespace()
     watch = Watch(settings, crew)
     watch._weighed[1] = _Weighed(fresh=2 * WORKER, own=WORKER)
-    workers = tuple(
-        Worker(id=number, generation=0, phase=phase, since=0.0) for number, phase in enumerate(phases, 1)
-    )
-    state = Pool(limits=Limits(workers=4, surge=surge), workers=workers, proven=0)
     used = LIMIT - int(LIMIT * KEPT_FREE) - int(free * (1 << 20))
-    group = Group(origin="/no/such/cgroup/memory.max", limit=LIMIT, used=used, kills=0)
-    return watch._room(state, group), said
+    return watch, Group(origin="/no/such/cgroup/memory.max", limit=LIMIT, used=used, kills=0)
