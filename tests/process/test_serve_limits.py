@@ -131,7 +131,8 @@ def test_new_code_that_fits_only_in_the_memory_of_some_workers_has_them_end_firs
                 "urlpatterns[0] = path('', hello)\n"
             )
             server.signal(signal.SIGHUP)
-            assert "3 workers end first" in server.wait_for("memory-short", count=turn, workers=3)["text"]
+            text = server.wait_for("memory-short", count=turn, workers=3)["text"]
+            assert "3 workers end first; " in text, "nothing is missing then"
             server.wait_for("worker-ready", count=4 + 4 * turn)
             server.wait_for("worker-ended", count=4 * turn)
             assert server.get("/") == str(turn)
@@ -261,7 +262,10 @@ def test_new_code_that_does_not_fit_beside_the_old_costs_the_old_nothing(tmp_pat
         with asking(server.address, "--rate", "50") as clients:
             clients.more(20)
             server.signal(signal.SIGHUP)
-            assert "the old one ends first" in server.wait_for("memory-short")["text"]
+            text = server.wait_for("memory-short")["text"]
+            assert "the old one ends first, and even so" in text
+            assert "MB are missing: it may not load" in text
+            assert "that loads the project was killed" in server.wait_for("zygote-died")["text"]
             server.wait_for("reload-failed")
             server.wait_for("out-of-memory")
             server.wait_for("worker-ready", count=3)

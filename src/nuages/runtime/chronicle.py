@@ -130,8 +130,9 @@ class Chronicle:
             self.log.event("info", "preloaded", text, **fields)
 
     def zygote_died(self, zygote: Zygote) -> None:
-        """The process that workers are forked from has ended unasked."""
-        text = f"the process that workers are forked from {zygote.ending()}; the workers go on"
+        """The process that workers are forked from has ended unasked, or before it had loaded what is."""
+        does = "that loads the project" if zygote.is_loading else "that workers are forked from"
+        text = f"the process {does} {zygote.ending()}; the workers go on"
         text += f"\n{zygote.error.render()}" if zygote.error else ""
         self.log.event(
             "error", "zygote-died", text, generation=zygote.generation, pid=zygote.pid, status=zygote.status
@@ -230,11 +231,16 @@ class Chronicle:
             text = f"{who} do{'es' * is_one} not fit: where one is replaced, the old one ends first"
         self.log.event(level, event, f"{text}; {_free(group)}", room=group.room, need=need)
 
-    def reload_room(self, group: Group, need: int, number: int, *, ends: int) -> None:
-        """New code does not fit beside the old: so many workers are gone until it serves, of which so many end now."""
+    def reload_room(self, group: Group, need: int, number: int, *, ends: int, lacking: int) -> None:
+        """New code does not fit beside the old: so many workers are gone until it serves, of which so many end now.
+
+        So many bytes may be `lacking` even so.
+        """
         first = "the old one ends first" if ends == 1 else f"{ends} workers end first"
         if not ends:
             first = "it is loaded in the place of workers that have ended"
+        if lacking:
+            first += f", and even so {lacking >> 20} MB are missing: it may not load"
         self.log.event(
             "warning", "memory-short",
             f"the new code and a worker ({need >> 20} MB) do not fit: {first}; {_free(group)}",

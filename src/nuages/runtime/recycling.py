@@ -137,7 +137,12 @@ def look(
 
 def fits(group: Group | None, need: int) -> bool:
     """Return whether so many bytes more can be taken."""
-    return group is None or group.room - group.limit * KEPT_FREE >= need
+    return group is None or lacking(group, need) <= 0
+
+
+def lacking(group: Group, need: int) -> float:
+    """Return how many bytes too few there are to take so many more; not above 0 where they fit."""
+    return need - (group.room - group.limit * KEPT_FREE)
 
 
 def making_room(

@@ -149,9 +149,13 @@ class Watch:
         absent = [self._need] * (state.limits.workers - len(serving))
         if group is None or recycling.fits(group, need + sum(absent)):
             return (*self._room(state, group), messages.Reload(forks=forks))
-        found = recycling.making_room(group, need, self._owns(serving), absent)
+        owns = self._owns(serving)
+        found = recycling.making_room(group, need, owns, absent)
         ends = len(found.first) if absent else found.unavailable
-        self._crew.say.reload_room(group, need, found.unavailable, ends=ends)
+        given = sum(owns[one] for one in found.first or owns) if ends else 0
+        # The old zygote goes as soon as the new one has loaded, and so a worker finds what it needs.
+        lacking = max(0, int(recycling.lacking(group, (self._loaded or need) - given)))
+        self._crew.say.reload_room(group, need, found.unavailable, ends=ends, lacking=lacking)
         return (replace(found, fits=False),)
 
     def _owns(self, workers: Iterable[Worker]) -> dict[int, int]:

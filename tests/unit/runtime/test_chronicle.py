@@ -50,6 +50,19 @@ def test_a_machine_that_gives_no_process() -> None:
     )
 
 
+def test_whose_process_has_ended_that_still_loaded_new_code_and_whose_that_served() -> None:
+    log = _Log()
+    for is_loading in (True, False):
+        zygote = _process(status=signal.SIGKILL, is_loading=is_loading, generation=1, pid=7)
+        Chronicle(log).zygote_died(zygote)  # type: ignore[arg-type]
+    assert log.texts == [
+        "error zygote-died: the process that loads the project was killed by SIGKILL: perhaps out of memory; "
+        "the workers go on",
+        "error zygote-died: the process that workers are forked from was killed by SIGKILL: perhaps out of memory; "
+        "the workers go on",
+    ]
+
+
 def test_a_worker_for_which_the_machine_gives_no_process_says_where_to_look() -> None:
     log = _Log()
     Chronicle(log).not_started(2, BlockingIOError(11, "Resource temporarily unavailable"))  # type: ignore[arg-type]

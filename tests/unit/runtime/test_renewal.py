@@ -28,7 +28,8 @@ class World:
         self.now, self.limit = BEGIN, limit
         self.zygote = SimpleNamespace(pid=ZYGOTE, generation=0, loaded_at=1.0, waiting={})
         nursery = SimpleNamespace(forks=lambda _: True, zygotes=lambda: iter([self.zygote]))
-        log: Any = SimpleNamespace(event=lambda *_, **_fields: None)
+        self.said: list[str] = []
+        log: Any = SimpleNamespace(event=lambda _level, _event, text, **_fields: self.said.append(text))
         crew: Any = SimpleNamespace(say=Chronicle(log), children={}, nursery=nursery)
         settings: Any = SimpleNamespace()
         self.crew, self.watch = crew, Watch(settings, crew)
@@ -158,3 +159,29 @@ def test_a_stop_ends_the_wait_and_a_crash_of_who_is_to_go_does_too(monkeypatch: 
     world.sighup()
     world.ended(1)
     assert isinstance(world.look()[-1], Reload)
+
+
+@pytest.mark.parametrize(
+    ("limit", "workers", "text"),
+    [
+        (203, 2, "the old one ends first; 53 of 203 MB"),
+        (190, 2, "the old one ends first, and even so 10 MB are missing: it may not load; 40 of 190 MB"),
+        (150, 1, "the old one ends first, and even so 19 MB are missing: it may not load; 30 of 150 MB"),
+        (180, 1, "the old one ends first; 60 of 180 MB"),
+        (190, 4, "3 workers end first, and even so 10 MB are missing: it may not load; 0 of 190 MB"),
+    ],
+)
+def test_the_log_says_how_much_is_missing_where_new_code_may_not_load_even_so(
+    monkeypatch: pytest.MonkeyPatch, limit: int, workers: int, text: str
+) -> None:
+    world = World(monkeypatch, limit * MB, workers=workers)
+    world.zygote.loaded_at = 0.0
+    world.sighup()
+    assert text in world.said[-1]
+
+
+def test_the_log_says_what_is_missing_where_workers_are_gone_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, 145 * MB, workers=2)
+    world.ended(1)
+    world.sighup()
+    assert "in the place of workers that have ended, and even so" in world.said[-1]
