@@ -153,8 +153,9 @@ class Watch:
         found = recycling.making_room(group, need, owns, absent)
         ends = len(found.first) if absent else found.unavailable
         given = sum(owns[one] for one in found.first or owns) if ends else 0
-        # The old zygote goes as soon as the new one has loaded, and so a worker finds what it needs.
-        lacking = max(0, int(recycling.lacking(group, (self._loaded or need) - given)))
+        # While somebody serves the old zygote goes when the new one has loaded, and a worker finds what it needs.
+        loads = self._loaded if self._loaded and state.limits.workers > 1 else need
+        lacking = max(0, int(recycling.lacking(group, loads - given)))
         self._crew.say.reload_room(group, need, found.unavailable, ends=ends, lacking=lacking)
         return (replace(found, fits=False),)
 

@@ -166,7 +166,7 @@ def test_a_stop_ends_the_wait_and_a_crash_of_who_is_to_go_does_too(monkeypatch: 
     [
         (203, 2, "the old one ends first; 53 of 203 MB"),
         (190, 2, "the old one ends first, and even so 10 MB are missing: it may not load; 40 of 190 MB"),
-        (150, 1, "the old one ends first, and even so 19 MB are missing: it may not load; 30 of 150 MB"),
+        (150, 1, "the old one ends first, and even so 26 MB are missing: it may not load; 30 of 150 MB"),
         (180, 1, "the old one ends first; 60 of 180 MB"),
         (190, 4, "3 workers end first, and even so 10 MB are missing: it may not load; 0 of 190 MB"),
     ],
