@@ -156,6 +156,8 @@ class Watch:
         # While somebody serves the old zygote goes when the new one has loaded, and a worker finds what it needs.
         loads = self._loaded if self._loaded and state.limits.workers > 1 else need
         lacking = max(0, int(recycling.lacking(group, loads - given)))
+        if len(serving) < len(state.workers):
+            lacking = 0  # nobody knows yet what those that end give back
         self._crew.say.reload_room(group, need, found.unavailable, ends=ends, lacking=lacking)
         return (replace(found, fits=False),)
 

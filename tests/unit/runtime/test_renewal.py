@@ -185,3 +185,8 @@ def test_the_log_says_what_is_missing_where_workers_are_gone_already(monkeypatch
     world.ended(1)
     world.sighup()
     assert "in the place of workers that have ended, and even so" in world.said[-1]
+    world = World(monkeypatch, 145 * MB, workers=2)
+    world.step(Due(1, "it is old"))
+    world.ready(3)
+    world.sighup()
+    assert "missing" not in world.said[-1], "worker 1 has not ended"
