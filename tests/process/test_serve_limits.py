@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from benchmarks import limits
 from tests.process.clients import asking
-from tests.process.harness import Server, serving, wait_until, write_project
+from tests.process.harness import DEADLINE, Server, serving, wait_until, write_project
 from tests.process.test_nothing_is_lost import fewest_ready
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 MB = 1 << 20
 
@@ -184,6 +186,52 @@ def test_new_code_takes_what_workers_have_taken_since_they_were_forked(
         assert clients.tally.failures == {}, clients.tally
         assert fewest_ready(server, workers) >= serve
         assert server.found("reload-failed") == server.found("out-of-memory") == []
+        assert server.stop() == 0
+
+
+SOCKET = """\
+import os
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pages.settings")
+from django.core.asgi import get_asgi_application
+
+pages = get_asgi_application()
+
+
+async def application(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        return await send({"type": "lifespan.startup.complete"})
+    if scope["type"] != "websocket":
+        return await pages(scope, receive, send)
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (await receive())["type"] != "websocket.disconnect":
+        pass
+"""
+
+
+def test_new_code_takes_the_memory_of_who_lingers_before_that_of_who_serves(tmp_path: Path) -> None:
+    """A WebSocket has kept the code before last in memory: one worker alone would serve nobody in the meantime."""
+    project = write_project(tmp_path / "project", settings=BALLAST)
+    (project / "pages" / "asgi.py").write_text(SOCKET)
+    app = "pages.asgi:application"
+    with limited(280 * MB) as wrapper, serving(project, "--workers", "1", wrapper=wrapper, app=app) as server:
+        server.wait_for("worker-ready")
+        with (
+            connect(f"ws://{server.address}/") as one,
+            asking(server.address, "--rate", "50", "--kind", "fresh") as clients,
+        ):
+            clients.more(20)
+            server.signal(signal.SIGHUP)
+            server.wait_for("worker-lingers")
+            server.signal(signal.SIGHUP)
+            with pytest.raises(ConnectionClosed):
+                one.recv(timeout=DEADLINE)
+            server.wait_for("worker-ready", count=3)
+            clients.more(20)
+        assert clients.tally.failures == {}, clients.tally
+        assert fewest_ready(server, 1) == 1
+        assert server.found("memory-short") == server.found("out-of-memory") == []
         assert server.stop() == 0
 
 

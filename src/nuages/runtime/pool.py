@@ -164,6 +164,9 @@ def _became_due(pool: Pool, now: float, event: Due) -> tuple[Pool, Actions]:
     if worker and event.stalled and worker.phase in {Phase.RETIRING, Phase.LINGERING}:
         # It will not finish: its clients wait in vain, and the next replacement for its end.
         return put(pool, replace(worker, phase=Phase.CUT, since=now)), (Cut(worker.id, event.reason),)
+    if worker and event.hurried and worker.phase is Phase.LINGERING:
+        pool = put(pool, replace(worker, phase=Phase.RETIRING, since=now, lingers=False, hurried=True))
+        return pool, (Retire(worker.id, event.reason),)
     if worker is None or worker.phase not in {Phase.STARTING, Phase.READY}:
         return pool, ()
     # What it was due for before is true too, but what presses decides how it ends.

@@ -107,26 +107,39 @@ class Watch:
     def reload(self, state: Pool, now: float) -> tuple[messages.Event, ...]:
         """Return what the pool is to be told of new code: beside the loaded project and its workers it has to fit.
 
-        Where it does not, workers are renewed first that have grown, and the rest comes with a later look.
+        Where it does not, those end first that linger, workers are renewed that have grown, and the rest comes with a
+        later look.
         """
         if self._leave:
             return ()  # it has not begun to load
-        self._leave = self._renewed(state)
+        group, need = self._groups.tightest(), self._weigh_code()
+        if group is None or state.proven != state.generation or recycling.fits(group, need):
+            return self._replace(state)
+        lingering = self._lingering(state)
+        renewed = self._renewed(state, group, need - sum(lingering.values()))
+        self._leave = (*lingering, *renewed)
         if not self._leave:
             return self._replace(state)
         self._leave_until = now + _RENEWAL_SECONDS
+        last = "new code needs the memory of those that linger"
         why = "new code needs what it has taken for itself, and a fresh one has less"
-        return tuple(messages.Due(worker, why, hurried=True) for worker in self._leave)
+        return (
+            *(messages.Due(worker, last, hurried=True) for worker in lingering),
+            *(messages.Due(worker, why, hurried=True) for worker in renewed),
+        )
 
     def forgive(self, seconds: float) -> None:
         """Give workers that new code waits for so much more time to end."""
         self._leave_until += seconds
 
-    def _renewed(self, state: Pool) -> tuple[int, ...]:
-        """Return the workers that are to be followed by fresh ones before new code is loaded."""
-        group, serving, need = self._groups.tightest(), _serving(state), self._weigh_code()
-        if group is None or recycling.fits(group, need):
-            return ()
+    def _lingering(self, state: Pool) -> dict[int, int]:
+        """The bytes of each that lingers: nobody waits for them, and they may be all that has the code before."""
+        lingering = (worker.id for worker in state.workers if worker.phase is Phase.LINGERING)
+        return {one: memory.proportional(self._crew.children[one].pid) or 0 for one in lingering}
+
+    def _renewed(self, state: Pool, group: memory.Group, need: int) -> tuple[int, ...]:
+        """Return the workers that are to be followed by fresh ones before code is loaded that needs so many bytes."""
+        serving = _serving(state)
         # Who is missing, or still replaced, comes before; and only a zygote that answers makes fresh ones at once.
         is_steady = len(serving) == state.limits.workers and state.limits.surge > 0
         is_current = all(worker.generation == state.generation for worker in serving)

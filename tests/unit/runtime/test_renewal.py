@@ -10,7 +10,7 @@ import pytest
 from nuages.runtime import memory, pool
 from nuages.runtime.chronicle import Chronicle
 from nuages.runtime.memory import Group
-from nuages.runtime.messages import Due, Event, Exited, Ready, Reload, Retire, Start, Stop
+from nuages.runtime.messages import Due, Event, Exited, Lingers, Ready, Reload, Retire, Start, Stop
 from nuages.runtime.pool import Limits, Phase, Pool
 from nuages.runtime.watch import Watch
 
@@ -38,7 +38,7 @@ class World:
         monkeypatch.setattr(memory, "resident", lambda pid: CODE if pid == ZYGOTE else self.own[pid])
         for name in ("private", "proportional"):
             monkeypatch.setattr(memory, name, self.own.get)
-        self.pool = Pool(limits=Limits(workers=workers))
+        self.pool = Pool(limits=Limits(workers=workers, linger=3600.0))
         self.step()
         while starting := self.that_are(Phase.STARTING):
             self.ready(*starting)
@@ -190,3 +190,28 @@ def test_the_log_says_what_is_missing_where_workers_are_gone_already(monkeypatch
     world.ready(3)
     world.sighup()
     assert "missing" not in world.said[-1], "worker 1 has not ended"
+
+
+def test_those_that_linger_end_before_anybody_who_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One may be all that keeps the code before last in memory, for a WebSocket."""
+    world = World(monkeypatch, 240 * MB, workers=1)
+    world.step(Due(1, "it is old"))
+    world.ready(2)
+    world.step(Lingers(1))
+    world.own[1] = CODE
+    assert world.that_are(Phase.LINGERING) == [1]
+    assert [event.id for event in world.sighup() if isinstance(event, Due)] == [1]
+    assert (world.that_are(Phase.READY), world.that_are(Phase.RETIRING)) == ([2], [1])
+    assert world.look() == ()
+    world.ended(1)
+    assert world.look() == (Reload(forks=True),)
+    assert (world.that_are(Phase.READY), len(world.that_are(Phase.STARTING))) == ([2], 1)
+
+
+def test_those_that_linger_go_on_to_where_new_code_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, 400 * MB, workers=3)
+    world.step(Due(1, "it is old"))
+    world.ready(4)
+    world.step(Lingers(1))
+    assert world.sighup() == (Reload(forks=True),)
+    assert world.that_are(Phase.LINGERING) == [1]
