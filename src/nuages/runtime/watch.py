@@ -199,7 +199,9 @@ class Watch:
         if loads or self._leave or any(worker.phase is Phase.STARTING for worker in state.workers):
             return ()  # what it will take is not known yet
         missing = state.limits.workers - sum(worker.phase is Phase.READY for worker in state.workers)
-        number = max(1, missing)
+        # Who is to be replaced is so in the same second as the missing ones come.
+        replaced = any(one.due or one.generation < state.generation for one in _serving(state))
+        number = max(1, missing + replaced)
         need = self._need * number
         changed = recycling.room(group, need, fitted=bool(state.limits.surge))
         if changed is None or group is None:

@@ -84,6 +84,16 @@ def test_the_log_says_how_many_do_not_fit_and_what_they_take(
     assert said == [f"{text}; {room} of 1000 MB by /no/such/cgroup/memory.max are free"]
 
 
+@pytest.mark.parametrize(("old", "free", "fits"), [(0, 14.4, True), (1, 28.5, None), (1, 28.7, True)])
+def test_it_is_short_until_one_fits_too_that_replaces_another(
+    old: int, free: float, fits: bool | None
+) -> None:
+    watch, group = _watch(free=free, said=[])
+    serving = Worker(id=1, generation=0, phase=READY, since=0.0)
+    state = Pool(limits=Limits(workers=2, surge=0), workers=(serving,), proven=old, generation=old)
+    assert watch._room(state, group) == (() if fits is None else (Room(fits),))
+
+
 def test_what_a_worker_takes_is_known_too_where_all_of_them_have_died() -> None:
     watch, group = _watch(free=25.0, said=[])
     state = Pool(limits=Limits(workers=2), proven=0)
