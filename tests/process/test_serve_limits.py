@@ -158,7 +158,7 @@ urlpatterns.append(path("grow", grow))
 
 @pytest.mark.parametrize(
     ("limit", "workers", "by", "serve"),
-    [(255, 1, 50, 1), (262, 2, 50, 2), (252, 4, 16, 2)],
+    [(255, 1, 50, 1), (275, 2, 50, 2), (252, 4, 16, 2)],
     ids=["alone", "all fit", "some fit"],
 )
 def test_new_code_takes_what_workers_have_taken_since_they_were_forked(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nuages.runtime.settings import Settings
 
 _PSS_SECONDS = 5.0  # between two measurements of one worker's share of the memory
-_RENEWAL_SECONDS = 3.0  # for grown workers to be followed by fresh ones and to end, before new code is loaded
+_RENEWAL_SECONDS = 5.0  # for grown workers to be followed by fresh ones and to end, before new code is loaded
 _NOTICEABLE = 0.02  # by which its resident size has to change before its share is measured again
 
 

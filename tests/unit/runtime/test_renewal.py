@@ -113,10 +113,10 @@ def test_whoever_does_not_end_is_not_waited_for_and_a_pause_of_the_container_doe
     world.ready(3)
     world.ready(4)
     world.ended(1)
-    assert world.look(after=2.9) == ()
+    assert world.look(after=4.9) == ()
     world.watch.forgive(60.0)
     assert world.look(after=60.0) == ()
-    assert world.watch.next_deadline(world.pool) == BEGIN + 63
+    assert world.watch.next_deadline(world.pool) == BEGIN + 65
     assert len(world.look(after=0.2)) == 1
     assert world.pool.generation == 1
 
@@ -129,7 +129,7 @@ def test_a_fresh_one_that_comes_too_late_is_given_up_before_the_old_one_ends(
     world.own[1] = 60 * MB
     world.sighup()
     assert (world.that_are(Phase.READY), world.that_are(Phase.STARTING)) == ([1], [2])
-    (reload,) = world.look(after=3.1)
+    (reload,) = world.look(after=5.1)
     assert isinstance(reload, Reload)
     assert reload.fits is False
     assert (world.that_are(Phase.RETIRING), world.that_are(Phase.KILLED)) == ([1], [2])
