@@ -42,7 +42,8 @@ def test_it_writes_its_stacks_where_loading_takes_long(tmp_path: Path) -> None:
     with subprocess.Popen(probe, cwd=project) as running:
         with held(pipe):
             stack = Path(files[2])
-            wait_until(lambda: 'nuages/runtime/probe.py", line' in stack.read_text(), "the stacks are there")
+            own = 'nuages/runtime/probe.py", line'
+            wait_until(lambda: stack.exists() and own in stack.read_text(), "the stacks are there")
         assert running.wait(DEADLINE) == 0
     assert "error" not in json.loads((tmp_path / "answer").read_text())
 
