@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -229,10 +230,11 @@ def _asked(folder: Path, setting: str, **more: bool) -> dict[str, Any]:
     application = {"directory": str(project), "settings": "pages.settings", "apps": []}
     request = {
         "application": application, "static_root": str(folder / "s"), "debug": None, "fills": True, "word": "serve",
+        "parent": os.getpid(), "patience": 60.0,
     }  # fmt: skip
-    asked, answered = folder / "request", folder / "answer"
+    asked, answered, stack = folder / "request", folder / "answer", folder / "stack"
     asked.write_text(json.dumps({**request, **more}))
-    probe = [sys.executable, "-m", "nuages.runtime.probe", str(asked), str(answered)]
+    probe = [sys.executable, "-m", "nuages.runtime.probe", str(asked), str(answered), str(stack)]
     done = subprocess.run(probe, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     answer: dict[str, Any] = json.loads(answered.read_text())
